@@ -1,0 +1,29 @@
+/**
+ * A block of the feature matrix, column-major: value of lane `f` in row `r` is
+ * `values[f * stride + r]`. Column-major because DuckDB hands out columns, profiles walk columns, and
+ * the traversal kernel reads one lane for eight neighbouring rows, which is then one cache line.
+ *
+ * `values` lies over a SharedArrayBuffer, so a thread reads it without a copy. Lanes are in the
+ * model's feature order; a missing value is NaN. `rows <= stride`.
+ */
+export interface Block {
+  readonly values: Float64Array<SharedArrayBuffer>
+  readonly stride: number
+  readonly rows: number
+  readonly lanes: number
+}
+
+/** Bytes a block of the largest size may take; few enough that a handful in flight fit any machine. */
+const BLOCK_BYTES = 4 * 1024 * 1024
+const MOST_ROWS = 65_536
+const CHUNK_ROWS = 2_048
+
+/**
+ * Rows a full block has for a number of lanes: a multiple of 2,048 (DuckDB's vector size) between
+ * 2,048 and 65,536 that keeps the block within 4 MiB where it can. A function of the lane count alone,
+ * so that whatever is computed per block and merged in order is the same for every format and thread count.
+ */
+export function blockRows(lanes: number): number {
+  const fitting = Math.floor(BLOCK_BYTES / (8 * Math.max(1, lanes)) / CHUNK_ROWS) * CHUNK_ROWS
+  return Math.min(MOST_ROWS, Math.max(CHUNK_ROWS, fitting))
+}
