@@ -1,0 +1,175 @@
+import type { Block } from './kernels/block.ts'
+import type { ZoneTransitions } from './kernels/time-context.ts'
+import type { Source } from './sources.ts'
+
+/**
+ * What the rest of the house sees of the reading process: plain shapes, no DuckDB, no SQL.
+ * Times are epoch microseconds (UTC) as numbers, exact within +-2^53; a naive time is UTC.
+ */
+
+/** What a column can be used for. `other` (list, struct, blob, time, uuid ...) can be echoed, never scored. */
+export type ColumnKind = 'number' | 'boolean' | 'timestamp' | 'text' | 'other'
+
+/** One column of a source, as it stands in the file. */
+export interface Column {
+  readonly name: string
+  /** The type in SQL words, for people: `DOUBLE`, `DECIMAL(18,3)`, `TIMESTAMP WITH TIME ZONE`. */
+  readonly type: string
+  readonly kind: ColumnKind
+  /** Comes from the folder names of a hive-partitioned folder, not from the files. */
+  readonly partition: boolean
+  /** Integers that may lie beyond 2^53, so that their double is rounded. */
+  readonly precisionLoss: boolean
+}
+
+export interface Description {
+  /** In the order of the file; partition columns last. */
+  readonly columns: readonly Column[]
+  /** Rows of the whole source, known without reading it for Parquet alone. */
+  readonly rows: number | null
+}
+
+/** Half-open in epoch microseconds; a null bound is open. */
+export interface TimeRange {
+  readonly from: number | null
+  readonly to: number | null
+}
+
+/** Narrows a source to `from <= t < to` outside every excluded range. A row without a time is in no window. */
+export interface ReadWindow extends TimeRange {
+  readonly exclude: readonly TimeRange[]
+}
+
+/** The one kind a text format (CSV, NDJSON) must read a column as, because a model says so. */
+export interface ColumnType {
+  readonly name: string
+  readonly kind: 'number' | 'boolean' | 'timestamp'
+}
+
+export interface Span {
+  /** Rows of the whole source. */
+  readonly rows: number
+  readonly rowsInWindow: number
+  /** Earliest and latest time within the window, both inclusive; null without a timestamp or without rows. */
+  readonly from: number | null
+  readonly to: number | null
+}
+
+/** The four lanes of the time context; see src/kernels/time-context.ts. */
+export type TimeContextLane = 'hour_sin' | 'hour_cos' | 'day_of_week_sin' | 'day_of_week_cos'
+
+/** One lane of the feature matrix: a column of the source, or a part of the time context. */
+export type FeatureLane =
+  | { readonly name: string; readonly kind: 'number' | 'boolean' }
+  | { readonly timeContext: TimeContextLane }
+
+/** Lanes after the features, in this order: row, timestamp, label. */
+export interface ExtraLanes {
+  /** 0-based position in the whole source, before any window. */
+  readonly row?: boolean | undefined
+  /** Epoch microseconds; NaN where the row has none. Needs `timestamp` in the query. */
+  readonly timestamp?: boolean | undefined
+  /** The label column: 1, 0, or NaN for null. Another value is `type_mismatch`. */
+  readonly label?: string | undefined
+}
+
+export interface FeatureQuery {
+  readonly features: readonly FeatureLane[]
+  /** Column with the time; needed by a window, the timestamp lane and the time context. */
+  readonly timestamp?: string | undefined
+  /** Needed with time-context lanes. */
+  readonly transitions?: ZoneTransitions | undefined
+  readonly window?: ReadWindow | undefined
+  readonly lanes?: ExtraLanes | undefined
+  /** Columns echoed per row as JSON text. */
+  readonly include?: readonly string[] | undefined
+}
+
+/**
+ * A stretch of the feature stream. Every block but the last has exactly `blockRows(lanes)` rows and that
+ * stride, whatever the format, the window and the number of files.
+ */
+export interface FeatureBlock {
+  readonly block: Block
+  /** Index of the block's first row in the stream (after the window), 0-based. */
+  readonly first: number
+  /** Per row the members of a JSON object without its braces: `"host":"a","n":3`. Null when nothing is included. */
+  readonly text: readonly string[] | null
+  /** Gives the memory back; the block must not be touched afterwards. At most a few blocks are out at once. */
+  release(): void
+}
+
+export interface ScoredQuery {
+  /** Raw little-endian float64 scores, one per row of the windowed source, NaN where a row is unscored. */
+  readonly scoresPath: string
+  /** `is_anomaly` is score > threshold. */
+  readonly threshold: number
+  readonly timestamp?: string | undefined
+  readonly window?: ReadWindow | undefined
+  readonly anomaliesOnly: boolean
+}
+
+export interface OpenOptions {
+  /** Ends the session and its process at once. */
+  readonly signal?: AbortSignal | undefined
+  /** The one file this session may write; see `writeScored`. */
+  readonly outputPath?: string | undefined
+  /** Given at scoring: nothing is sniffed for these columns in CSV and NDJSON. */
+  readonly types?: readonly ColumnType[] | undefined
+}
+
+/** One reading process with one locked database over one source. Calls are made one after another. */
+export interface ReaderSession {
+  /** Columns and footers only; refuses bombs, hostile names and unsupported files before data is read. */
+  describe(): Promise<Description>
+  span(query: { timestamp?: string | undefined; window?: ReadWindow | undefined }): Promise<Span>
+  /** Streams the feature matrix in source order. A source that breaks off ends in an error, never in fewer rows. */
+  features(query: FeatureQuery): AsyncIterableIterator<FeatureBlock>
+  /** Writes the source's own columns with `anomaly_score` and `is_anomaly` to the session's `outputPath` as Parquet. */
+  writeScored(query: ScoredQuery): Promise<{ rows: number; bytes: number }>
+  /** The same table as an Arrow IPC stream; ends with its end-of-stream marker only when complete. */
+  arrowScored(query: ScoredQuery): AsyncIterableIterator<Uint8Array>
+  /** Ends the process. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface ReaderLimits {
+  /** Reading processes at once; a warm spare comes on top. */
+  readonly readers: number
+  /** Sessions that may wait for a process; one more is `overloaded`. */
+  readonly queue: number
+  /** DuckDB threads per process. */
+  readonly threads: number
+  /** DuckDB's own memory limit per process. */
+  readonly memoryBytes: number
+  /** RLIMIT_AS of a process; 0 sets none. */
+  readonly addressSpaceBytes: number
+  /** Resident bytes at which the watchdog kills a process. */
+  readonly residentBytes: number
+  /** A process that makes no progress for this long while somebody waits for it is killed. */
+  readonly stallMs: number
+  readonly maxColumns: number
+  /** Rows x columns of a Parquet source, by its footers; and values handed out by any stream. */
+  readonly maxCells: number
+  /** Bytes of echoed text a stream may decode. */
+  readonly maxDecodedTextBytes: number
+  /** The state folder; an empty folder below it is the processes' HOME. */
+  readonly home: string
+}
+
+export interface ReaderHooks {
+  /** A process died or had to be killed while it was working. */
+  onDeath?(reason: 'crash' | 'fatal' | 'stall' | 'memory'): void
+  log?(message: string, facts: Readonly<Record<string, unknown>>): void
+}
+
+export interface Readers {
+  /** Waits for a free process; `overloaded` when the queue is full. */
+  open(source: Source, options?: OpenOptions): Promise<ReaderSession>
+  /** Whether the next `open` would be refused. */
+  readonly saturated: boolean
+  /** Sessions waiting for a process. */
+  readonly queueSize: number
+  /** Kills every process and refuses what waits. */
+  close(): Promise<void>
+}
