@@ -1,0 +1,135 @@
+import type { z } from 'zod'
+import type { Block } from '../kernels/block.ts'
+import type { Sample } from '../kernels/reservoir.ts'
+
+/** The settings of a detector as a request gives them, after its schema filled in the defaults. */
+export interface DetectorParams {
+  readonly type: string
+  /** Where the randomness comes from; chosen by the training when it is not given. */
+  readonly seed?: number | undefined
+}
+
+/** The settings that were really used, as they stand in the version document: plain JSON data. */
+export type EffectiveSettings = Readonly<Record<string, string | number | boolean | null>> & { readonly type: string }
+
+/** Something the person who trains should know, with a stable code and one sentence. */
+export interface DetectorWarning {
+  readonly code: string
+  readonly detail: string
+}
+
+/** What is known about the training data when the settings are resolved. */
+export interface TrainingShape {
+  /** Rows that can be learnt from. */
+  readonly rows: number
+  /** Features of the model. */
+  readonly features: number
+}
+
+/** What one piece of a model is fitted from. */
+export interface FitInput {
+  /** The rows drawn for this piece; every value finite. */
+  readonly sample: Sample
+  /** Number of the piece, from 0. */
+  readonly piece: number
+  readonly effective: EffectiveSettings
+  readonly seed: number
+  /** Features that are not constant over the training rows, ascending. */
+  readonly varying: readonly number[]
+}
+
+/** The shape of a fitted model. Depth is of the deepest leaf; bytes are those of the payload. */
+export interface ModelShape {
+  readonly trees: number
+  readonly nodes: number
+  readonly leaves: number
+  readonly depth: number
+  readonly bytes: number
+}
+
+/** A node of a tree. Features are numbers in the model's order; rows with value <= threshold go left. */
+export type TreeNode =
+  | {
+      readonly id: number
+      readonly depth: number
+      readonly feature: number
+      readonly threshold: number
+      readonly left: number
+      readonly right: number
+      readonly size: number
+    }
+  | { readonly id: number; readonly depth: number; readonly size: number; readonly pathLength: number }
+
+/** What is scored: rows from..to-1 of a block, with a model. */
+export interface ScoreInput {
+  /** Names the payload; the scorer may keep what it prepared under this key. */
+  readonly key: string
+  readonly payload: Uint8Array
+  /** The model's features are its first lanes. */
+  readonly block: Block
+  readonly from: number
+  readonly to: number
+  /** Value per feature that stands in for one that is not finite; null = such a row is not scored. */
+  readonly fill: Float64Array | null
+  /** One score per row of the block; only from..to-1 are written: in (0, 1], NaN where the row cannot be scored. */
+  readonly scores: Float64Array
+  /** One mark per row of the block, 0 before (see `rowMarks`): 0 scored as is, 1 filled, 2 missing, 3 not finite. */
+  readonly flags: Uint8Array
+}
+
+/** Scores rows inside one thread. Keeps prepared models within a bound of bytes. */
+export interface Scorer {
+  /** @throws DeepWatchError `model_corrupt` */
+  score(input: ScoreInput): void
+}
+
+/**
+ * An algorithm. A file in this folder that exports one as `detector` is found at start; nothing else
+ * has to be touched. A model is a payload of bytes, data only, that means something to its detector alone.
+ */
+export interface Detector<Params extends DetectorParams = DetectorParams> {
+  /** The `type` in the settings; kebab-case. */
+  readonly id: string
+  readonly title: string
+  /** The source of the algorithm. */
+  readonly paper: string
+  /** Every setting with its bounds, default and description. */
+  readonly params: z.ZodType<Params>
+  /** The threshold of `"auto"`; null when the paper draws no line. */
+  readonly autoThreshold: number | null
+
+  /** Samples of the training rows that must be drawn: `count` of up to `size` rows. */
+  reservoirs(params: Params): { readonly count: number; readonly size: number }
+  /** Most bytes that fitting and the payload can take, beside the samples. */
+  mostBytes(params: Params, features: number): number
+  /**
+   * Fits the settings to the data.
+   * @throws DeepWatchError `insufficient_data`
+   */
+  resolve(
+    params: Params,
+    shape: TrainingShape,
+  ): { readonly effective: EffectiveSettings; readonly warnings: readonly DetectorWarning[] }
+
+  /** Number of pieces that can be fitted apart from each other, one per sample. */
+  pieces(effective: EffectiveSettings): number
+  /** Fits one piece: a function of its input alone. */
+  fitPiece(input: FitInput): Uint8Array<ArrayBuffer>
+  /** Makes the payload of all pieces, in order. */
+  join(pieces: readonly Uint8Array[], effective: EffectiveSettings, features: number): Uint8Array<ArrayBuffer>
+
+  /**
+   * Checks every number in a payload, and that it is for `features` features.
+   * @throws DeepWatchError `model_corrupt`
+   */
+  check(payload: Uint8Array, features: number): void
+  /** @throws DeepWatchError `model_corrupt` */
+  describe(payload: Uint8Array): ModelShape
+  /**
+   * One tree, node by node, the root first.
+   * @throws DeepWatchError `tree_not_found` (also when the algorithm has no trees), `model_corrupt`
+   */
+  tree(payload: Uint8Array, index: number): readonly TreeNode[]
+  /** A scorer for one thread. */
+  createScorer(): Scorer
+}

@@ -1,0 +1,89 @@
+/**
+ * A seeded generator of random numbers, drawn from (seed, stream) alone: the same pair gives the same
+ * numbers on every machine, thread and Node version. Not for secrets.
+ *
+ * xoshiro128** (Blackman and Vigna 2021, "Scrambled linear pseudorandom number generators"), seeded
+ * through the SplitMix64 finaliser.
+ */
+export interface Random {
+  /** An integer in 0..2^32-1. */
+  nextUint32(): number
+  /** A multiple of 2^-53 in [0, 1). */
+  nextFloat(): number
+  /** An integer in 0..n-1, each equally likely; n is 1..2^32. */
+  nextInt(n: number): number
+}
+
+const mask = 0xffff_ffff_ffff_ffffn
+const golden = 0x9e37_79b9_7f4a_7c15n
+
+/** SplitMix64's finaliser (Steele, Lea and Flood 2014): a bijection of 64-bit words. */
+function mix(word: bigint): bigint {
+  let z = (word + golden) & mask
+  z = ((z ^ (z >> 30n)) * 0xbf58_476d_1ce4_e5b9n) & mask
+  z = ((z ^ (z >> 27n)) * 0x94d0_49bb_1331_11ebn) & mask
+  return z ^ (z >> 31n)
+}
+
+/**
+ * Starts a generator.
+ *
+ * @param seed a safe integer 0..2^53-1
+ * @param stream a safe integer 0..2^53-1; streams of one seed are independent of each other. The pair
+ *   is turned into the 128-bit state by a bijection, so two pairs never share a state.
+ */
+export function createRandom(seed: number, stream: number): Random {
+  if (!isSeed(seed) || !isSeed(stream)) throw new RangeError('seed and stream are integers from 0 to 2^53-1')
+  const first = mix(BigInt(seed))
+  const low = mix((BigInt(stream) + first) & mask)
+  const high = mix((first + low) & mask)
+  let a = Number(low & 0xffff_ffffn) | 0
+  let b = Number(low >> 32n) | 0
+  let c = Number(high & 0xffff_ffffn) | 0
+  // The all-zero state would stay zero for ever; one pair in 2^106 could reach it.
+  let d = (Number(high >> 32n) | 0) === 0 && (a | b | c) === 0 ? 1 : Number(high >> 32n) | 0
+
+  function nextUint32(): number {
+    const scaled = Math.imul(b, 5)
+    const result = Math.imul((scaled << 7) | (scaled >>> 25), 9) >>> 0
+    const shifted = b << 9
+    c ^= a
+    d ^= b
+    b ^= c
+    a ^= d
+    c ^= shifted
+    d = (d << 11) | (d >>> 21)
+    return result
+  }
+
+  function nextFloat(): number {
+    const high = nextUint32() >>> 5
+    const low = nextUint32() >>> 6
+    return (high * 0x400_0000 + low) / 0x20_0000_0000_0000
+  }
+
+  function nextInt(n: number): number {
+    // Words past the last full multiple of n are drawn again, or small results would be likelier.
+    const limit = 0x1_0000_0000 - (0x1_0000_0000 % n)
+    let word = nextUint32()
+    while (word >= limit) word = nextUint32()
+    return word % n
+  }
+
+  return { nextUint32, nextFloat, nextInt }
+}
+
+/** Whether `value` can be a seed: an integer from 0 to 2^53-1. */
+export function isSeed(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}
+
+/**
+ * The streams of one seed, so that no two purposes share random numbers: `sample(k)` draws the rows of
+ * piece k, `fit(k)` fits piece k, `profile` draws the rows of the training profile.
+ */
+export const streams = {
+  profile: 0,
+  sample: (k: number): number => 4 * k + 1,
+  fit: (k: number): number => 4 * k + 2,
+} as const

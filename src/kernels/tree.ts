@@ -1,0 +1,127 @@
+import type { Random } from './random.ts'
+import type { Sample } from './reservoir.ts'
+
+/**
+ * One isolation tree, its nodes in preorder: the left child of inner node i is i + 1. One entry per
+ * node in every array.
+ */
+export interface Tree {
+  /** Feature of an inner node, -1 for a leaf. */
+  readonly features: Int32Array
+  /** Split value of an inner node: a row goes left when x <= threshold. 0 for a leaf. */
+  readonly thresholds: Float64Array
+  /** Right child of an inner node (a node number); for a leaf the rows of the sample that ended there. */
+  readonly links: Uint32Array
+}
+
+export interface TreeOptions {
+  readonly sample: Sample
+  /** Features that may be split: lanes of the sample. Those that are constant in a node are passed over there. */
+  readonly candidates: readonly number[]
+  /** Depth at which a node becomes a leaf, the root being at 0; 1..32. */
+  readonly depthLimit: number
+  readonly random: Random
+}
+
+/** Nodes a tree can have at most. */
+export function mostNodes(rows: number, depthLimit: number): number {
+  return Math.max(1, Math.min(2 * rows - 1, 2 ** (depthLimit + 1) - 1))
+}
+
+/** A pending node: rows[from..to), its depth, how many features are known constant, and whose right child it is. */
+interface Pending {
+  readonly from: number
+  readonly to: number
+  readonly depth: number
+  readonly constants: number
+  readonly parent: number
+}
+
+/**
+ * Builds one tree as algorithm 2 of Liu, Ting and Zhou (2008), with one difference: a feature that is
+ * constant among a node's rows is not drawn, as it could not separate anything. Draws uniformly among
+ * the others, then a split value uniformly in [min, max). Neither side is ever empty.
+ */
+export function buildTree({ sample, candidates, depthLimit, random }: TreeOptions): Tree {
+  const { values, size, filled } = sample
+  const most = mostNodes(filled, depthLimit)
+  const tree = { features: new Int32Array(most), thresholds: new Float64Array(most), links: new Uint32Array(most) }
+  const rows = Uint32Array.from({ length: filled }, (_, i) => i)
+  // Known constant features are kept in front: a node's constants are also its descendants', and what
+  // a descendant swaps lies behind the constants of every ancestor.
+  const order = Int32Array.from(candidates)
+  const pending: Pending[] = [{ from: 0, to: filled, depth: 0, constants: 0, parent: -1 }]
+  let nodes = 0
+  for (let task = pending.pop(); task !== undefined; task = pending.pop()) {
+    const node = nodes++
+    const { from, to, depth } = task
+    if (task.parent >= 0) tree.links[task.parent] = node
+    let { constants } = task
+    let min = 0
+    let max = 0
+    let feature = -1
+    while (depth < depthLimit && to - from > 1 && constants < order.length) {
+      const place = constants + random.nextInt(order.length - constants)
+      const drawn = order[place] as number
+      min = max = values[drawn * size + (rows[from] as number)] as number
+      for (let i = from + 1; i < to; i++) {
+        const value = values[drawn * size + (rows[i] as number)] as number
+        if (value < min) min = value
+        else if (value > max) max = value
+      }
+      if (min < max) {
+        feature = drawn
+        break
+      }
+      order[place] = order[constants] as number
+      order[constants++] = drawn
+    }
+    tree.features[node] = feature
+    if (feature < 0) {
+      tree.links[node] = to - from
+      continue
+    }
+    const threshold = drawThreshold(min, max, random.nextFloat())
+    tree.thresholds[node] = threshold
+    const middle = partition(rows, from, to, values, feature * size, threshold)
+    pending.push({ from: middle, to, depth: depth + 1, constants, parent: node })
+    pending.push({ from, to: middle, depth: depth + 1, constants, parent: -1 })
+  }
+  return {
+    features: tree.features.slice(0, nodes),
+    thresholds: tree.thresholds.slice(0, nodes),
+    links: tree.links.slice(0, nodes),
+  }
+}
+
+/**
+ * A value in [min, max), for finite min < max. The mean of the ends, weighted, cannot overflow as
+ * `max - min` can; rounding up to `max`, as with neighbouring doubles, is turned into `min`.
+ */
+function drawThreshold(min: number, max: number, u: number): number {
+  const value = min * (1 - u) + max * u
+  return value >= min && value < max ? value : min
+}
+
+/** Puts rows with value <= threshold first; returns where the others begin. */
+function partition(
+  rows: Uint32Array,
+  from: number,
+  to: number,
+  values: Float64Array,
+  lane: number,
+  threshold: number,
+): number {
+  let left = from
+  let right = to - 1
+  while (left <= right) {
+    const row = rows[left] as number
+    if ((values[lane + row] as number) <= threshold) {
+      left++
+    } else {
+      rows[left] = rows[right] as number
+      rows[right--] = row
+    }
+  }
+  return left
+}

@@ -1,0 +1,67 @@
+/**
+ * The inner end of the thread pool: one exported function per kind of task. Never throws; what goes
+ * wrong comes back as a `Failure`. Knows numbers and detectors, no files, no settings, no metrics.
+ */
+import type { Scorer } from '../src/detectors/detector.ts'
+import { findDetector } from '../src/detectors/index.ts'
+import { DeepWatchError } from '../src/errors.ts'
+import { findUnusable, profileBlock } from '../src/kernels/profile.ts'
+import { sampleOf } from '../src/kernels/reservoir.ts'
+import type { Failure, FitResult, FitTask, Inspection, InspectTask, Reply, ScoreResult, ScoreTask } from './messages.ts'
+
+/** One scorer per detector; each keeps its prepared models within a bound. */
+const scorers = new Map<string, Scorer>()
+
+function scorerOf(id: string): Scorer {
+  let scorer = scorers.get(id)
+  if (scorer === undefined) {
+    scorer = findDetector(id).createScorer()
+    scorers.set(id, scorer)
+  }
+  return scorer
+}
+
+function answer<Result extends object>(work: () => Result): Reply<Result> {
+  try {
+    return { ...work(), ok: true }
+  } catch (error) {
+    return failureOf(error)
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof DeepWatchError) {
+    return { ok: false, code: error.code, detail: error.message, cause: String(error.cause ?? '') }
+  }
+  const cause = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { ok: false, code: 'internal_error', detail: 'A computation failed.', cause }
+}
+
+/** Profile and unusable rows of one block. */
+export function inspect({ block, features }: InspectTask): Reply<Inspection> {
+  return answer(() => {
+    const profile = profileBlock(block, features)
+    return { profile, ...findUnusable(block, profile) }
+  })
+}
+
+/** Fits some of a model's pieces. */
+export function fit({ detector, effective, seed, samples, varying, from, to }: FitTask): Reply<FitResult> {
+  return answer(() => {
+    const { fitPiece } = findDetector(detector)
+    const pieces: Uint8Array[] = []
+    for (let piece = from; piece < to; piece++) {
+      pieces.push(fitPiece({ sample: sampleOf(samples, piece), piece, effective, seed, varying }))
+    }
+    return { pieces }
+  })
+}
+
+/** Scores some rows of a block into the shared arrays of the task. */
+export function score({ key, detector, payload, fill, block, from, to, scores, flags }: ScoreTask): Reply<ScoreResult> {
+  return answer(() => {
+    const start = performance.now()
+    scorerOf(detector).score({ key, payload: new Uint8Array(payload), block, from, to, fill, scores, flags })
+    return { seconds: (performance.now() - start) / 1000 }
+  })
+}

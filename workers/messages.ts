@@ -1,0 +1,63 @@
+/**
+ * What crosses the border between the service and its threads: plain data and shared memory only.
+ * Errors cross as `Failure`, because a thrown one would lose its code on the way.
+ */
+import type { EffectiveSettings } from '../src/detectors/detector.ts'
+import type { Block } from '../src/kernels/block.ts'
+import type { Profile, Unusable } from '../src/kernels/profile.ts'
+import type { SampleSet } from '../src/kernels/reservoir.ts'
+
+export interface Failure {
+  readonly ok: false
+  /** A code of the error table. */
+  readonly code: string
+  readonly detail: string
+  /** For the log alone. */
+  readonly cause: string
+}
+
+export type Reply<Result> = (Result & { readonly ok: true }) | Failure
+
+export interface InspectTask {
+  readonly block: Block
+  /** The first lanes, that are looked at. */
+  readonly features: number
+}
+
+/** Profile and unusable rows of one block. */
+export interface Inspection extends Unusable {
+  readonly profile: Profile
+}
+
+export interface FitTask {
+  readonly detector: string
+  readonly effective: EffectiveSettings
+  readonly seed: number
+  readonly samples: SampleSet
+  readonly varying: readonly number[]
+  /** Pieces from..to-1 are fitted. */
+  readonly from: number
+  readonly to: number
+}
+
+export interface FitResult {
+  readonly pieces: readonly Uint8Array[]
+}
+
+export interface ScoreTask {
+  readonly key: string
+  readonly detector: string
+  readonly payload: SharedArrayBuffer
+  readonly fill: Float64Array | null
+  readonly block: Block
+  /** Rows from..to-1 are scored. */
+  readonly from: number
+  readonly to: number
+  readonly scores: Float64Array<SharedArrayBuffer>
+  readonly flags: Uint8Array<SharedArrayBuffer>
+}
+
+export interface ScoreResult {
+  /** Processor time of the kernel, in seconds by the wall clock of its thread. */
+  readonly seconds: number
+}
