@@ -1,12 +1,31 @@
+import { lstat, rm, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { DeepWatchError } from './errors.ts'
+import { type Format, type FormatId, formatOf, HEAD_BYTES, recognise, recogniseFile, type Sample, TAIL_BYTES } from './formats/index.ts'
+import {
+  type CheckedFile,
+  checkFile,
+  type FileIdentity,
+  identityOf,
+  listFolder,
+  openChecked,
+  openRoots,
+  resolveInside,
+} from './paths.ts'
+import { openSpool, type SpoolWriter } from './spool.ts'
+import { checkDigest, receive, type UploadLimits } from './upload.ts'
 
-export type FormatId = 'parquet' | 'csv' | 'ndjson' | 'arrow'
+export type { FormatId }
 
 /** One file of a source. `path` is absolute and real; `name` is its last part and the only one shown to anybody. */
 export interface SourceFile {
   readonly path: string
   readonly name: string
   readonly bytes: number
+  /** The reading process refuses a file that is not this one. */
+  readonly identity: FileIdentity
+  /** Values of the partition columns (`host=a`) of a folder. */
+  readonly partitions: Readonly<Record<string, string | null>>
 }
 
 /** Something readable, made by one of the functions of `Sources`. */
@@ -17,11 +36,9 @@ export interface Source {
   readonly files: readonly SourceFile[]
   /** A folder was named: folder names like `host=a` below it are partition columns. */
   readonly hive: boolean
-  /** The named folder's own path when `hive`. */
-  readonly root?: string | undefined
   /** Bytes of all files. */
   readonly bytes: number
-  /** SHA-256 of an upload, hexadecimal. */
+  /** SHA-256 of an upload or of spooled rows, hexadecimal. */
   readonly digest?: string | undefined
   /** Throws `source_changed` when a file is not the one that was opened. */
   verifyUnchanged(): Promise<void>
@@ -37,22 +54,15 @@ export interface UploadOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface SourceLimits {
+export interface SourceLimits extends UploadLimits {
   /** The state folder; uploads are spooled to `spool/` below it. */
   readonly home: string
   /** Folders whose files may be named by path; none means that paths are refused. */
   readonly roots: readonly string[]
   /** Files one source may have. */
   readonly maxFiles: number
-  /** Bytes of one upload. */
-  readonly uploadBytes: number
   /** Bytes of all spooled files together. */
   readonly spoolBytes: number
-  /** An upload that brings nothing for this long is ended. */
-  readonly uploadStallMs: number
-  /** Bytes per second an upload must keep up, judged after `uploadGraceMs`. 0 switches it off. */
-  readonly uploadMinRate: number
-  readonly uploadGraceMs: number
 }
 
 export interface Sources {
@@ -61,6 +71,150 @@ export interface Sources {
   fromUpload(stream: Readable, options: UploadOptions): Promise<Source>
   /** Plain objects with JSON values, spooled as NDJSON. */
   fromRows(rows: Iterable<object>): Promise<Source>
+  /** A fresh path in the spool, for the scores and results of one request; `dispose` removes the file. */
+  scratch(ending: string): Promise<{ readonly path: string; dispose(): Promise<void> }>
   /** Removes what an earlier process left in the spool; called once at start. */
   sweep(): Promise<void>
+}
+
+const ROWS_CHUNK = 1 << 20
+
+/** The sources of one service. Errors are those of `src/paths.ts`, `src/upload.ts` and `recognise`. */
+export function createSources(limits: SourceLimits): Sources {
+  const spool = openSpool(limits.home, limits.spoolBytes)
+
+  async function fromPaths(paths: string | readonly string[]): Promise<Source> {
+    const spellings = typeof paths === 'string' ? [paths] : paths
+    if (spellings.length === 0) throw new DeepWatchError('source_empty', 'The list of files is empty.')
+    if (spellings.length > limits.maxFiles) {
+      throw new DeepWatchError('too_many_files', `A source may have at most ${limits.maxFiles} files.`)
+    }
+    const roots = await openRoots(limits.roots)
+    const files: CheckedFile[] = []
+    for (const spelling of spellings) {
+      const path = await resolveInside(spelling, roots)
+      const isFolder = (await lstat(path).catch(() => null))?.isDirectory() ?? false
+      if (!isFolder) files.push(await checkFile(path))
+      else if (typeof paths === 'string') {
+        const all = await listFolder(path, roots, limits.maxFiles)
+        return pathSource(await oneFormat(all), all, true)
+      } else throw new DeepWatchError('source_not_regular', 'A list names files; a folder stands alone.')
+    }
+    return pathSource(await oneFormat(files), files, false)
+  }
+
+  async function fromUpload(stream: Readable, options: UploadOptions): Promise<Source> {
+    const writer = await spool.create()
+    try {
+      await receive(stream, writer, limits, options.signal)
+      const digest = await writer.finish()
+      if (writer.bytes === 0) throw new DeepWatchError('source_empty', 'The body is empty.')
+      checkDigest(options.contentDigest, digest)
+      const format = recognise(await sampleOf(writer.path), options.mediaType)
+      return await spooledSource('upload', format, writer, digest)
+    } catch (error) {
+      await writer.remove()
+      throw error
+    }
+  }
+
+  async function fromRows(rows: Iterable<object>): Promise<Source> {
+    const writer = await spool.create()
+    try {
+      for (const chunk of lines(rows)) await writer.write(Buffer.from(chunk))
+      const digest = await writer.finish()
+      if (writer.bytes === 0) throw new DeepWatchError('source_empty', 'There is no row.')
+      const ndjson = formatOf('ndjson')
+      return await spooledSource('rows', ndjson, writer, digest)
+    } catch (error) {
+      await writer.remove()
+      throw error
+    }
+  }
+
+  async function scratch(ending: string): Promise<{ path: string; dispose(): Promise<void> }> {
+    const path = await spool.scratch(ending)
+    return { path, dispose: () => rm(path, { force: true }).catch(() => {}) }
+  }
+
+  return { fromPaths, fromUpload, fromRows, scratch, sweep: () => spool.sweep() }
+}
+
+function pathSource(format: Format, files: readonly CheckedFile[], hive: boolean): Source {
+  return {
+    kind: 'path',
+    format: format.id,
+    files,
+    hive,
+    bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+    verifyUnchanged: () => verifyUnchanged(files),
+    dispose: async () => {},
+  }
+}
+
+async function spooledSource(kind: 'upload' | 'rows', format: Format, writer: SpoolWriter, digest: string): Promise<Source> {
+  const identity = identityOf(await stat(writer.path, { bigint: true }))
+  const file: SourceFile = { path: writer.path, name: 'upload', bytes: writer.bytes, identity, partitions: {} }
+  return {
+    kind,
+    format: format.id,
+    files: [file],
+    hive: false,
+    bytes: writer.bytes,
+    digest,
+    verifyUnchanged: async () => {},
+    dispose: () => writer.remove(),
+  }
+}
+
+async function verifyUnchanged(files: readonly CheckedFile[]): Promise<void> {
+  for (const { path, name, identity } of files) {
+    const now = await stat(path, { bigint: true }).then(identityOf, () => null)
+    const same =
+      now !== null &&
+      now.dev === identity.dev &&
+      now.ino === identity.ino &&
+      now.size === identity.size &&
+      now.mtimeNs === identity.mtimeNs
+    if (!same) throw new DeepWatchError('source_changed', `The file ${name} changed while it was read.`)
+  }
+}
+
+/** The one format all files have. */
+async function oneFormat(files: readonly CheckedFile[]): Promise<Format> {
+  let common: Format | null = null
+  for (const { path, name } of files) {
+    const format = recogniseFile(await sampleOf(path), name)
+    if (common !== null && common !== format) {
+      throw new DeepWatchError('format_mismatch', `The files of a source must be one format; ${name} is ${format.title}.`)
+    }
+    common = format
+  }
+  return common as Format
+}
+
+async function sampleOf(path: string): Promise<Sample> {
+  const { handle, identity } = await openChecked(path)
+  try {
+    const bytes = identity.size
+    const head = Buffer.alloc(Math.min(HEAD_BYTES, bytes))
+    const tail = Buffer.alloc(Math.min(TAIL_BYTES, bytes))
+    const { bytesRead } = await handle.read(head, 0, head.length, 0)
+    await handle.read(tail, 0, tail.length, bytes - tail.length)
+    return { head: head.subarray(0, bytesRead), tail, bytes }
+  } finally {
+    await handle.close()
+  }
+}
+
+function* lines(rows: Iterable<object>): Generator<string> {
+  let chunk = ''
+  for (const row of rows) {
+    chunk += `${JSON.stringify(row)}\n`
+    if (chunk.length >= ROWS_CHUNK) {
+      yield chunk
+      chunk = ''
+    }
+  }
+  if (chunk !== '') yield chunk
 }

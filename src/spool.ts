@@ -1,0 +1,103 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, open, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DeepWatchError } from './errors.ts'
+
+/** A file being spooled. */
+export interface SpoolWriter {
+  readonly path: string
+  /** Bytes written so far. */
+  readonly bytes: number
+  /** Appends; throws `storage_full` when the quota or the disk is used up, `storage_error` for other failures. */
+  write(chunk: Uint8Array): Promise<void>
+  /** Closes the file and gives its SHA-256 in hexadecimal. */
+  finish(): Promise<string>
+  /** Removes the file and gives its bytes back to the quota. Idempotent, never throws. */
+  remove(): Promise<void>
+}
+
+/** The folder for everything that lives as long as one request. All its files together keep within one quota. */
+export interface Spool {
+  create(): Promise<SpoolWriter>
+  /** A path nobody else has, for a file that somebody else writes. It does not count against the quota. */
+  scratch(ending: string): Promise<string>
+  /** Removes everything; for the start of the process alone. */
+  sweep(): Promise<void>
+}
+
+/** The spool below a state folder. Names are random: nothing from outside ever becomes part of a path. */
+export function openSpool(home: string, quotaBytes: number): Spool {
+  const folder = join(home, 'spool')
+  let used = 0
+
+  async function newPath(ending: string): Promise<string> {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    return join(folder, randomBytes(16).toString('hex') + ending)
+  }
+
+  async function create(): Promise<SpoolWriter> {
+    let handle: Awaited<ReturnType<typeof open>> | null
+    let path: string
+    try {
+      path = await newPath('.spool')
+      handle = await open(path, 'wx', 0o600)
+    } catch (cause) {
+      throw storageError(cause)
+    }
+    const hash = createHash('sha256')
+    let bytes = 0
+    let removed = false
+
+    async function close(): Promise<void> {
+      const open = handle
+      handle = null
+      await open?.close()
+    }
+
+    return {
+      path,
+      get bytes() {
+        return bytes
+      },
+      async write(chunk) {
+        if (used + chunk.length > quotaBytes) {
+          throw new DeepWatchError('storage_full', 'There is no room for more uploads at the moment.')
+        }
+        used += chunk.length
+        bytes += chunk.length
+        hash.update(chunk)
+        try {
+          let at = 0
+          while (at < chunk.length) at += (await handle?.write(chunk, at, chunk.length - at))?.bytesWritten ?? 0
+        } catch (cause) {
+          throw storageError(cause)
+        }
+      },
+      async finish() {
+        await close()
+        return hash.digest('hex')
+      },
+      async remove() {
+        if (removed) return
+        removed = true
+        used -= bytes
+        await close().catch(() => {})
+        await rm(path, { force: true }).catch(() => {})
+      },
+    }
+  }
+
+  async function sweep(): Promise<void> {
+    const names = await readdir(folder).catch(() => [])
+    for (const name of names) await rm(join(folder, name), { recursive: true, force: true }).catch(() => {})
+  }
+
+  return { create, scratch: newPath, sweep }
+}
+
+function storageError(cause: unknown): DeepWatchError {
+  const code = (cause as NodeJS.ErrnoException).code
+  return code === 'ENOSPC' || code === 'EDQUOT'
+    ? new DeepWatchError('storage_full', 'The disk is full.', { cause })
+    : new DeepWatchError('storage_error', 'The upload could not be stored.', { cause })
+}
