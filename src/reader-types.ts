@@ -1,5 +1,5 @@
 import type { Block } from './kernels/block.ts'
-import type { ZoneTransitions } from './kernels/time-context.ts'
+import type { TimeContextLane, ZoneTransitions } from './kernels/time-context.ts'
 import type { Source } from './sources.ts'
 
 /**
@@ -55,8 +55,7 @@ export interface Span {
   readonly to: number | null
 }
 
-/** The four lanes of the time context; see src/kernels/time-context.ts. */
-export type TimeContextLane = 'hour_sin' | 'hour_cos' | 'day_of_week_sin' | 'day_of_week_cos'
+export type { TimeContextLane }
 
 /** One lane of the feature matrix: a column of the source, or a part of the time context. */
 export type FeatureLane =
@@ -116,6 +115,8 @@ export interface OpenOptions {
   readonly outputPath?: string | undefined
   /** Given at scoring: nothing is sniffed for these columns in CSV and NDJSON. */
   readonly types?: readonly ColumnType[] | undefined
+  /** Other columns that will be asked for: `describe` looks for them (NDJSON) before it says that they are absent. */
+  readonly expect?: readonly string[] | undefined
 }
 
 /** One reading process with one locked database over one source. Calls are made one after another. */

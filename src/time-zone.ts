@@ -1,0 +1,72 @@
+import type { ZoneTransitions } from './kernels/time-context.ts'
+
+/**
+ * Time zones as plain data. Node's zone table and the database's differ for some zones, so a zone's offsets are taken once,
+ * from this run-time, stored in the model, and used for every row by every door.
+ */
+
+const FIRST = 0
+/** 2100-01-01. Later instants use the last offset. */
+const LAST = 4_102_444_800
+/** No zone since 1970 has changed its offset twice within this step. */
+const STEP = 7 * 86_400
+
+const cache = new Map<string, ZoneTransitions>()
+/** A zone's table is about 5 KB; names come from outside, but only valid ones get here. */
+const CACHED_ZONES = 1_000
+
+/** Whether `name` is an IANA zone this run-time knows (`Europe/Prague`, `UTC`), not a bare offset like `+02:00`. */
+export function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(name)) return false
+  try {
+    new Intl.DateTimeFormat('en-US', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Every change of a zone's UTC offset from 1970 to 2100, exact to the second; the first entry is 1970-01-01. Earlier
+ * instants use the offset of that day. About 50 ms for a zone with daylight saving, cached afterwards.
+ * Throws a RangeError for an unknown zone: ask `isTimeZone` first.
+ */
+export function zoneTransitions(zone: string): ZoneTransitions {
+  const known = cache.get(zone)
+  if (known !== undefined) return known
+  const format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' })
+  const offsetOf = (second: number): number => parseOffset(format.format(second * 1000))
+  const utc = [FIRST]
+  const offset = [offsetOf(FIRST)]
+  let before = offset[0] as number
+  for (let at = FIRST; at < LAST; at += STEP) {
+    const end = Math.min(at + STEP, LAST)
+    const after = offsetOf(end)
+    if (after === before) continue
+    utc.push(changeBetween(at, end, after, offsetOf))
+    offset.push(after)
+    before = after
+  }
+  const transitions = { utc, offset }
+  if (cache.size >= CACHED_ZONES) cache.clear()
+  cache.set(zone, transitions)
+  return transitions
+}
+
+/** The first second in (low, high] at which the offset is `after`. */
+function changeBetween(low: number, high: number, after: number, offsetOf: (second: number) => number): number {
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if (offsetOf(middle) === after) high = middle
+    else low = middle
+  }
+  return high
+}
+
+/** Reads the end of `12/31/1969, GMT-00:44:30`; plain `GMT` is 0. */
+function parseOffset(text: string): number {
+  const match = /GMT(?:([+-])(\d{2}):(\d{2})(?::(\d{2}))?)?$/.exec(text)
+  if (match === null) throw new RangeError('the run-time names no UTC offset')
+  const seconds = Number(match[2] ?? 0) * 3600 + Number(match[3] ?? 0) * 60 + Number(match[4] ?? 0)
+  return match[1] === '-' ? -seconds : seconds
+}
