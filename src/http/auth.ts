@@ -1,0 +1,41 @@
+/** Who may call what: bearer tokens with scopes. Only hashes are held and compared. */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Scope, Token } from '../config.ts'
+import { DeepWatchError } from '../errors.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The scope a caller needs; `public` for health. A route that names none needs `admin`. */
+    scope?: Scope | 'public'
+  }
+}
+
+const bearer = /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i
+
+/**
+ * Guards every route, also unknown ones, before a body is read. Without tokens everybody may do
+ * everything. Answers `unauthorized` without a known token, `forbidden` without the route's scope.
+ */
+export function guard(app: FastifyInstance, tokens: readonly Token[] | undefined): void {
+  if (!tokens) return
+  app.addHook('onRequest', async (request) => {
+    const scope = request.routeOptions.config?.scope ?? 'admin'
+    if (scope === 'public') return
+    const token = find(request, tokens)
+    if (!token) throw new DeepWatchError('unauthorized', 'This needs a valid bearer token.')
+    // A route that does not exist needs any token, so that strangers learn nothing from 404.
+    if (request.is404) return
+    if (!token.scopes.has(scope)) throw new DeepWatchError('forbidden', `This needs a token with the scope ${scope}.`)
+  })
+}
+
+function find(request: FastifyRequest, tokens: readonly Token[]): Token | null {
+  const given = bearer.exec(request.headers.authorization ?? '')?.[1]
+  if (!given) return null
+  const digest = createHash('sha256').update(given).digest()
+  let found: Token | null = null
+  // All are compared, so that the time tells nothing about which one matched.
+  for (const token of tokens) if (timingSafeEqual(digest, token.sha256)) found = token
+  return found
+}

@@ -1,0 +1,216 @@
+/**
+ * The way in of every `POST`: settings from the query, a JSON body or a multipart part, and at most one
+ * uploaded source, spooled to disk. What a route gets is checked settings and something readable.
+ */
+import type { Readable } from 'node:stream'
+import type { Multipart, MultipartFile } from '@fastify/multipart'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import type { Config } from '../config.ts'
+import { DeepWatchError } from '../errors.ts'
+import { parseJson } from '../json.ts'
+import { mergeSettings } from '../schemas/merge.ts'
+import type { Source, Sources } from '../sources.ts'
+import { type MediaType, parseMediaType } from './media-type.ts'
+
+/** What was taken in. `upload` is spooled and belongs to the caller, who disposes of it. */
+export interface Intake<S> {
+  readonly settings: S
+  readonly upload: Source | null
+}
+
+export interface IntakeParts {
+  readonly sources: Sources
+  readonly config: Pick<Config, 'DEEPWATCH_JSON_BYTES' | 'DEEPWATCH_JSON_ROWS' | 'DEEPWATCH_BODY_STALL_MS' | 'DEEPWATCH_BODY_MIN_RATE'>
+}
+
+const configBytes = 1024 * 1024
+const readJson = (bytes: Buffer) => parseJson(bytes)
+
+/**
+ * Reads a request to its end. `signal` aborts a running upload.
+ *
+ * Errors: `malformed_json`, `duplicate_key`, `malformed_multipart`, `missing_file`, `too_many_parts`,
+ * `body_too_large`, `too_many_rows`, `request_timeout`, `incomplete_body`, `unsupported_media_type`, those
+ * of `mergeSettings` and of `Sources.fromUpload`.
+ */
+export async function takeIn<S extends z.ZodObject>(
+  parts: IntakeParts,
+  schema: S,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  signal: AbortSignal,
+): Promise<Intake<z.infer<S>>> {
+  const query = request.query as Record<string, string | string[]>
+  const encoding = request.headers['content-encoding']
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new DeepWatchError('unsupported_media_type', 'A body with a Content-Encoding is not taken here.')
+  }
+  const type = parseMediaType(request.headers['content-type'])
+  if (!hasBody(request) && type === null) return { settings: mergeSettings(schema, query, {}, readJson), upload: null }
+  if (request.headers.expect?.toLowerCase() === '100-continue') reply.raw.writeContinue()
+
+  const watch = watchBody(request.raw, parts.config)
+  try {
+    return await Promise.race([takeBody(parts, schema, request, type, query, signal), watch.failed])
+  } finally {
+    watch.stop()
+  }
+}
+
+async function takeBody<S extends z.ZodObject>(
+  parts: IntakeParts,
+  schema: S,
+  request: FastifyRequest,
+  type: MediaType | null,
+  query: Record<string, string | string[]>,
+  signal: AbortSignal,
+): Promise<Intake<z.infer<S>>> {
+  if (type?.essence === 'application/json') {
+    requireUtf8(type)
+    const body = asSettings(parseJson(await readBody(request.raw, parts.config.DEEPWATCH_JSON_BYTES, announced(request))), 'The JSON body')
+    boundRows(body['rows'], parts.config.DEEPWATCH_JSON_ROWS)
+    return { settings: mergeSettings(schema, query, body, readJson), upload: null }
+  }
+  if (type?.essence === 'multipart/form-data') return takeMultipart(parts, schema, request, type, query, signal)
+  // Settings are checked before a byte of the upload is kept: they cannot come later.
+  const settings = mergeSettings(schema, query, {}, readJson)
+  refuseSecondSource(settings)
+  const upload = await parts.sources.fromUpload(request.raw, {
+    mediaType: request.headers['content-type'] ?? null,
+    contentDigest: single(request.headers['content-digest']),
+    signal,
+  })
+  return { settings, upload }
+}
+
+async function takeMultipart<S extends z.ZodObject>(
+  parts: IntakeParts,
+  schema: S,
+  request: FastifyRequest,
+  type: MediaType,
+  query: Record<string, string | string[]>,
+  signal: AbortSignal,
+): Promise<Intake<z.infer<S>>> {
+  const boundary = type.parameters.get('boundary') ?? ''
+  if (!/^[0-9A-Za-z'()+_,./:=?-]{1,70}$/.test(boundary)) {
+    throw new DeepWatchError('malformed_multipart', 'The boundary is missing, longer than 70 characters or not made of boundary characters.')
+  }
+  let body: Record<string, unknown> = {}
+  let settings: z.infer<S> | null = null
+  let upload: Source | null = null
+  try {
+    for await (const part of request.parts()) {
+      if (upload) throw new DeepWatchError('malformed_multipart', 'Nothing may follow the part file: one file, and config before it.')
+      if (part.type === 'file' && part.fieldname === 'file') {
+        settings = mergeSettings(schema, query, body, readJson)
+        refuseSecondSource(settings)
+        upload = await spoolPart(parts, part, signal)
+      } else if (part.fieldname === 'config' && settings === null && Object.keys(body).length === 0) {
+        body = asSettings(parseJson(await partBytes(part)), 'The part config')
+        if (Object.hasOwn(body, 'rows')) throw new DeepWatchError('validation_failed', 'rows: a part config takes settings; telemetry comes in the part file.')
+      } else throw new DeepWatchError('malformed_multipart', 'The parts are config, once and first, and file, once.')
+    }
+    if (!settings || !upload) throw new DeepWatchError('missing_file', 'The body needs a part called file.')
+    return { settings, upload }
+  } catch (error) {
+    await upload?.dispose()
+    throw multipartError(error)
+  }
+}
+
+function spoolPart(parts: IntakeParts, part: MultipartFile, signal: AbortSignal): Promise<Source> {
+  // Busboy says text/plain where a part names no type; curl says application/octet-stream.
+  const mediaType = part.mimetype === 'text/plain' || part.mimetype === '' ? null : part.mimetype
+  return parts.sources.fromUpload(part.file, { mediaType, signal })
+}
+
+async function partBytes(part: Multipart): Promise<Buffer> {
+  if (part.type === 'file') return readBody(part.file, configBytes, null)
+  if (part.valueTruncated) throw new DeepWatchError('body_too_large', 'The part config is larger than 1 MiB.')
+  return Buffer.from(String(part.value))
+}
+
+function multipartError(error: unknown): unknown {
+  if (error instanceof DeepWatchError) return error
+  const code = String((error as { code?: unknown } | null)?.code ?? '')
+  if (/^FST_(PARTS|FIELDS|FILES)_LIMIT$/.test(code)) return new DeepWatchError('too_many_parts', 'The body has too many parts.', { cause: error })
+  if (code === 'FST_REQ_FILE_TOO_LARGE') return new DeepWatchError('body_too_large', 'The file is larger than the limit.', { cause: error })
+  if (code.startsWith('E')) return error
+  return error instanceof Error && error.name !== 'ZodError'
+    ? new DeepWatchError('malformed_multipart', 'The multipart body is not complete or not well formed.', { cause: error })
+    : error
+}
+
+/** Reads a stream that must not be longer than `limit` bytes. `expected` is its announced length, or null. */
+export async function readBody(stream: Readable, limit: number, expected: number | null): Promise<Buffer> {
+  const tooLarge = () => new DeepWatchError('body_too_large', `The body is larger than ${limit} bytes.`, { facts: { limit } })
+  if (expected !== null && expected > limit) throw tooLarge()
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const settle = (action: () => void) => {
+      stream.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut)
+      action()
+    }
+    const onData = (chunk: Buffer) => {
+      chunks.push(chunk)
+      if ((size += chunk.length) > limit) settle(() => (stream.pause(), reject(tooLarge())))
+    }
+    const onEnd = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    const onCut = () => settle(() => reject(new DeepWatchError('incomplete_body', 'The body ended before it was complete.')))
+    stream.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut)
+  })
+}
+
+/** Fails with `request_timeout` when nothing comes for the stall time, or too little over the whole. */
+function watchBody(stream: FastifyRequest['raw'], config: IntakeParts['config']): { failed: Promise<never>; stop: () => void } {
+  const started = performance.now()
+  const before = stream.socket.bytesRead
+  let seen = before
+  let seenAt = started
+  let timer: NodeJS.Timeout | undefined
+  const failed = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      const now = performance.now()
+      const bytes = stream.socket.bytesRead
+      if (bytes > seen) [seen, seenAt] = [bytes, now]
+      if (stream.complete || stream.readableEnded) return
+      const slow = now - started > config.DEEPWATCH_BODY_STALL_MS && ((bytes - before) * 1000) / (now - started) < config.DEEPWATCH_BODY_MIN_RATE
+      if (slow || now - seenAt > config.DEEPWATCH_BODY_STALL_MS) reject(new DeepWatchError('request_timeout', 'The body came too slowly.'))
+    }, Math.min(1000, config.DEEPWATCH_BODY_STALL_MS / 2))
+  })
+  failed.catch(() => {})
+  return { failed, stop: () => clearInterval(timer) }
+}
+
+const hasBody = (request: FastifyRequest) => request.headers['transfer-encoding'] !== undefined || (announced(request) ?? 0) > 0
+
+function announced(request: FastifyRequest): number | null {
+  const field = request.headers['content-length']
+  return field === undefined ? null : Number(field)
+}
+
+const single = (field: string | string[] | undefined) => (Array.isArray(field) ? field.join(', ') : (field ?? null))
+
+function requireUtf8(type: MediaType): void {
+  const charset = type.parameters.get('charset')?.toLowerCase()
+  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') throw new DeepWatchError('unsupported_media_type', 'JSON is taken in UTF-8 alone.')
+}
+
+function asSettings(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new DeepWatchError('validation_failed', `${what} must be an object.`)
+  return value as Record<string, unknown>
+}
+
+function boundRows(rows: unknown, limit: number): void {
+  if (Array.isArray(rows) && rows.length > limit) {
+    throw new DeepWatchError('too_many_rows', `A JSON body takes ${limit} rows; send Parquet for more.`, { facts: { limit, rows: rows.length } })
+  }
+}
+
+function refuseSecondSource(settings: Readonly<Record<string, unknown>>): void {
+  for (const key of ['rows', 'source']) {
+    if (settings[key] !== undefined) throw new DeepWatchError('validation_failed', `${key}: the upload is the source; there can be only one.`)
+  }
+}

@@ -1,0 +1,93 @@
+/** Turns whatever was thrown into a problem document (RFC 9457), and logs what the client is not told. */
+import { STATUS_CODES } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ZodError } from 'zod'
+import { DeepWatchError, type ErrorCode, errorTable } from '../errors.ts'
+
+export const problemMediaType = 'application/problem+json'
+
+/** What Fastify itself refuses, in our words. Its messages are not passed on. */
+const frameworkCodes: Readonly<Record<string, [ErrorCode, string]>> = {
+  FST_ERR_BAD_URL: ['malformed_request', 'The address is not valid percent-encoding.'],
+  FST_ERR_ASYNC_CONSTRAINT: ['malformed_request', 'The request could not be routed.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'The Content-Type is not a media type this route takes.'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'The body is larger than the limit.'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed_json', 'The body is empty.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['incomplete_body', 'The body is not as long as its Content-Length says.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long', 'A part of the address is too long.'],
+}
+
+/** The members every problem document has, and whatever facts belong to this one. */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly code: ErrorCode
+  readonly requestId: string
+  readonly [fact: string]: unknown
+}
+
+/** The error of the table that stands for anything thrown; a stranger becomes `internal_error` and keeps its text to itself. */
+export function asDeepWatchError(error: unknown): DeepWatchError {
+  if (error instanceof DeepWatchError) return error
+  if (error instanceof ZodError) return settingsError(error)
+  const code = (error as { code?: unknown } | null)?.code
+  const known = typeof code === 'string' ? frameworkCodes[code] : undefined
+  if (known) return new DeepWatchError(known[0], known[1], { cause: error })
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new DeepWatchError('storage_full', 'There is no room left to write.', { cause: error })
+  if (code === 'EMFILE' || code === 'ENFILE') return new DeepWatchError('overloaded', 'There are too many open files.', { cause: error })
+  return new DeepWatchError('internal_error', 'The request failed on our side; the log has the reason under this request id.', { cause: error })
+}
+
+/** `validation_failed` naming each setting that is wrong, at most ten. */
+export function settingsError(error: ZodError): DeepWatchError {
+  const issues = error.issues.slice(0, 10).map((issue) => {
+    const at = issue.path.map(String).join('.')
+    if (issue.code === 'unrecognized_keys') return { at: [at, ...issue.keys.slice(0, 5)].filter(Boolean).join('.'), message: 'is not a setting here' }
+    return { at, message: issue.message }
+  })
+  const [first] = issues
+  const detail = first ? `${first.at.slice(0, 200) || 'The body'}: ${first.message}` : 'A setting is not valid.'
+  return new DeepWatchError('validation_failed', detail, { facts: { issues } })
+}
+
+export function problemOf(error: DeepWatchError, requestId: string): Problem {
+  const { status, title } = errorTable[error.code]
+  return { ...error.facts, type: `urn:deepwatch:problem:${error.code}`, title, status, detail: error.message, code: error.code, requestId }
+}
+
+/** Sends the problem document of an error. For statuses of 500 and above the cause is logged, never sent. */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = asDeepWatchError(error)
+  const problem = problemOf(known, request.id)
+  const level = problem.status >= 500 && problem.status !== 503 ? 'error' : 'info'
+  request.log[level]({ code: known.code, err: level === 'error' ? (known.cause ?? known) : undefined }, 'refused')
+  const row = errorTable[known.code]
+  if ('retryAfterSeconds' in row) reply.header('retry-after', String(row.retryAfterSeconds))
+  if (known.code === 'unauthorized') reply.header('www-authenticate', 'Bearer realm="deepwatch"')
+  closeIfBodyRemains(request, reply)
+  return reply.code(problem.status).type(problemMediaType).send(JSON.stringify(problem))
+}
+
+/** A body nobody will read must not be drained without end: the connection ends with the answer. */
+function closeIfBodyRemains(request: FastifyRequest, reply: FastifyReply): void {
+  const announced = Number(request.headers['content-length'] ?? 0)
+  const chunked = request.headers['transfer-encoding'] !== undefined
+  if (!request.raw.readableEnded && (chunked || announced > 65_536)) reply.header('connection', 'close')
+}
+
+/** A complete HTTP/1.1 answer for a connection whose request could not even be parsed. */
+export function rawProblem(code: ErrorCode, detail: string, requestId: string): string {
+  const problem = problemOf(new DeepWatchError(code, detail), requestId)
+  const body = JSON.stringify(problem)
+  return [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}`,
+    `Content-Type: ${problemMediaType}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n')
+}
+

@@ -1,0 +1,254 @@
+/**
+ * Every metric of the service, in one table. Worker threads never touch metrics: what they know comes
+ * back in their answers. Labels come from closed sets; models past the cap are folded into `other`.
+ */
+import { Counter, Gauge, Histogram, collectDefaultMetrics, type Metric, type OpenMetricsContentType, type PrometheusContentType, Registry } from 'prom-client'
+import { type UnscoredReason, unscoredReasons } from './schemas/score.ts'
+
+/** Stages of `deepwatch_score_duration_seconds`. */
+export type ScoreStage = 'kernel' | 'total'
+
+/** What the metrics read at the moment of a scrape. */
+export interface Observed {
+  readonly models: () => number
+  readonly poolQueue: () => number
+  readonly poolUtilization: () => number
+}
+
+/** Upper bounds of the buckets of `deepwatch_anomaly_score`. Scores near 0.5 are usual, above 0.6 rare. */
+const scoreBounds = [0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 1]
+const durationBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+const jobStates = ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'interrupted'] as const
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+const versionsPerModel = 5
+
+/** Counts of one scored source, as `Metrics.scored` takes them. */
+export interface ScoredCounts {
+  readonly scored: number
+  readonly anomalies: number
+  readonly rejected: Readonly<Record<UnscoredReason, number>>
+  readonly tally: ScoreTally
+  readonly kernelSeconds: number
+  readonly totalSeconds: number
+}
+
+/** Scores of one source counted by bucket; a million `observe` calls would cost more than the scoring. */
+export class ScoreTally {
+  readonly buckets = new Float64Array(scoreBounds.length)
+  sum = 0
+  count = 0
+
+  /** Counts `rows` scores from the start of the array; NaN, an unscored row, is passed over. */
+  add(scores: Float64Array, rows: number): void {
+    for (let row = 0; row < rows; row++) {
+      const score = scores[row]!
+      if (Number.isNaN(score)) continue
+      let bucket = 0
+      while (score > scoreBounds[bucket]!) bucket++
+      this.buckets[bucket]!++
+      this.sum += score
+      this.count++
+    }
+  }
+}
+
+/** A histogram that takes whole tallies; prom-client's own takes one value at a time. */
+class TallyHistogram {
+  readonly name = 'deepwatch_anomaly_score'
+  readonly help = 'Anomaly scores given, higher is stranger'
+  readonly type = 'histogram'
+  readonly aggregator = 'sum'
+  readonly #series = new Map<string, ScoreTally>()
+
+  open(model: string): ScoreTally {
+    let tally = this.#series.get(model)
+    if (!tally) this.#series.set(model, (tally = new ScoreTally()))
+    return tally
+  }
+
+  add(model: string, tally: ScoreTally): void {
+    const into = this.open(model)
+    for (let bucket = 0; bucket < tally.buckets.length; bucket++) into.buckets[bucket]! += tally.buckets[bucket]!
+    into.sum += tally.sum
+    into.count += tally.count
+  }
+
+  remove(model: string): void {
+    this.#series.delete(model)
+  }
+
+  reset(): void {
+    this.#series.clear()
+  }
+
+  async get() {
+    const values: { metricName: string; labels: Record<string, string | number>; value: number; exemplar: null }[] = []
+    for (const [model, tally] of this.#series) {
+      let upTo = 0
+      const put = (suffix: string, labels: Record<string, string | number>, value: number) =>
+        values.push({ metricName: `${this.name}_${suffix}`, labels: { ...labels, model }, value, exemplar: null })
+      scoreBounds.forEach((le, bucket) => put('bucket', { le }, (upTo += tally.buckets[bucket]!)))
+      put('bucket', { le: '+Inf' }, tally.count)
+      put('sum', {}, tally.sum)
+      put('count', {}, tally.count)
+    }
+    return { name: this.name, help: this.help, type: this.type, aggregator: this.aggregator, values }
+  }
+}
+
+/** Keeps the model and version labels within their caps. Labels that were given stay until the model is deleted. */
+class ModelLabels {
+  readonly #versions = new Map<string, Set<number>>()
+  readonly #models: number
+
+  constructor(models: number) {
+    this.#models = models
+  }
+
+  model(name: string): string {
+    if (!this.#versions.has(name)) {
+      if (this.#versions.size >= this.#models) return 'other'
+      this.#versions.set(name, new Set())
+    }
+    return name
+  }
+
+  pair(name: string, version: number): { model: string; version: string } {
+    const model = this.model(name)
+    const known = this.#versions.get(model)
+    if (!known) return { model: 'other', version: 'other' }
+    if (!known.has(version)) {
+      // The oldest version makes room: the newest ones are those that people look at.
+      const oldest = known.size >= versionsPerModel ? Math.min(...known) : undefined
+      if (oldest !== undefined && version < oldest) return { model, version: 'other' }
+      known.add(version)
+    }
+    return { model, version: String(version) }
+  }
+
+  /** Versions past the cap, oldest first; their series are to be removed. */
+  surplus(name: string): number[] {
+    const known = [...(this.#versions.get(name) ?? [])].sort((a, b) => a - b)
+    const gone = known.slice(0, Math.max(0, known.length - versionsPerModel))
+    for (const version of gone) this.#versions.get(name)!.delete(version)
+    return gone
+  }
+
+  forgetVersion(name: string, version: number): boolean {
+    return this.#versions.get(name)?.delete(version) ?? false
+  }
+
+  forget(name: string): number[] {
+    const versions = [...(this.#versions.get(name) ?? [])]
+    this.#versions.delete(name)
+    return versions
+  }
+
+  has(name: string): boolean {
+    return this.#versions.has(name)
+  }
+}
+
+export type Metrics = ReturnType<typeof createMetrics>
+
+/**
+ * Makes the metrics and the two registries that print them: Prometheus text and OpenMetrics, holding the
+ * same metrics. `models` caps the model label. Nothing here is global: two services in one process do not share.
+ */
+export function createMetrics(options: { version: string; models: number; observed: Observed }) {
+  const text = new Registry<PrometheusContentType>()
+  const open = new Registry<OpenMetricsContentType>()
+  open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+  const registers: Registry[] = [text as unknown as Registry]
+  const labels = new ModelLabels(options.models)
+
+  const buildInfo = new Gauge({ name: 'deepwatch_build_info', help: 'Always 1; the labels say what runs', labelNames: ['version', 'node'], registers })
+  buildInfo.set({ version: options.version, node: process.version }, 1)
+
+  const pairNames = ['model', 'version'] as const
+  const rows = new Counter({ name: 'deepwatch_rows_scored_total', help: 'Rows that were given a score', labelNames: pairNames, registers })
+  const anomalies = new Counter({ name: 'deepwatch_anomalies_total', help: 'Rows whose score was above the threshold', labelNames: pairNames, registers })
+  const rejected = new Counter({ name: 'deepwatch_rows_rejected_total', help: 'Rows that could not be scored', labelNames: ['model', 'reason'], registers })
+  const threshold = new Gauge({ name: 'deepwatch_score_threshold', help: 'Threshold of a model version', labelNames: pairNames, registers })
+  const trained = new Gauge({ name: 'deepwatch_model_trained_timestamp_seconds', help: 'When a model version was trained', labelNames: pairNames, registers })
+  const training = new Histogram({ name: 'deepwatch_train_duration_seconds', help: 'Time a training took', buckets: durationBounds, registers })
+  const scoring = new Histogram({ name: 'deepwatch_score_duration_seconds', help: 'Time a scoring took, by stage', labelNames: ['stage'], buckets: durationBounds, registers })
+  for (const stage of ['kernel', 'total'] as const) scoring.zero({ stage })
+  const deaths = new Counter({ name: 'deepwatch_reader_deaths_total', help: 'Reading processes that died or had to be killed at work', registers })
+  const jobs = new Gauge({ name: 'deepwatch_jobs', help: 'Jobs by state', labelNames: ['state'], registers })
+  for (const state of jobStates) jobs.set({ state }, 0)
+  const http = new Histogram({ name: 'deepwatch_http_request_duration_seconds', help: 'Time a request took', labelNames: ['route', 'method', 'status'], buckets: durationBounds, registers })
+  const scores = new TallyHistogram()
+  text.registerMetric(scores as unknown as Metric)
+
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read())
+      },
+    })
+  gauge('deepwatch_models_loaded', 'Models in the registry', options.observed.models)
+  gauge('deepwatch_pool_queue_size', 'Tasks that wait for a thread', options.observed.poolQueue)
+  gauge('deepwatch_pool_utilization_ratio', 'Share of the thread time of the pool that was used', options.observed.poolUtilization)
+
+  collectDefaultMetrics({ register: text as unknown as Registry })
+  for (const metric of text.getMetricsAsArray()) open.registerMetric(text.getSingleMetric(metric.name) as Metric)
+
+  const removePair = (model: string, version: number) => {
+    for (const metric of [rows, anomalies, threshold, trained]) metric.remove({ model, version: String(version) })
+  }
+
+  return {
+    /** Counters at 0 and gauges set, from the moment a version exists. `trainedAt` in epoch seconds. */
+    modelAppeared(name: string, version: number, facts: { threshold: number; trainedAt: number }): void {
+      const pair = labels.pair(name, version)
+      rows.inc(pair, 0)
+      anomalies.inc(pair, 0)
+      for (const reason of unscoredReasons) rejected.inc({ model: pair.model, reason }, 0)
+      scores.open(pair.model)
+      if (pair.version !== 'other') {
+        threshold.set(pair, facts.threshold)
+        trained.set(pair, facts.trainedAt)
+      }
+      for (const gone of labels.surplus(name)) removePair(name, gone)
+    },
+    versionDisappeared(name: string, version: number): void {
+      if (labels.forgetVersion(name, version)) removePair(name, version)
+    },
+    modelDisappeared(name: string): void {
+      if (!labels.has(name)) return
+      for (const version of labels.forget(name)) removePair(name, version)
+      for (const reason of unscoredReasons) rejected.remove({ model: name, reason })
+      scores.remove(name)
+      for (const metric of [rows, anomalies]) metric.remove({ model: name, version: 'other' })
+    },
+    /** Counts one complete answer of `/score`. */
+    scored(name: string, version: number, counts: ScoredCounts): void {
+      const pair = labels.pair(name, version)
+      rows.inc(pair, counts.scored)
+      anomalies.inc(pair, counts.anomalies)
+      for (const reason of unscoredReasons) rejected.inc({ model: pair.model, reason }, counts.rejected[reason])
+      scores.add(pair.model, counts.tally)
+      scoring.observe({ stage: 'kernel' }, counts.kernelSeconds)
+      scoring.observe({ stage: 'total' }, counts.totalSeconds)
+    },
+    trained(seconds: number): void {
+      training.observe(seconds)
+    },
+    readerDied(): void {
+      deaths.inc()
+    },
+    /** `route` is a template or `unmatched`, never an address. */
+    answered(route: string, method: string, status: number, seconds: number): void {
+      http.observe({ route, method: methods.has(method) ? method : 'other', status }, seconds)
+    },
+    /** The exposition text of all metrics and its media type. */
+    async print(format: 'text' | 'openmetrics'): Promise<{ body: string; mediaType: string }> {
+      const registry = format === 'text' ? text : open
+      return { body: await registry.metrics(), mediaType: registry.contentType }
+    },
+  }
+}

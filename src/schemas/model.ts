@@ -1,0 +1,117 @@
+/** The version document: everything that is known about one trained version, as `GET` shows it. */
+import { z } from 'zod'
+import { roles as roleSettings, threshold } from './train.ts'
+import { modelName, window } from './common.ts'
+
+export const warning = z.looseObject({ code: z.string(), message: z.string(), columns: z.array(z.string()).optional() }).meta({ id: 'Warning' })
+export type Warning = z.infer<typeof warning>
+
+const roles = z.object(Object.fromEntries(Object.keys(roleSettings).map((role) => [role, z.string().nullable()])) as Record<keyof typeof roleSettings, z.ZodNullable<z.ZodString>>)
+export type Roles = z.infer<typeof roles>
+
+export const timeContextLanes = ['hour_sin', 'hour_cos', 'day_of_week_sin', 'day_of_week_cos'] as const
+
+/** What a feature looked like in training; over the finite values. The quantiles come from at most 65,536 rows. */
+export const featureProfile = z.object({
+  finite: z.int(),
+  missing: z.int().describe('Values that were null or NaN.'),
+  infinite: z.int(),
+  min: z.number().nullable(),
+  max: z.number().nullable(),
+  mean: z.number().nullable(),
+  std: z.number().nullable(),
+  quantiles: z.object({ p01: z.number(), p05: z.number(), p25: z.number(), p50: z.number(), p75: z.number(), p95: z.number(), p99: z.number() }).nullable(),
+  constant: z.boolean().describe('Constant in training: kept out of every split.'),
+})
+export type FeatureProfile = z.infer<typeof featureProfile>
+
+export const feature = z.discriminatedUnion('kind', [
+  z.object({ name: z.string(), kind: z.enum(['number', 'boolean']), type: z.string(), profile: featureProfile }),
+  z.object({ name: z.string(), kind: z.literal('timeContext'), timeContext: z.enum(timeContextLanes), profile: featureProfile }),
+])
+export type Feature = z.infer<typeof feature>
+
+export const versionDocument = z
+  .object({
+    model: modelName,
+    version: z.int().min(1),
+    createdAt: z.string(),
+    software: z.string(),
+    detector: z.looseObject({
+      type: z.string(),
+      settings: z.looseObject({}).describe('As asked for, defaults included.'),
+      effective: z.looseObject({}).describe('As used; includes the seed.'),
+      shape: z.looseObject({}).describe('What was built: trees, nodes, leaves, depth, bytes.'),
+    }),
+    features: z.array(feature).describe('In the order of the feature matrix.'),
+    roles,
+    timeContext: z.object({
+      features: z.array(z.enum(['hour', 'dayOfWeek'])),
+      timeZone: z.string(),
+      encoding: z.string(),
+      leftOut: z.array(z.object({ feature: z.enum(['hour', 'dayOfWeek']), reason: z.string() })),
+      transitions: z
+        .object({ utc: z.array(z.number()), offset: z.array(z.number()) })
+        .nullable()
+        .describe('From utc[i] (epoch seconds) on, local time is UTC + offset[i] seconds.'),
+    }),
+    missing: z.object({
+      rule: z.enum(['reject', 'median', 'skip']),
+      fill: z.array(z.number()).nullable().describe('Training median per feature, with the rule median.'),
+    }),
+    threshold: z.object({
+      value: z.number(),
+      rule: threshold,
+      exact: z.boolean().describe('False when the quantile came from a histogram of 2^20 bins.'),
+      flaggedRows: z.int(),
+      flaggedShare: z.number().describe('Share of the training rows that lie above the threshold.'),
+    }),
+    scores: z.object({ bins: z.int(), counts: z.array(z.int()).describe('Training scores in equal bins over [0, 1].') }),
+    training: z.object({
+      source: z.object({
+        kind: z.enum(['rows', 'path', 'upload']),
+        format: z.string(),
+        files: z.array(z.string()),
+        bytes: z.int().nullable(),
+        sha256: z.string().nullable(),
+      }),
+      fingerprint: z.string().describe('SHA-256 over what training saw: names, counts, profile and samples. The same for the same telemetry in any format.'),
+      rows: z.int().describe('Rows of the source.'),
+      window: window.nullable(),
+      rowsInWindow: z.int(),
+      rowsUsed: z.int(),
+      rowsLeftOut: z.int().describe('Rows in the window with missing or non-finite values that were left out.'),
+      rowsFilled: z.int(),
+      from: z.string().nullable(),
+      to: z.string().nullable(),
+      seconds: z.number(),
+    }),
+    payload: z.object({ bytes: z.int(), sha256: z.string() }),
+    warnings: z.array(warning),
+  })
+  .meta({ id: 'ModelVersion' })
+
+export type VersionDocument = z.infer<typeof versionDocument>
+
+export const modelSummary = z
+  .object({
+    name: modelName,
+    versions: z.array(z.int()),
+    newest: z.int(),
+    serving: z.int().nullable().describe('The version that scores when none is named.'),
+    quarantined: z.array(z.int()).describe('Versions whose files are damaged or newer than this software.'),
+    createdAt: z.string(),
+    updatedAt: z.string(),
+  })
+  .meta({ id: 'Model' })
+
+export const modelList = z.object({ models: z.array(modelSummary), next: z.string().nullable().describe('Give it as after for the next page.') }).meta({ id: 'ModelList' })
+
+export const treeNode = z.union([
+  z.object({ id: z.int(), depth: z.int(), feature: z.string(), threshold: z.number(), left: z.int(), right: z.int(), size: z.int() }),
+  z.object({ id: z.int(), depth: z.int(), size: z.int(), pathLength: z.number() }),
+])
+
+export const tree = z
+  .object({ model: modelName, version: z.int(), index: z.int(), nodes: z.array(treeNode).describe('In preorder. A row goes left when its value <= threshold.') })
+  .meta({ id: 'Tree' })

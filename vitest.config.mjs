@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config'
+
+// The tests run as compiled JavaScript from dist/: the same files that serve, the same worker threads,
+// the same reading process. On Node 20 a `.ts` worker under a loader fails inside piscina.
+export default defineConfig({
+  test: {
+    include: ['dist/test/**/*.test.js'],
+    exclude: ['node_modules/**'],
+    pool: 'forks',
+    // Real threads and processes share two cores with the tests: two files at once are enough.
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    reporters: process.env['VITEST_JSON'] ? ['default', ['json', { outputFile: process.env['VITEST_JSON'] }]] : ['default'],
+  },
+})
