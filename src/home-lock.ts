@@ -1,13 +1,323 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { link, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { DeepWatchError } from './errors.ts'
+import { errorCode, tryTo } from './registry-disk.ts'
+
+/**
+ * One process per state folder. A lock is a file `lock/<generation>`; the highest generation counts. Whoever
+ * finds it released or its holder gone creates the next generation, which can succeed only once, and then looks
+ * whether it is still the highest. The number never goes back (a release leaves its file, marked), so
+ * somebody who decided on old knowledge meets either an existing file or a higher one.
+ */
+
 export interface HomeLock {
   /** Gives the folder back; a second call does nothing. */
   release(): Promise<void>
 }
 
+export interface HomeLockOptions {
+  /**
+   * Called once when this process no longer holds the folder, because it stood still for so long that another
+   * host took over or because somebody removed the lock: stop writing at once.
+   */
+  readonly onLost?: () => void
+  /** Called once when the start has to watch a holder elsewhere, with the most seconds that takes. */
+  readonly onWaiting?: (seconds: number) => void
+  /** A living holder touches its file so often. */
+  readonly beatMs?: number
+  /** A holder on another host, silent for so long, is taken for gone. */
+  readonly staleMs?: number
+}
+
+/** Who holds the folder; what `isGone` needs to know. */
+interface Holder {
+  readonly pid: number
+  /** Start of the process in clock ticks since boot, where /proc tells: a pid may be given again. */
+  readonly start: string | null
+  readonly boot: string
+  /** Pid namespace: two containers of one host both have a process 1. */
+  readonly namespace: string
+  readonly host: string
+  /** RFC 3339. */
+  readonly since: string
+}
+
+interface Found {
+  readonly generation: number
+  readonly released: boolean
+  /** Null when the file says nothing that can be read. */
+  readonly holder: Holder | null
+  readonly touchedMs: number
+}
+
 /**
  * Takes the state folder for this process, creating it (0700) when absent. Throws 'home_locked' while
- * another process holds it, 'invalid_setting' when it cannot be created or written. `onLost` is called once when another
- * host took the folder over because this process had stopped for more than ten seconds: stop at once then.
+ * another process holds it, 'invalid_setting' when it cannot be created or written.
+ *
+ * A holder that died on this host is followed at once. One on another host or in another container can only
+ * be watched: it is followed ten seconds after its last sign of life.
  */
-export async function lockHome(_home: string, _options: { onLost?: () => void } = {}): Promise<HomeLock> {
-  throw new Error('being built')
+export async function lockHome(home: string, options: HomeLockOptions = {}): Promise<HomeLock> {
+  const { onLost = () => {}, onWaiting = () => {}, beatMs = 2_000, staleMs = 10_000 } = options
+  const patience = { beatMs, staleMs, onWaiting: callOnce(onWaiting) }
+  const folder = join(home, 'lock')
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    for (;;) {
+      const found = await findNewest(folder)
+      if (found !== null && !found.released) await waitUntilGone(folder, found, patience)
+      const generation = (found?.generation ?? 0) + 1
+      if (await claim(folder, generation)) return hold(folder, generation, beatMs, onLost)
+    }
+  } catch (error) {
+    if (error instanceof DeepWatchError) throw error
+    const code = errorCode(error) ?? 'unknown reason'
+    throw new DeepWatchError('invalid_setting', `DEEPWATCH_HOME: the folder cannot be created or written (${code}).`, {
+      cause: error,
+    })
+  }
+}
+
+/** The lock that counts, or null before the first one. */
+async function findNewest(folder: string): Promise<Found | null> {
+  for (;;) {
+    const generation = await newestGeneration(folder)
+    if (generation === 0) return null
+    const path = join(folder, lockName(generation))
+    try {
+      const { mtimeMs } = await stat(path)
+      const text = await readFile(path, 'utf8')
+      return { generation, ...readRecord(text), touchedMs: mtimeMs }
+    } catch (error) {
+      // A newer one has replaced it since.
+      if (errorCode(error) !== 'ENOENT') throw error
+    }
+  }
+}
+
+async function newestGeneration(folder: string): Promise<number> {
+  const names = await readdir(folder)
+  return names.filter((name) => /^\d{8,15}$/.test(name)).reduce((most, name) => Math.max(most, Number(name)), 0)
+}
+
+function lockName(generation: number): string {
+  return String(generation).padStart(8, '0')
+}
+
+function readRecord(text: string): Pick<Found, 'released' | 'holder'> {
+  try {
+    const record = JSON.parse(text) as Partial<Holder> & { released?: boolean }
+    if (record.released === true) return { released: true, holder: null }
+    if (typeof record.pid === 'number' && typeof record.boot === 'string' && typeof record.namespace === 'string') {
+      return { released: false, holder: record as Holder }
+    }
+  } catch {
+    // Cut short by a power loss, or on a file system where a record appears before it is written.
+  }
+  return { released: false, holder: null }
+}
+
+/** Returns once the holder is gone, or the lock has changed hands; throws 'home_locked' when it lives. */
+async function waitUntilGone(
+  folder: string,
+  found: Found,
+  patience: Required<Omit<HomeLockOptions, 'onLost'>>,
+): Promise<void> {
+  const { beatMs, staleMs, onWaiting } = patience
+  const { holder } = found
+  if (holder !== null && isHere(holder)) {
+    if (isGone(holder)) return
+    throw locked(holder)
+  }
+  // Ages by the clock of the file system at first and by our steady clock from then on, so that neither a
+  // clock that differs between hosts nor one that jumps takes a living holder for dead.
+  const ageMs = Math.max(0, (await fileSystemNow(folder)) - found.touchedMs)
+  const started = performance.now()
+  const waitMs = Math.max(1.5 * beatMs, staleMs - ageMs)
+  onWaiting(Math.ceil(waitMs / 1000))
+  for (;;) {
+    if (performance.now() - started >= waitMs) return
+    await delay(beatMs / 8)
+    const now = await findNewest(folder)
+    if (now === null || now.generation !== found.generation || now.released) return
+    if (now.touchedMs !== found.touchedMs) throw locked(now.holder ?? holder)
+  }
+}
+
+function callOnce(action: (seconds: number) => void): (seconds: number) => void {
+  let called = false
+  return (seconds) => {
+    if (!called) action(seconds)
+    called = true
+  }
+}
+
+function locked(holder: Holder | null): DeepWatchError {
+  if (holder === null) return new DeepWatchError('home_locked', 'Another process uses the state folder.')
+  const { pid, since } = holder
+  const where = isHere(holder) ? '' : ' on another host or in another container'
+  return new DeepWatchError('home_locked', `Process ${pid}${where} has used the state folder since ${since}.`, {
+    facts: { pid, since },
+  })
+}
+
+async function fileSystemNow(folder: string): Promise<number> {
+  const probe = join(folder, temporaryName())
+  await writeFile(probe, '', { flag: 'wx', mode: 0o600 })
+  const { mtimeMs } = await stat(probe)
+  await tryTo(() => unlink(probe))
+  return mtimeMs
+}
+
+/** Creates a generation and tells whether it is the one that counts; false when somebody else was first. */
+async function claim(folder: string, generation: number): Promise<boolean> {
+  const path = join(folder, lockName(generation))
+  const record = JSON.stringify(thisProcess())
+  if (!(await createWhole(folder, path, record))) return false
+  if ((await newestGeneration(folder)) !== generation) {
+    await tryTo(() => unlink(path))
+    return false
+  }
+  for (const name of await readdir(folder)) {
+    if (name !== lockName(generation)) await tryTo(() => unlink(join(folder, name)))
+  }
+  return true
+}
+
+/** Creates a file that appears with its content; false when it was there. */
+async function createWhole(folder: string, path: string, text: string): Promise<boolean> {
+  const temporary = join(folder, temporaryName())
+  try {
+    await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
+    await link(temporary, path)
+    return true
+  } catch (error) {
+    const code = errorCode(error)
+    // ENOENT: a winner swept the temporary file away.
+    if (code === 'EEXIST' || code === 'ENOENT') return false
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error
+    return await createPlainly(path, text)
+  } finally {
+    await tryTo(() => unlink(temporary))
+  }
+}
+
+/** Where the file system has no hard links: a reader may then meet an empty record and watches for a sign of life. */
+async function createPlainly(path: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(path, text, { flag: 'wx', mode: 0o600 })
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+function temporaryName(): string {
+  return `.tmp-${randomBytes(8).toString('hex')}`
+}
+
+function hold(folder: string, generation: number, beatMs: number, onLost: () => void): HomeLock {
+  const path = join(folder, lockName(generation))
+  const first = Buffer.from('{')
+  let held = true
+  let beating: Promise<void> = Promise.resolve()
+  const isStillOurs = async () => (await newestGeneration(folder)) === generation
+  const beat = async () => {
+    try {
+      const file = await open(path, 'r+')
+      try {
+        // Writing the byte that is there touches the file with the time of the file system, not with ours.
+        await file.write(first, 0, 1, 0)
+      } finally {
+        await file.close()
+      }
+      if (await isStillOurs()) return
+    } catch (error) {
+      // A full or failing disk is no reason to give up what nobody else has taken.
+      if (errorCode(error) !== 'ENOENT') return
+    }
+    if (!held) return
+    held = false
+    clearInterval(timer)
+    onLost()
+  }
+  const timer = setInterval(() => {
+    beating = beating.then(beat)
+  }, beatMs)
+  timer.unref()
+  return {
+    async release() {
+      if (!held) return
+      held = false
+      clearInterval(timer)
+      await beating
+      const temporary = join(folder, temporaryName())
+      await tryTo(async () => {
+        if (!(await isStillOurs())) return
+        await writeFile(temporary, JSON.stringify({ released: true }), { flag: 'wx', mode: 0o600 })
+        await rename(temporary, path)
+      })
+    },
+  }
+}
+
+const boot = readOrEmpty(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())
+const namespace = readOrEmpty(() => readlinkSync('/proc/self/ns/pid'))
+
+function readOrEmpty(read: () => string): string {
+  try {
+    return read()
+  } catch {
+    return ''
+  }
+}
+
+function thisProcess(): Holder {
+  const { pid } = process
+  return { pid, start: startOf(pid), boot, namespace, host: hostname(), since: new Date().toISOString() }
+}
+
+/** Whether the holder's pid means something to us. Without /proc the host name must do. */
+function isHere(holder: Holder): boolean {
+  if (boot === '') return holder.boot === '' && holder.host === hostname()
+  return holder.boot === boot && holder.namespace === namespace
+}
+
+/** Whether a holder on this host has ended; a pid that another process bears now does not count as alive. */
+function isGone({ pid, start }: Holder): boolean {
+  const now = startOf(pid)
+  if (now !== null && start !== null) return now !== start
+  try {
+    process.kill(pid, 0)
+    // There, but /proc says it has ended and waits for its parent, or says nothing at all.
+    return now === null && isDefunct(pid)
+  } catch (error) {
+    return errorCode(error) === 'ESRCH'
+  }
+}
+
+/** Start time of a living process; null when it has ended or cannot be looked at. */
+function startOf(pid: number): string | null {
+  const fields = statusFields(pid)
+  return fields === null || isOver(fields) ? null : (fields[19] ?? null)
+}
+
+function isDefunct(pid: number): boolean {
+  const fields = statusFields(pid)
+  return fields !== null && isOver(fields)
+}
+
+function isOver(fields: readonly string[]): boolean {
+  return fields[0] === 'Z' || fields[0] === 'X'
+}
+
+/** The fields of /proc/<pid>/stat from the third on; the second, the name, may hold spaces and brackets. */
+function statusFields(pid: number): string[] | null {
+  const text = readOrEmpty(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  return text === '' ? null : text.slice(text.lastIndexOf(')') + 2).split(' ')
 }

@@ -1,118 +1,402 @@
-import type { ErrorCode } from './errors.ts'
+import { randomBytes } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { encodeArtefact } from './artefact.ts'
+import { DeepWatchError } from './errors.ts'
+import { createGate, type Gate } from './flow.ts'
+import { PayloadCache } from './payload-cache.ts'
+import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from './registry-disk.ts'
+import {
+  artefactName,
+  chooseServing,
+  modelName,
+  readVersion,
+  type ServingState,
+  trashName,
+  writeState,
+} from './registry-folder.ts'
+import {
+  deepFreeze,
+  findVersion,
+  loadModel,
+  type Model,
+  newModel,
+  servingVersion,
+  summarise,
+  usableVersion,
+  type Version,
+} from './registry-models.ts'
+import type {
+  BuildVersion,
+  ModelHandle,
+  ModelSummary,
+  Quarantined,
+  Registry,
+  RegistryOptions,
+  RegistrySize,
+} from './registry-types.ts'
 
-/** Where the registry says what it met; pino's logger fits. */
-export interface RegistryLog {
-  info(facts: object, message: string): void
-  warn(facts: object, message: string): void
-  error(facts: object, message: string): void
-}
+export type {
+  BuildVersion,
+  ModelHandle,
+  ModelSummary,
+  NewVersion,
+  Quarantined,
+  Registry,
+  RegistryLog,
+  RegistryOptions,
+  RegistrySize,
+} from './registry-types.ts'
 
-export interface RegistryOptions<Document extends object> {
-  /** The state folder (DEEPWATCH_HOME); models live in `<home>/models`. The caller holds its lock. */
-  readonly home: string
-  /** Bytes that cached payloads may take together. Payloads of handles in use are not counted. */
-  readonly cacheBytes: number
-  /** Names the registry may hold; one more answers 'registry_full'. */
-  readonly maxModels: number
-  readonly log: RegistryLog
-  /**
-   * Checks a version document read back from a file, and lifts an older one to the present shape.
-   * What it throws quarantines that version as 'model_corrupt'. Default: taken as it is.
-   */
-  readonly readDocument?: (value: unknown) => Document
-}
+/** Artefacts read at once, at start and on cache misses together. */
+const READS_AT_ONCE = 8
+const REFERENCE = /^([^@]*)(?:@([1-9]\d{0,14}))?$/
 
-/** One model at a glance. Version numbers are ascending and count quarantined versions too. */
-export interface ModelSummary {
-  readonly name: string
-  readonly versions: readonly number[]
-  readonly newest: number
-  /** The version that scores when none is named; null while the choice is unreadable (see `quarantined`). */
-  readonly serving: number | null
-  /** Versions that exist on disk and cannot be used. */
-  readonly quarantined: readonly number[]
-  /** RFC 3339, of the oldest and of the newest version there is. */
-  readonly createdAt: string
-  readonly updatedAt: string
-}
-
-/** One version, held whatever becomes of it: a replaced or deleted version still answers from here. */
-export interface ModelHandle<Document extends object = Readonly<Record<string, unknown>>> {
-  readonly name: string
-  readonly version: number
-  /** Deep-frozen, exactly what a restart would read. */
-  readonly document: Document
-  /** The detector's bytes over shared memory. Shared by all holders: never written to. */
-  readonly payload: SharedArrayBuffer
-  /** SHA-256 of the artefact, hex. Unlike `name@version` it never comes again, so caches key on it. */
-  readonly digest: string
-}
-
-/** A version that is on disk and cannot be used; `version` null means the model's serving choice itself. */
-export interface Quarantined {
-  readonly model: string
-  readonly version: number | null
-  readonly code: ErrorCode
-}
-
-export interface RegistrySize {
-  readonly models: number
-  /** Usable versions. */
-  readonly versions: number
-  readonly quarantined: number
-  readonly cachedPayloads: number
-  readonly cachedBytes: number
-}
-
-export interface Registry<Document extends object = Readonly<Record<string, unknown>>> {
-  readonly size: RegistrySize
-  /** Models by name, from the first after `after`; `next` is the `after` of the next page or null. */
-  list(page?: { after?: string; limit?: number }): { models: ModelSummary[]; next: string | null }
-  /** Throws 'invalid_id', 'model_not_found'. */
-  get(name: string): ModelSummary
-  /** Throws 'invalid_id', 'model_not_found', 'version_not_found', 'model_corrupt', 'model_version_unsupported'. */
-  document(name: string, version: number): Document
-  /**
-   * Saves the next version of a model; when it returns, the version survives a power cut. `build` is
-   * called once, with the number and the creation time (RFC 3339) the version will have; what it throws comes out unchanged
-   * and saves nothing. Saves of one name run one after the other. Returns the deep-frozen document.
-   * Throws 'invalid_id', 'registry_full', 'storage_full', 'storage_error'; the old version then stays.
-   */
-  add(
-    name: string,
-    build: (version: number, createdAt: string) => NewVersion<Document> | Promise<NewVersion<Document>>,
-    options: { serve: boolean },
-  ): Promise<Document>
-  /**
-   * `web` (its serving version) or `web@3`, with the payload in memory. Throws 'invalid_id', 'model_not_found',
-   * 'version_not_found', 'model_corrupt', 'model_version_unsupported', 'storage_error'.
-   */
-  resolve(reference: string): Promise<ModelHandle<Document>>
-  /** Chooses the version that serves until the next one trained to serve. Errors as `document` and `add`. */
-  setServing(name: string, version: number): Promise<ModelSummary>
-  /** Throws 'model_not_found', 'storage_error'. The name starts again at version 1. */
-  removeModel(name: string): Promise<void>
-  /**
-   * Removes a version, quarantined ones too. When it served, the newest one left serves; the last one
-   * takes the model with it. Its number never comes again. Throws 'model_not_found', 'version_not_found', 'storage_error'.
-   */
-  removeVersion(name: string, version: number): Promise<void>
-  /** By name and version. */
-  quarantined(): readonly Quarantined[]
-  /** Waits for the saves and removals under way; later ones are refused with 'shutting_down'. */
-  close(): Promise<void>
-}
-
-export interface NewVersion<Document extends object> {
-  /** Plain JSON data. */
-  readonly document: Document
-  /** Copied before `add` returns. */
-  readonly payload: Uint8Array
-}
-
-/** Reads and verifies every artefact below `<home>/models` (created when absent) and opens the registry. */
+/**
+ * Reads and verifies every artefact below `<home>/models` (created when absent) and opens the registry.
+ * What cannot be read is in quarantine then, and the rest serves. Throws 'storage_error' when the folder itself fails.
+ */
 export async function openRegistry<Document extends object = Readonly<Record<string, unknown>>>(
-  _options: RegistryOptions<Document>,
+  options: RegistryOptions<Document>,
 ): Promise<Registry<Document>> {
-  throw new Error('being built')
+  const registry = new FileRegistry<Document>(options)
+  try {
+    await registry.load(options.home)
+  } catch (error) {
+    throw storageFailure(error)
+  }
+  return registry
+}
+
+class FileRegistry<Document extends object> implements Registry<Document> {
+  readonly #options: RegistryOptions<Document>
+  readonly #disk: Disk
+  readonly #root: string
+  readonly #models = new Map<string, Model<Document>>()
+  readonly #cache: PayloadCache
+  /** The last change queued per name, never rejecting: changes of one name run one after the other. */
+  readonly #queues = new Map<string, Promise<void>>()
+  /** New names on their way in, counted against the bound. */
+  readonly #arriving = new Set<string>()
+  readonly #reads: Gate = createGate(READS_AT_ONCE, Number.POSITIVE_INFINITY)
+  /** Names in order; null after a name came or went. */
+  #sorted: readonly string[] | null = null
+  #closing = false
+
+  constructor(options: RegistryOptions<Document>) {
+    this.#options = options
+    this.#disk = options.disk ?? realDisk
+    this.#root = join(options.home, 'models')
+    this.#cache = new PayloadCache(options.cacheBytes)
+  }
+
+  async load(home: string): Promise<void> {
+    const { log } = this.#options
+    if (await this.#disk.makeFolder(this.#root)) await this.#disk.syncFolder(home)
+    const parts = {
+      root: this.#root,
+      disk: this.#disk,
+      reads: this.#reads,
+      accept: (value: unknown) => this.#accept(value),
+    }
+    const found = await Promise.all(
+      (await readdir(this.#root, { withFileTypes: true })).map(async (entry) => {
+        if (entry.isDirectory() && modelName.test(entry.name)) return await loadModel(parts, entry.name)
+        if (!trashName.test(entry.name)) return { model: null, foreign: 1 }
+        await this.#sweep(entry.name)
+        return { model: null, foreign: 0 }
+      }),
+    )
+    for (const { model } of found) if (model !== null) this.#models.set(model.name, model)
+    const entries = found.reduce((sum, { foreign }) => sum + foreign, 0)
+    if (entries > 0) log.warn({ entries }, 'the models folder holds entries that are not ours; they are left alone')
+    const quarantined = this.quarantined()
+    if (quarantined.length > 0) log.error({ quarantined }, 'stored models cannot be used')
+  }
+
+  /** A document that was in a file. Throws 'model_corrupt'. */
+  #accept(value: unknown): Document {
+    try {
+      return this.#read(value)
+    } catch (error) {
+      const detail = 'The stored model is damaged. Its document is not valid.'
+      throw new DeepWatchError('model_corrupt', detail, { cause: error })
+    }
+  }
+
+  #read(value: unknown): Document {
+    const { readDocument } = this.#options
+    return deepFreeze(readDocument === undefined ? (value as Document) : readDocument(value))
+  }
+
+  get size(): RegistrySize {
+    let [versions, quarantined] = [0, 0]
+    for (const model of this.#models.values()) {
+      if (model.stateDamage !== null) quarantined++
+      for (const { damage } of model.versions.values()) {
+        if (damage === null) versions++
+        else quarantined++
+      }
+    }
+    const { count: cachedPayloads, bytes: cachedBytes } = this.#cache
+    return { models: this.#models.size, versions, quarantined, cachedPayloads, cachedBytes }
+  }
+
+  list(page: { after?: string; limit?: number } = {}): { models: ModelSummary[]; next: string | null } {
+    const names = this.#names()
+    const { after, limit = names.length } = page
+    const found = after === undefined ? 0 : names.findIndex((name) => name > after)
+    const start = found === -1 ? names.length : found
+    const models = names.slice(start, start + limit).map((name) => summarise(this.#model(name)))
+    return { models, next: start + limit < names.length ? (models.at(-1)?.name ?? null) : null }
+  }
+
+  get(name: string): ModelSummary {
+    return summarise(this.#model(name))
+  }
+
+  document(name: string, version: number): Document {
+    return usableVersion(this.#model(name), version).document
+  }
+
+  quarantined(): readonly Quarantined[] {
+    const all: Quarantined[] = []
+    for (const name of this.#names()) {
+      const { stateDamage, versions } = this.#model(name)
+      if (stateDamage !== null) all.push({ model: name, version: null, code: stateDamage })
+      for (const { version, damage } of versions.values()) {
+        if (damage !== null) all.push({ model: name, version, code: damage })
+      }
+    }
+    return all
+  }
+
+  checkRoom(name: string): void {
+    checkName(name)
+    const { maxModels } = this.#options
+    if (this.#models.has(name) || this.#arriving.has(name)) return
+    if (this.#models.size + this.#arriving.size < maxModels) return
+    const byAge = [...this.#models.values()].map(summarise).sort((a, b) => (a.updatedAt < b.updatedAt ? -1 : 1))
+    const oldest = byAge[0]?.name ?? null
+    const advice = oldest === null ? '' : ` The one trained longest ago is ${oldest}.`
+    throw new DeepWatchError('registry_full', `The registry holds ${maxModels} models, its limit.${advice}`, {
+      facts: { limit: maxModels, oldest },
+    })
+  }
+
+  async add(name: string, build: BuildVersion<Document>, options: { serve: boolean }): Promise<Document> {
+    checkName(name)
+    return await this.#queue(name, async () => {
+      this.checkRoom(name)
+      this.#arriving.add(name)
+      try {
+        const known = this.#models.get(name)
+        if (known !== undefined) return await this.#save(known, build, options.serve)
+        const model = newModel<Document>(this.#root, name)
+        const document = await this.#save(model, build, options.serve)
+        this.#models.set(name, model)
+        this.#sorted = null
+        return document
+      } finally {
+        this.#arriving.delete(name)
+      }
+    })
+  }
+
+  async #save(model: Model<Document>, build: BuildVersion<Document>, serve: boolean): Promise<Document> {
+    const version = model.lastVersion + 1
+    const createdAt = new Date().toISOString()
+    const built = await build(version, createdAt)
+    const payload = new SharedArrayBuffer(built.payload.length)
+    new Uint8Array(payload).set(built.payload)
+    // What a restart would read, not what the caller may still change.
+    const stored: unknown = JSON.parse(JSON.stringify(built.document))
+    const header = { model: model.name, version, serve, createdAt, document: stored }
+    const { chunks, digest } = await encodeArtefact(header, new Uint8Array(payload))
+    const document = this.#read(stored)
+    await this.#write(model, version, chunks)
+    model.versions.set(version, { version, serve, createdAt, document, digest, damage: null })
+    this.#cache.put(digest, payload)
+    return document
+  }
+
+  /** Writes an artefact durably. Its rename is the commit; what fails leaves nothing behind. */
+  async #write(model: Model<Document>, version: number, chunks: readonly Uint8Array[]): Promise<void> {
+    const isNew = model.versions.size === 0
+    let renamed = false
+    try {
+      if (isNew) await this.#disk.makeFolder(model.folder)
+      else if (model.stateDamage !== null) await this.#writeState(model, model.state)
+      await putInPlace(this.#disk, model.folder, artefactName(version), chunks, () => {
+        renamed = true
+        // Whatever comes of it, this number has been on the disk and is not given again.
+        model.lastVersion = version
+      })
+      if (isNew) await this.#disk.syncFolder(this.#root)
+    } catch (error) {
+      if (renamed) await tryTo(() => this.#disk.unlink(join(model.folder, artefactName(version))))
+      if (isNew) await tryTo(() => this.#disk.removeFolder(model.folder))
+      throw this.#failure(error, model.name, version)
+    }
+  }
+
+  async resolve(reference: string): Promise<ModelHandle<Document>> {
+    const [, name = '', digits] = REFERENCE.exec(reference) ?? []
+    for (;;) {
+      const model = this.#model(name)
+      const version = usableVersion(model, digits === undefined ? servingVersion(model) : Number(digits))
+      const { document, digest } = version
+      try {
+        const payload = await this.#cache.get(digest, () => this.#readPayload(model, version))
+        // Read to its end and deleted meanwhile: it answers, but is not kept.
+        if (!this.#isCurrent(name, version)) this.#cache.drop(digest)
+        return { name, version: version.version, document, payload, digest }
+      } catch (error) {
+        // A file that is gone may have been deleted meanwhile: once that is over, the answer is another one.
+        await this.#queues.get(name)
+        if (this.#isCurrent(name, version)) throw this.#judge(name, version, error)
+      }
+    }
+  }
+
+  #isCurrent(name: string, version: Version<Document>): boolean {
+    return this.#models.get(name)?.versions.get(version.version) === version
+  }
+
+  async #readPayload(model: Model<Document>, { version, digest }: Version<Document>): Promise<SharedArrayBuffer> {
+    return await this.#reads.run(async () => {
+      const artefact = await readVersion(model.folder, model.name, version, { keepPayload: true })
+      if (artefact.digest === digest && artefact.payload !== null) return artefact.payload
+      throw new DeepWatchError('model_corrupt', 'The stored model is damaged. Its file is not the one that was loaded.')
+    })
+  }
+
+  /** Quarantines a version found damaged; a disk that fails to read says nothing about the version. */
+  #judge(model: string, version: Version<Document>, error: unknown): DeepWatchError {
+    const failure = storageFailure(error)
+    const { code } = failure
+    if (code !== 'model_corrupt' && code !== 'model_version_unsupported') {
+      return this.#failure(error, model, version.version)
+    }
+    if (version.damage === null) {
+      version.damage = code
+      this.#options.log.error({ model, version: version.version, code }, 'a stored model cannot be used')
+    }
+    return failure
+  }
+
+  async setServing(name: string, version: number): Promise<ModelSummary> {
+    return await this.#queue(name, async () => {
+      const model = this.#model(name)
+      usableVersion(model, version)
+      await this.#choose(model, version)
+      return summarise(model)
+    })
+  }
+
+  async removeVersion(name: string, version: number): Promise<void> {
+    await this.#queue(name, async () => {
+      const model = this.#model(name)
+      const { digest } = findVersion(model, version)
+      if (model.versions.size === 1) return await this.#discard(model)
+      // Writes down what is true anyway, above all the highest number; the unlink is the commit.
+      await this.#choose(model, chooseServing(model.state, model.versions))
+      try {
+        await this.#disk.unlink(join(model.folder, artefactName(version)))
+        model.versions.delete(version)
+        this.#cache.drop(digest)
+        await this.#disk.syncFolder(model.folder)
+      } catch (error) {
+        throw this.#failure(error, name, version)
+      }
+    })
+  }
+
+  async removeModel(name: string): Promise<void> {
+    await this.#queue(name, async () => await this.#discard(this.#model(name)))
+  }
+
+  async #discard(model: Model<Document>): Promise<void> {
+    const trash = `.trash-${randomBytes(8).toString('hex')}`
+    try {
+      await this.#disk.rename(model.folder, join(this.#root, trash))
+      this.#models.delete(model.name)
+      this.#sorted = null
+      for (const { digest } of model.versions.values()) this.#cache.drop(digest)
+      await this.#disk.syncFolder(this.#root)
+    } catch (error) {
+      throw this.#failure(error, model.name)
+    }
+    await this.#sweep(trash)
+  }
+
+  async #sweep(trash: string): Promise<void> {
+    if (await tryTo(() => this.#disk.removeTree(join(this.#root, trash)))) return
+    this.#options.log.warn({ trash }, 'a deleted model could not be cleared away; the next start tries again')
+  }
+
+  /** Writes down a choice made now, with all versions known. */
+  async #choose(model: Model<Document>, serving: number | null): Promise<void> {
+    try {
+      await this.#writeState(model, { serving, asOf: model.lastVersion, lastVersion: model.lastVersion })
+    } catch (error) {
+      throw this.#failure(error, model.name)
+    }
+  }
+
+  async #writeState(model: Model<Document>, state: ServingState): Promise<void> {
+    await writeState(this.#disk, model.folder, state)
+    model.state = state
+    model.stateDamage = null
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    await Promise.all(this.#queues.values())
+  }
+
+  /** Runs a change after those of the same name that came before, however those went. */
+  async #queue<Result>(name: string, change: () => Promise<Result>): Promise<Result> {
+    if (this.#closing) throw new DeepWatchError('shutting_down', 'The service is shutting down.')
+    const before = this.#queues.get(name) ?? Promise.resolve()
+    const mine = before.then(change)
+    const settled = mine.then(
+      () => {},
+      () => {},
+    )
+    this.#queues.set(name, settled)
+    try {
+      return await mine
+    } finally {
+      if (this.#queues.get(name) === settled) this.#queues.delete(name)
+    }
+  }
+
+  #names(): readonly string[] {
+    this.#sorted ??= [...this.#models.keys()].sort()
+    return this.#sorted
+  }
+
+  /** Throws 'invalid_id', 'model_not_found'. */
+  #model(name: string): Model<Document> {
+    checkName(name)
+    const model = this.#models.get(name)
+    if (model === undefined) throw new DeepWatchError('model_not_found', `There is no model ${name}.`)
+    return model
+  }
+
+  /** Logs why, which the client does not get to see; the disk's own message would carry a path. */
+  #failure(error: unknown, model: string, version?: number): DeepWatchError {
+    const failure = storageFailure(error)
+    const facts = { model, version, code: failure.code, reason: errorCode(failure.cause) }
+    this.#options.log.error(facts, 'the models folder could not be used')
+    return failure
+  }
+}
+
+function checkName(name: string): void {
+  if (modelName.test(name)) return
+  const detail =
+    'A model name is 1 to 63 of a-z, 0-9, _ and -, and starts with a letter or a digit; a version follows as in web@3.'
+  throw new DeepWatchError('invalid_id', detail)
 }

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { constants, mkdir, open, rename, rm, rmdir, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DeepWatchError } from './errors.ts'
+
+/** The few calls that change the state folder. Their order is what survives a power cut, so tests stand in for it. */
+export interface Disk {
+  /** Creates a folder below an existing one; false when it was there. */
+  makeFolder(path: string): Promise<boolean>
+  /** Creates a file that must not exist, writes the chunks and syncs it. */
+  writeSynced(path: string, chunks: readonly Uint8Array[]): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** Makes the entries of a folder durable: files created, renamed or removed in it. */
+  syncFolder(path: string): Promise<void>
+  unlink(path: string): Promise<void>
+  /** Fails unless the folder is empty. */
+  removeFolder(path: string): Promise<void>
+  removeTree(path: string): Promise<void>
+}
+
+export const realDisk: Disk = {
+  async makeFolder(path) {
+    try {
+      await mkdir(path, { mode: 0o700 })
+      return true
+    } catch (error) {
+      if (errorCode(error) === 'EEXIST') return false
+      throw error
+    }
+  },
+  async writeSynced(path, chunks) {
+    const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
+    try {
+      for (const chunk of chunks) {
+        for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten
+      }
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  },
+  rename,
+  async syncFolder(path) {
+    const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
+  },
+  unlink,
+  removeFolder: rmdir,
+  async removeTree(path) {
+    await rm(path, { recursive: true, force: true })
+  },
+}
+
+/** Names of files that were being written; what is left of them is swept at start. */
+export const temporaryName = /^\.tmp-[0-9a-f]{16}$/
+
+/**
+ * Puts a file in place so that it is there whole or not at all, and durable when this returns: written beside its
+ * place, synced, renamed, folder synced. After a failure the temporary file is removed and never synced again,
+ * as a second sync of a file whose first one failed proves nothing.
+ * Throws what the disk threw; `renamed` tells whether the file had already taken its place.
+ */
+export async function putInPlace(
+  disk: Disk,
+  folder: string,
+  name: string,
+  chunks: readonly Uint8Array[],
+  renamed: () => void = () => {},
+): Promise<void> {
+  const temporary = join(folder, `.tmp-${randomBytes(8).toString('hex')}`)
+  try {
+    await disk.writeSynced(temporary, chunks)
+    await disk.rename(temporary, join(folder, name))
+  } catch (error) {
+    await tryTo(() => disk.unlink(temporary))
+    throw error
+  }
+  renamed()
+  await disk.syncFolder(folder)
+}
+
+/** Does what would be good but is not owed. */
+export async function tryTo(action: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await action()
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The code the operating system gave, such as 'ENOENT'. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** What a failed call on the state folder is to the client: 'storage_full' or 'storage_error'. Our own errors pass. */
+export function storageFailure(error: unknown): DeepWatchError {
+  if (error instanceof DeepWatchError) return error
+  const code = errorCode(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new DeepWatchError('storage_full', 'The storage is full.', { cause: error })
+  }
+  return new DeepWatchError('storage_error', 'The storage failed.', { cause: error })
+}

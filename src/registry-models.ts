@@ -1,0 +1,163 @@
+/** The models as the registry holds them in memory, and how one comes up from its folder. */
+import { join } from 'node:path'
+import { DeepWatchError, type ErrorCode } from './errors.ts'
+import type { Gate } from './flow.ts'
+import { type Disk, storageFailure } from './registry-disk.ts'
+import {
+  chooseServing,
+  fileTime,
+  listFolder,
+  noState,
+  readState,
+  readVersion,
+  type ServingState,
+  sweepFolder,
+} from './registry-folder.ts'
+import type { ModelSummary } from './registry-types.ts'
+
+export interface Version<Document> {
+  readonly version: number
+  /** True for a version that cannot be read, as nobody can say. */
+  readonly serve: boolean
+  readonly createdAt: string
+  /** Null while quarantined from the start. */
+  readonly document: Document | null
+  /** SHA-256 of the file, hex; empty while quarantined from the start. */
+  readonly digest: string
+  /** Why it is quarantined. */
+  damage: ErrorCode | null
+}
+
+export interface Model<Document> {
+  readonly name: string
+  readonly folder: string
+  /** Ascending by number; never empty once the registry knows the model. */
+  readonly versions: Map<number, Version<Document>>
+  state: ServingState
+  /** Why the stored state could not be read; it is written anew with the next change. */
+  stateDamage: ErrorCode | null
+  lastVersion: number
+}
+
+export function newModel<Document>(root: string, name: string): Model<Document> {
+  return { name, folder: join(root, name), versions: new Map(), state: noState, stateDamage: null, lastVersion: 0 }
+}
+
+/**
+ * Sweeps and reads a model's folder, every version verified; damaged ones are kept in quarantine. Files are read as `reads`
+ * lets them. `model` is null when the folder holds no version, `foreign` is the number of entries that are not ours.
+ */
+export async function loadModel<Document>(
+  { root, disk, reads, accept }: LoadParts<Document>,
+  name: string,
+): Promise<{ model: Model<Document> | null; foreign: number }> {
+  const model = newModel<Document>(root, name)
+  const { folder } = model
+  const listing = await reads.run(() => listFolder(folder))
+  const { foreign } = listing
+  if (!(await sweepFolder(disk, folder, listing))) return { model: null, foreign }
+  const versions = await Promise.all(
+    listing.versions.map((version) => reads.run(() => loadVersion(folder, name, version, accept))),
+  )
+  for (const version of versions) model.versions.set(version.version, version)
+  model.lastVersion = listing.highest
+  if (!listing.hasState) return { model, foreign }
+  const state = await readState(folder)
+  if (typeof state === 'string') {
+    // Nobody knows what was chosen, so none of the versions there are serves until somebody chooses.
+    model.stateDamage = state
+    model.state = { serving: null, asOf: listing.highest, lastVersion: listing.highest }
+  } else {
+    model.state = state
+    model.lastVersion = Math.max(listing.highest, state.lastVersion)
+  }
+  return { model, foreign }
+}
+
+export interface LoadParts<Document> {
+  readonly root: string
+  readonly disk: Disk
+  readonly reads: Gate
+  readonly accept: (value: unknown) => Document
+}
+
+async function loadVersion<Document>(
+  folder: string,
+  name: string,
+  version: number,
+  accept: (value: unknown) => Document,
+): Promise<Version<Document>> {
+  try {
+    const { header, digest } = await readVersion(folder, name, version, { keepPayload: false })
+    const { serve, createdAt } = header
+    return { version, serve, createdAt, document: accept(header.document), digest, damage: null }
+  } catch (error) {
+    const createdAt = await fileTime(folder, version)
+    return { version, serve: true, createdAt, document: null, digest: '', damage: storageFailure(error).code }
+  }
+}
+
+export function summarise<Document>(model: Model<Document>): ModelSummary {
+  const entries = [...model.versions.values()]
+  const versions = entries.map(({ version }) => version)
+  const quarantined = entries.filter(({ damage }) => damage !== null).map(({ version }) => version)
+  const serving = chooseServing(model.state, model.versions)
+  const [first, last] = [entries[0]!, entries.at(-1)!]
+  const { createdAt } = first
+  return {
+    name: model.name,
+    versions,
+    newest: last.version,
+    serving,
+    quarantined,
+    createdAt,
+    updatedAt: last.createdAt,
+  }
+}
+
+/** Throws 'version_not_found'. */
+export function findVersion<Document>(model: Model<Document>, version: number): Version<Document> {
+  const found = model.versions.get(version)
+  if (found !== undefined) return found
+  throw new DeepWatchError('version_not_found', `The model ${model.name} has no version ${version}.`)
+}
+
+/** Throws 'version_not_found', or why the version is quarantined. */
+export function usableVersion<Document>(
+  model: Model<Document>,
+  version: number,
+): Version<Document> & { readonly document: Document } {
+  const found = findVersion(model, version)
+  if (isUsable(found)) return found
+  const code = found.damage ?? 'model_corrupt'
+  const what = code === 'model_version_unsupported' ? 'has a newer format than this software reads' : 'cannot be read'
+  throw new DeepWatchError(code, `The stored version ${version} of the model ${model.name} ${what}.`, {
+    facts: { model: model.name, version },
+  })
+}
+
+function isUsable<Document>(
+  version: Version<Document>,
+): version is Version<Document> & { readonly document: Document } {
+  return version.damage === null && version.document !== null
+}
+
+/** The number of the serving version. Throws 'version_not_found' when none was chosen, 'model_corrupt' when the choice is lost. */
+export function servingVersion<Document>({ name, state, stateDamage, versions }: Model<Document>): number {
+  const serving = chooseServing(state, versions)
+  if (serving !== null) return serving
+  if (stateDamage === null) {
+    const detail = `No version of the model ${name} serves; name one, or choose one to serve.`
+    throw new DeepWatchError('version_not_found', detail)
+  }
+  const detail = `Which version of the model ${name} serves cannot be read; choose one to serve.`
+  throw new DeepWatchError(stateDamage, detail, { facts: { model: name } })
+}
+
+export function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const item of Object.values(value)) deepFreeze(item)
+  }
+  return value
+}

@@ -1,0 +1,118 @@
+import type { ErrorCode } from './errors.ts'
+import type { Disk } from './registry-disk.ts'
+
+/** Where the registry says what it met; pino's logger fits. */
+export interface RegistryLog {
+  info(facts: object, message: string): void
+  warn(facts: object, message: string): void
+  error(facts: object, message: string): void
+}
+
+export interface RegistryOptions<Document extends object> {
+  /** The state folder (DEEPWATCH_HOME); models live in `<home>/models`. The caller holds its lock. */
+  readonly home: string
+  /** Bytes that cached payloads may take together. Payloads of handles in use are not counted. */
+  readonly cacheBytes: number
+  /** Names the registry may hold; one more answers 'registry_full'. */
+  readonly maxModels: number
+  readonly log: RegistryLog
+  /**
+   * Checks a version document read back from a file, and lifts an older one to the present shape.
+   * What it throws quarantines that version as 'model_corrupt'. Default: taken as it is.
+   */
+  readonly readDocument?: (value: unknown) => Document
+  /** The calls that change the folder; tests let them fail. Default: the real ones. */
+  readonly disk?: Disk
+}
+
+/** One model at a glance. Version numbers are ascending and count quarantined versions too. */
+export interface ModelSummary {
+  readonly name: string
+  readonly versions: readonly number[]
+  readonly newest: number
+  /** The version that scores when none is named; null while the choice is unreadable (see `quarantined`). */
+  readonly serving: number | null
+  /** Versions that exist on disk and cannot be used. */
+  readonly quarantined: readonly number[]
+  /** RFC 3339, of the oldest and of the newest version there is. */
+  readonly createdAt: string
+  readonly updatedAt: string
+}
+
+/** One version, held whatever becomes of it: a replaced or deleted version still answers from here. */
+export interface ModelHandle<Document extends object = Readonly<Record<string, unknown>>> {
+  readonly name: string
+  readonly version: number
+  /** Deep-frozen, exactly what a restart would read. */
+  readonly document: Document
+  /** The detector's bytes over shared memory. Shared by all holders: never written to. */
+  readonly payload: SharedArrayBuffer
+  /** SHA-256 of the artefact, hex. Unlike `name@version` it never comes again, so caches key on it. */
+  readonly digest: string
+}
+
+/** A version that is on disk and cannot be used; `version` null means the model's serving choice itself. */
+export interface Quarantined {
+  readonly model: string
+  readonly version: number | null
+  readonly code: ErrorCode
+}
+
+export interface RegistrySize {
+  readonly models: number
+  /** Usable versions. */
+  readonly versions: number
+  readonly quarantined: number
+  readonly cachedPayloads: number
+  readonly cachedBytes: number
+}
+
+export interface Registry<Document extends object = Readonly<Record<string, unknown>>> {
+  readonly size: RegistrySize
+  /** Models by name, from the first after `after`; `next` is the `after` of the next page or null. */
+  list(page?: { after?: string; limit?: number }): { models: ModelSummary[]; next: string | null }
+  /** Throws 'invalid_id', 'model_not_found'. */
+  get(name: string): ModelSummary
+  /** Throws 'invalid_id', 'model_not_found', 'version_not_found', 'model_corrupt', 'model_version_unsupported'. */
+  document(name: string, version: number): Document
+  /** Throws 'registry_full' when `name` would be one model too many: worth asking before hours of training. */
+  checkRoom(name: string): void
+  /**
+   * Saves the next version of a model; when it returns, the version survives a power cut. `build` is
+   * called once, with the number and the creation time (RFC 3339) the version will have; what it throws comes out unchanged
+   * and saves nothing. Saves of one name run one after the other. Returns the deep-frozen document.
+   * Throws 'invalid_id', 'registry_full', 'storage_full', 'storage_error'; the old version then stays.
+   */
+  add(name: string, build: BuildVersion<Document>, options: { serve: boolean }): Promise<Document>
+  /**
+   * `web` (its serving version) or `web@3`, with the payload in memory. Throws 'invalid_id', 'model_not_found',
+   * 'version_not_found', 'model_corrupt', 'model_version_unsupported', 'storage_error'.
+   */
+  resolve(reference: string): Promise<ModelHandle<Document>>
+  /** Chooses the version that serves until the next one trained to serve. Errors as `document` and `add`. */
+  setServing(name: string, version: number): Promise<ModelSummary>
+  /** Throws 'model_not_found', 'storage_error'. The name starts again at version 1. */
+  removeModel(name: string): Promise<void>
+  /**
+   * Removes a version, quarantined ones too. When it served, the newest one left serves; the last one
+   * takes the model with it. Its number never comes again. Throws 'model_not_found', 'version_not_found', 'storage_error'.
+   */
+  removeVersion(name: string, version: number): Promise<void>
+  /** By name and version. */
+  quarantined(): readonly Quarantined[]
+  /** Waits for the saves and removals under way; later ones are refused with 'shutting_down'. */
+  close(): Promise<void>
+}
+
+export interface NewVersion<Document extends object> {
+  /** Plain JSON data. */
+  readonly document: Document
+  /** Copied before `add` returns. */
+  readonly payload: Uint8Array
+}
+
+/** Makes a version once its number and creation time (RFC 3339) are known. */
+export type BuildVersion<Document extends object> = (
+  version: number,
+  createdAt: string,
+) => NewVersion<Document> | Promise<NewVersion<Document>>
