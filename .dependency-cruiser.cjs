@@ -1,12 +1,19 @@
 // Imports point down only: kernels < detectors < workers, and words < hands < use cases < doors < wiring.
 // `.ci/imports.mjs` runs these rules and fails when it saw too few modules to have proved anything.
-const never = (name, from, to, comment) => ({ name, severity: 'error', comment, from: { path: from }, to: { path: to } })
+const never = (name, from, to, comment) => ({
+  name,
+  severity: 'error',
+  comment,
+  from: { path: from },
+  to: { path: to },
+})
 
 const kernels = '^src/kernels/'
 const detectors = '^src/detectors/'
 const formats = '^src/formats/'
 const words = '^src/(errors|config|metrics|json|time-zone)\\.ts$|^src/schemas/'
-const hands = '^src/(sources|spool|paths|reader|pool|registry|artefact|home-lock|payload-cache)[a-z-]*\\.ts$|^src/reader/'
+const hands =
+  '^src/(sources|spool|paths|reader|pool|registry|artefact|home-lock|payload-cache)[a-z-]*\\.ts$|^src/reader/'
 const useCases = '^src/(training|scoring|telemetry)[a-z-]*\\.ts$|^src/(training|scoring|telemetry)/'
 const routes = '^routes/'
 const workers = '^workers/'
@@ -26,15 +33,34 @@ module.exports = {
     never('formats-stay-pure', formats, 'node_modules/(fastify|@duckdb)|^routes/|^workers/'),
     never('words-know-nobody', words, [useCases, hands, routes, workers, wiring].join('|')),
     never('hands-do-not-call-up', hands, [useCases, routes, wiring].join('|')),
-    never('use-cases-know-no-transport', useCases, [routes, workers, wiring, 'node_modules/(fastify|@duckdb|piscina)'].join('|')),
-    never('routes-use-the-use-cases', routes, [hands, detectors, kernels, workers, wiring].join('|'), 'a route calls one use case'),
-    never('threads-know-no-service', '^workers/(detect|messages)\\.ts$', 'node_modules/(fastify|@duckdb|pino|prom-client)|^src/(config|metrics)\\.ts$|^routes/'),
-    never('the-reader-knows-no-service', '^workers/reader', 'node_modules/(fastify|piscina|pino|prom-client)|^src/(config|metrics)\\.ts$|^routes/'),
+    never(
+      'use-cases-know-no-transport',
+      useCases,
+      [routes, workers, wiring, 'node_modules/(fastify|@duckdb|piscina)'].join('|'),
+    ),
+    never(
+      'routes-use-the-use-cases',
+      routes,
+      [hands, detectors, kernels, workers, wiring].join('|'),
+      'a route calls one use case',
+    ),
+    never(
+      'threads-know-no-service',
+      '^workers/(detect|messages)\\.ts$',
+      'node_modules/(fastify|@duckdb|pino|prom-client)|^src/(config|metrics)\\.ts$|^routes/',
+    ),
+    never(
+      'the-reader-knows-no-service',
+      '^workers/reader',
+      'node_modules/(fastify|piscina|pino|prom-client)|^src/(config|metrics)\\.ts$|^routes/',
+    ),
     never('duckdb-lives-in-the-reading-process', '^(src|routes)/|^workers/(detect|messages)', 'node_modules/@duckdb'),
     never('piscina-lives-in-the-pool', '^(src/(?!pool\\.ts)|routes/|workers/reader)', 'node_modules/piscina'),
     never('nobody-imports-main', '', '^src/(main|cli)\\.ts$'),
     never('no-drawer-for-everything', '', '(^|/)(utils|common|helpers|lib)(/|\\.ts$)'),
-  ].map((rule) => (rule.name === 'no-drawer-for-everything' ? { ...rule, to: { ...rule.to, pathNot: 'node_modules' } } : rule)),
+  ].map((rule) =>
+    rule.name === 'no-drawer-for-everything' ? { ...rule, to: { ...rule.to, pathNot: 'node_modules' } } : rule,
+  ),
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,

@@ -13,7 +13,9 @@ const { violations, totalCruised, totalDependenciesCruised } = result.output.sum
 const own = result.output.modules.filter((module) => rooms.some((room) => module.source.startsWith(`${room}/`)))
 
 for (const { rule, from, to } of violations) console.error(`${rule.name}: ${from} -> ${to}`)
-console.log(`imports: ${own.length} modules of ${files.length} files, ${totalCruised} cruised, ${totalDependenciesCruised} dependencies, ${violations.length} violations`)
+console.log(
+  `imports: ${own.length} modules of ${files.length} files, ${totalCruised} cruised, ${totalDependenciesCruised} dependencies, ${violations.length} violations`,
+)
 if (own.length < files.length || files.length < 20 || totalDependenciesCruised < own.length) {
   console.error('imports: too few modules were read for this check to mean anything')
   process.exitCode = 1

@@ -48,7 +48,8 @@ const tokens = z.string().transform((text, context): Token[] => {
     const named = list?.split('+') ?? []
     const known = named.every((scope): scope is Scope => (scopes as readonly string[]).includes(scope))
     // The entry itself is never repeated: somebody may have put the token there instead of its hash.
-    const problem = !name || !hex || named.length === 0 ? 'is not name:scope+scope:sha256hex' : known ? null : 'has an unknown scope'
+    const problem =
+      !name || !hex || named.length === 0 ? 'is not name:scope+scope:sha256hex' : known ? null : 'has an unknown scope'
     if (problem) {
       context.addIssue({ code: 'custom', message: `entry ${index + 1} ${problem}` })
       return z.NEVER
@@ -79,30 +80,54 @@ export const settings = {
     .describe('folders, separated by :, whose files may be named by path; default $DEEPWATCH_HOME/telemetry'),
   DEEPWATCH_TOKENS: tokens.optional().describe('name:scope+scope:sha256hex, separated by commas'),
   DEEPWATCH_OPEN: flag.prefault('false').describe('true allows a HOST that is not loopback without tokens'),
-  DEEPWATCH_CORES: whole(1, 1024).prefault(String(cores)).describe('cores to plan for; pool and reader share this budget'),
+  DEEPWATCH_CORES: whole(1, 1024)
+    .prefault(String(cores))
+    .describe('cores to plan for; pool and reader share this budget'),
   DEEPWATCH_POOL_QUEUE: whole(1, 100_000).prefault('256').describe('tasks that may wait for a thread before 503'),
   DEEPWATCH_READERS: whole(1, 64).prefault('2').describe('reading processes at once'),
-  DEEPWATCH_READER_QUEUE: whole(0, 10_000).prefault('32').describe('requests that may wait for a reading process before 503'),
-  DEEPWATCH_READER_MEMORY: bytes(64 * MiB).prefault('512MiB').describe('memory limit of DuckDB in a reading process'),
-  DEEPWATCH_READER_ADDRESS_SPACE: bytes(2 * GiB).prefault('8GiB').describe('address space of a reading process'),
-  DEEPWATCH_READER_RESIDENT: bytes(256 * MiB).prefault('1536MiB').describe('resident memory at which a reading process is ended'),
-  DEEPWATCH_READER_STALL_MS: whole(100, 3_600_000).prefault('60000').describe('milliseconds without progress after which reading is given up'),
+  DEEPWATCH_READER_QUEUE: whole(0, 10_000)
+    .prefault('32')
+    .describe('requests that may wait for a reading process before 503'),
+  DEEPWATCH_READER_MEMORY: bytes(64 * MiB)
+    .prefault('512MiB')
+    .describe('memory limit of DuckDB in a reading process'),
+  DEEPWATCH_READER_ADDRESS_SPACE: bytes(2 * GiB)
+    .prefault('8GiB')
+    .describe('address space of a reading process'),
+  DEEPWATCH_READER_RESIDENT: bytes(256 * MiB)
+    .prefault('1536MiB')
+    .describe('resident memory at which a reading process is ended'),
+  DEEPWATCH_READER_STALL_MS: whole(100, 3_600_000)
+    .prefault('60000')
+    .describe('milliseconds without progress after which reading is given up'),
   DEEPWATCH_MAX_COLUMNS: whole(1, 100_000).prefault('4096').describe('columns a source may have'),
-  DEEPWATCH_MAX_CELLS: whole(1, Number.MAX_SAFE_INTEGER).prefault('2000000000').describe('rows x columns a source may have'),
+  DEEPWATCH_MAX_CELLS: whole(1, Number.MAX_SAFE_INTEGER)
+    .prefault('2000000000')
+    .describe('rows x columns a source may have'),
   DEEPWATCH_MAX_TEXT: bytes(MiB).prefault('4GiB').describe('decoded bytes of text one job may read'),
   DEEPWATCH_MAX_FILES: whole(1, 100_000).prefault('1000').describe('files a source may have'),
-  DEEPWATCH_JSON_BYTES: bytes(KiB, 512 * MiB).prefault('16MiB').describe('size of a JSON body'),
+  DEEPWATCH_JSON_BYTES: bytes(KiB, 512 * MiB)
+    .prefault('16MiB')
+    .describe('size of a JSON body'),
   DEEPWATCH_JSON_ROWS: whole(1, 10_000_000).prefault('100000').describe('rows in a JSON body'),
   DEEPWATCH_UPLOAD_BYTES: bytes(KiB).prefault('8GiB').describe('size of an upload'),
   DEEPWATCH_SPOOL_BYTES: bytes(KiB).prefault('32GiB').describe('size of all spooled files together'),
-  DEEPWATCH_BODY_STALL_MS: whole(100, 3_600_000).prefault('15000').describe('milliseconds a client may send or take nothing'),
-  DEEPWATCH_BODY_MIN_RATE: whole(0, 1_000_000_000).prefault('1024').describe('bytes a second a body must average after its first stall time'),
+  DEEPWATCH_BODY_STALL_MS: whole(100, 3_600_000)
+    .prefault('15000')
+    .describe('milliseconds a client may send or take nothing'),
+  DEEPWATCH_BODY_MIN_RATE: whole(0, 1_000_000_000)
+    .prefault('1024')
+    .describe('bytes a second a body must average after its first stall time'),
   DEEPWATCH_MAX_CONNECTIONS: whole(1, 1_000_000).prefault('2048').describe('connections at once'),
   DEEPWATCH_CACHE_BYTES: bytes(MiB).prefault('256MiB').describe('forests kept decoded in memory'),
   DEEPWATCH_MAX_MODELS: whole(1, 1_000_000).prefault('10000').describe('model versions the registry may hold'),
   DEEPWATCH_TRAIN_BYTES: bytes(MiB).prefault('512MiB').describe('memory one training may take for its samples'),
-  DEEPWATCH_METRIC_MODELS: whole(1, 10_000).prefault('200').describe('models with a label of their own in /metrics; the rest are other'),
-  DEEPWATCH_DRAIN_MS: whole(0, 3_600_000).prefault('30000').describe('milliseconds accepted work may take after SIGTERM'),
+  DEEPWATCH_METRIC_MODELS: whole(1, 10_000)
+    .prefault('200')
+    .describe('models with a label of their own in /metrics; the rest are other'),
+  DEEPWATCH_DRAIN_MS: whole(0, 3_600_000)
+    .prefault('30000')
+    .describe('milliseconds accepted work may take after SIGTERM'),
 } as const
 
 const schema = z.strictObject(settings)
@@ -135,7 +160,10 @@ const loopback = /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/
  * Throws `invalid_setting` with one line that names the key: for a bad value, for an unknown key that
  * starts with DEEPWATCH_, and for an address open to the network without tokens.
  */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>, flags: Readonly<Record<string, string>> = {}): Config {
+export function loadConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Record<string, string>> = {},
+): Config {
   const given: Record<string, string> = {}
   for (const [key, value] of Object.entries({ ...env, ...flags })) {
     if (value === undefined || value === '') continue
@@ -149,10 +177,15 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, fl
   }
   const values = parsed.data
   if (!loopback.test(values.HOST) && !values.DEEPWATCH_TOKENS && !values.DEEPWATCH_OPEN) {
-    throw new DeepWatchError('invalid_setting', `HOST: ${values.HOST} is not loopback; set DEEPWATCH_TOKENS, or DEEPWATCH_OPEN=true to serve everyone`)
+    throw new DeepWatchError(
+      'invalid_setting',
+      `HOST: ${values.HOST} is not loopback; set DEEPWATCH_TOKENS, or DEEPWATCH_OPEN=true to serve everyone`,
+    )
   }
   const home = resolve(values.DEEPWATCH_HOME)
-  const roots = (values.DEEPWATCH_DATA_ROOTS?.split(delimiter) ?? [join(home, 'telemetry')]).filter((root) => root !== '')
+  const roots = (values.DEEPWATCH_DATA_ROOTS?.split(delimiter) ?? [join(home, 'telemetry')]).filter(
+    (root) => root !== '',
+  )
   return {
     ...values,
     home,
@@ -163,7 +196,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, fl
 }
 
 /** Every setting with its value and where it came from, in the order of the schema. Holds no secret. */
-export function printConfig(config: Config, env: Readonly<Record<string, string | undefined>>, flags: Readonly<Record<string, string>> = {}): PrintedSetting[] {
+export function printConfig(
+  config: Config,
+  env: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Record<string, string>> = {},
+): PrintedSetting[] {
   return (Object.keys(settings) as Key[]).map((key) => ({
     key,
     value: printValue(key, config),
@@ -173,7 +210,8 @@ export function printConfig(config: Config, env: Readonly<Record<string, string 
 }
 
 function printValue(key: Key, config: Config): string {
-  if (key === 'DEEPWATCH_TOKENS') return (config[key] ?? []).map((token) => `${token.name}:${[...token.scopes].join('+')}`).join(',')
+  if (key === 'DEEPWATCH_TOKENS')
+    return (config[key] ?? []).map((token) => `${token.name}:${[...token.scopes].join('+')}`).join(',')
   if (key === 'DEEPWATCH_DATA_ROOTS') return config.roots.join(delimiter)
   if (key === 'DEEPWATCH_HOME') return config.home
   return String(config[key] ?? '')

@@ -86,6 +86,7 @@ const table = {
 
   // The service
   overloaded: { status: 503, title: 'The service has no room for more work', retryAfterSeconds: 1 },
+  starting: { status: 503, title: 'The service is starting', retryAfterSeconds: 1 },
   shutting_down: { status: 503, title: 'The service is shutting down', retryAfterSeconds: 5 },
   storage_full: { status: 507, title: 'The storage is full' },
   storage_error: { status: 500, title: 'The storage failed' },

@@ -2,7 +2,16 @@
  * Every metric of the service, in one table. Worker threads never touch metrics: what they know comes
  * back in their answers. Labels come from closed sets; models past the cap are folded into `other`.
  */
-import { Counter, Gauge, Histogram, collectDefaultMetrics, type Metric, type OpenMetricsContentType, type PrometheusContentType, Registry } from 'prom-client'
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type Metric,
+  type OpenMetricsContentType,
+  type PrometheusContentType,
+  Registry,
+} from 'prom-client'
 import { type UnscoredReason, unscoredReasons } from './schemas/score.ts'
 
 /** Stages of `deepwatch_score_duration_seconds`. */
@@ -61,8 +70,8 @@ class TallyHistogram {
   readonly #series = new Map<string, ScoreTally>()
 
   open(model: string): ScoreTally {
-    let tally = this.#series.get(model)
-    if (!tally) this.#series.set(model, (tally = new ScoreTally()))
+    const tally = this.#series.get(model) ?? new ScoreTally()
+    this.#series.set(model, tally)
     return tally
   }
 
@@ -87,7 +96,10 @@ class TallyHistogram {
       let upTo = 0
       const put = (suffix: string, labels: Record<string, string | number>, value: number) =>
         values.push({ metricName: `${this.name}_${suffix}`, labels: { ...labels, model }, value, exemplar: null })
-      scoreBounds.forEach((le, bucket) => put('bucket', { le }, (upTo += tally.buckets[bucket]!)))
+      for (const [bucket, le] of scoreBounds.entries()) {
+        upTo += tally.buckets[bucket]!
+        put('bucket', { le }, upTo)
+      }
       put('bucket', { le: '+Inf' }, tally.count)
       put('sum', {}, tally.sum)
       put('count', {}, tally.count)
@@ -162,22 +174,73 @@ export function createMetrics(options: { version: string; models: number; observ
   const registers: Registry[] = [text as unknown as Registry]
   const labels = new ModelLabels(options.models)
 
-  const buildInfo = new Gauge({ name: 'deepwatch_build_info', help: 'Always 1; the labels say what runs', labelNames: ['version', 'node'], registers })
+  const buildInfo = new Gauge({
+    name: 'deepwatch_build_info',
+    help: 'Always 1; the labels say what runs',
+    labelNames: ['version', 'node'],
+    registers,
+  })
   buildInfo.set({ version: options.version, node: process.version }, 1)
 
   const pairNames = ['model', 'version'] as const
-  const rows = new Counter({ name: 'deepwatch_rows_scored_total', help: 'Rows that were given a score', labelNames: pairNames, registers })
-  const anomalies = new Counter({ name: 'deepwatch_anomalies_total', help: 'Rows whose score was above the threshold', labelNames: pairNames, registers })
-  const rejected = new Counter({ name: 'deepwatch_rows_rejected_total', help: 'Rows that could not be scored', labelNames: ['model', 'reason'], registers })
-  const threshold = new Gauge({ name: 'deepwatch_score_threshold', help: 'Threshold of a model version', labelNames: pairNames, registers })
-  const trained = new Gauge({ name: 'deepwatch_model_trained_timestamp_seconds', help: 'When a model version was trained', labelNames: pairNames, registers })
-  const training = new Histogram({ name: 'deepwatch_train_duration_seconds', help: 'Time a training took', buckets: durationBounds, registers })
-  const scoring = new Histogram({ name: 'deepwatch_score_duration_seconds', help: 'Time a scoring took, by stage', labelNames: ['stage'], buckets: durationBounds, registers })
+  const rows = new Counter({
+    name: 'deepwatch_rows_scored_total',
+    help: 'Rows that were given a score',
+    labelNames: pairNames,
+    registers,
+  })
+  const anomalies = new Counter({
+    name: 'deepwatch_anomalies_total',
+    help: 'Rows whose score was above the threshold',
+    labelNames: pairNames,
+    registers,
+  })
+  const rejected = new Counter({
+    name: 'deepwatch_rows_rejected_total',
+    help: 'Rows that could not be scored',
+    labelNames: ['model', 'reason'],
+    registers,
+  })
+  const threshold = new Gauge({
+    name: 'deepwatch_score_threshold',
+    help: 'Threshold of a model version',
+    labelNames: pairNames,
+    registers,
+  })
+  const trained = new Gauge({
+    name: 'deepwatch_model_trained_timestamp_seconds',
+    help: 'When a model version was trained',
+    labelNames: pairNames,
+    registers,
+  })
+  const training = new Histogram({
+    name: 'deepwatch_train_duration_seconds',
+    help: 'Time a training took',
+    buckets: durationBounds,
+    registers,
+  })
+  const scoring = new Histogram({
+    name: 'deepwatch_score_duration_seconds',
+    help: 'Time a scoring took, by stage',
+    labelNames: ['stage'],
+    buckets: durationBounds,
+    registers,
+  })
   for (const stage of ['kernel', 'total'] as const) scoring.zero({ stage })
-  const deaths = new Counter({ name: 'deepwatch_reader_deaths_total', help: 'Reading processes that died or had to be killed at work', registers })
+  const deaths = new Counter({
+    name: 'deepwatch_reader_deaths_total',
+    help: 'Reading processes that died or had to be killed at work',
+    registers,
+  })
   const jobs = new Gauge({ name: 'deepwatch_jobs', help: 'Jobs by state', labelNames: ['state'], registers })
   for (const state of jobStates) jobs.set({ state }, 0)
-  const http = new Histogram({ name: 'deepwatch_http_request_duration_seconds', help: 'Time a request took', labelNames: ['route', 'method', 'status'], buckets: durationBounds, registers })
+  const http = new Histogram({
+    name: 'deepwatch_http_request_duration_seconds',
+    help: 'Time a request took',
+    labelNames: ['route', 'method', 'status'],
+    buckets: durationBounds,
+    registers,
+  })
   const scores = new TallyHistogram()
   text.registerMetric(scores as unknown as Metric)
 
@@ -192,7 +255,11 @@ export function createMetrics(options: { version: string; models: number; observ
     })
   gauge('deepwatch_models_loaded', 'Models in the registry', options.observed.models)
   gauge('deepwatch_pool_queue_size', 'Tasks that wait for a thread', options.observed.poolQueue)
-  gauge('deepwatch_pool_utilization_ratio', 'Share of the thread time of the pool that was used', options.observed.poolUtilization)
+  gauge(
+    'deepwatch_pool_utilization_ratio',
+    'Share of the thread time of the pool that was used',
+    options.observed.poolUtilization,
+  )
 
   collectDefaultMetrics({ register: text as unknown as Registry })
   for (const metric of text.getMetricsAsArray()) open.registerMetric(text.getSingleMetric(metric.name) as Metric)

@@ -57,10 +57,11 @@ export interface FitRequest {
 /** The threads of the service, behind a bounded queue. Every method rejects with a `DeepWatchError`. */
 export interface Pool {
   /**
-   * Profile and unusable rows of one block, over its first `features` lanes.
+   * Profile and unusable rows of one block, over its first `features` lanes. With `usableOnly` the profile
+   * is over the usable rows.
    * @throws `overloaded`, `shutting_down`, `internal_error`
    */
-  inspect(block: Block, features: number, options?: CallOptions): Promise<Inspection>
+  inspect(block: Block, features: number, options?: CallOptions & { readonly usableOnly?: boolean }): Promise<Inspection>
   /**
    * The payload of a model: the same bytes for any number of threads.
    * @throws `overloaded`, `shutting_down`, `internal_error`
@@ -203,9 +204,9 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     }
   }
 
-  async function inspect(block: Block, features: number, options: CallOptions = {}): Promise<Inspection> {
+  async function inspect(block: Block, features: number, options: Parameters<Pool['inspect']>[2] = {}): Promise<Inspection> {
     admit(options)
-    const message: InspectTask = { block, features }
+    const message: InspectTask = { block, features, usableOnly: options.usableOnly ?? false }
     const [inspection] = await runAll<Inspection>('inspect', [message], options)
     return inspection as Inspection
   }

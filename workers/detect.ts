@@ -38,10 +38,12 @@ function failureOf(error: unknown): Failure {
 }
 
 /** Profile and unusable rows of one block. */
-export function inspect({ block, features }: InspectTask): Reply<Inspection> {
+export function inspect({ block, features, usableOnly }: InspectTask): Reply<Inspection> {
   return answer(() => {
     const profile = profileBlock(block, features)
-    return { profile, ...findUnusable(block, profile) }
+    const unusable = findUnusable(block, profile)
+    const isPartial = usableOnly && unusable.marks !== null
+    return { ...unusable, profile: isPartial ? profileBlock(block, features, unusable.marks) : profile }
   })
 }
 

@@ -22,6 +22,8 @@ export interface InspectTask {
   readonly block: Block
   /** The first lanes, that are looked at. */
   readonly features: number
+  /** Rows with a value that is not finite are kept out of the profile. */
+  readonly usableOnly: boolean
 }
 
 /** Profile and unusable rows of one block. */

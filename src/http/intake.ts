@@ -21,7 +21,10 @@ export interface Intake<S> {
 
 export interface IntakeParts {
   readonly sources: Sources
-  readonly config: Pick<Config, 'DEEPWATCH_JSON_BYTES' | 'DEEPWATCH_JSON_ROWS' | 'DEEPWATCH_BODY_STALL_MS' | 'DEEPWATCH_BODY_MIN_RATE'>
+  readonly config: Pick<
+    Config,
+    'DEEPWATCH_JSON_BYTES' | 'DEEPWATCH_JSON_ROWS' | 'DEEPWATCH_BODY_STALL_MS' | 'DEEPWATCH_BODY_MIN_RATE'
+  >
 }
 
 const configBytes = 1024 * 1024
@@ -68,7 +71,10 @@ async function takeBody<S extends z.ZodObject>(
 ): Promise<Intake<z.infer<S>>> {
   if (type?.essence === 'application/json') {
     requireUtf8(type)
-    const body = asSettings(parseJson(await readBody(request.raw, parts.config.DEEPWATCH_JSON_BYTES, announced(request))), 'The JSON body')
+    const body = asSettings(
+      parseJson(await readBody(request.raw, parts.config.DEEPWATCH_JSON_BYTES, announced(request))),
+      'The JSON body',
+    )
     boundRows(body['rows'], parts.config.DEEPWATCH_JSON_ROWS)
     return { settings: mergeSettings(schema, query, body, readJson), upload: null }
   }
@@ -94,21 +100,32 @@ async function takeMultipart<S extends z.ZodObject>(
 ): Promise<Intake<z.infer<S>>> {
   const boundary = type.parameters.get('boundary') ?? ''
   if (!/^[0-9A-Za-z'()+_,./:=?-]{1,70}$/.test(boundary)) {
-    throw new DeepWatchError('malformed_multipart', 'The boundary is missing, longer than 70 characters or not made of boundary characters.')
+    throw new DeepWatchError(
+      'malformed_multipart',
+      'The boundary is missing, longer than 70 characters or not made of boundary characters.',
+    )
   }
   let body: Record<string, unknown> = {}
   let settings: z.infer<S> | null = null
   let upload: Source | null = null
   try {
     for await (const part of request.parts()) {
-      if (upload) throw new DeepWatchError('malformed_multipart', 'Nothing may follow the part file: one file, and config before it.')
+      if (upload)
+        throw new DeepWatchError(
+          'malformed_multipart',
+          'Nothing may follow the part file: one file, and config before it.',
+        )
       if (part.type === 'file' && part.fieldname === 'file') {
         settings = mergeSettings(schema, query, body, readJson)
         refuseSecondSource(settings)
         upload = await spoolPart(parts, part, signal)
       } else if (part.fieldname === 'config' && settings === null && Object.keys(body).length === 0) {
         body = asSettings(parseJson(await partBytes(part)), 'The part config')
-        if (Object.hasOwn(body, 'rows')) throw new DeepWatchError('validation_failed', 'rows: a part config takes settings; telemetry comes in the part file.')
+        if (Object.hasOwn(body, 'rows'))
+          throw new DeepWatchError(
+            'validation_failed',
+            'rows: a part config takes settings; telemetry comes in the part file.',
+          )
       } else throw new DeepWatchError('malformed_multipart', 'The parts are config, once and first, and file, once.')
     }
     if (!settings || !upload) throw new DeepWatchError('missing_file', 'The body needs a part called file.')
@@ -134,17 +151,22 @@ async function partBytes(part: Multipart): Promise<Buffer> {
 function multipartError(error: unknown): unknown {
   if (error instanceof DeepWatchError) return error
   const code = String((error as { code?: unknown } | null)?.code ?? '')
-  if (/^FST_(PARTS|FIELDS|FILES)_LIMIT$/.test(code)) return new DeepWatchError('too_many_parts', 'The body has too many parts.', { cause: error })
-  if (code === 'FST_REQ_FILE_TOO_LARGE') return new DeepWatchError('body_too_large', 'The file is larger than the limit.', { cause: error })
+  if (/^FST_(PARTS|FIELDS|FILES)_LIMIT$/.test(code))
+    return new DeepWatchError('too_many_parts', 'The body has too many parts.', { cause: error })
+  if (code === 'FST_REQ_FILE_TOO_LARGE')
+    return new DeepWatchError('body_too_large', 'The file is larger than the limit.', { cause: error })
   if (code.startsWith('E')) return error
   return error instanceof Error && error.name !== 'ZodError'
-    ? new DeepWatchError('malformed_multipart', 'The multipart body is not complete or not well formed.', { cause: error })
+    ? new DeepWatchError('malformed_multipart', 'The multipart body is not complete or not well formed.', {
+        cause: error,
+      })
     : error
 }
 
 /** Reads a stream that must not be longer than `limit` bytes. `expected` is its announced length, or null. */
 export async function readBody(stream: Readable, limit: number, expected: number | null): Promise<Buffer> {
-  const tooLarge = () => new DeepWatchError('body_too_large', `The body is larger than ${limit} bytes.`, { facts: { limit } })
+  const tooLarge = () =>
+    new DeepWatchError('body_too_large', `The body is larger than ${limit} bytes.`, { facts: { limit } })
   if (expected !== null && expected > limit) throw tooLarge()
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
@@ -155,36 +177,50 @@ export async function readBody(stream: Readable, limit: number, expected: number
     }
     const onData = (chunk: Buffer) => {
       chunks.push(chunk)
-      if ((size += chunk.length) > limit) settle(() => (stream.pause(), reject(tooLarge())))
+      size += chunk.length
+      if (size <= limit) return
+      stream.pause()
+      settle(() => reject(tooLarge()))
     }
     const onEnd = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
-    const onCut = () => settle(() => reject(new DeepWatchError('incomplete_body', 'The body ended before it was complete.')))
+    const onCut = () =>
+      settle(() => reject(new DeepWatchError('incomplete_body', 'The body ended before it was complete.')))
     stream.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut)
   })
 }
 
 /** Fails with `request_timeout` when nothing comes for the stall time, or too little over the whole. */
-function watchBody(stream: FastifyRequest['raw'], config: IntakeParts['config']): { failed: Promise<never>; stop: () => void } {
+function watchBody(
+  stream: FastifyRequest['raw'],
+  config: IntakeParts['config'],
+): { failed: Promise<never>; stop: () => void } {
   const started = performance.now()
   const before = stream.socket.bytesRead
   let seen = before
   let seenAt = started
   let timer: NodeJS.Timeout | undefined
   const failed = new Promise<never>((_, reject) => {
-    timer = setInterval(() => {
-      const now = performance.now()
-      const bytes = stream.socket.bytesRead
-      if (bytes > seen) [seen, seenAt] = [bytes, now]
-      if (stream.complete || stream.readableEnded) return
-      const slow = now - started > config.DEEPWATCH_BODY_STALL_MS && ((bytes - before) * 1000) / (now - started) < config.DEEPWATCH_BODY_MIN_RATE
-      if (slow || now - seenAt > config.DEEPWATCH_BODY_STALL_MS) reject(new DeepWatchError('request_timeout', 'The body came too slowly.'))
-    }, Math.min(1000, config.DEEPWATCH_BODY_STALL_MS / 2))
+    timer = setInterval(
+      () => {
+        const now = performance.now()
+        const bytes = stream.socket.bytesRead
+        if (bytes > seen) [seen, seenAt] = [bytes, now]
+        if (stream.complete || stream.readableEnded) return
+        const slow =
+          now - started > config.DEEPWATCH_BODY_STALL_MS &&
+          ((bytes - before) * 1000) / (now - started) < config.DEEPWATCH_BODY_MIN_RATE
+        if (slow || now - seenAt > config.DEEPWATCH_BODY_STALL_MS)
+          reject(new DeepWatchError('request_timeout', 'The body came too slowly.'))
+      },
+      Math.min(1000, config.DEEPWATCH_BODY_STALL_MS / 2),
+    )
   })
   failed.catch(() => {})
   return { failed, stop: () => clearInterval(timer) }
 }
 
-const hasBody = (request: FastifyRequest) => request.headers['transfer-encoding'] !== undefined || (announced(request) ?? 0) > 0
+const hasBody = (request: FastifyRequest) =>
+  request.headers['transfer-encoding'] !== undefined || (announced(request) ?? 0) > 0
 
 function announced(request: FastifyRequest): number | null {
   const field = request.headers['content-length']
@@ -195,22 +231,27 @@ const single = (field: string | string[] | undefined) => (Array.isArray(field) ?
 
 function requireUtf8(type: MediaType): void {
   const charset = type.parameters.get('charset')?.toLowerCase()
-  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') throw new DeepWatchError('unsupported_media_type', 'JSON is taken in UTF-8 alone.')
+  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8')
+    throw new DeepWatchError('unsupported_media_type', 'JSON is taken in UTF-8 alone.')
 }
 
 function asSettings(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new DeepWatchError('validation_failed', `${what} must be an object.`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new DeepWatchError('validation_failed', `${what} must be an object.`)
   return value as Record<string, unknown>
 }
 
 function boundRows(rows: unknown, limit: number): void {
   if (Array.isArray(rows) && rows.length > limit) {
-    throw new DeepWatchError('too_many_rows', `A JSON body takes ${limit} rows; send Parquet for more.`, { facts: { limit, rows: rows.length } })
+    throw new DeepWatchError('too_many_rows', `A JSON body takes ${limit} rows; send Parquet for more.`, {
+      facts: { limit, rows: rows.length },
+    })
   }
 }
 
 function refuseSecondSource(settings: Readonly<Record<string, unknown>>): void {
   for (const key of ['rows', 'source']) {
-    if (settings[key] !== undefined) throw new DeepWatchError('validation_failed', `${key}: the upload is the source; there can be only one.`)
+    if (settings[key] !== undefined)
+      throw new DeepWatchError('validation_failed', `${key}: the upload is the source; there can be only one.`)
   }
 }

@@ -19,7 +19,14 @@ export function parseMediaType(field: string | undefined): MediaType | null {
   const parameters = new Map<string, string>()
   for (const part of tail.split(';')) {
     const at = part.indexOf('=')
-    if (at > 0) parameters.set(part.slice(0, at).trim().toLowerCase(), part.slice(at + 1).trim().replace(/^"|"$/g, ''))
+    if (at > 0)
+      parameters.set(
+        part.slice(0, at).trim().toLowerCase(),
+        part
+          .slice(at + 1)
+          .trim()
+          .replace(/^"|"$/g, ''),
+      )
   }
   return { essence: essence.toLowerCase(), parameters }
 }

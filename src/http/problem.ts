@@ -1,7 +1,6 @@
 /** Turns whatever was thrown into a problem document (RFC 9457), and logs what the client is not told. */
 import { STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { ZodError } from 'zod'
 import { DeepWatchError, type ErrorCode, errorTable } from '../errors.ts'
 
 export const problemMediaType = 'application/problem+json'
@@ -31,30 +30,31 @@ export interface Problem {
 /** The error of the table that stands for anything thrown; a stranger becomes `internal_error` and keeps its text to itself. */
 export function asDeepWatchError(error: unknown): DeepWatchError {
   if (error instanceof DeepWatchError) return error
-  if (error instanceof ZodError) return settingsError(error)
   const code = (error as { code?: unknown } | null)?.code
   const known = typeof code === 'string' ? frameworkCodes[code] : undefined
   if (known) return new DeepWatchError(known[0], known[1], { cause: error })
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new DeepWatchError('storage_full', 'There is no room left to write.', { cause: error })
-  if (code === 'EMFILE' || code === 'ENFILE') return new DeepWatchError('overloaded', 'There are too many open files.', { cause: error })
-  return new DeepWatchError('internal_error', 'The request failed on our side; the log has the reason under this request id.', { cause: error })
-}
-
-/** `validation_failed` naming each setting that is wrong, at most ten. */
-export function settingsError(error: ZodError): DeepWatchError {
-  const issues = error.issues.slice(0, 10).map((issue) => {
-    const at = issue.path.map(String).join('.')
-    if (issue.code === 'unrecognized_keys') return { at: [at, ...issue.keys.slice(0, 5)].filter(Boolean).join('.'), message: 'is not a setting here' }
-    return { at, message: issue.message }
-  })
-  const [first] = issues
-  const detail = first ? `${first.at.slice(0, 200) || 'The body'}: ${first.message}` : 'A setting is not valid.'
-  return new DeepWatchError('validation_failed', detail, { facts: { issues } })
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new DeepWatchError('storage_full', 'There is no room left to write.', { cause: error })
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return new DeepWatchError('overloaded', 'There are too many open files.', { cause: error })
+  return new DeepWatchError(
+    'internal_error',
+    'The request failed on our side; the log has the reason under this request id.',
+    { cause: error },
+  )
 }
 
 export function problemOf(error: DeepWatchError, requestId: string): Problem {
   const { status, title } = errorTable[error.code]
-  return { ...error.facts, type: `urn:deepwatch:problem:${error.code}`, title, status, detail: error.message, code: error.code, requestId }
+  return {
+    ...error.facts,
+    type: `urn:deepwatch:problem:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    code: error.code,
+    requestId,
+  }
 }
 
 /** Sends the problem document of an error. For statuses of 500 and above the cause is logged, never sent. */
@@ -90,4 +90,3 @@ export function rawProblem(code: ErrorCode, detail: string, requestId: string): 
     body,
   ].join('\r\n')
 }
-

@@ -3,12 +3,12 @@ import type { Forest } from './forest.ts'
 import { averagePathLengths } from './path-length.ts'
 import { rowMarks } from './profile.ts'
 import { loadTile } from './tile.ts'
-import { addPathLengths } from './traverse.ts'
+import { type ForestPlan, layRun, planForest } from './traverse-layout.ts'
+import { createKernel } from './traverse-wasm.ts'
 
-/** Rows that go through all trees together, so that tile and tree stay in the first-level cache. */
-const tileRows = 256
-
+/** What is scored: rows from..to-1 of a block with the forest in `payload`; see `ScoreInput` of the detectors. */
 export interface ForestScoreInput {
+  /** Names the payload; what is prepared from it is kept under this key. */
   readonly key: string
   readonly payload: Uint8Array
   readonly block: Block
@@ -19,23 +19,103 @@ export interface ForestScoreInput {
   readonly flags: Uint8Array
 }
 
-/** Scores rows with forests; for one thread. `read` turns a payload into a checked forest. */
-export function createForestScorer(read: (payload: Uint8Array) => Forest): { score(input: ForestScoreInput): void } {
+export interface ForestScorer {
+  score(input: ForestScoreInput): void
+}
+
+/** Prepared forests kept by one scorer, in bytes: some fifty of 100 trees and 256 rows. */
+const mostKeptBytes = 32 * 1024 * 1024
+
+interface Prepared {
+  readonly plan: ForestPlan
+  readonly features: number
+  readonly tileRows: number
+  /** trees * c(psi) */
+  readonly divisor: number
+  /** The bytes of a run of trees. */
+  run(index: number): Uint8Array
+}
+
+/**
+ * Rows that go through all trees together, as many as keep the tile in the cache beside a tree. Linked
+ * trees are large, so more rows share the cost of fetching one.
+ */
+function tileRowsFor(features: number, plan: ForestPlan): number {
+  const most = plan.paddedDepth > 0 ? 256 : 2048
+  const fitting = 2 ** Math.floor(Math.log2((most * 8 * 64) / (8 * features)))
+  return Math.max(32, Math.min(most, fitting))
+}
+
+/** Reads and lays out a forest; one that is too large to keep is laid out again run by run, whenever it is needed. */
+function prepare(forest: Forest): Prepared {
+  const { features, trees, psi } = forest
+  const plan = planForest(forest)
+  const tileRows = tileRowsFor(features, plan)
+  const lengths = averagePathLengths(psi)
+  const lay = (index: number) =>
+    layRun(forest, plan, plan.runs[index] as ForestPlan['runs'][number], lengths, 8 * tileRows)
+  const divisor = trees * (lengths[psi] as number)
+  if (plan.bytes > mostKeptBytes) return { plan, features, tileRows, divisor, run: lay }
+  // The runs alone are kept, so that the payload can go when the service drops it.
+  const runs = plan.runs.map((_, index) => lay(index))
+  return { plan, features, tileRows, divisor, run: (index) => runs[index] as Uint8Array }
+}
+
+/**
+ * Scores rows with forests in one thread, keeping what it prepared within a bound of bytes (the
+ * forests used longest ago go first).
+ *
+ * @param read turns a payload into a checked forest, or throws
+ */
+export function createForestScorer(read: (payload: Uint8Array) => Forest): ForestScorer {
+  const kernel = createKernel()
+  const kept = new Map<string, Prepared>()
+  let keptBytes = 0
+  /** What lies in the kernel's memory. */
+  let loaded: { prepared: Prepared; index: number } | undefined
+
+  function find(key: string, payload: Uint8Array): Prepared {
+    let prepared = kept.get(key)
+    if (prepared === undefined) {
+      prepared = prepare(read(payload))
+      if (prepared.plan.bytes > mostKeptBytes) return prepared
+      keptBytes += prepared.plan.bytes
+    }
+    // Again at the end: the first key of the map is the one used longest ago.
+    kept.delete(key)
+    kept.set(key, prepared)
+    for (const [oldest, { plan }] of kept) {
+      if (keptBytes <= mostKeptBytes) break
+      kept.delete(oldest)
+      keptBytes -= plan.bytes
+    }
+    return prepared
+  }
+
+  function load(prepared: Prepared, index: number): void {
+    if (loaded?.prepared === prepared && loaded.index === index) return
+    kernel.loadTrees(prepared.run(index), prepared.features, prepared.tileRows)
+    loaded = { prepared, index }
+  }
+
   return {
-    score({ payload, block, from, to, fill, scores, flags }) {
-      const forest = read(payload)
-      const lengths = averagePathLengths(forest.psi)
-      const divisor = forest.trees * (lengths[forest.psi] as number)
-      const values = new Float64Array(tileRows * forest.features)
-      for (let start = from; start < to; start += tileRows) {
-        const rows = Math.min(tileRows, to - start)
-        loadTile(block, start, rows, forest.features, fill, values, tileRows, flags, start)
-        const sums = scores.subarray(start, start + rows).fill(0)
-        addPathLengths(forest, lengths, { values, stride: tileRows, rows }, sums)
-        for (let i = 0; i < rows; i++) {
-          const mark = flags[start + i] as number
-          sums[i] = mark > rowMarks.filled ? Number.NaN : 2 ** (-(sums[i] as number) / divisor)
+    score({ key, payload, block, from, to, fill, scores, flags }) {
+      const prepared = find(key, payload)
+      const { plan, features, tileRows, divisor } = prepared
+      // The scores serve as the sums until every run of trees was walked.
+      scores.fill(0, from, to)
+      for (let index = 0; index < plan.runs.length; index++) {
+        load(prepared, index)
+        const tile = kernel.tile(features, tileRows)
+        for (let start = from; start < to; start += tileRows) {
+          const rows = Math.min(tileRows, to - start)
+          loadTile(block, start, rows, features, fill, tile, tileRows, flags, start)
+          kernel.addPathLengths(plan.paddedDepth, features, tileRows, scores.subarray(start, start + rows))
         }
+      }
+      for (let i = from; i < to; i++) {
+        const unscored = (flags[i] as number) > rowMarks.filled
+        scores[i] = unscored ? Number.NaN : 2 ** (-(scores[i] as number) / divisor)
       }
     },
   }

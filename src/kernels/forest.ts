@@ -1,4 +1,4 @@
-import type { Tree } from './tree.ts'
+import { nodeDepths, type Tree } from './tree.ts'
 
 /**
  * The isolation forest as data, and its bytes. The nodes of all trees stand one after another, each
@@ -91,6 +91,15 @@ export function treeOf(forest: Forest, t: number): Tree {
     thresholds: forest.thresholds.subarray(from, to),
     links: forest.links.subarray(from, to),
   }
+}
+
+/** Depth of the deepest leaf of a forest. */
+export function forestDepth(forest: Forest): number {
+  let deepest = 0
+  for (let t = 0; t < forest.trees; t++) {
+    for (const depth of nodeDepths(treeOf(forest, t))) if (depth > deepest) deepest = depth
+  }
+  return deepest
 }
 
 /**

@@ -34,17 +34,21 @@ export function emptyProfile(lanes: number): Profile {
   }
 }
 
-/** Profiles the first `lanes` lanes of a block. */
-export function profileBlock(block: Block, lanes: number): Profile {
+/**
+ * Profiles the first `lanes` lanes of a block. With `marks` (one per row, see `rowMarks`) only rows marked
+ * usable count as finite values; missing and infinite ones are counted over all rows.
+ */
+export function profileBlock(block: Block, lanes: number, marks: Uint8Array | null = null): Profile {
   const profile = { ...emptyProfile(lanes), rows: block.rows }
-  for (let f = 0; f < lanes; f++) profileLane(block, f, profile)
+  for (let f = 0; f < lanes; f++) profileLane(block, f, profile, marks)
   return profile
 }
 
-function profileLane({ values, stride, rows }: Block, f: number, profile: Profile): void {
+function profileLane({ values, stride, rows }: Block, f: number, profile: Profile, marks: Uint8Array | null): void {
   const start = f * stride
   let missing = 0
   let infinite = 0
+  let finite = 0
   let min = Number.POSITIVE_INFINITY
   let max = Number.NEGATIVE_INFINITY
   for (let i = start; i < start + rows; i++) {
@@ -54,10 +58,11 @@ function profileLane({ values, stride, rows }: Block, f: number, profile: Profil
       else infinite++
       continue
     }
+    if (marks !== null && marks[i - start] !== rowMarks.usable) continue
+    finite++
     if (value < min) min = value
     if (value > max) max = value
   }
-  const finite = rows - missing - infinite
   profile.finite[f] = finite
   profile.missing[f] = missing
   profile.infinite[f] = infinite
@@ -68,13 +73,13 @@ function profileLane({ values, stride, rows }: Block, f: number, profile: Profil
   let sum = 0
   for (let i = start; i < start + rows; i++) {
     const value = values[i] as number
-    if (value - value === 0) sum += value * scale
+    if (value - value === 0 && (marks === null || marks[i - start] === rowMarks.usable)) sum += value * scale
   }
   const mean = sum / finite
   let squares = 0
   for (let i = start; i < start + rows; i++) {
     const value = values[i] as number
-    if (value - value === 0) squares += (value * scale - mean) ** 2
+    if (value - value === 0 && (marks === null || marks[i - start] === rowMarks.usable)) squares += (value * scale - mean) ** 2
   }
   profile.mean[f] = clamp(mean / scale, min, max)
   profile.std[f] = min === max ? 0 : Math.min(Math.sqrt(squares / finite) / scale, Number.MAX_VALUE)

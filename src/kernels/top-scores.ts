@@ -5,8 +5,8 @@
 export interface TopScores {
   /** Adds scores of training rows; NaN (an unscored row) is passed over. */
   offer(scores: Float64Array): void
-  /** The threshold over all offered scores; `exact` is false when only a histogram was kept. */
-  threshold(): { value: number; exact: boolean }
+  /** The threshold over all offered scores and how many lie above it; `exact` is false when only a histogram was kept. */
+  threshold(): { value: number; exact: boolean; above: number }
 }
 
 /** Scores kept exactly: enough for 10 million rows at a contamination just below 0.5. */
@@ -64,7 +64,10 @@ function keepLargest(size: number): TopScores {
       compact()
       let least = Number.POSITIVE_INFINITY
       for (let i = 0; i < length; i++) least = Math.min(least, buffer[i] as number)
-      return { value: length === 0 ? 0 : least, exact: true }
+      let above = 0
+      // Ties with the threshold are not above it, so this may be less than was allowed.
+      for (let i = 0; i < length; i++) if ((buffer[i] as number) > least) above++
+      return { value: length === 0 ? 0 : least, exact: true, above }
     },
   }
 }
@@ -110,7 +113,7 @@ function countFinely(above: number): TopScores {
       let bin = fineBins
       let sum = 0
       while (bin > 0 && sum + (counts[bin - 1] as number) <= above) sum += counts[--bin] as number
-      return { value: bin / fineBins, exact: false }
+      return { value: bin / fineBins, exact: false, above: sum }
     },
   }
 }

@@ -28,6 +28,29 @@ export function mostNodes(rows: number, depthLimit: number): number {
   return Math.max(1, Math.min(2 * rows - 1, 2 ** (depthLimit + 1) - 1))
 }
 
+/** Depth of every node, the root's being 0. */
+export function nodeDepths({ features, links }: Tree): Uint8Array {
+  const depths = new Uint8Array(features.length)
+  // In preorder a parent comes before its children.
+  for (let node = 0; node < features.length; node++) {
+    if ((features[node] as number) < 0) continue
+    const below = (depths[node] as number) + 1
+    depths[node + 1] = below
+    depths[links[node] as number] = below
+  }
+  return depths
+}
+
+/** Rows of the sample that reached every node. */
+export function nodeSizes({ features, links }: Tree): Uint32Array {
+  const sizes = new Uint32Array(features.length)
+  for (let node = features.length - 1; node >= 0; node--) {
+    const link = links[node] as number
+    sizes[node] = (features[node] as number) < 0 ? link : (sizes[node + 1] as number) + (sizes[link] as number)
+  }
+  return sizes
+}
+
 /** A pending node: rows[from..to), its depth, how many features are known constant, and whose right child it is. */
 interface Pending {
   readonly from: number

@@ -1,6 +1,6 @@
 /** Settings may stand in the query, the JSON body or the multipart part `config`; here they become one. */
 import { isDeepStrictEqual } from 'node:util'
-import type { z } from 'zod'
+import type { ZodError, z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 
 /** Reads JSON text strictly; handed in because the words of the house know no parser. */
@@ -11,7 +11,7 @@ export type ReadJson = (text: Buffer) => unknown
  *
  * In a query a value is taken as it stands where the schema takes it, and as JSON text otherwise.
  * Throws `duplicate_key` for a repeated query key, `conflicting_parameter` where query and body give
- * different values, `invalid_id` for a text that cannot be a model, and the schema's ZodError otherwise.
+ * different values, `invalid_id` for a text that cannot be a model, and `validation_failed` otherwise.
  */
 export function mergeSettings<S extends z.ZodObject>(
   schema: S,
@@ -21,19 +21,27 @@ export function mergeSettings<S extends z.ZodObject>(
 ): z.infer<S> {
   const merged: Record<string, unknown> = { ...body }
   for (const [key, text] of Object.entries(query)) {
-    if (Array.isArray(text)) throw new DeepWatchError('duplicate_key', `The query gives ${quoteKey(key)} more than once.`)
+    if (Array.isArray(text))
+      throw new DeepWatchError('duplicate_key', `The query gives ${quoteKey(key)} more than once.`)
     const value = readQueryValue(schema, key, text, readJson)
     if (Object.hasOwn(merged, key) && !isDeepStrictEqual(merged[key], value)) {
-      throw new DeepWatchError('conflicting_parameter', `The query and the body give different values for ${quoteKey(key)}.`, { facts: { parameter: key.slice(0, 100) } })
+      throw new DeepWatchError(
+        'conflicting_parameter',
+        `The query and the body give different values for ${quoteKey(key)}.`,
+        { facts: { parameter: key.slice(0, 100) } },
+      )
     }
     merged[key] = value
   }
   const parsed = schema.safeParse(merged)
   if (parsed.success) return parsed.data
   if (typeof merged['model'] === 'string' && parsed.error.issues.some((issue) => issue.path[0] === 'model')) {
-    throw new DeepWatchError('invalid_id', 'model: a name is up to 63 of a-z, 0-9, _ and -, and starts with a letter or digit.')
+    throw new DeepWatchError(
+      'invalid_id',
+      'model: a name is up to 63 of a-z, 0-9, _ and -, and starts with a letter or digit.',
+    )
   }
-  throw parsed.error
+  throw settingsError(parsed.error)
 }
 
 function readQueryValue(schema: z.ZodObject, key: string, text: string, readJson: ReadJson): unknown {
@@ -49,3 +57,16 @@ function readQueryValue(schema: z.ZodObject, key: string, text: string, readJson
 }
 
 const quoteKey = (key: string) => JSON.stringify(key.slice(0, 100))
+
+/** `validation_failed` naming each setting that is wrong, at most ten. */
+export function settingsError(error: ZodError): DeepWatchError {
+  const issues = error.issues.slice(0, 10).map((issue) => {
+    const at = issue.path.map(String).join('.')
+    if (issue.code === 'unrecognized_keys')
+      return { at: [at, ...issue.keys.slice(0, 5)].filter(Boolean).join('.'), message: 'is not a setting here' }
+    return { at, message: issue.message }
+  })
+  const [first] = issues
+  const detail = first ? `${first.at.slice(0, 200) || 'The body'}: ${first.message}` : 'A setting is not valid.'
+  return new DeepWatchError('validation_failed', detail, { facts: { issues } })
+}

@@ -1,12 +1,19 @@
 /** The version document: everything that is known about one trained version, as `GET` shows it. */
 import { z } from 'zod'
-import { roles as roleSettings, threshold } from './train.ts'
 import { modelName, window } from './common.ts'
+import { roles as roleSettings, threshold } from './train.ts'
 
-export const warning = z.looseObject({ code: z.string(), message: z.string(), columns: z.array(z.string()).optional() }).meta({ id: 'Warning' })
+export const warning = z
+  .looseObject({ code: z.string(), message: z.string(), columns: z.array(z.string()).optional() })
+  .meta({ id: 'Warning' })
 export type Warning = z.infer<typeof warning>
 
-const roles = z.object(Object.fromEntries(Object.keys(roleSettings).map((role) => [role, z.string().nullable()])) as Record<keyof typeof roleSettings, z.ZodNullable<z.ZodString>>)
+const roles = z.object(
+  Object.fromEntries(Object.keys(roleSettings).map((role) => [role, z.string().nullable()])) as Record<
+    keyof typeof roleSettings,
+    z.ZodNullable<z.ZodString>
+  >,
+)
 export type Roles = z.infer<typeof roles>
 
 export const timeContextLanes = ['hour_sin', 'hour_cos', 'day_of_week_sin', 'day_of_week_cos'] as const
@@ -20,14 +27,29 @@ export const featureProfile = z.object({
   max: z.number().nullable(),
   mean: z.number().nullable(),
   std: z.number().nullable(),
-  quantiles: z.object({ p01: z.number(), p05: z.number(), p25: z.number(), p50: z.number(), p75: z.number(), p95: z.number(), p99: z.number() }).nullable(),
+  quantiles: z
+    .object({
+      p01: z.number(),
+      p05: z.number(),
+      p25: z.number(),
+      p50: z.number(),
+      p75: z.number(),
+      p95: z.number(),
+      p99: z.number(),
+    })
+    .nullable(),
   constant: z.boolean().describe('Constant in training: kept out of every split.'),
 })
 export type FeatureProfile = z.infer<typeof featureProfile>
 
 export const feature = z.discriminatedUnion('kind', [
   z.object({ name: z.string(), kind: z.enum(['number', 'boolean']), type: z.string(), profile: featureProfile }),
-  z.object({ name: z.string(), kind: z.literal('timeContext'), timeContext: z.enum(timeContextLanes), profile: featureProfile }),
+  z.object({
+    name: z.string(),
+    kind: z.literal('timeContext'),
+    timeContext: z.enum(timeContextLanes),
+    profile: featureProfile,
+  }),
 ])
 export type Feature = z.infer<typeof feature>
 
@@ -66,7 +88,10 @@ export const versionDocument = z
       flaggedRows: z.int(),
       flaggedShare: z.number().describe('Share of the training rows that lie above the threshold.'),
     }),
-    scores: z.object({ bins: z.int(), counts: z.array(z.int()).describe('Training scores in equal bins over [0, 1].') }),
+    scores: z.object({
+      bins: z.int(),
+      counts: z.array(z.int()).describe('Training scores in equal bins over [0, 1].'),
+    }),
     training: z.object({
       source: z.object({
         kind: z.enum(['rows', 'path', 'upload']),
@@ -75,7 +100,11 @@ export const versionDocument = z
         bytes: z.int().nullable(),
         sha256: z.string().nullable(),
       }),
-      fingerprint: z.string().describe('SHA-256 over what training saw: names, counts, profile and samples. The same for the same telemetry in any format.'),
+      fingerprint: z
+        .string()
+        .describe(
+          'SHA-256 over what training saw: names, counts, profile and samples. The same for the same telemetry in any format.',
+        ),
       rows: z.int().describe('Rows of the source.'),
       window: window.nullable(),
       rowsInWindow: z.int(),
@@ -105,13 +134,31 @@ export const modelSummary = z
   })
   .meta({ id: 'Model' })
 
-export const modelList = z.object({ models: z.array(modelSummary), next: z.string().nullable().describe('Give it as after for the next page.') }).meta({ id: 'ModelList' })
+export const modelList = z
+  .object({
+    models: z.array(modelSummary),
+    next: z.string().nullable().describe('Give it as after for the next page.'),
+  })
+  .meta({ id: 'ModelList' })
 
 export const treeNode = z.union([
-  z.object({ id: z.int(), depth: z.int(), feature: z.string(), threshold: z.number(), left: z.int(), right: z.int(), size: z.int() }),
+  z.object({
+    id: z.int(),
+    depth: z.int(),
+    feature: z.string(),
+    threshold: z.number(),
+    left: z.int(),
+    right: z.int(),
+    size: z.int(),
+  }),
   z.object({ id: z.int(), depth: z.int(), size: z.int(), pathLength: z.number() }),
 ])
 
 export const tree = z
-  .object({ model: modelName, version: z.int(), index: z.int(), nodes: z.array(treeNode).describe('In preorder. A row goes left when its value <= threshold.') })
+  .object({
+    model: modelName,
+    version: z.int(),
+    index: z.int(),
+    nodes: z.array(treeNode).describe('In preorder. A row goes left when its value <= threshold.'),
+  })
   .meta({ id: 'Tree' })

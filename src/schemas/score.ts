@@ -6,7 +6,10 @@ import { roles } from './train.ts'
 /** `web` for the serving version, `web@3` for that one. */
 export const modelReferencePattern = /^([a-z0-9][a-z0-9_-]{0,62})(?:@([1-9]\d{0,8}))?$/
 
-export const modelReference = z.string().regex(modelReferencePattern).meta({ examples: ['web', 'web@3'] })
+export const modelReference = z
+  .string()
+  .regex(modelReferencePattern)
+  .meta({ examples: ['web', 'web@3'] })
 
 export const scoreSettings = z.strictObject({
   model: modelReference,
@@ -17,7 +20,9 @@ export const scoreSettings = z.strictObject({
   return: z
     .enum(['all', 'anomalies', 'none'])
     .optional()
-    .describe('Which rows to answer with. By default all for JSON rows and for Parquet, Arrow and NDJSON output, anomalies for a file answered in JSON.'),
+    .describe(
+      'Which rows to answer with. By default all for JSON rows and for Parquet, Arrow and NDJSON output, anomalies for a file answered in JSON.',
+    ),
   include: z
     .array(columnName)
     .min(1)

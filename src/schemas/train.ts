@@ -4,13 +4,20 @@ import { detectors } from '../detectors/index.ts'
 import { columnName, modelName, rows, source, window } from './common.ts'
 
 export const roles = {
-  timestamp: columnName.optional().describe('Column with the time of the observation; by default the only timestamp column.'),
+  timestamp: columnName
+    .optional()
+    .describe('Column with the time of the observation; by default the only timestamp column.'),
   entity: columnName.optional().describe('Column that names the host, pod or service.'),
-  label: columnName.optional().describe('Column that marks known anomalies: true, false, 1, 0 or null. Never trained on.'),
+  label: columnName
+    .optional()
+    .describe('Column that marks known anomalies: true, false, 1, 0 or null. Never trained on.'),
 }
 
 /** The settings of whichever detectors are there. */
-export const detectorSettings = z.discriminatedUnion('type', [...detectors.values()].map((detector) => detector.params) as unknown as [DetectorSchema, ...DetectorSchema[]])
+export const detectorSettings = z.discriminatedUnion(
+  'type',
+  [...detectors.values()].map((detector) => detector.params) as unknown as [DetectorSchema, ...DetectorSchema[]],
+)
 
 /** What every detector's settings have in common; the rest is the detector's own business. */
 type DetectorSchema = z.ZodObject<{ type: z.ZodLiteral<string>; seed: z.ZodOptional<z.ZodInt> }, z.core.$loose>
@@ -39,11 +46,22 @@ export const trainSettings = z.strictObject({
     .optional()
     .describe('Columns to learn from; by default every numeric or boolean column without a role.'),
   timeFeatures: z
-    .union([z.literal('auto'), z.array(timeFeature).max(2).refine((names) => new Set(names).size === names.length, 'must not repeat')])
+    .union([
+      z.literal('auto'),
+      z
+        .array(timeFeature)
+        .max(2)
+        .refine((names) => new Set(names).size === names.length, 'must not repeat'),
+    ])
     .optional()
-    .describe('Time context. "auto", the default: hour when training spans at least 2 days, dayOfWeek when at least 14.'),
+    .describe(
+      'Time context. "auto", the default: hour when training spans at least 2 days, dayOfWeek when at least 14.',
+    ),
   timeZone: z.string().min(1).max(64).optional().describe('IANA time zone of the time context, by default UTC.'),
-  missing: z.enum(['reject', 'median', 'skip']).optional().describe('What becomes of rows with null, NaN or infinite values; by default reject.'),
+  missing: z
+    .enum(['reject', 'median', 'skip'])
+    .optional()
+    .describe('What becomes of rows with null, NaN or infinite values; by default reject.'),
   serve: z.boolean().optional().describe('Whether the new version serves at once; by default true.'),
   detector: detectorSettings.optional(),
   threshold: threshold.optional(),

@@ -1,0 +1,215 @@
+/** `/models`: look at what was trained, choose what serves, delete. */
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import type { ErrorCode } from '../src/errors.ts'
+import { noQuery, readQuery } from '../src/http/context.ts'
+import { takeIn } from '../src/http/intake.ts'
+import { exampleModel, exampleTree, exampleVersion } from '../src/schemas/examples.ts'
+import { modelList, modelSummary, tree, versionDocument } from '../src/schemas/model.ts'
+
+const page = z.strictObject({
+  after: z.string().max(63).optional().describe('Name after which the page begins.'),
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,3}$/, 'must be a whole number from 1 to 9999')
+    .transform(Number)
+    .optional()
+    .describe('Models per page, by default 1000.'),
+})
+const serving = z.strictObject({ version: z.int().min(1).describe('The version that scores when none is named.') })
+const shownVersion = versionDocument.extend({ serving: z.boolean() }).meta({ id: 'ShownModelVersion' })
+
+const notThere: readonly ErrorCode[] = ['invalid_id', 'uri_too_long', 'model_not_found']
+const noVersion: readonly ErrorCode[] = [...notThere, 'version_not_found', 'model_corrupt', 'model_version_unsupported']
+
+type Named = { Params: { name: string } }
+type Versioned = { Params: { name: string; version: string } }
+type Indexed = { Params: { name: string; version: string; index: string } }
+
+export default async function models(app: FastifyInstance): Promise<void> {
+  const use = () => app.deepwatch.service().models
+
+  app.get(
+    '/models',
+    {
+      config: {
+        scope: 'read',
+        operation: {
+          id: 'listModels',
+          summary: 'Every model',
+          tag: 'models',
+          query: page,
+          answers: {
+            200: {
+              description: 'Models by name.',
+              content: { 'application/json': { schema: modelList, example: { models: [exampleModel], next: null } } },
+            },
+          },
+          errors: ['duplicate_key'],
+        },
+      },
+    },
+    async (request) => use().list(readQuery(page, request)),
+  )
+
+  app.get<Named>(
+    '/models/:name',
+    {
+      config: {
+        scope: 'read',
+        operation: {
+          id: 'getModel',
+          summary: 'One model',
+          tag: 'models',
+          answers: {
+            200: {
+              description: 'Its versions, and which one serves.',
+              content: { 'application/json': { schema: modelSummary, example: exampleModel } },
+            },
+          },
+          errors: notThere,
+        },
+      },
+    },
+    async (request) => {
+      readQuery(noQuery, request)
+      return use().model(request.params.name)
+    },
+  )
+
+  app.get<Versioned>(
+    '/models/:name/versions/:version',
+    {
+      config: {
+        scope: 'read',
+        operation: {
+          id: 'getVersion',
+          summary: 'One version, whole',
+          description:
+            'Features with their training profile, detector settings as asked for and as used, shape, threshold, training facts, warnings.',
+          tag: 'models',
+          answers: {
+            200: {
+              description: 'The version document.',
+              content: { 'application/json': { schema: shownVersion, example: { ...exampleVersion, serving: true } } },
+            },
+          },
+          errors: noVersion,
+        },
+      },
+    },
+    async (request) => {
+      readQuery(noQuery, request)
+      return use().version(request.params.name, request.params.version)
+    },
+  )
+
+  app.get<Indexed>(
+    '/models/:name/versions/:version/trees/:index',
+    {
+      config: {
+        scope: 'read',
+        operation: {
+          id: 'getTree',
+          summary: 'One tree, node by node',
+          description: 'In feature names and in the units of the data.',
+          tag: 'models',
+          answers: {
+            200: {
+              description: 'The nodes in preorder.',
+              content: { 'application/json': { schema: tree, example: exampleTree } },
+            },
+          },
+          errors: [...noVersion, 'tree_not_found'],
+        },
+      },
+    },
+    async (request) => {
+      readQuery(noQuery, request)
+      return use().tree(request.params.name, request.params.version, request.params.index)
+    },
+  )
+
+  app.put<Named>(
+    '/models/:name/serving',
+    {
+      config: {
+        scope: 'admin',
+        operation: {
+          id: 'chooseServing',
+          summary: 'Choose the version that serves',
+          description:
+            'Also the way back: choose an older version. The next version trained to serve takes over again.',
+          tag: 'models',
+          query: serving,
+          body: { 'application/json': { schema: serving, example: { version: 3 } } },
+          answers: {
+            200: {
+              description: 'The model with its new choice.',
+              content: { 'application/json': { schema: modelSummary, example: exampleModel } },
+            },
+          },
+          errors: [
+            ...noVersion,
+            'malformed_json',
+            'duplicate_key',
+            'conflicting_parameter',
+            'unsupported_media_type',
+            'body_too_large',
+            'storage_error',
+            'storage_full',
+          ],
+        },
+      },
+    },
+    async (request, reply) => {
+      const { service, config } = app.deepwatch
+      const { settings } = await takeIn({ sources: service().sources, config }, serving, request, reply, request.gone)
+      return use().serve(request.params.name, settings.version)
+    },
+  )
+
+  app.delete<Named>(
+    '/models/:name',
+    {
+      config: {
+        scope: 'admin',
+        operation: {
+          id: 'deleteModel',
+          summary: 'Delete a model',
+          description: 'With every version, from memory and disk. What is being scored with it is finished.',
+          tag: 'models',
+          answers: { 204: { description: 'It is gone.' } },
+          errors: [...notThere, 'storage_error'],
+        },
+      },
+    },
+    async (request, reply) => {
+      readQuery(noQuery, request)
+      await use().removeModel(request.params.name)
+      return reply.code(204).send()
+    },
+  )
+
+  app.delete<Versioned>(
+    '/models/:name/versions/:version',
+    {
+      config: {
+        scope: 'admin',
+        operation: {
+          id: 'deleteVersion',
+          summary: 'Delete a version',
+          description: 'When it served, the newest one left serves. The last one takes the model with it.',
+          tag: 'models',
+          answers: { 204: { description: 'It is gone.' } },
+          errors: [...notThere, 'version_not_found', 'storage_error'],
+        },
+      },
+    },
+    async (request, reply) => {
+      readQuery(noQuery, request)
+      await use().removeVersion(request.params.name, request.params.version)
+      return reply.code(204).send()
+    },
+  )
+}

@@ -1,0 +1,134 @@
+/** The whole service as one Fastify app: built here, wired here, listening to nothing. Tests and the OpenAPI printer use the real thing. */
+import accepts from '@fastify/accepts'
+import multipart from '@fastify/multipart'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import type { Logger } from 'pino'
+import models from '../routes/models.ts'
+import operations from '../routes/operations.ts'
+import score from '../routes/score.ts'
+import train from '../routes/train.ts'
+import type { Config } from './config.ts'
+import { DeepWatchError } from './errors.ts'
+import { guard } from './http/auth.ts'
+import { observeRequests } from './http/lifecycle.ts'
+import { collectOperations } from './http/openapi.ts'
+import { sendProblem } from './http/problem.ts'
+import { answerStrangers } from './http/strangers.ts'
+import { createMetrics } from './metrics.ts'
+import { type Service, startService } from './service.ts'
+import { software } from './software.ts'
+
+/** The app with its life: `start` once it listens, `drain` before it ends. */
+export interface App {
+  readonly http: FastifyInstance
+  /** Takes the state folder and starts threads and processes. Errors: those of `startService`. */
+  start(): Promise<void>
+  /** Readiness goes false, new work is refused, accepted work is waited for; then everything ends. Idempotent. */
+  stop(): Promise<void>
+}
+
+const configBytes = 1024 * 1024
+
+/** Builds the app for a checked configuration. Nothing is started and no file is touched. */
+export async function buildApp(config: Config, log: Logger): Promise<App> {
+  let service: Service | null = null
+  let draining = false
+  const metrics = createMetrics({
+    version: software.version,
+    models: config.DEEPWATCH_METRIC_MODELS,
+    observed: {
+      models: () => service?.registry.size.models ?? 0,
+      poolQueue: () => service?.pool.queueSize ?? 0,
+      poolUtilization: () => service?.pool.utilization ?? 0,
+    },
+  })
+  const http = Fastify({
+    loggerInstance: log,
+    requestIdHeader: false,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: () => crypto.randomUUID(),
+    trustProxy: false,
+    // Bodies are read by `takeIn` with limits and stall times of their own; an upload has no total time.
+    bodyLimit: Number.MAX_SAFE_INTEGER,
+    requestTimeout: 0,
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 8192, ignoreTrailingSlash: false },
+    http: {
+      headersTimeout: 10_000,
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: 16_384,
+      requireHostHeader: false,
+    },
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(error, request, reply)
+    },
+    clientErrorHandler: answerStrangers,
+  }) as unknown as FastifyInstance
+  http.server.maxConnections = config.DEEPWATCH_MAX_CONNECTIONS
+
+  http.decorate('deepwatch', {
+    service() {
+      if (draining)
+        throw new DeepWatchError('shutting_down', 'The service finishes what it accepted and takes nothing new.')
+      if (!service) throw new DeepWatchError('starting', 'The service is starting.')
+      return service
+    },
+    metrics,
+    config,
+    state: () => (draining ? 'draining' : service ? 'ready' : 'starting'),
+  })
+
+  // Every body comes as a stream: what it is, is decided in one place.
+  http.removeAllContentTypeParsers()
+  http.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  await http.register(accepts)
+  await http.register(multipart, {
+    limits: {
+      fieldNameSize: 100,
+      fieldSize: configBytes,
+      fields: 8,
+      files: 8,
+      parts: 16,
+      headerPairs: 32,
+      fileSize: config.DEEPWATCH_UPLOAD_BYTES + 1,
+    },
+    throwFileSizeLimit: false,
+  })
+
+  const document: Record<string, unknown> = {}
+  await http.register(swagger, { mode: 'static', specification: { document: document as never } })
+  const work = observeRequests(http, metrics)
+  guard(http, config.DEEPWATCH_TOKENS)
+  http.setErrorHandler(sendProblem)
+  const operationsOf = collectOperations(http, software.version)
+  for (const route of [train, score, models, operations]) await http.register(route)
+  await http.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    uiConfig: { deepLinking: true },
+    logLevel: 'warn',
+  })
+  await http.ready()
+  Object.assign(document, operationsOf())
+
+  let stopped: Promise<void> | undefined
+  return {
+    http,
+    async start() {
+      service = await startService(config, metrics, log, software.version)
+    },
+    stop() {
+      stopped ??= (async () => {
+        draining = true
+        await work.idle()
+        await http.close()
+        await service?.close()
+      })()
+      return stopped
+    },
+  }
+}

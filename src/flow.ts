@@ -1,0 +1,71 @@
+/** Keeping several pieces of work under way while their results come out in order; and keeping callers few. */
+import { DeepWatchError } from './errors.ts'
+
+/**
+ * Applies `work` to the items of a stream, at most `ahead` at once, and yields the results in order.
+ * When the consumer stops or anything fails, what is under way is awaited before the source is closed, so
+ * that nothing is touched after the end.
+ */
+export async function* inOrder<Item, Result>(
+  items: AsyncIterable<Item>,
+  ahead: number,
+  work: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result> {
+  const underWay: Promise<Result>[] = []
+  try {
+    for await (const item of items) {
+      const result = work(item)
+      // Its failure is met when its turn comes; until then it is not unhandled.
+      result.catch(() => {})
+      underWay.push(result)
+      if (underWay.length >= ahead) yield await underWay.shift()!
+    }
+    while (underWay.length > 0) yield await underWay.shift()!
+  } finally {
+    await Promise.allSettled(underWay)
+  }
+}
+
+/** Lets `most` callers in at once and `queue` more wait; the next one is refused. */
+export interface Gate {
+  readonly saturated: boolean
+  /** Runs `work` when its turn comes. Throws `overloaded` when the queue is full, the signal's reason when aborted. */
+  run<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result>
+}
+
+export function createGate(most: number, queue: number): Gate {
+  let inside = 0
+  const waiting: (() => void)[] = []
+  const enter = (signal: AbortSignal | undefined) =>
+    new Promise<void>((resolve, reject) => {
+      const turn = () => {
+        signal?.removeEventListener('abort', leave)
+        resolve()
+      }
+      const leave = () => {
+        waiting.splice(waiting.indexOf(turn), 1)
+        reject(signal?.reason)
+      }
+      waiting.push(turn)
+      signal?.addEventListener('abort', leave, { once: true })
+    })
+  return {
+    get saturated() {
+      return inside >= most && waiting.length >= queue
+    },
+    async run(work, signal) {
+      signal?.throwIfAborted()
+      if (inside < most) inside++
+      else if (waiting.length < queue) await enter(signal)
+      else throw new DeepWatchError('overloaded', 'Too much work of this kind is waiting.')
+      try {
+        return await work()
+      } finally {
+        // The place is handed on; it becomes free only when nobody waits.
+        const next = waiting.shift()
+        if (next) next()
+        else inside--
+      }
+    },
+  }
+}

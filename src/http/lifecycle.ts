@@ -1,0 +1,106 @@
+/** What surrounds every request: refusal before the body is read, the end of the client, one log line, one measurement. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { DeepWatchError } from '../errors.ts'
+import type { Metrics } from '../metrics.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Needs threads or processes: refused while there is no room. */
+    takesWork?: boolean
+  }
+}
+
+/** A client's own request id, kept apart from ours and only when it is harmless. */
+const harmlessId = /^[A-Za-z0-9._-]{1,64}$/
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const
+
+/** Installs the hooks. `idle` resolves when no request but health and metrics is under way. */
+export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(): Promise<void> } {
+  const allowed = routesByPattern(app)
+  let underWay = 0
+  let onIdle: (() => void) | undefined
+  app.decorateRequest('gone', null as unknown as AbortSignal)
+
+  app.addHook('onRequest', async (request, reply) => {
+    const controller = new AbortController()
+    request.gone = controller.signal
+    const counts = request.routeOptions.config?.scope !== 'public'
+    if (counts) underWay++
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished)
+        controller.abort(new DeepWatchError('incomplete_body', 'The client left before the answer was complete.'))
+      if (counts && --underWay === 0) onIdle?.()
+      note(request, reply.raw.statusCode, reply.elapsedTime, metrics, reply.raw.writableFinished)
+    })
+    reply
+      .header('x-request-id', request.id)
+      .header('x-content-type-options', 'nosniff')
+      .header('cache-control', 'no-store')
+    if (request.raw.httpVersion === '1.1' && !request.headers.host)
+      throw new DeepWatchError('malformed_request', 'The request names no Host.')
+  })
+
+  app.addHook('preParsing', async (request) => {
+    if (!request.routeOptions.config?.takesWork) return
+    const { pool, readers, training } = app.deepwatch.service()
+    const needsReader = !/^ *application\/json/i.test(request.headers['content-type'] ?? '')
+    if (
+      pool.saturated ||
+      (needsReader && readers.saturated) ||
+      (request.routeOptions.url === '/train' && training.saturated)
+    ) {
+      throw new DeepWatchError('overloaded', 'There is no room for more work; the body was not read.')
+    }
+  })
+
+  app.setNotFoundHandler((request, reply) => {
+    const others = allowed(request.url)
+    if (others.length === 0) throw new DeepWatchError('not_found', 'There is nothing at this address.')
+    reply.header('allow', others.join(', '))
+    throw new DeepWatchError('method_not_allowed', `This address takes ${others.join(', ')}.`)
+  })
+
+  return {
+    idle: () => (underWay === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))),
+  }
+}
+
+/** One line and one measurement per request. The address is never logged: it may carry names and paths. */
+function note(
+  request: FastifyRequest,
+  status: number,
+  milliseconds: number,
+  metrics: Metrics,
+  complete: boolean,
+): void {
+  const route = request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched')
+  metrics.answered(route, request.method, status, milliseconds / 1000)
+  const given = request.headers['x-request-id']
+  const clientRequestId = typeof given === 'string' && harmlessId.test(given) ? given : undefined
+  const quiet = request.routeOptions.config?.scope === 'public' || route === '/metrics'
+  request.log[quiet ? 'debug' : 'info'](
+    { method: request.method, route, status, ms: Math.round(milliseconds), complete, clientRequestId },
+    'answered',
+  )
+}
+
+/** Which methods an address takes, for 405; found by the templates, since the router only knows whole routes. */
+function routesByPattern(app: FastifyInstance): (url: string) => string[] {
+  const patterns = new Map<string, { pattern: RegExp; methods: Set<string> }>()
+  app.addHook('onRoute', ({ method, url }) => {
+    if (url.includes('*')) return
+    const entry = patterns.get(url) ?? {
+      pattern: new RegExp(`^${url.replace(/[.]/g, '\\.').replace(/:\w+/g, '[^/]+')}$`),
+      methods: new Set(),
+    }
+    for (const name of [method].flat()) entry.methods.add(name)
+    patterns.set(url, entry)
+  })
+  return (url) => {
+    const path = url.split('?', 1)[0]!
+    const found = new Set(
+      [...patterns.values()].filter(({ pattern }) => pattern.test(path)).flatMap((entry) => [...entry.methods]),
+    )
+    return methods.filter((method) => found.has(method))
+  }
+}

@@ -1,0 +1,34 @@
+/** How a route describes itself: the OpenAPI document is made of these, and nothing else. */
+import type { z } from 'zod'
+import type { ErrorCode } from '../errors.ts'
+
+/** One media type of a body or an answer. Without a schema it is bytes. */
+export interface Content {
+  readonly schema?: z.ZodType
+  readonly example?: unknown
+}
+
+export interface Answer {
+  readonly description: string
+  readonly content?: Readonly<Record<string, Content>>
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface Operation {
+  readonly id: string
+  readonly summary: string
+  readonly description?: string
+  readonly tag: 'models' | 'telemetry' | 'service'
+  /** Every member is a query parameter; objects and lists are given as JSON text. */
+  readonly query?: z.ZodObject
+  readonly body?: Readonly<Record<string, Content>>
+  readonly answers: Readonly<Record<number, Answer>>
+  /** What can go wrong here, beside what can go wrong everywhere. */
+  readonly errors: readonly ErrorCode[]
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    operation?: Operation
+  }
+}

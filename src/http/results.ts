@@ -1,0 +1,64 @@
+/** Writes scored rows as JSON and NDJSON text, block by block. */
+
+import type { ScoreSettings, ScoreSummary } from '../schemas/score.ts'
+import type { ScoredBlock, ScoringRun } from '../scoring.ts'
+
+export type Return = NonNullable<ScoreSettings['return']>
+
+/** The JSON answer in pieces. The summary's counts come last because they are known last. */
+export async function* jsonPieces(run: ScoringRun, which: Return): AsyncGenerator<string> {
+  yield `{"model":${JSON.stringify(run.model)},"version":${run.version},"threshold":${run.threshold},"results":[`
+  const blocks = run.blocks()
+  let separator = ''
+  for (;;) {
+    const step = await blocks.next()
+    if (step.done) {
+      const { rows, anomalies, unscored } = step.value
+      yield `],"rows":${rows},"anomalies":${anomalies},"unscored":${unscored}}`
+      return
+    }
+    const lines = resultTexts(step.value, which, run.threshold)
+    if (lines.length === 0) continue
+    yield separator + lines.join(',')
+    separator = ','
+  }
+}
+
+/** The NDJSON answer in pieces: one result a line, then the summary. */
+export async function* ndjsonPieces(run: ScoringRun, which: Return): AsyncGenerator<string> {
+  const blocks = run.blocks()
+  for (;;) {
+    const step = await blocks.next()
+    if (step.done) {
+      yield `${JSON.stringify({ summary: step.value satisfies ScoreSummary })}\n`
+      return
+    }
+    const lines = resultTexts(step.value, which, run.threshold)
+    if (lines.length > 0) yield `${lines.join('\n')}\n`
+  }
+}
+
+function resultTexts(block: ScoredBlock, which: Return, threshold: number): string[] {
+  const lines: string[] = []
+  if (which === 'none') return lines
+  for (let row = 0; row < block.rows; row++) {
+    const score = block.scores[row]!
+    if (which === 'anomalies' && !(score > threshold)) continue
+    lines.push(resultText(block, row, score, threshold))
+  }
+  return lines
+}
+
+function resultText(block: ScoredBlock, row: number, score: number, threshold: number): string {
+  const head = `{"row":${block.position(row)},"score":${Number.isNaN(score) ? 'null' : score},"isAnomaly":${score > threshold}`
+  const lacking = block.lacking(row)
+  const reason = block.reason(row)
+  const marks =
+    lacking.length === 0
+      ? ''
+      : reason === null
+        ? `,"filled":${JSON.stringify(lacking)}`
+        : `,"reason":"${reason}","features":${JSON.stringify(lacking)}`
+  const text = block.text(row)
+  return `${head}${marks}${text === null ? '' : `,"values":{${text}}`}}`
+}

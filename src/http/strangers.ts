@@ -1,0 +1,19 @@
+/** What is said to connections whose request could not even be parsed. */
+import type { Socket } from 'node:net'
+import type { ErrorCode } from '../errors.ts'
+import { rawProblem } from './problem.ts'
+
+const meanings: Readonly<Record<string, [ErrorCode, string]>> = {
+  HPE_HEADER_OVERFLOW: ['headers_too_large', 'The header fields are larger than 16 KiB.'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The header fields came too slowly.'],
+}
+
+/** Answers once with a problem document and closes; a connection that is gone already is left alone. */
+export function answerStrangers(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [code, detail] = meanings[error.code ?? ''] ?? ['malformed_request', 'This is not a well-formed HTTP request.']
+  socket.end(rawProblem(code, detail, crypto.randomUUID()))
+}

@@ -1,0 +1,74 @@
+import { groupRows, linkedWalk, paddedWalk } from './traverse-code.ts'
+import { compile, createMemory } from './wasm.ts'
+
+type Walk = ReturnType<typeof compile>
+
+/** The compiled kernel of one thread, with a memory that only grows. */
+export interface Kernel {
+  /**
+   * The tile to fill: feature f of row r at f * `tileRows` + r, for the rows of one walk. Ask for it
+   * again after `loadTrees`, which may move the memory.
+   */
+  tile(features: number, tileRows: number): Float64Array
+  /** Puts a run of trees, as `layRun` made it, into the memory. */
+  loadTrees(bytes: Uint8Array, features: number, tileRows: number): void
+  /**
+   * Adds the path lengths of the loaded trees to the sums of the first rows of the tile.
+   * @param paddedDepth depth of the padded trees, 0 = linked ones
+   * @param sums one per row, at most `tileRows`, added to
+   */
+  addPathLengths(paddedDepth: number, features: number, tileRows: number, sums: Float64Array): void
+}
+
+const pageBytes = 65_536
+
+/**
+ * Makes a kernel. Its memory holds the sums of a tile, the tile, and one run of trees, in this order.
+ * The module of a depth is assembled and compiled when it is first needed: some milliseconds.
+ */
+export function createKernel(): Kernel {
+  const memory = createMemory()
+  const walks = new Map<number, Walk>()
+  let doubles = new Float64Array(memory.buffer)
+  let treeBytes = 0
+
+  function walkOf(paddedDepth: number): Walk {
+    let walk = walks.get(paddedDepth)
+    if (walk === undefined) {
+      walk = compile(paddedDepth > 0 ? paddedWalk(paddedDepth) : linkedWalk(), memory)
+      walks.set(paddedDepth, walk)
+    }
+    return walk
+  }
+
+  function reserve(bytes: number): void {
+    const missing = Math.ceil((bytes - memory.buffer.byteLength) / pageBytes)
+    if (missing > 0) {
+      memory.grow(missing)
+      doubles = new Float64Array(memory.buffer)
+    }
+  }
+
+  const treesStart = (features: number, tileRows: number) => 8 * tileRows * (features + 1)
+
+  return {
+    tile(features, tileRows) {
+      reserve(treesStart(features, tileRows))
+      return doubles.subarray(tileRows, tileRows * (features + 1))
+    },
+    loadTrees(bytes, features, tileRows) {
+      const start = treesStart(features, tileRows)
+      reserve(start + bytes.byteLength)
+      new Uint8Array(memory.buffer, start, bytes.byteLength).set(bytes)
+      treeBytes = bytes.byteLength
+    },
+    addPathLengths(paddedDepth, features, tileRows, sums) {
+      doubles.set(sums, 0)
+      const trees = treesStart(features, tileRows)
+      const tile = 8 * tileRows
+      const rows = Math.ceil(sums.length / groupRows) * groupRows
+      walkOf(paddedDepth)(trees, trees + treeBytes, tile, tile + 8 * rows, 0)
+      sums.set(doubles.subarray(0, sums.length))
+    },
+  }
+}

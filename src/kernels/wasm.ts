@@ -1,0 +1,129 @@
+/**
+ * Just enough of an assembler for WebAssembly kernels: the bytes of a module are made from readable
+ * code at run time, so that no binary and no build tool is part of the repository.
+ *
+ * A piece of code is a list of bytes; the functions below return such lists and are put together by
+ * spreading. Reference: WebAssembly Core Specification 2.0, chapter 5 (binary format).
+ */
+export type Code = readonly number[]
+
+/** Types of values. */
+export const i32 = 0x7f
+export const f64 = 0x7c
+
+const noResult = 0x40
+
+export const op = {
+  i32Add: 0x6a,
+  i32Sub: 0x6b,
+  i32Shl: 0x74,
+  i32ShrU: 0x76,
+  i32Or: 0x72,
+  i32Xor: 0x73,
+  i32LtU: 0x49,
+  f64Add: 0xa0,
+  f64Gt: 0x64,
+} as const
+
+/** Unsigned LEB128; value below 2^32. */
+function unsigned(value: number): number[] {
+  const bytes: number[] = []
+  let rest = value
+  do {
+    const low = rest & 0x7f
+    rest >>>= 7
+    bytes.push(rest === 0 ? low : low | 0x80)
+  } while (rest !== 0)
+  return bytes
+}
+
+/** Signed LEB128 of a 32-bit integer. */
+function signed(value: number): number[] {
+  const bytes: number[] = []
+  for (let rest = value; ; ) {
+    const low = rest & 0x7f
+    rest >>= 7
+    const done = (rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)
+    bytes.push(done ? low : low | 0x80)
+    if (done) return bytes
+  }
+}
+
+export const get = (local: number): Code => [0x20, ...unsigned(local)]
+export const set = (local: number): Code => [0x21, ...unsigned(local)]
+export const tee = (local: number): Code => [0x22, ...unsigned(local)]
+export const constant = (value: number): Code => [0x41, ...signed(value)]
+
+// The first operand of an access is the alignment as a power of two, a hint.
+export const loadI32 = (offset: number): Code => [0x28, 2, ...unsigned(offset)]
+export const loadF64 = (offset: number): Code => [0x2b, 3, ...unsigned(offset)]
+export const storeF64 = (offset: number): Code => [0x39, 3, ...unsigned(offset)]
+
+/** Runs `body`, and again for as long as `condition` leaves a value other than 0. */
+export const repeatWhile = (body: Code, condition: Code): Code => [
+  ...[0x03, noResult],
+  ...body,
+  ...condition,
+  ...[0x0d, 0, 0x0b],
+]
+
+/** Code for each of 0..count-1, one after the other. */
+export const forEach = (count: number, code: (index: number) => Code): Code =>
+  Array.from({ length: count }, (_, index) => code(index)).flat()
+
+export interface WasmFunction {
+  readonly name: string
+  /** Number of i32 parameters: locals 0, 1, … */
+  readonly params: number
+  /** Number of further i32 locals. */
+  readonly locals: number
+  /** Ends with nothing on the stack. */
+  readonly body: Code
+}
+
+const vector = (items: readonly Code[]): Code => [...unsigned(items.length), ...items.flat()]
+const section = (id: number, content: Code): Code => [id, ...unsigned(content.length), ...content]
+const text = (value: string): Code => vector(Array.from(new TextEncoder().encode(value), (byte) => [byte]))
+
+/** The bytes of a module that imports the memory `kernel.memory` and exports the functions, which return nothing. */
+export function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
+  const types = functions.map(({ params }) => [0x60, ...vector(Array.from({ length: params }, () => [i32])), 0])
+  const exported = functions.map(({ name }, index) => [...text(name), 0, ...unsigned(index)])
+  const bodies = functions.map(({ locals, body }) => {
+    const code = [...(locals === 0 ? vector([]) : vector([[...unsigned(locals), i32]])), ...body, 0x0b]
+    return [...unsigned(code.length), ...code]
+  })
+  return Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, vector(types)),
+    ...section(2, vector([[...text('kernel'), ...text('memory'), 2, 0, ...unsigned(1)]])),
+    ...section(3, vector(functions.map((_, index) => unsigned(index)))),
+    ...section(7, vector(exported)),
+    ...section(10, vector(bodies)),
+  ])
+}
+
+/** The memory of a kernel: pages of 64 KiB, which can be added but not taken away. */
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer
+  grow(pages: number): number
+}
+
+/** The part of the WebAssembly API that is used; the type library that declares it is the browser's. */
+interface WasmApi {
+  Memory: new (limits: { initial: number }) => WasmMemory
+  Module: new (bytes: Uint8Array<ArrayBuffer>) => object
+  Instance: new (module: object, imports: object) => { readonly exports: Record<string, (...args: number[]) => void> }
+}
+const api = (globalThis as unknown as { WebAssembly: WasmApi }).WebAssembly
+
+/** A memory of one page. */
+export function createMemory(): WasmMemory {
+  return new api.Memory({ initial: 1 })
+}
+
+/** Compiles a function to run on a memory. */
+export function compile(code: WasmFunction, memory: WasmMemory): (...args: number[]) => void {
+  const instance = new api.Instance(new api.Module(assemble([code])), { kernel: { memory } })
+  return instance.exports[code.name] as (...args: number[]) => void
+}

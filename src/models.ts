@@ -1,0 +1,100 @@
+/** What people ask about models, and the few things they may do to them. */
+import { findDetector } from './detectors/index.ts'
+import { DeepWatchError } from './errors.ts'
+import type { ModelSummary, Quarantined, Registry } from './registry.ts'
+import { modelNamePattern } from './schemas/common.ts'
+import type { VersionDocument } from './schemas/model.ts'
+
+/** A version document with what changes over time: whether the version serves. */
+export type ShownVersion = VersionDocument & { readonly serving: boolean }
+
+export interface ModelsParts {
+  readonly registry: Registry<VersionDocument>
+  readonly onVersionRemoved: (model: string, version: number) => void
+  readonly onModelRemoved: (model: string) => void
+}
+
+/** Names and numbers come as the address gives them; a malformed one is `invalid_id`, an endless one `uri_too_long`. */
+export interface Models {
+  list(page: { after?: string | undefined; limit?: number | undefined }): {
+    models: ModelSummary[]
+    next: string | null
+  }
+  model(name: string): ModelSummary
+  version(name: string, version: string): ShownVersion
+  /** Errors: `tree_not_found`, `model_corrupt` and those of the registry. */
+  tree(
+    name: string,
+    version: string,
+    index: string,
+  ): Promise<{ model: string; version: number; index: number; nodes: unknown[] }>
+  serve(name: string, version: number): Promise<ModelSummary>
+  removeModel(name: string): Promise<void>
+  removeVersion(name: string, version: string): Promise<void>
+  quarantined(): readonly Quarantined[]
+}
+
+export function createModels({ registry, onVersionRemoved, onModelRemoved }: ModelsParts): Models {
+  return {
+    list: ({ after, limit }) =>
+      registry.list({ ...(after === undefined ? {} : { after }), ...(limit === undefined ? {} : { limit }) }),
+    model: (name) => registry.get(modelId(name)),
+    version(name, version) {
+      const document = registry.document(modelId(name), wholeId(version, 'version', 1))
+      return { ...document, serving: registry.get(name).serving === document.version }
+    },
+    async tree(name, version, index) {
+      const handle = await registry.resolve(`${modelId(name)}@${wholeId(version, 'version', 1)}`)
+      const { detector, features } = handle.document
+      const nodes = findDetector(detector.type).tree(new Uint8Array(handle.payload), wholeId(index, 'tree', 0))
+      return {
+        model: handle.name,
+        version: handle.version,
+        index: Number(index),
+        nodes: nodes.map((node) => ('feature' in node ? { ...node, feature: features[node.feature]!.name } : node)),
+      }
+    },
+    serve: (name, version) => registry.setServing(modelId(name), version),
+    async removeModel(name) {
+      await registry.removeModel(modelId(name))
+      onModelRemoved(name)
+    },
+    async removeVersion(name, version) {
+      const number = wholeId(version, 'version', 1)
+      await registry.removeVersion(modelId(name), number)
+      onVersionRemoved(name, number)
+      if (!exists(registry, name)) onModelRemoved(name)
+    },
+    quarantined: () => registry.quarantined(),
+  }
+}
+
+function exists(registry: Registry<VersionDocument>, name: string): boolean {
+  try {
+    registry.get(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const longestId = 255
+
+function modelId(text: string): string {
+  refuseEndless(text)
+  if (modelNamePattern.test(text)) return text
+  throw new DeepWatchError(
+    'invalid_id',
+    'A model name is up to 63 of a-z, 0-9, _ and -, and starts with a letter or digit.',
+  )
+}
+
+function wholeId(text: string, what: string, least: number): number {
+  refuseEndless(text)
+  if (/^(0|[1-9]\d{0,8})$/.test(text) && Number(text) >= least) return Number(text)
+  throw new DeepWatchError('invalid_id', `A ${what} is a whole number from ${least}.`)
+}
+
+function refuseEndless(text: string): void {
+  if (text.length > longestId) throw new DeepWatchError('uri_too_long', 'A part of the address is too long.')
+}

@@ -1,0 +1,83 @@
+/** One place that turns what a request names (rows, a path or an upload) into telemetry that can be read. */
+import { DeepWatchError } from './errors.ts'
+import { readRows } from './json-rows.ts'
+import type { OpenOptions, ReaderSession, Readers } from './reader-types.ts'
+import type { FormatId, Source, Sources } from './sources.ts'
+import type { Telemetry } from './telemetry.ts'
+
+/** The source of a request: exactly one of the three. */
+export interface Requested {
+  readonly rows?: readonly Record<string, unknown>[] | undefined
+  readonly source?: { readonly path: string | readonly string[] } | undefined
+  /** Spooled already; disposed of by whoever took it in. */
+  readonly upload: Source | null
+}
+
+/** An open source. `session` is null for rows held in memory, which no process has to read. */
+export interface Opened {
+  readonly telemetry: Telemetry
+  readonly session: ReaderSession | null
+  readonly facts: SourceFacts
+  /** Ends the reading process and removes what was spooled for it. Idempotent, never throws. */
+  close(): Promise<void>
+}
+
+/** What may be told about a source: base names, never folders. */
+export interface SourceFacts {
+  readonly kind: 'rows' | 'path' | 'upload'
+  readonly format: FormatId | 'json'
+  readonly files: readonly string[]
+  readonly bytes: number | null
+  readonly sha256: string | null
+}
+
+export interface OpenTelemetryOptions extends OpenOptions {
+  /** Rows too are spooled and read by the reading process: for output that only it can write. */
+  readonly needsSession?: boolean
+}
+
+export type OpenTelemetry = (requested: Requested, options?: OpenTelemetryOptions) => Promise<Opened>
+
+/** Errors: `validation_failed` without a source or with two, and those of `Sources` and `Readers`. */
+export function createOpener(sources: Sources, readers: Readers): OpenTelemetry {
+  return async (requested, options = {}) => {
+    const { rows, source, upload } = requested
+    if (rows && source)
+      throw new DeepWatchError('validation_failed', 'rows: the source is named already; there can be only one.')
+    if (!rows && !source && !upload)
+      throw new DeepWatchError('validation_failed', 'rows: one of rows, source or an upload is needed.')
+    if (rows && !options.needsSession) {
+      const telemetry = readRows(rows)
+      return {
+        telemetry,
+        session: null,
+        facts: { kind: 'rows', format: 'json', files: [], bytes: null, sha256: null },
+        close: () => telemetry.close(),
+      }
+    }
+    const own = upload ? null : rows ? await sources.fromRows(rows) : await sources.fromPaths(source!.path)
+    const readable = upload ?? own!
+    try {
+      const session = await readers.open(readable, options)
+      const close = async () => {
+        await session.close()
+        await own?.dispose()
+      }
+      return { telemetry: session, session, facts: factsOf(readable), close }
+    } catch (error) {
+      await own?.dispose()
+      throw error
+    }
+  }
+}
+
+function factsOf(source: Source): SourceFacts {
+  return {
+    kind: source.kind,
+    format: source.kind === 'rows' ? 'json' : source.format,
+    // An upload has no name that means anything: its spool file was named by us.
+    files: source.kind === 'path' ? source.files.slice(0, 1000).map((file) => file.name) : [],
+    bytes: source.bytes,
+    sha256: source.digest ?? null,
+  }
+}

@@ -1,0 +1,68 @@
+/** Runs the service until it is told to stop. */
+import pino from 'pino'
+import { buildApp } from './app.ts'
+import { type Config, loadConfig } from './config.ts'
+import { DeepWatchError } from './errors.ts'
+
+type Texts = Readonly<Record<string, string | undefined>>
+
+/**
+ * Serves until SIGTERM or SIGINT, then finishes accepted work. Returns the exit code: 0 after an orderly
+ * stop, 1 when it could not start or accepted work did not end in time. `flags` beat the environment.
+ */
+export async function serve(env: Texts, flags: Readonly<Record<string, string>> = {}): Promise<number> {
+  let config: Config
+  try {
+    config = loadConfig(env, flags)
+  } catch (error) {
+    return complain(error)
+  }
+  const log = createLog(config)
+  const app = await buildApp(config, log)
+  const stop = stopSignal()
+  try {
+    // Listening comes first: liveness answers from the first moment, readiness when the models are there.
+    const address = await app.http.listen({ host: config.HOST, port: config.PORT })
+    await app.start()
+    log.info({ address }, 'ready')
+  } catch (error) {
+    log.debug({ err: error }, 'the start failed')
+    await app.stop()
+    return complain(error)
+  }
+  const signal = await stop
+  log.info({ signal }, 'stopping')
+  const inTime = await Promise.race([
+    app.stop().then(() => true),
+    new Promise<boolean>((resolve) => setTimeout(resolve, config.DEEPWATCH_DRAIN_MS, false).unref()),
+  ])
+  log.info({ inTime }, 'stopped')
+  if (!inTime) process.exit(1)
+  return 0
+}
+
+/** JSON lines on standard output. Nothing secret is handed to it; the authorization field is redacted all the same. */
+function createLog(config: Config) {
+  return pino({
+    level: config.LOG_LEVEL,
+    base: { service: 'deepwatch' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: ['*.authorization', 'headers'],
+  })
+}
+
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+  })
+}
+
+/** One line on standard error for whoever started us. */
+function complain(error: unknown): number {
+  const code =
+    error instanceof DeepWatchError ? error.code : ((error as { code?: string } | null)?.code ?? 'internal_error')
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`deepwatch: ${code}: ${message.split('\n', 1)[0]}\n`)
+  return 1
+}

@@ -1,0 +1,153 @@
+/** Wires the hands and the use cases: everything that has to be started, and ended in order. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import { type HomeLock, lockHome } from './home-lock.ts'
+import type { Metrics } from './metrics.ts'
+import { createModels, type Models } from './models.ts'
+import { createOpener } from './opening.ts'
+import { createPool, type Pool } from './pool.ts'
+import { createReaders } from './reader.ts'
+import type { Readers } from './reader-types.ts'
+import { openRegistry, type Registry } from './registry.ts'
+import { type VersionDocument, versionDocument } from './schemas/model.ts'
+import { createScoring, type Scoring } from './scoring.ts'
+import { createScratch } from './scratch.ts'
+import { createSources, type Sources } from './sources.ts'
+import { createTraining, type Training } from './training.ts'
+
+/** A running service: what the doors may use. */
+export interface Service {
+  readonly training: Training
+  readonly scoring: Scoring
+  readonly models: Models
+  readonly sources: Sources
+  readonly pool: Pick<Pool, 'queueSize' | 'utilization' | 'saturated'>
+  readonly readers: Pick<Readers, 'saturated' | 'queueSize'>
+  readonly registry: Pick<Registry<VersionDocument>, 'size' | 'quarantined'>
+  /** Ends threads and processes, waits for saves, gives the state folder free. Accepted work must have ended. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts everything on a state folder. Errors: `home_locked`, and whatever makes the folder unusable.
+ * What was started is ended again when a later part fails.
+ */
+export async function startService(config: Config, metrics: Metrics, log: Logger, software: string): Promise<Service> {
+  const started: (() => Promise<unknown> | unknown)[] = []
+  const close = async () => {
+    for (const end of started.splice(0).reverse()) await end()
+  }
+  try {
+    const lock: HomeLock = await lockHome(config.home)
+    started.push(() => lock.release())
+    const spool = join(config.home, 'spool')
+    const sources = createSources(sourceLimits(config))
+    await sources.sweep()
+    for (const folder of [spool, join(config.home, 'telemetry')]) await mkdir(folder, { recursive: true, mode: 0o700 })
+
+    const registry = await openRegistry<VersionDocument>({
+      home: config.home,
+      cacheBytes: config.DEEPWATCH_CACHE_BYTES,
+      maxModels: config.DEEPWATCH_MAX_MODELS,
+      log,
+      readDocument: (value) => versionDocument.loose().parse(value) as VersionDocument,
+    })
+    started.push(() => registry.close())
+    const appeared = (document: VersionDocument) =>
+      metrics.modelAppeared(document.model, document.version, {
+        threshold: document.threshold.value,
+        trainedAt: Date.parse(document.createdAt) / 1000,
+      })
+    announce(registry, appeared)
+
+    const pool = createPool({ threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE })
+    started.push(() => pool.close())
+    const readers = createReaders(readerLimits(config), {
+      onDeath: (reason) => {
+        metrics.readerDied()
+        log.warn({ reason }, 'a reading process died')
+      },
+      log: (message, facts) => log.debug(facts, message),
+    })
+    started.push(() => readers.close())
+
+    const open = createOpener(sources, readers)
+    const ahead = config.poolThreads + 1
+    const training = createTraining({
+      open,
+      pool,
+      registry,
+      mostBytes: config.DEEPWATCH_TRAIN_BYTES,
+      ahead,
+      software,
+      onTrained(document, seconds) {
+        appeared(document)
+        metrics.trained(seconds)
+        log.info(
+          { model: document.model, version: document.version, rows: document.training.rowsUsed, seconds },
+          'trained',
+        )
+      },
+    })
+    const scoring = createScoring({
+      open,
+      pool,
+      registry,
+      ahead,
+      scratch: async () => createScratch(spool),
+      onScored: (model, version, counts) => metrics.scored(model, version, counts),
+    })
+    const models = createModels({
+      registry,
+      onModelRemoved: (model) => metrics.modelDisappeared(model),
+      onVersionRemoved: (model, version) => metrics.versionDisappeared(model, version),
+    })
+    return { training, scoring, models, sources, pool, readers, registry, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Every model that was there before shows its counters at 0 from the first scrape. */
+function announce(registry: Registry<VersionDocument>, appeared: (document: VersionDocument) => void): void {
+  let after: string | undefined
+  do {
+    const page = registry.list(after === undefined ? {} : { after })
+    for (const { name, versions, quarantined } of page.models) {
+      for (const version of versions) if (!quarantined.includes(version)) appeared(registry.document(name, version))
+    }
+    after = page.next ?? undefined
+  } while (after !== undefined)
+}
+
+function sourceLimits(config: Config) {
+  return {
+    home: config.home,
+    roots: config.roots,
+    maxFiles: config.DEEPWATCH_MAX_FILES,
+    uploadBytes: config.DEEPWATCH_UPLOAD_BYTES,
+    spoolBytes: config.DEEPWATCH_SPOOL_BYTES,
+    uploadStallMs: config.DEEPWATCH_BODY_STALL_MS,
+    uploadMinRate: config.DEEPWATCH_BODY_MIN_RATE,
+    uploadGraceMs: config.DEEPWATCH_BODY_STALL_MS,
+  }
+}
+
+function readerLimits(config: Config) {
+  return {
+    readers: config.DEEPWATCH_READERS,
+    queue: config.DEEPWATCH_READER_QUEUE,
+    threads: config.readerThreads,
+    memoryBytes: config.DEEPWATCH_READER_MEMORY,
+    addressSpaceBytes: config.DEEPWATCH_READER_ADDRESS_SPACE,
+    residentBytes: config.DEEPWATCH_READER_RESIDENT,
+    stallMs: config.DEEPWATCH_READER_STALL_MS,
+    maxColumns: config.DEEPWATCH_MAX_COLUMNS,
+    maxCells: config.DEEPWATCH_MAX_CELLS,
+    maxDecodedTextBytes: config.DEEPWATCH_MAX_TEXT,
+    home: config.home,
+  }
+}

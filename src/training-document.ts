@@ -1,0 +1,153 @@
+/** Writes down what a training did: the version document. */
+import { createHash } from 'node:crypto'
+import type { EffectiveSettings, ModelShape } from './detectors/detector.ts'
+import { quantiles } from './kernels/profile.ts'
+import { scoreBins } from './kernels/score-histogram.ts'
+import type { SourceFacts } from './opening.ts'
+import type { FeatureLane, Span } from './reader-types.ts'
+import { formatTimestamp } from './schemas/common.ts'
+import type { Feature, FeatureProfile, VersionDocument, Warning } from './schemas/model.ts'
+import { detectorSettings, type TrainSettings } from './schemas/train.ts'
+import type { ColumnPlan } from './telemetry.ts'
+import type { TrainingScores } from './training.ts'
+import { type Drawn, laneName } from './training-samples.ts'
+import type { TimeContextPlan } from './training-time.ts'
+
+/** The detector settings of a request with every default filled in; the plain forest when it names none. */
+export function fitSettings(settings: Pick<TrainSettings, 'detector'>) {
+  return settings.detector ?? detectorSettings.parse({ type: 'isolation-forest' })
+}
+
+const encoding =
+  'hour is the local second of day on a circle: hour_sin, hour_cos = sin, cos of 2*pi*second/86400; dayOfWeek is the local day on a circle: day_of_week_sin, day_of_week_cos = sin, cos of 2*pi*day/7, Monday = 0'
+
+/** What `describeVersion` needs to know. */
+export interface VersionFacts {
+  readonly version: number
+  readonly createdAt: string
+  readonly software: string
+  readonly settings: TrainSettings
+  readonly requested: ReturnType<typeof fitSettings>
+  readonly effective: EffectiveSettings
+  readonly shape: ModelShape
+  readonly plan: ColumnPlan
+  readonly time: TimeContextPlan
+  readonly drawn: Drawn
+  readonly span: Span
+  readonly scored: TrainingScores
+  readonly source: SourceFacts
+  readonly payload: Uint8Array
+  readonly seconds: number
+  readonly warnings: readonly Warning[]
+}
+
+/** The version document: plain JSON data, complete. */
+export function describeVersion(facts: VersionFacts): VersionDocument {
+  const { settings, drawn, time, span, scored } = facts
+  const features = drawn.lanes.map((lane, index) => describeFeature(drawn, lane, index))
+  const { value, exact, above } = scored.threshold
+  return {
+    model: settings.model,
+    version: facts.version,
+    createdAt: facts.createdAt,
+    software: facts.software,
+    detector: {
+      type: facts.requested.type,
+      settings: facts.requested,
+      effective: facts.effective,
+      shape: { ...facts.shape },
+    },
+    features,
+    roles: facts.plan.roles,
+    timeContext: {
+      features: [...time.features],
+      timeZone: time.timeZone,
+      encoding,
+      leftOut: [...time.leftOut],
+      transitions: time.transitions && { utc: [...time.transitions.utc], offset: [...time.transitions.offset] },
+    },
+    missing: { rule: settings.missing ?? 'reject', fill: drawn.fill && [...drawn.fill] },
+    threshold: {
+      value,
+      rule: settings.threshold ?? { contamination: 0.01 },
+      exact,
+      flaggedRows: above,
+      flaggedShare: above / drawn.rowsUsed,
+    },
+    scores: { bins: scoreBins, counts: [...scored.histogram.counts] },
+    training: {
+      source: { ...facts.source, files: [...facts.source.files] },
+      fingerprint: fingerprint(drawn),
+      rows: span.rows,
+      window: settings.window ?? null,
+      rowsInWindow: span.rowsInWindow,
+      rowsUsed: drawn.rowsUsed,
+      rowsLeftOut: drawn.rowsLeftOut,
+      rowsFilled: drawn.rowsFilled,
+      from: span.from === null ? null : formatTimestamp(span.from),
+      to: span.to === null ? null : formatTimestamp(span.to),
+      seconds: facts.seconds,
+    },
+    payload: { bytes: facts.payload.byteLength, sha256: createHash('sha256').update(facts.payload).digest('hex') },
+    warnings: [...facts.plan.warnings, ...drawn.warnings, ...constantWarning(features), ...facts.warnings],
+  }
+}
+
+function describeFeature(drawn: Drawn, lane: FeatureLane, index: number): Feature {
+  const profile = describeProfile(drawn, index)
+  if ('timeContext' in lane)
+    return { name: laneName(lane), kind: 'timeContext', timeContext: lane.timeContext, profile }
+  return { name: lane.name, kind: lane.kind, type: drawn.columns[index]!.type, profile }
+}
+
+function describeProfile({ profile, profileSample }: Drawn, index: number): FeatureProfile {
+  const finite = profile.finite[index]!
+  const known = (value: number) => (finite > 0 ? value : null)
+  const [p01, p05, p25, p50, p75, p95, p99] = quantiles(
+    profileSample,
+    index,
+    [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99],
+  ) as [number, number, number, number, number, number, number]
+  return {
+    finite,
+    missing: profile.missing[index]!,
+    infinite: profile.infinite[index]!,
+    min: known(profile.min[index]!),
+    max: known(profile.max[index]!),
+    mean: known(profile.mean[index]!),
+    std: known(profile.std[index]!),
+    quantiles: Number.isNaN(p50) ? null : { p01, p05, p25, p50, p75, p95, p99 },
+    constant: finite > 0 && profile.min[index] === profile.max[index],
+  }
+}
+
+function constantWarning(features: readonly Feature[]): Warning[] {
+  const names = features.filter((feature) => feature.profile.constant).map((feature) => feature.name)
+  if (names.length === 0) return []
+  return [
+    {
+      code: 'constant_features',
+      message: 'Features with one value only are kept out of the splits: a change in them goes unseen.',
+      columns: names.slice(0, 1000),
+    },
+  ]
+}
+
+/**
+ * A digest of what training saw. It rests on the profile of every row and on a sample that does not
+ * depend on the seed, not on files: the same telemetry as CSV or as Parquet has the same fingerprint.
+ */
+function fingerprint({ lanes, profile, profileSample, rowsUsed }: Drawn): string {
+  const hash = createHash('sha256').update(JSON.stringify([lanes, rowsUsed, profile.rows]))
+  for (const part of [
+    profile.finite,
+    profile.missing,
+    profile.infinite,
+    profile.min,
+    profile.max,
+    profile.mean,
+    profile.std,
+  ])
+    hash.update(part)
+  return hash.update(profileSample.values).digest('hex')
+}

@@ -1,0 +1,275 @@
+/** The first pass over the training rows: profile, samples, and what is left out. */
+import { DeepWatchError } from './errors.ts'
+import { inOrder } from './flow.ts'
+import {
+  emptyProfile,
+  mergeProfiles,
+  type Profile,
+  profileSampleRows,
+  quantiles,
+  usableRows,
+} from './kernels/profile.ts'
+import { streams } from './kernels/random.ts'
+import { createReservoir, type Reservoir, type Sample, type SampleSet, sampleOf } from './kernels/reservoir.ts'
+import type { Inspection, Pool } from './pool.ts'
+import type { Column, FeatureBlock, FeatureLane, FeatureQuery, ReadWindow } from './reader-types.ts'
+import type { Warning } from './schemas/model.ts'
+import { quote, type Telemetry } from './telemetry.ts'
+import type { TimeContextPlan } from './training-time.ts'
+
+/** Above this share of affected rows the rule `reject` refuses to train. */
+const mostRejected = 0.05
+/** The training profile is drawn with a seed of its own, so that it does not depend on the model's. */
+const profileSeed = 0
+
+export interface SamplePlan {
+  readonly columns: readonly Column[]
+  /** The columns were asked for by name: one without a value is an error instead of being dropped. */
+  readonly named: boolean
+  readonly time: TimeContextPlan
+  readonly timestamp: string | null
+  readonly window: ReadWindow | undefined
+  readonly rowsInWindow: number
+  readonly rule: 'reject' | 'median' | 'skip'
+  readonly reservoirs: { readonly count: number; readonly size: number }
+  /** Bytes that fitting takes for a number of features, beside the samples. */
+  readonly fitBytes: (features: number) => number
+  readonly mostBytes: number
+  readonly ahead: number
+  readonly seed: number
+}
+
+export interface Drawn {
+  /** The feature matrix's lanes, in order; `columns` are those that are columns of the source. */
+  readonly lanes: readonly FeatureLane[]
+  readonly columns: readonly Column[]
+  /** Reads the same rows again. */
+  readonly query: FeatureQuery
+  /** Over the rows that are trained on; missing and infinite values are counted over all rows in the window. */
+  readonly profile: Profile
+  readonly profileSample: Sample
+  readonly samples: SampleSet
+  /** Training median per lane with the rule `median`, else null. */
+  readonly fill: Float64Array | null
+  readonly rowsUsed: number
+  readonly rowsLeftOut: number
+  readonly rowsFilled: number
+  readonly warnings: readonly Warning[]
+}
+
+/**
+ * Draws one sample per piece of the model, in one pass, and profiles every lane. A column that was not
+ * asked for and has no value at all is dropped with a warning, which costs one more pass.
+ * Errors: `training_too_large`, `too_many_missing`, `insufficient_data`, and those of the stream.
+ */
+export async function drawSamples(
+  telemetry: Telemetry,
+  pool: Pool,
+  plan: SamplePlan,
+  signal: AbortSignal,
+): Promise<Drawn> {
+  const first = await onePass(telemetry, pool, plan, plan.columns, signal)
+  const empty = plan.columns.filter((_, lane) => first.profile.missing[lane] === first.rows)
+  if (empty.length === 0) return finish(plan, plan.columns, first, [])
+  const names = empty.map((column) => column.name)
+  if (plan.named)
+    throw new DeepWatchError('too_many_missing', `${quote(names[0]!)} has no value in any row.`, {
+      facts: { columns: names.slice(0, 100) },
+    })
+  const columns = plan.columns.filter((column) => !empty.includes(column))
+  if (columns.length === 0) throw new DeepWatchError('no_features', 'No numeric or boolean column has a value.')
+  const warning = {
+    code: 'empty_columns',
+    message: 'Columns without a single value were not learnt from.',
+    columns: names.slice(0, 100),
+  }
+  return finish(plan, columns, await onePass(telemetry, pool, plan, columns, signal), [warning])
+}
+
+/** What one pass collects. `offenders` has per lane the first affected rows, as positions in the source. */
+interface Pass {
+  readonly query: FeatureQuery
+  readonly lanes: readonly FeatureLane[]
+  readonly samples: SampleSet
+  readonly reservoirs: readonly Reservoir[]
+  readonly profileSample: Sample
+  rows: number
+  unusable: number
+  profile: Profile
+  readonly offenders: number[][]
+}
+
+async function onePass(
+  telemetry: Telemetry,
+  pool: Pool,
+  plan: SamplePlan,
+  columns: readonly Column[],
+  signal: AbortSignal,
+): Promise<Pass> {
+  const pass = preparePass(plan, columns)
+  const features = pass.lanes.length
+  const leavesOut = plan.rule !== 'median'
+  const blocks = inOrder(telemetry.features(pass.query), plan.ahead, async (piece) => ({
+    piece,
+    inspection: await pool.inspect(piece.block, features, { signal, patient: true, usableOnly: leavesOut }),
+  }))
+  for await (const { piece, inspection } of blocks) {
+    takeBlock(pass, piece, inspection, leavesOut)
+    piece.release()
+  }
+  return pass
+}
+
+function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
+  const lanes: FeatureLane[] = [
+    ...columns.map((column) => ({ name: column.name, kind: column.kind as 'number' | 'boolean' })),
+    ...plan.time.lanes.map((timeContext) => ({ timeContext })),
+  ]
+  const features = lanes.length
+  const size = Math.min(plan.reservoirs.size, plan.rowsInWindow)
+  const profileSize = Math.min(profileSampleRows, plan.rowsInWindow)
+  const { count } = plan.reservoirs
+  const bytes = 8 * features * (count * size + profileSize) + plan.fitBytes(features)
+  if (bytes > plan.mostBytes) {
+    throw new DeepWatchError(
+      'training_too_large',
+      `Training would take ${Math.ceil(bytes / 2 ** 20)} MiB; the limit is ${Math.floor(plan.mostBytes / 2 ** 20)} MiB. Fewer trees, a smaller sampleSize or fewer features need less.`,
+      {
+        facts: { bytes, limit: plan.mostBytes },
+      },
+    )
+  }
+  const values = new Float64Array(new SharedArrayBuffer(8 * count * size * features))
+  const profileValues = new Float64Array(profileSize * features)
+  const reservoirs = Array.from({ length: count }, (_, k) =>
+    createReservoir({
+      values: values.subarray(k * features * size, (k + 1) * features * size),
+      lanes: features,
+      size,
+      seed: plan.seed,
+      stream: streams.sample(k),
+    }),
+  )
+  reservoirs.push(
+    createReservoir({
+      values: profileValues,
+      lanes: features,
+      size: profileSize,
+      seed: profileSeed,
+      stream: streams.profile,
+    }),
+  )
+  return {
+    query: {
+      features: lanes,
+      timestamp: plan.timestamp ?? undefined,
+      transitions: plan.time.transitions ?? undefined,
+      window: plan.window,
+      // Only a window makes a row's place in the source differ from its place in the stream.
+      lanes: plan.window ? { row: true } : undefined,
+    },
+    lanes,
+    samples: { values, count, size, lanes: features, filled: 0 },
+    reservoirs,
+    profileSample: { values: profileValues, size: profileSize, lanes: features, filled: 0 },
+    rows: 0,
+    unusable: 0,
+    profile: emptyProfile(features),
+    offenders: Array.from({ length: features }, () => []),
+  }
+}
+
+function takeBlock(pass: Pass, { block, first }: FeatureBlock, inspection: Inspection, leavesOut: boolean): void {
+  const features = pass.lanes.length
+  const rowLane = block.lanes > features ? features * block.stride : null
+  inspection.firsts.forEach((positions, lane) => {
+    for (const position of positions) {
+      if (pass.offenders[lane]!.length < 3)
+        pass.offenders[lane]!.push(rowLane === null ? first + position : block.values[rowLane + position]!)
+    }
+  })
+  const positions = leavesOut ? usableRows(inspection.marks) : null
+  const offered = positions?.length ?? block.rows
+  for (const reservoir of pass.reservoirs) reservoir.offer(block, positions, offered)
+  pass.profile = pass.rows === 0 ? inspection.profile : mergeProfiles(pass.profile, inspection.profile)
+  pass.rows += block.rows
+  pass.unusable += inspection.count
+}
+
+function finish(plan: SamplePlan, columns: readonly Column[], pass: Pass, warnings: readonly Warning[]): Drawn {
+  const leavesOut = plan.rule !== 'median'
+  const rowsLeftOut = leavesOut ? pass.unusable : 0
+  const rowsUsed = pass.rows - rowsLeftOut
+  if (plan.rule === 'reject' && pass.unusable > mostRejected * pass.rows) refuse(pass)
+  const { filled } = pass.reservoirs[0]!
+  const samples = { ...pass.samples, filled }
+  const profileSample = { ...pass.profileSample, filled: pass.reservoirs.at(-1)!.filled }
+  const fill = leavesOut ? null : medians(pass, profileSample)
+  if (fill && pass.unusable > 0) for (let k = 0; k < samples.count; k++) fillSample(sampleOf(samples, k), fill)
+  const left =
+    rowsLeftOut > 0
+      ? [
+          {
+            code: 'rows_left_out',
+            message: `${rowsLeftOut} of ${pass.rows} rows have missing or non-finite values and were left out.`,
+          },
+        ]
+      : []
+  return {
+    lanes: pass.lanes,
+    columns,
+    query: { ...pass.query, lanes: undefined },
+    profile: pass.profile,
+    profileSample,
+    samples,
+    fill,
+    rowsUsed,
+    rowsLeftOut,
+    rowsFilled: leavesOut ? 0 : pass.unusable,
+    warnings: [...warnings, ...left],
+  }
+}
+
+function refuse(pass: Pass): never {
+  const affected = pass.lanes
+    .map((lane, index) => ({
+      column: laneName(lane),
+      rows: pass.profile.missing[index]! + pass.profile.infinite[index]!,
+      firstRows: pass.offenders[index]!,
+    }))
+    .filter((entry) => entry.rows > 0)
+    .sort((a, b) => b.rows - a.rows)
+    .slice(0, 100)
+  const worst = affected[0]!
+  throw new DeepWatchError(
+    'too_many_missing',
+    `${pass.unusable} of ${pass.rows} rows have missing or non-finite values, most of them in ${quote(worst.column)} (${worst.rows} rows, the first at ${worst.firstRows.join(', ')}); the rule reject allows 5 %.`,
+    { facts: { rows: pass.rows, affectedRows: pass.unusable, columns: affected } },
+  )
+}
+
+function medians(pass: Pass, sample: Sample): Float64Array {
+  return Float64Array.from(pass.lanes, (lane, index) => {
+    const median = quantiles(sample, index, [0.5])[0]!
+    if (Number.isNaN(median))
+      throw new DeepWatchError(
+        'too_many_missing',
+        `${quote(laneName(lane))} has no finite value to take a median of.`,
+        { facts: { columns: [laneName(lane)] } },
+      )
+    return median
+  })
+}
+
+function fillSample(sample: Sample, fill: Float64Array): void {
+  for (let lane = 0; lane < sample.lanes; lane++) {
+    const start = lane * sample.size
+    for (let slot = start; slot < start + sample.filled; slot++)
+      if (!Number.isFinite(sample.values[slot])) sample.values[slot] = fill[lane]!
+  }
+}
+
+/** The name a lane has in documents and messages. */
+export function laneName(lane: FeatureLane): string {
+  return 'timeContext' in lane ? lane.timeContext : lane.name
+}

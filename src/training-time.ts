@@ -1,0 +1,67 @@
+/** Whether and how a model looks at the clock. */
+import { DeepWatchError } from './errors.ts'
+import type { ZoneTransitions } from './kernels/time-context.ts'
+import type { Span, TimeContextLane } from './reader-types.ts'
+import type { TrainSettings } from './schemas/train.ts'
+import { isTimeZone, zoneTransitions } from './time-zone.ts'
+
+type TimeFeature = 'hour' | 'dayOfWeek'
+
+export interface TimeContextPlan {
+  readonly features: readonly TimeFeature[]
+  readonly lanes: readonly TimeContextLane[]
+  readonly timeZone: string
+  /** Null when no lane needs it. */
+  readonly transitions: ZoneTransitions | null
+  readonly leftOut: readonly { readonly feature: TimeFeature; readonly reason: string }[]
+}
+
+const lanesOf: Readonly<Record<TimeFeature, readonly TimeContextLane[]>> = {
+  hour: ['hour_sin', 'hour_cos'],
+  dayOfWeek: ['day_of_week_sin', 'day_of_week_cos'],
+}
+/** Days that training must span before a feature of the clock has repeated itself once. */
+const daysNeeded: Readonly<Record<TimeFeature, number>> = { hour: 2, dayOfWeek: 14 }
+const microsecondsPerDay = 86_400e6
+
+/**
+ * Decides the time context. "auto" keeps what the span of the training can teach and says what it left
+ * out. Errors: `validation_failed` for an unknown zone, `missing_timestamp`, `unused_setting`.
+ */
+export function planTimeContext(
+  settings: Pick<TrainSettings, 'timeFeatures' | 'timeZone'>,
+  timestamp: string | null,
+  span: Span,
+): TimeContextPlan {
+  const wanted = settings.timeFeatures ?? 'auto'
+  const timeZone = settings.timeZone ?? 'UTC'
+  if (!isTimeZone(timeZone)) throw new DeepWatchError('validation_failed', 'timeZone: there is no such IANA time zone.')
+  if (timestamp === null && wanted !== 'auto' && wanted.length > 0) {
+    throw new DeepWatchError('missing_timestamp', 'timeFeatures: the source has no timestamp column.')
+  }
+  if (settings.timeZone !== undefined && (timestamp === null || (wanted !== 'auto' && wanted.length === 0))) {
+    throw new DeepWatchError('unused_setting', 'timeZone: without time features it would have no effect.')
+  }
+  const { features, leftOut } =
+    timestamp === null
+      ? { features: [], leftOut: [] }
+      : wanted === 'auto'
+        ? choose(span)
+        : { features: wanted, leftOut: [] }
+  const lanes = features.flatMap((feature) => lanesOf[feature])
+  return { features, lanes, timeZone, transitions: lanes.length > 0 ? zoneTransitions(timeZone) : null, leftOut }
+}
+
+function choose(span: Span): Pick<TimeContextPlan, 'features' | 'leftOut'> {
+  const days = span.from === null || span.to === null ? 0 : (span.to - span.from) / microsecondsPerDay
+  const all: TimeFeature[] = ['hour', 'dayOfWeek']
+  return {
+    features: all.filter((feature) => days >= daysNeeded[feature]),
+    leftOut: all
+      .filter((feature) => days < daysNeeded[feature])
+      .map((feature) => ({
+        feature,
+        reason: `Training spans ${days.toFixed(2)} days; ${daysNeeded[feature]} are needed.`,
+      })),
+  }
+}

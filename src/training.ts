@@ -1,0 +1,240 @@
+/**
+ * Training, in order: find out what the columns mean, draw the samples and the profile in one pass, fit
+ * on the threads, score every row once more for the threshold, save. The same seed and the same
+ * telemetry give the same payload, in whatever format it came and however many threads worked.
+ */
+import { randomInt } from 'node:crypto'
+import type { EffectiveSettings } from './detectors/detector.ts'
+import { detectors } from './detectors/index.ts'
+import { DeepWatchError } from './errors.ts'
+import { createGate, inOrder } from './flow.ts'
+import { varyingLanes } from './kernels/profile.ts'
+import { createScoreHistogram, type ScoreHistogram } from './kernels/score-histogram.ts'
+import { createTopScores } from './kernels/top-scores.ts'
+import type { Opened, OpenTelemetry } from './opening.ts'
+import type { Pool } from './pool.ts'
+import type { FeatureQuery } from './reader-types.ts'
+import type { Registry } from './registry.ts'
+import type { VersionDocument } from './schemas/model.ts'
+import type { TrainSettings } from './schemas/train.ts'
+import type { Source } from './sources.ts'
+import { planColumns, readWindow } from './telemetry.ts'
+import { describeVersion, fitSettings } from './training-document.ts'
+import { type Drawn, drawSamples, type SamplePlan } from './training-samples.ts'
+import { planTimeContext } from './training-time.ts'
+
+export interface TrainingParts {
+  readonly open: OpenTelemetry
+  readonly pool: Pool
+  readonly registry: Registry<VersionDocument>
+  /** Bytes that one training may take for its samples and trees. */
+  readonly mostBytes: number
+  /** Blocks under way at once. */
+  readonly ahead: number
+  readonly software: string
+  readonly onTrained: (document: VersionDocument, seconds: number) => void
+}
+
+export interface Training {
+  /** Whether a training would be refused now. */
+  readonly saturated: boolean
+  /**
+   * Trains and saves the next version of a model; when it returns, the version is on disk and, unless
+   * `serve` is false, serving. `upload` belongs to the caller.
+   *
+   * Errors: those of opening and reading a source, of `planColumns`, `missing_timestamp`,
+   * `unused_setting`, `insufficient_data`, `too_many_missing`, `no_variance`, `training_too_large`,
+   * `source_changed`, and those of `Registry.add`.
+   */
+  train(settings: TrainSettings, upload: Source | null, signal: AbortSignal): Promise<VersionDocument>
+}
+
+const trainingsAtOnce = 2
+const trainingsWaiting = 32
+
+/** Everything the steps hand on to each other. */
+export interface TrainingFacts {
+  readonly settings: TrainSettings
+  readonly opened: Opened
+  readonly seed: number
+  readonly effective: EffectiveSettings
+}
+
+export function createTraining(parts: TrainingParts): Training {
+  const gate = createGate(trainingsAtOnce, trainingsWaiting)
+  return {
+    get saturated() {
+      return gate.saturated
+    },
+    train: (settings, upload, signal) => gate.run(() => run(parts, settings, upload, signal), signal),
+  }
+}
+
+async function run(
+  parts: TrainingParts,
+  settings: TrainSettings,
+  upload: Source | null,
+  signal: AbortSignal,
+): Promise<VersionDocument> {
+  const started = performance.now()
+  const opened = await parts.open({ ...settings, upload }, { signal })
+  try {
+    const document = await trainOn(parts, settings, opened, signal, started)
+    parts.onTrained(document, (performance.now() - started) / 1000)
+    return document
+  } finally {
+    await opened.close()
+  }
+}
+
+async function trainOn(
+  parts: TrainingParts,
+  settings: TrainSettings,
+  opened: Opened,
+  signal: AbortSignal,
+  started: number,
+): Promise<VersionDocument> {
+  const { telemetry } = opened
+  const requested = fitSettings(settings)
+  const detector = detectors.get(requested.type)!
+  const plan = planColumns(await telemetry.describe(), settings)
+  const window = readWindow(settings.window)
+  const { timestamp } = plan.roles
+  if (window && timestamp === null)
+    throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
+  const span = await telemetry.span({ timestamp: timestamp ?? undefined, window })
+  if (span.rowsInWindow < 2) {
+    throw new DeepWatchError('insufficient_data', `Training needs at least 2 rows; there are ${span.rowsInWindow}.`, {
+      facts: { rows: span.rowsInWindow, needed: 2 },
+    })
+  }
+  const time = planTimeContext(settings, timestamp, span)
+  const seed = requested.seed ?? randomInt(2 ** 47)
+  const samplePlan: SamplePlan = {
+    columns: plan.features,
+    named: settings.features !== undefined,
+    time,
+    timestamp,
+    window,
+    rowsInWindow: span.rowsInWindow,
+    rule: settings.missing ?? 'reject',
+    reservoirs: detector.reservoirs(requested),
+    fitBytes: (features) => detector.mostBytes(requested, features),
+    mostBytes: parts.mostBytes,
+    ahead: parts.ahead,
+    seed,
+  }
+  const drawn = await drawSamples(telemetry, parts.pool, samplePlan, signal)
+  const features = drawn.lanes.length
+  const varying = varyingLanes(drawn.profile)
+  if (varying.length === 0)
+    throw new DeepWatchError('no_variance', 'Every feature has one value only; there is nothing to learn.')
+  const { effective, warnings } = detector.resolve(requested, { rows: drawn.rowsUsed, features })
+  const payload = await parts.pool.fit(
+    { detector: detector.id, effective, seed, samples: drawn.samples, varying, features },
+    { signal, patient: true },
+  )
+  const scored = await scoreTraining(
+    parts,
+    opened,
+    { settings, drawn, payload, detector: detector.id, autoThreshold: detector.autoThreshold },
+    signal,
+  )
+
+  return parts.registry.add(
+    settings.model,
+    (version, createdAt) => ({
+      payload,
+      document: describeVersion({
+        version,
+        createdAt,
+        software: parts.software,
+        settings,
+        requested,
+        effective: { ...effective, seed },
+        shape: detector.describe(payload),
+        plan,
+        time,
+        drawn,
+        span,
+        scored,
+        source: opened.facts,
+        payload,
+        seconds: (performance.now() - started) / 1000,
+        warnings: warnings.map(({ code, detail }) => ({ code, message: detail })),
+      }),
+    }),
+    { serve: settings.serve ?? true },
+  )
+}
+
+/** The training scores: their histogram and the threshold that follows from them. */
+export interface TrainingScores {
+  readonly histogram: ScoreHistogram
+  readonly threshold: { readonly value: number; readonly exact: boolean; readonly above: number }
+}
+
+interface ScoringPass {
+  readonly settings: TrainSettings
+  readonly drawn: Drawn
+  readonly payload: Uint8Array
+  readonly detector: string
+  readonly autoThreshold: number | null
+}
+
+/** The second pass: every training row is scored once, in blocks, for the threshold and the histogram. */
+async function scoreTraining(
+  parts: TrainingParts,
+  opened: Opened,
+  pass: ScoringPass,
+  signal: AbortSignal,
+): Promise<TrainingScores> {
+  const { drawn, payload } = pass
+  const shared = new SharedArrayBuffer(payload.byteLength)
+  new Uint8Array(shared).set(payload)
+  const model = {
+    key: `training-${randomInt(2 ** 47)}`,
+    detector: pass.detector,
+    payload: shared,
+    features: drawn.lanes.length,
+    fill: drawn.fill,
+  }
+  const histogram = createScoreHistogram()
+  const threshold = thresholdOf(pass)
+  const query: FeatureQuery = drawn.query
+  const blocks = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
+    try {
+      return await parts.pool.score(model, piece.block, { signal, patient: true })
+    } finally {
+      piece.release()
+    }
+  })
+  for await (const { scores } of blocks) {
+    histogram.add(scores)
+    threshold.offer(scores)
+  }
+  if (histogram.total !== drawn.rowsUsed)
+    throw new DeepWatchError('source_changed', 'The second reading of the source brought other rows than the first.')
+  return { histogram, threshold: threshold.result() }
+}
+
+function thresholdOf({ settings, drawn, autoThreshold }: ScoringPass) {
+  const rule = settings.threshold ?? { contamination: 0.01 }
+  if (rule !== 'auto' && 'contamination' in rule) {
+    const top = createTopScores(drawn.rowsUsed, rule.contamination)
+    return { offer: top.offer, result: () => top.threshold() }
+  }
+  const value = rule === 'auto' ? autoThreshold : rule.value
+  if (value === null)
+    throw new DeepWatchError(
+      'validation_failed',
+      'threshold: this detector has no line of its own; give a contamination or a value.',
+    )
+  let above = 0
+  return {
+    offer: (scores: Float64Array) => {
+      for (const score of scores) if (score > value) above++
+    },
+    result: () => ({ value, exact: true, above }),
+  }
+}
