@@ -20,6 +20,8 @@ export interface Column {
   readonly partition: boolean
   /** Integers that may lie beyond 2^53, so that their double is rounded. */
   readonly precisionLoss: boolean
+  /** Values that are not numbers among numbers, where a format can mix them (JSON rows): how many, and the first rows. */
+  readonly strangers?: { readonly values: number; readonly firstRows: readonly number[] }
 }
 
 export interface Description {

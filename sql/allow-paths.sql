@@ -1,0 +1,3 @@
+-- The only files this database may open, until it ends.
+-- {{paths}}: list of text literals.
+set allowed_paths = {{paths}}

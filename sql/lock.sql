@@ -1,0 +1,2 @@
+-- From here on no setting changes.
+set lock_configuration = true

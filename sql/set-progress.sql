@@ -1,0 +1,2 @@
+-- Keeps count of the rows a statement has read, for the heart beat.
+set enable_progress_bar = true

@@ -1,0 +1,2 @@
+-- Naive and zoned times are both UTC. Before the lock.
+set TimeZone = 'UTC'

@@ -1,0 +1,5 @@
+-- Writes a scored source as Parquet to the one allowed output path.
+-- {{scored}}: the statement of scored.sql.
+-- {{output}}: text literal of the output path.
+-- Returns: rows written (integer).
+copy ({{scored}}) to {{output}} (format parquet, compression zstd, use_tmp_file false)

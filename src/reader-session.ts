@@ -1,0 +1,183 @@
+import { DeepWatchError } from './errors.ts'
+import { type Block, blockRows } from './kernels/block.ts'
+import { BLOCK_HEAD_BYTES, type Command, FRAME } from './reader-frames.ts'
+import type { ReaderProcess } from './reader-process.ts'
+import type { Description, FeatureBlock, FeatureQuery, ReaderSession, ScoredQuery, Span } from './reader-types.ts'
+import type { Source } from './sources.ts'
+
+/** Blocks that may be out at once; the next one is read only when one came back. */
+const MOST_BLOCKS = 6
+
+/** The calls of one session over its process. `close` is given from outside, where the process is accounted for. */
+export function createSession(process: ReaderProcess, source: Source, close: () => Promise<void>): ReaderSession {
+  let described: Promise<Description> | null = null
+  let busy = false
+
+  /** Sends a command and hands its frames to `each` until the result. */
+  async function* frames(command: Command): AsyncGenerator<{ kind: number; length: number }, unknown> {
+    if (busy) throw new Error('a session answers one call at a time')
+    busy = true
+    let ended = false
+    try {
+      process.send(command)
+      for (;;) {
+        const frame = await process.frame()
+        if (frame.kind === FRAME.result || frame.kind === FRAME.error) {
+          ended = true
+          if (frame.kind === FRAME.error) throw await process.error(frame.length)
+          return await process.json(frame.length)
+        }
+        yield frame
+      }
+    } catch (error) {
+      ended = true
+      throw error
+    } finally {
+      busy = false
+      // The rest of an answer nobody wants cannot be taken back: the process goes.
+      if (!ended) await close()
+    }
+  }
+
+  async function call(command: Command): Promise<unknown> {
+    const answer = await frames(command).next()
+    if (answer.done !== true) throw process.fatal('crash')
+    return answer.value
+  }
+
+  async function* features(query: FeatureQuery): AsyncGenerator<FeatureBlock> {
+    const lanes = query.features.length + countExtra(query)
+    const slabs = new Slabs(lanes)
+    const answer = frames({ call: 'features', query })
+    let first = 0
+    let rows: number
+    for (;;) {
+      const step = await answer.next()
+      if (step.done === true) {
+        rows = (step.value as { rows: number }).rows
+        break
+      }
+      const values = await slabs.free()
+      let block: FeatureBlock
+      try {
+        block = await readBlock(process, values, lanes, first, slabs)
+      } catch (error) {
+        await answer.return(undefined)
+        throw error
+      }
+      first += block.block.rows
+      let kept = false
+      try {
+        yield block
+        kept = true
+      } finally {
+        if (!kept) await answer.return(undefined)
+      }
+    }
+    if (rows !== first) throw process.fatal('crash')
+    await source.verifyUnchanged()
+  }
+
+  async function* arrowScored(query: ScoredQuery): AsyncGenerator<Uint8Array> {
+    const answer = frames({ call: 'arrowScored', query })
+    let step = await answer.next()
+    while (step.done !== true) {
+      const bytes = new Uint8Array(step.value.length)
+      await process.take(bytes)
+      // One step ahead: the last bytes are given out only when the whole answer came.
+      step = await answer.next()
+      if (step.done === true) await source.verifyUnchanged()
+      yield bytes
+    }
+  }
+
+  return {
+    describe: () => (described ??= call({ call: 'describe' }) as Promise<Description>),
+    span: ({ timestamp, window }) =>
+      call({ call: 'span', timestamp: timestamp ?? null, window: window ?? null }) as Promise<Span>,
+    features,
+    async writeScored(query) {
+      const result = (await call({ call: 'writeScored', query })) as { rows: number; bytes: number }
+      await source.verifyUnchanged()
+      return result
+    },
+    arrowScored,
+    close,
+  }
+}
+
+function countExtra({ lanes }: FeatureQuery): number {
+  return Number(lanes?.row === true) + Number(lanes?.timestamp === true) + Number(lanes?.label !== undefined)
+}
+
+/** Takes one block frame from the pipe into shared memory, without a copy in between. */
+async function readBlock(
+  process: ReaderProcess,
+  values: Float64Array<SharedArrayBuffer>,
+  lanes: number,
+  first: number,
+  slabs: Slabs,
+): Promise<FeatureBlock> {
+  const head = new Uint8Array(BLOCK_HEAD_BYTES)
+  await process.take(head)
+  const rows = new DataView(head.buffer).getUint32(0, true)
+  const textBytes = new DataView(head.buffer).getUint32(4, true)
+  const stride = blockRows(lanes)
+  if (rows === 0 || rows > stride) throw process.fatal('crash')
+  if (rows === stride) await process.take(new Uint8Array(values.buffer))
+  else for (let lane = 0; lane < lanes; lane++) await process.take(new Uint8Array(values.buffer, lane * stride * 8, rows * 8))
+  let text: string[] | null = null
+  if (textBytes > 0) {
+    const bytes = Buffer.allocUnsafe(textBytes)
+    await process.take(bytes)
+    text = bytes.toString('utf8').split('\n')
+    if (text.length !== rows) throw process.fatal('crash')
+  }
+  const block: Block = { values, stride, rows, lanes }
+  return { block, first, text, release: () => slabs.release(values) }
+}
+
+/** Shared memory for blocks, used again and again. */
+class Slabs {
+  private readonly lanes: number
+  private readonly idle: Float64Array<SharedArrayBuffer>[] = []
+  private readonly out = new Set<Float64Array<SharedArrayBuffer>>()
+  private waiting: ((slab: Float64Array<SharedArrayBuffer>) => void) | null = null
+
+  constructor(lanes: number) {
+    this.lanes = lanes
+  }
+
+  /** A slab nobody uses; waits for one when the most are out. */
+  async free(): Promise<Float64Array<SharedArrayBuffer>> {
+    const slab = this.idle.pop() ?? (this.out.size < MOST_BLOCKS ? this.create() : await this.next())
+    this.out.add(slab)
+    return slab
+  }
+
+  /** Gives a slab back. Doing it twice has no effect. */
+  release(slab: Float64Array<SharedArrayBuffer>): void {
+    if (!this.out.delete(slab)) return
+    const { waiting } = this
+    this.waiting = null
+    if (waiting !== null) waiting(slab)
+    else this.idle.push(slab)
+  }
+
+  private create(): Float64Array<SharedArrayBuffer> {
+    return new Float64Array(new SharedArrayBuffer(blockRows(this.lanes) * this.lanes * 8))
+  }
+
+  private next(): Promise<Float64Array<SharedArrayBuffer>> {
+    return new Promise((fulfil) => {
+      this.waiting = fulfil
+    })
+  }
+}
+
+/** The error for a process that died over a source. */
+export function deathOf(source: Source): DeepWatchError {
+  return source.format === 'parquet'
+    ? new DeepWatchError('parquet_unreadable', 'The Parquet file is damaged: it could not be read.')
+    : new DeepWatchError('source_unreadable', 'The source is damaged: it could not be read.')
+}

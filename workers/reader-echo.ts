@@ -1,0 +1,30 @@
+import type { RelationColumn } from './reader-relation.ts'
+import { quoteText } from './reader-statements.ts'
+
+const SECOND = '%Y-%m-%dT%H:%M:%S'
+
+/**
+ * The SQL expression for `"name":value` of a JSON object. Integers and decimals keep all their digits, what is not a finite
+ * number is null, times are RFC 3339 in UTC with a fraction only where there is one, everything exotic is a string.
+ *
+ * `value` is the name under which the statement sees the column.
+ */
+export function jsonMember(column: RelationColumn, value: string): string {
+  const key = quoteText(`${JSON.stringify(column.name)}:`)
+  return `${key} || coalesce(${jsonValue(column, value)}, 'null')`
+}
+
+function jsonValue({ kind, type }: RelationColumn, value: string): string {
+  if (kind === 'boolean') return `${value}::varchar`
+  if (kind === 'number') {
+    return type === 'DOUBLE' || type === 'FLOAT'
+      ? `case when isfinite(${value}) then to_json(${value})::varchar end`
+      : `${value}::varchar`
+  }
+  if (kind === 'timestamp') {
+    const time = type === 'TIMESTAMP WITH TIME ZONE' ? `(${value} at time zone 'UTC')` : `${value}::timestamp`
+    const text = `rtrim(rtrim(strftime(${time}, '${SECOND}.%f'), '0'), '.')`
+    return `case when isfinite(${value}) then '"' || ${text} || 'Z"' end`
+  }
+  return kind === 'text' && type !== 'JSON' ? `to_json(${value})::varchar` : `to_json(${value}::varchar)::varchar`
+}

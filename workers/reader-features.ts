@@ -1,0 +1,134 @@
+import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api'
+import { DeepWatchError } from '../src/errors.ts'
+import { createTimeContext, type TimeContext } from '../src/kernels/time-context.ts'
+import type { FeatureQuery } from '../src/reader-types.ts'
+import { BlockWriter } from './reader-blocks.ts'
+import type { Database } from './reader-database.ts'
+import { type FeaturePlan, type LaneSource, planFeatures } from './reader-plan.ts'
+import { type Relation, show } from './reader-relation.ts'
+
+export interface StreamLimits {
+  readonly maxCells: number
+  readonly maxDecodedTextBytes: number
+}
+
+/** Chunks after which the memory of old ones is given back; without it a stream grows to several times its size. */
+const COLLECT_EVERY = 100
+/** Microseconds beyond this are not exact in a double. */
+const EXACT = Number.MAX_SAFE_INTEGER
+
+/**
+ * Streams the feature matrix as block frames and returns the number of rows. A stream that did not reach its end is an
+ * error: the database ends it silently, so the end is proven by a last row or by the number of rows.
+ */
+export async function streamFeatures(
+  database: Database,
+  relation: Relation,
+  query: FeatureQuery,
+  limits: StreamLimits,
+): Promise<number> {
+  const plan = planFeatures(relation, query)
+  await relation.begin?.('features')
+  const filler = new LaneFiller(plan, query, limits)
+  const complete = await drain(database, plan, filler)
+  if (!complete) await explain(database, relation, plan)
+  filler.writer.flush()
+  return filler.total
+}
+
+/** Reads the stream to its end; whether the end was proven. */
+async function drain(database: Database, plan: FeaturePlan, filler: LaneFiller): Promise<boolean> {
+  const result = await database.connection.stream(plan.sql, plan.values as Record<string, DuckDBValue>)
+  let proven = false
+  let chunks = 0
+  for (;;) {
+    const chunk = await result.fetchChunk()
+    const rows = chunk?.rowCount ?? 0
+    if (chunk === null || rows === 0) break
+    if (proven) return false
+    if (plan.proof !== null) proven = chunk.getColumnVector(plan.proof).getItem(rows - 1) === true
+    filler.take(chunk, proven ? rows - 1 : rows)
+    if (++chunks % COLLECT_EVERY === 0) globalThis.gc?.()
+  }
+  return plan.proof === null ? filler.total === plan.expected : proven
+}
+
+/** Finds out why a stream broke off, by a statement that must report it. Always throws. */
+async function explain(database: Database, relation: Relation, plan: FeaturePlan): Promise<never> {
+  const fed = relation.failure?.()
+  if (fed !== undefined && fed !== null) throw fed
+  await relation.begin?.('features')
+  await database.rows(plan.checkSql, plan.checkValues as Record<string, DuckDBValue>)
+  throw relation.failure?.() ?? new Error('the stream ended early')
+}
+
+/** Puts the columns of chunks into the lanes of blocks. */
+class LaneFiller {
+  readonly writer: BlockWriter
+  /** Rows taken so far. */
+  total = 0
+  private readonly plan: FeaturePlan
+  private readonly limits: StreamLimits
+  private readonly context: TimeContext | null
+
+  constructor(plan: FeaturePlan, query: FeatureQuery, limits: StreamLimits) {
+    this.plan = plan
+    this.limits = limits
+    this.writer = new BlockWriter(plan.lanes.length, plan.text !== null, limits.maxDecodedTextBytes)
+    this.context = query.transitions === undefined ? null : createTimeContext(query.transitions)
+  }
+
+  take(chunk: DuckDBDataChunk, rows: number): void {
+    if ((this.total + rows) * this.plan.lanes.length > this.limits.maxCells) {
+      throw new DeepWatchError('decoded_too_large', `The source has more than ${this.limits.maxCells} values.`)
+    }
+    const columns = this.plan.lanes.map((lane) => ('column' in lane ? doublesOf(chunk, lane.column) : null))
+    const times = this.plan.time === null ? null : doublesOf(chunk, this.plan.time)
+    if (times !== null) checkTimes(times, rows)
+    const text = this.plan.text === null ? null : chunk.getColumnVector(this.plan.text)
+    let from = 0
+    while (from < rows) {
+      const part = Math.min(rows - from, this.writer.room)
+      for (let row = 0; text !== null && row < part; row++) this.writer.addText(String(text.getItem(from + row)))
+      this.plan.lanes.forEach((lane, index) => {
+        this.fill(lane, index * this.writer.stride + this.writer.rows, columns[index] ?? null, times, from, part)
+      })
+      this.writer.advance(part)
+      this.total += part
+      from += part
+    }
+  }
+
+  private fill(lane: LaneSource, at: number, column: Float64Array | null, times: Float64Array | null, from: number, rows: number): void {
+    const { values } = this.writer
+    if (column !== null) values.set(column.subarray(from, from + rows), at)
+    else if ('timeContext' in lane) this.context?.fill(lane.timeContext, times as Float64Array, from, rows, values, at)
+    else for (let row = 0; row < rows; row++) values[at + row] = this.total + row
+    if ('label' in lane && lane.label !== undefined) checkLabels(values, at, rows, lane.label, this.total)
+  }
+}
+
+/** The doubles of a chunk's column, as they lie in the database's memory: valid until the next chunk. */
+function doublesOf(chunk: DuckDBDataChunk, column: number): Float64Array {
+  const { items } = chunk.getColumnVector(column) as unknown as { items: unknown }
+  if (!(items instanceof Float64Array)) throw new Error('a lane is not a vector of doubles')
+  return items
+}
+
+function checkTimes(times: Float64Array, rows: number): void {
+  for (let row = 0; row < rows; row++) {
+    if (Math.abs(times[row] as number) > EXACT) {
+      throw new DeepWatchError('timestamp_out_of_range', 'A timestamp lies outside the range that can be used.')
+    }
+  }
+}
+
+function checkLabels(values: Float64Array, at: number, rows: number, name: string, first: number): void {
+  for (let row = 0; row < rows; row++) {
+    const value = values[at + row] as number
+    if (value === 0 || value === 1 || Number.isNaN(value)) continue
+    throw new DeepWatchError('type_mismatch', `The label column ${show(name)} has a value that is not true, false, 0, 1 or null.`, {
+      facts: { column: name.slice(0, 200), firstRows: [first + row] },
+    })
+  }
+}

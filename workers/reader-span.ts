@@ -1,0 +1,41 @@
+import { DeepWatchError } from '../src/errors.ts'
+import type { ReadWindow, Span } from '../src/reader-types.ts'
+import type { Database } from './reader-database.ts'
+import { microseconds, Needed, windowCondition } from './reader-plan.ts'
+import { columnOf, type Relation } from './reader-relation.ts'
+import { statement } from './reader-statements.ts'
+
+/** Counts the rows of a source and of a window in it, and finds its first and last time. */
+export async function spanOf(
+  database: Database,
+  relation: Relation,
+  query: { timestamp: string | null; window: ReadWindow | null },
+): Promise<Span> {
+  const time = query.timestamp === null ? null : columnOf(relation, query.timestamp)
+  if (time === null && query.window === null && relation.rows !== null) {
+    return { rows: relation.rows, rowsInWindow: relation.rows, from: null, to: null }
+  }
+  const needed = new Needed()
+  const window = windowCondition(needed, query.window, time)
+  if (time !== null && time.kind !== 'timestamp') {
+    throw new DeepWatchError('type_mismatch', 'The timestamp column is not a timestamp.', { facts: { column: time.name.slice(0, 200) } })
+  }
+  const micros = time === null ? `'nan'::double` : microseconds(needed, time)
+  const sql = statement('span', { micros, columns: needed.list, relation: relation.from, window: window.condition })
+  await relation.begin?.('features')
+  const [row] = await database.rows(sql, { ...relation.values, ...window.values })
+  const failure = relation.failure?.()
+  if (failure !== undefined && failure !== null) throw failure
+  const [rows, rowsInWindow, from, to] = row as unknown[]
+  for (const bound of [from, to]) {
+    if (typeof bound === 'number' && Math.abs(bound) > Number.MAX_SAFE_INTEGER) {
+      throw new DeepWatchError('timestamp_out_of_range', 'A timestamp lies outside the range that can be used.')
+    }
+  }
+  return {
+    rows: Number(rows),
+    rowsInWindow: Number(rowsInWindow),
+    from: typeof from === 'number' ? from : null,
+    to: typeof to === 'number' ? to : null,
+  }
+}

@@ -1,0 +1,106 @@
+import { statSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import type { FormatId } from '../src/formats/format.ts'
+import { type Command, FRAME, type OpenCommand, type ReaderStart } from '../src/reader-frames.ts'
+import type { Description } from '../src/reader-types.ts'
+import { lockDatabase, openDatabase } from './reader-database.ts'
+import { failureOf } from './reader-failures.ts'
+import { streamFeatures } from './reader-features.ts'
+import { type OpenFile, openFiles } from './reader-files.ts'
+import { parquetRelation } from './reader-parquet.ts'
+import { send, sendFailure, sendResult } from './reader-pipe.ts'
+import type { Relation, RelationInput } from './reader-relation.ts'
+import { spanOf } from './reader-span.ts'
+
+/**
+ * The reading process: one locked database over one source. It takes commands from its standard input, answers on file
+ * descriptor 3, and ends when either pipe closes. See `src/reader-frames.ts`.
+ */
+
+const BEAT_MS = 500
+
+const start = JSON.parse(process.argv[2] ?? '{}') as ReaderStart
+const database = await openDatabase(start)
+
+let opened: { command: OpenCommand; files: OpenFile[] } | null = null
+let relation: Promise<Relation> | null = null
+let fed: (() => number) | null = null
+let format: FormatId = 'parquet'
+
+const builders: Partial<Record<FormatId, (input: RelationInput) => Promise<Relation>>> = {
+  parquet: parquetRelation,
+}
+
+async function open(command: OpenCommand): Promise<null> {
+  if (opened !== null) throw new Error('the source is open')
+  format = command.format
+  const files = openFiles(command.files)
+  const outputs = command.outputPath === null ? [] : [command.outputPath]
+  await lockDatabase(database, [...files.map((file) => file.path), ...outputs])
+  opened = { command, files }
+  return null
+}
+
+/** The source as SQL sees it, judged once, when it is first needed. */
+function source(): Promise<Relation> {
+  if (opened === null) throw new Error('no source is open')
+  const { command, files } = opened
+  relation ??= (builders[command.format] as NonNullable<(typeof builders)[FormatId]>)({ database, files, command }).then((built) => {
+    fed = built.fed ?? null
+    return built
+  })
+  return relation
+}
+
+async function describe(): Promise<Description> {
+  const { columns, rows } = await source()
+  return { columns: columns.map(({ expression: _, ...column }) => column), rows }
+}
+
+async function answer(command: Command): Promise<unknown> {
+  switch (command.call) {
+    case 'open':
+      return open(command)
+    case 'describe':
+      return describe()
+    case 'span':
+      return spanOf(database, await source(), command)
+    case 'features': {
+      const limits = (opened as { command: OpenCommand }).command
+      return { rows: await streamFeatures(database, await source(), command.query, limits) }
+    }
+  }
+}
+
+/** Anything that moves while work is going on: rows read, rows fed, bytes written. A hanging process has no heart beat. */
+function marker(): string {
+  const { rows_processed: rows } = database.connection.progress
+  const output = opened?.command.outputPath ?? null
+  const written = output === null ? 0 : (statSync(output, { throwIfNoEntry: false })?.size ?? 0)
+  return `${rows} ${fed?.() ?? 0} ${written}`
+}
+
+async function run(command: Command): Promise<void> {
+  let before = ''
+  const beat = setInterval(() => {
+    const now = marker()
+    if (now !== before) send(FRAME.beat)
+    before = now
+  }, BEAT_MS)
+  try {
+    sendResult(await answer(command))
+  } catch (error) {
+    sendFailure(failureOf(error, format))
+  } finally {
+    clearInterval(beat)
+  }
+}
+
+// A closed pipe means that nobody wants the answer any more.
+const lines = createInterface({ input: process.stdin })
+lines.on('close', () => process.exit(0))
+let turn: Promise<void> = Promise.resolve()
+lines.on('line', (line) => {
+  turn = turn.then(() => run(JSON.parse(line) as Command))
+})
+send(FRAME.ready)
