@@ -120,7 +120,7 @@ export const settings = {
     .describe('bytes a second a body must average after its first stall time'),
   DEEPWATCH_MAX_CONNECTIONS: whole(1, 1_000_000).prefault('2048').describe('connections at once'),
   DEEPWATCH_CACHE_BYTES: bytes(MiB).prefault('256MiB').describe('forests kept decoded in memory'),
-  DEEPWATCH_MAX_MODELS: whole(1, 1_000_000).prefault('10000').describe('model versions the registry may hold'),
+  DEEPWATCH_MAX_MODELS: whole(1, 1_000_000).prefault('10000').describe('models the registry may hold'),
   DEEPWATCH_TRAIN_BYTES: bytes(MiB).prefault('512MiB').describe('memory one training may take for its samples'),
   DEEPWATCH_METRIC_MODELS: whole(1, 10_000)
     .prefault('200')

@@ -97,17 +97,15 @@ async function trainOn(
   const { telemetry } = opened
   const requested = fitSettings(settings)
   const detector = detectors.get(requested.type)!
-  const plan = planColumns(await telemetry.describe(), settings)
+  const description = await telemetry.describe()
+  if (description.rows !== null) requireRows(description.rows)
+  const plan = planColumns(description, settings)
   const window = readWindow(settings.window)
   const { timestamp } = plan.roles
   if (window && timestamp === null)
     throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
   const span = await telemetry.span({ timestamp: timestamp ?? undefined, window })
-  if (span.rowsInWindow < 2) {
-    throw new DeepWatchError('insufficient_data', `Training needs at least 2 rows; there are ${span.rowsInWindow}.`, {
-      facts: { rows: span.rowsInWindow, needed: 2 },
-    })
-  }
+  requireRows(span.rowsInWindow)
   const time = planTimeContext(settings, timestamp, span)
   const seed = requested.seed ?? randomInt(2 ** 47)
   const samplePlan: SamplePlan = {
@@ -166,6 +164,13 @@ async function trainOn(
     }),
     { serve: settings.serve ?? true },
   )
+}
+
+function requireRows(rows: number): void {
+  if (rows >= 2) return
+  throw new DeepWatchError('insufficient_data', `Training needs at least 2 rows; there are ${rows}.`, {
+    facts: { rows, needed: 2 },
+  })
 }
 
 /** The training scores: their histogram and the threshold that follows from them. */
