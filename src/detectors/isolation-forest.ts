@@ -6,13 +6,14 @@ import {
   type Forest,
   forestBounds,
   forestBytes,
+  forestDepth,
   joinTrees,
   treeOf,
 } from '../kernels/forest.ts'
 import { createForestScorer } from '../kernels/forest-scorer.ts'
 import { averagePathLengths } from '../kernels/path-length.ts'
 import { createRandom, streams } from '../kernels/random.ts'
-import { buildTree, mostNodes, type Tree } from '../kernels/tree.ts'
+import { buildTree, mostNodes, nodeDepths, nodeSizes } from '../kernels/tree.ts'
 import type { Detector, EffectiveSettings, FitInput, ModelShape, TrainingShape, TreeNode } from './detector.ts'
 
 const id = 'isolation-forest'
@@ -99,31 +100,8 @@ function describe(payload: Uint8Array): ModelShape {
   const forest = readForest(payload)
   let leaves = 0
   for (const split of forest.splits) if (split < 0) leaves++
-  let depth = 0
-  for (let t = 0; t < forest.trees; t++) depth = Math.max(depth, ...nodeDepths(treeOf(forest, t)))
+  const depth = forestDepth(forest)
   return { trees: forest.trees, nodes: forest.splits.length, leaves, depth, bytes: payload.byteLength }
-}
-
-/** Depth of every node. Preorder: a parent comes before its children. */
-function nodeDepths({ features, links }: Tree): Uint8Array {
-  const depths = new Uint8Array(features.length)
-  features.forEach((feature, node) => {
-    if (feature < 0) return
-    const below = (depths[node] as number) + 1
-    depths[node + 1] = below
-    depths[links[node] as number] = below
-  })
-  return depths
-}
-
-/** Rows of the sample that reached every node. */
-function nodeSizes({ features, links }: Tree): Uint32Array {
-  const sizes = new Uint32Array(features.length)
-  for (let node = features.length - 1; node >= 0; node--) {
-    const link = links[node] as number
-    sizes[node] = (features[node] as number) < 0 ? link : (sizes[node + 1] as number) + (sizes[link] as number)
-  }
-  return sizes
 }
 
 function tree(payload: Uint8Array, index: number): TreeNode[] {

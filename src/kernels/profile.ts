@@ -79,7 +79,8 @@ function profileLane({ values, stride, rows }: Block, f: number, profile: Profil
   let squares = 0
   for (let i = start; i < start + rows; i++) {
     const value = values[i] as number
-    if (value - value === 0 && (marks === null || marks[i - start] === rowMarks.usable)) squares += (value * scale - mean) ** 2
+    if (value - value === 0 && (marks === null || marks[i - start] === rowMarks.usable))
+      squares += (value * scale - mean) ** 2
   }
   profile.mean[f] = clamp(mean / scale, min, max)
   profile.std[f] = min === max ? 0 : Math.min(Math.sqrt(squares / finite) / scale, Number.MAX_VALUE)

@@ -1,0 +1,49 @@
+/** Trains a detector on rows in one thread, as the service does on several. */
+import type { Detector, DetectorParams, FitInput } from '../../src/detectors/detector.ts'
+import type { Block } from '../../src/kernels/block.ts'
+import { profileBlock, varyingLanes } from '../../src/kernels/profile.ts'
+import { streams } from '../../src/kernels/random.ts'
+import { createReservoir, type SampleSet, sampleOf } from '../../src/kernels/reservoir.ts'
+
+/** The smallest settings of a detector: its defaults. */
+export function defaultsOf(detector: Detector, changes: object = {}): DetectorParams {
+  return detector.params.parse({ type: detector.id, ...changes })
+}
+
+export function drawSamples(detector: Detector, params: DetectorParams, block: Block, seed: number): SampleSet {
+  const { count, size } = detector.reservoirs(params)
+  const lanes = block.lanes
+  const values = new Float64Array(new SharedArrayBuffer(8 * count * size * lanes))
+  let filled = 0
+  for (let k = 0; k < count; k++) {
+    const place = values.subarray(k * size * lanes, (k + 1) * size * lanes)
+    const reservoir = createReservoir({ values: place, lanes, size, seed, stream: streams.sample(k) })
+    reservoir.offer(block, null, block.rows)
+    filled = reservoir.filled
+  }
+  return { values, count, size, lanes, filled }
+}
+
+export function train(detector: Detector, block: Block, seed = 1, changes: object = {}) {
+  const params = defaultsOf(detector, changes)
+  const samples = drawSamples(detector, params, block, seed)
+  const varying = varyingLanes(profileBlock(block, block.lanes))
+  const { effective, warnings } = detector.resolve(params, { rows: block.rows, features: block.lanes })
+  const pieces = Array.from({ length: detector.pieces(effective) }, (_, piece) => {
+    const input: FitInput = { sample: sampleOf(samples, piece), piece, effective, seed, varying }
+    return detector.fitPiece(input)
+  })
+  return { payload: detector.join(pieces, effective, block.lanes), effective, warnings, samples, varying }
+}
+
+export function scoreAll(detector: Detector, payload: Uint8Array, block: Block, fill: Float64Array | null = null) {
+  const scores = new Float64Array(block.rows)
+  const flags = new Uint8Array(block.rows)
+  detector.createScorer().score({ key: 'a', payload, block, from: 0, to: block.rows, fill, scores, flags })
+  return { scores, flags }
+}
+
+/** Whether two payloads are the same; far quicker than `toEqual` on arrays of this length. */
+export function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}

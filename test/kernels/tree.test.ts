@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest'
+import { createRandom } from '../../src/kernels/random.ts'
+import { buildTree, mostNodes, nodeDepths, nodeSizes, type Tree } from '../../src/kernels/tree.ts'
+import { drawnRows, hostileValues, normalRows, sampleFrom } from './blocks.ts'
+
+function grow(rows: readonly (readonly number[])[], depthLimit = 8, candidates?: number[], seed = 1): Tree {
+  const sample = sampleFrom(rows)
+  const all = candidates ?? Array.from({ length: sample.lanes }, (_, f) => f)
+  return buildTree({ sample, candidates: all, depthLimit, random: createRandom(seed, 0) })
+}
+
+/** Checks a tree against the rows it was built from: every side holds rows, sizes add up, limits hold. */
+function expectProper(tree: Tree, rows: readonly (readonly number[])[], depthLimit: number): void {
+  const sizes = nodeSizes(tree)
+  expect(sizes[0]).toBe(rows.length)
+  expect(tree.features.length).toBeLessThanOrEqual(mostNodes(rows.length, depthLimit))
+  for (const depth of nodeDepths(tree)) expect(depth).toBeLessThanOrEqual(depthLimit)
+  const reached = new Uint32Array(tree.features.length)
+  for (const row of rows) {
+    let node = 0
+    reached[node]!++
+    while (tree.features[node]! >= 0) {
+      node = row[tree.features[node]!]! <= tree.thresholds[node]! ? node + 1 : tree.links[node]!
+      reached[node]!++
+    }
+  }
+  expect([...reached]).toEqual([...sizes])
+  for (const size of sizes) expect(size).toBeGreaterThan(0)
+}
+
+describe('a tree', () => {
+  test.each([
+    { name: 'one row', rows: [[1, 2]], nodes: 1 },
+    { name: 'equal rows', rows: Array(50).fill([1, 2]), nodes: 1 },
+    { name: 'zeros of both signs', rows: [[0], [-0], [0]], nodes: 1 },
+    { name: 'two rows', rows: [[1], [2]], nodes: 3 },
+    { name: 'neighbouring doubles', rows: [[1], [1 + 2 ** -52]], nodes: 3 },
+    { name: 'the smallest doubles', rows: [[0], [5e-324], [-5e-324]], nodes: 5 },
+    { name: 'both ends of the doubles', rows: [[Number.MAX_VALUE], [-Number.MAX_VALUE], [0]], nodes: 5 },
+  ])('of $name has $nodes nodes', ({ rows, nodes }) => {
+    for (let seed = 0; seed < 20; seed++) {
+      const tree = grow(rows, 8, undefined, seed)
+      expect(tree.features.length).toBe(nodes)
+      expectProper(tree, rows, 8)
+    }
+  })
+
+  test('of hostile values is proper, whatever the limits', () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const rows = drawnRows(64, 3, hostileValues, seed)
+      for (const limit of [1, 5, 32]) expectProper(grow(rows, limit, undefined, seed), rows, limit)
+    }
+  })
+
+  test('of powers of two goes as deep as it may without recursion', () => {
+    const rows = Array.from({ length: 2000 }, (_, i) => [2 ** (i / 2 - 500)])
+    const tree = grow(rows, 32)
+    expectProper(tree, rows, 32)
+    expect(Math.max(...nodeDepths(tree))).toBe(32)
+  })
+
+  test('never splits a feature that is no candidate or does not vary', () => {
+    const rows = normalRows(200, 3).map(([a, b]) => [a!, b!, 5])
+    const used = new Set(grow(rows, 8, [1, 2]).features)
+    expect([...used].sort()).toEqual([-1, 1])
+    expect(grow(rows, 8, []).features).toEqual(Int32Array.of(-1))
+  })
+
+  test('draws uniformly among the features that vary in the node, not among all', () => {
+    const counts = new Float64Array(4)
+    const rows = normalRows(32, 4).map(([a, , c, d]) => [a!, 1, c!, d!])
+    for (let seed = 0; seed < 3000; seed++) counts[grow(rows, 1, undefined, seed).features[0]!]! += 1
+    expect(counts[1]).toBe(0)
+    for (const f of [0, 2, 3]) expect(Math.abs(counts[f]! - 1000)).toBeLessThan(110)
+  })
+
+  test('draws split values uniformly over the range', () => {
+    const counts = new Float64Array(10)
+    for (let seed = 0; seed < 5000; seed++) {
+      const [threshold] = grow([[-5], [5]], 1, undefined, seed).thresholds
+      counts[Math.floor(threshold! + 5)]! += 1
+    }
+    const chiSquare = counts.reduce((sum, count) => sum + (count - 500) ** 2 / 500, 0)
+    expect(chiSquare).toBeLessThan(28)
+  })
+
+  test('is the same for the same random numbers', () => {
+    const rows = normalRows(256, 5)
+    expect(grow(rows)).toEqual(grow(rows))
+    expect(grow(rows, 8, undefined, 2)).not.toEqual(grow(rows))
+  })
+})
