@@ -1,10 +1,15 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api'
 import type { ReaderStart } from '../src/reader-frames.ts'
+import { Feed } from './reader-feed.ts'
 import { quoteText, statement } from './reader-statements.ts'
 
 /** A database in memory with one connection, for one source. */
 export interface Database {
   readonly connection: DuckDBConnection
+  /** The table function `fed()`. */
+  readonly feed: Feed
+  /** The table function `scores()`. */
+  readonly scores: Feed
   /** Runs a statement with a bounded result; every error is reported. Values are read by index. */
   rows(sql: string, values?: Record<string, DuckDBValue>): Promise<DuckDBValue[][]>
 }
@@ -29,6 +34,8 @@ export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promi
   }
   return {
     connection,
+    feed: new Feed(connection, 'fed'),
+    scores: new Feed(connection, 'scores'),
     rows: async (sql, values) => (await connection.runAndReadAll(sql, values)).getRows(),
   }
 }

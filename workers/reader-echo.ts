@@ -11,20 +11,20 @@ const SECOND = '%Y-%m-%dT%H:%M:%S'
  */
 export function jsonMember(column: RelationColumn, value: string): string {
   const key = quoteText(`${JSON.stringify(column.name)}:`)
-  return `${key} || coalesce(${jsonValue(column, value)}, 'null')`
+  return `${key} || coalesce(${column.echo === undefined ? jsonValue(column, value) : value}, 'null')`
 }
 
-function jsonValue({ kind, type }: RelationColumn, value: string): string {
+function jsonValue({ kind, sql }: RelationColumn, value: string): string {
   if (kind === 'boolean') return `${value}::varchar`
   if (kind === 'number') {
-    return type === 'DOUBLE' || type === 'FLOAT'
+    return sql === 'DOUBLE' || sql === 'FLOAT'
       ? `case when isfinite(${value}) then to_json(${value})::varchar end`
       : `${value}::varchar`
   }
   if (kind === 'timestamp') {
-    const time = type === 'TIMESTAMP WITH TIME ZONE' ? `(${value} at time zone 'UTC')` : `${value}::timestamp`
+    const time = sql === 'TIMESTAMP WITH TIME ZONE' ? `(${value} at time zone 'UTC')` : `${value}::timestamp`
     const text = `rtrim(rtrim(strftime(${time}, '${SECOND}.%f'), '0'), '.')`
     return `case when isfinite(${value}) then '"' || ${text} || 'Z"' end`
   }
-  return kind === 'text' && type !== 'JSON' ? `to_json(${value})::varchar` : `to_json(${value}::varchar)::varchar`
+  return kind === 'text' ? `to_json(${value})::varchar` : `to_json(${value}::varchar)::varchar`
 }

@@ -28,7 +28,6 @@ export async function streamFeatures(
   limits: StreamLimits,
 ): Promise<number> {
   const plan = planFeatures(relation, query)
-  await relation.begin?.('features')
   const filler = new LaneFiller(plan, query, limits)
   const complete = await drain(database, plan, filler)
   if (!complete) await explain(database, relation, plan)
@@ -57,7 +56,6 @@ async function drain(database: Database, plan: FeaturePlan, filler: LaneFiller):
 async function explain(database: Database, relation: Relation, plan: FeaturePlan): Promise<never> {
   const fed = relation.failure?.()
   if (fed !== undefined && fed !== null) throw fed
-  await relation.begin?.('features')
   await database.rows(plan.checkSql, plan.checkValues as Record<string, DuckDBValue>)
   throw relation.failure?.() ?? new Error('the stream ended early')
 }

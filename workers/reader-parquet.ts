@@ -40,12 +40,11 @@ export async function parquetRelation({ database, files, command }: RelationInpu
   const partitions = [...new Set(files.flatMap((file) => Object.keys(file.partitions)))]
   const own = partitions.filter((key) => !names.some((name) => foldCase(name) === foldCase(key)))
   checkNames([...names, ...own], command.maxColumns)
-  await checkCodecs(database, paths)
   const types = await typesOf(database, paths[0] as string)
   for (let i = 1; i < files.length; i++) {
     if ((footers[i] as Footer).fingerprint !== first.fingerprint) await checkSame(database, files, i, types)
   }
-  const rounded = await roundedIntegers(database, paths, types)
+  const rounded = await checkChunks(database, paths)
   const columns: RelationColumn[] = names.map((name) => {
     const type = types.get(name) as string
     return {
@@ -53,8 +52,9 @@ export async function parquetRelation({ database, files, command }: RelationInpu
       type: type.length > LONGEST_TYPE ? `${type.slice(0, LONGEST_TYPE)}…` : type,
       kind: kindOfType(type),
       partition: false,
-      precisionLoss: rounded.has(name) || type === 'HUGEINT' || type === 'UHUGEINT',
+      precisionLoss: type === 'BIGINT' || type === 'UBIGINT' ? rounded.has(name) : type === 'HUGEINT' || type === 'UHUGEINT',
       expression: quoteName(name),
+      sql: type,
     }
   })
   const virtual = !names.some((name) => ['file_index', 'file_row_number'].includes(foldCase(name)))
@@ -65,7 +65,7 @@ export async function parquetRelation({ database, files, command }: RelationInpu
   own.forEach((key, index) => {
     values[`partition${index}`] = listValue(files.map((file) => file.partitions[key] ?? null))
     const expression = `($partition${index}::varchar[])[file_index::bigint + 1]`
-    columns.push({ name: key, type: 'VARCHAR', kind: 'text', partition: true, precisionLoss: false, expression })
+    columns.push({ name: key, type: 'VARCHAR', sql: 'VARCHAR', kind: 'text', partition: true, precisionLoss: false, expression })
   })
   return {
     columns,
@@ -122,12 +122,19 @@ async function typesOf(database: Database, path: string): Promise<Map<string, st
   return new Map(rows.map(([name, type]) => [String(name), String(type)]))
 }
 
-async function checkCodecs(database: Database, paths: readonly string[]): Promise<void> {
-  for (const [codec] of await database.rows(statement('parquet-codecs'), { files: listValue(paths) })) {
+/**
+ * Looks at every column chunk's description: refuses compressions we cannot read, and gives the 64-bit columns that may hold
+ * integers whose doubles are rounded.
+ */
+async function checkChunks(database: Database, paths: readonly string[]): Promise<Set<string>> {
+  const rounded = new Set<string>()
+  for (const [codec, column, wide] of await database.rows(statement('parquet-chunks'), { files: listValue(paths) })) {
     if (codec !== null && !CODECS.has(String(codec))) {
       throw new DeepWatchError('parquet_unsupported_codec', `The compression ${String(codec).slice(0, 20)} is not supported.`)
     }
+    if (wide === true) rounded.add(String(column))
   }
+  return rounded
 }
 
 /** Compares the columns of one file with those of the first. */
@@ -150,14 +157,6 @@ async function checkSame(database: Database, files: readonly OpenFile[], index: 
       })
     }
   }
-}
-
-async function roundedIntegers(database: Database, paths: readonly string[], types: Map<string, string>): Promise<Set<string>> {
-  const wide = [...types].filter(([, type]) => type === 'BIGINT' || type === 'UBIGINT').map(([name]) => name)
-  if (wide.length === 0) return new Set()
-  const rows = await database.rows(statement('parquet-integers'), { files: listValue(paths) })
-  const found = new Set(rows.map(([name]) => String(name)))
-  return new Set(wide.filter((name) => found.has(name)))
 }
 
 /**

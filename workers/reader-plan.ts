@@ -118,12 +118,12 @@ export function windowCondition(
   if (window === undefined || window === null) return { condition: 'true', values }
   const column = requireTime(time)
   const name = needed.add(column.expression)
-  const direct = column.type === 'TIMESTAMP' || column.type === 'TIMESTAMP WITH TIME ZONE'
+  const direct = column.sql === 'TIMESTAMP' || column.sql === 'TIMESTAMP WITH TIME ZONE'
   const compare = (operator: string, bound: number): string => {
     const key = `bound${Object.keys(values).length}`
     values[key] = BigInt(Math.round(bound))
     if (!direct) return `epoch_us(${name}) ${operator} $${key}::bigint`
-    return `${name} ${operator} ${column.type === 'TIMESTAMP' ? 'make_timestamp' : 'make_timestamptz'}($${key}::bigint)`
+    return `${name} ${operator} ${column.sql === 'TIMESTAMP' ? 'make_timestamp' : 'make_timestamptz'}($${key}::bigint)`
   }
   const parts = [`${name} is not null`]
   if (window.from !== null) parts.push(compare('>=', window.from))
@@ -137,7 +137,7 @@ export function windowCondition(
 
 /** The included columns of a row as members of a JSON object, without its braces. */
 function echo(needed: Needed, columns: readonly RelationColumn[]): string {
-  return columns.map((column) => jsonMember(column, needed.add(column.expression))).join(` || ',' || `)
+  return columns.map((column) => jsonMember(column, needed.add(column.echo ?? column.expression))).join(` || ',' || `)
 }
 
 function requireTime(column: RelationColumn | null): RelationColumn {

@@ -8,6 +8,10 @@ import type { OpenFile } from './reader-files.ts'
 /** A column of the source with the expression that reads it within the relation. */
 export interface RelationColumn extends Column {
   readonly expression: string
+  /** The SQL type of the expression, in full. */
+  readonly sql: string
+  /** The value as JSON text, for formats that have it at hand. */
+  readonly echo?: string
 }
 
 /** The source as SQL sees it. */
@@ -20,8 +24,8 @@ export interface Relation {
   readonly values: Readonly<Record<string, DuckDBValue>>
   /** Expression for a row's 0-based position in the whole source. */
   readonly position: string
-  /** Told before every statement, for formats that we feed ourselves: which use, so that values come in the right shape. */
-  begin?(use: 'features' | 'output'): Promise<void> | void
+  /** A relation with every column and exact kinds, where this one stopped looking early; null where it did not. */
+  complete?(): Promise<Relation | null>
   /** What went wrong in the feed, which the database only knows as an early end. */
   failure?(): unknown
   /** Rows fed so far; part of the heart beat. */

@@ -22,7 +22,6 @@ export async function spanOf(
   }
   const micros = time === null ? `'nan'::double` : microseconds(needed, time)
   const sql = statement('span', { micros, columns: needed.list, relation: relation.from, window: window.condition })
-  await relation.begin?.('features')
   const [row] = await database.rows(sql, { ...relation.values, ...window.values })
   const failure = relation.failure?.()
   if (failure !== undefined && failure !== null) throw failure

@@ -3,13 +3,17 @@ import { createInterface } from 'node:readline'
 import type { FormatId } from '../src/formats/format.ts'
 import { type Command, FRAME, type OpenCommand, type ReaderStart } from '../src/reader-frames.ts'
 import type { Description } from '../src/reader-types.ts'
+import { arrowRelation } from './reader-arrow.ts'
+import { csvRelation } from './reader-csv.ts'
 import { lockDatabase, openDatabase } from './reader-database.ts'
 import { failureOf } from './reader-failures.ts'
 import { streamFeatures } from './reader-features.ts'
 import { type OpenFile, openFiles } from './reader-files.ts'
+import { ndjsonRelation } from './reader-ndjson.ts'
 import { parquetRelation } from './reader-parquet.ts'
 import { send, sendFailure, sendResult } from './reader-pipe.ts'
 import type { Relation, RelationInput } from './reader-relation.ts'
+import { streamScored, writeScored } from './reader-scored.ts'
 import { spanOf } from './reader-span.ts'
 
 /**
@@ -27,8 +31,11 @@ let relation: Promise<Relation> | null = null
 let fed: (() => number) | null = null
 let format: FormatId = 'parquet'
 
-const builders: Partial<Record<FormatId, (input: RelationInput) => Promise<Relation>>> = {
+const builders: Record<FormatId, (input: RelationInput) => Promise<Relation>> = {
   parquet: parquetRelation,
+  csv: csvRelation,
+  ndjson: ndjsonRelation,
+  arrow: arrowRelation,
 }
 
 async function open(command: OpenCommand): Promise<null> {
@@ -45,16 +52,31 @@ async function open(command: OpenCommand): Promise<null> {
 function source(): Promise<Relation> {
   if (opened === null) throw new Error('no source is open')
   const { command, files } = opened
-  relation ??= (builders[command.format] as NonNullable<(typeof builders)[FormatId]>)({ database, files, command }).then((built) => {
+  relation ??= builders[command.format]({ database, files, command }).then((built) => {
     fed = built.fed ?? null
     return built
   })
   return relation
 }
 
+/** The source with all of its columns, for output that shows them all. */
+async function completeSource(): Promise<Relation> {
+  const built = await source()
+  const complete = (await built.complete?.()) ?? built
+  relation = Promise.resolve(complete)
+  return complete
+}
+
 async function describe(): Promise<Description> {
   const { columns, rows } = await source()
-  return { columns: columns.map(({ expression: _, ...column }) => column), rows }
+  return { columns: columns.map(({ name, type, kind, partition, precisionLoss, strangers }) => ({
+      name,
+      type,
+      kind,
+      partition,
+      precisionLoss,
+      ...(strangers === undefined ? {} : { strangers }),
+    })), rows }
 }
 
 async function answer(command: Command): Promise<unknown> {
@@ -69,6 +91,10 @@ async function answer(command: Command): Promise<unknown> {
       const limits = (opened as { command: OpenCommand }).command
       return { rows: await streamFeatures(database, await source(), command.query, limits) }
     }
+    case 'writeScored':
+      return writeScored(database, await completeSource(), command.query, opened?.command.outputPath ?? null)
+    case 'arrowScored':
+      return { rows: await streamScored(database, await completeSource(), command.query) }
   }
 }
 

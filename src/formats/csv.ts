@@ -16,7 +16,7 @@ export const csv: Format = {
     const first = firstByte(head)
     return first !== '' && first !== '{' && first !== '[' && first !== '<' && beginsText(head, bytes)
   },
-  relation: `read_csv($file, auto_detect = false, compression = 'none', header = true, delim = {{delimiter}}, quote = '"',
-    escape = '"', columns = {{types}}, nullstr = ['', 'null', 'NULL', 'NA'], dateformat = '%Y-%m-%d', strict_mode = true,
-    ignore_errors = false, null_padding = false, max_line_size = 4194304, parallel = {{parallel}})`,
+  relation: `read_csv($files, auto_detect = false, compression = 'none', header = true, delim = {{delimiter}}, quote = '"',
+    escape = '"', columns = {{types}}, nullstr = ['', 'null', 'NULL', 'NA'], strict_mode = true,
+    ignore_errors = false, null_padding = false, max_line_size = 4194304)`,
 }

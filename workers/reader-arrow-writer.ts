@@ -1,0 +1,82 @@
+import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api'
+import { RecordBatch, RecordBatchStreamWriter, Schema, Struct, Field, makeData } from 'apache-arrow'
+import { FRAME } from '../src/reader-frames.ts'
+import { type OutputColumn, outputColumn } from './reader-arrow-columns.ts'
+import type { Database } from './reader-database.ts'
+import { send } from './reader-pipe.ts'
+import type { ScoredStatement } from './reader-scored.ts'
+import { quoteName, statement } from './reader-statements.ts'
+
+/** Rows of a batch; a multiple of the database's chunks. */
+const BATCH_ROWS = 32 * 2_048
+/** A batch ends early when its texts reach this. */
+const BATCH_TEXT_BYTES = 64 * 1024 * 1024
+const COLLECT_EVERY = 100
+
+/**
+ * Streams a scored source as an Arrow IPC stream in batches and returns the number of rows. The end-of-stream marker is
+ * written only when the last row proved that the source was read to its end.
+ */
+export async function writeArrowStream(database: Database, scored: ScoredStatement): Promise<number> {
+  const columns = [
+    ...scored.columns.map(({ name, sql }) => outputColumn(name, sql)),
+    outputColumn('anomaly_score', 'DOUBLE'),
+    outputColumn('is_anomaly', 'BOOLEAN'),
+  ]
+  const schema = new Schema(columns.map(({ name, type }) => new Field(name, type, true)))
+  const counter = { rows: 0 }
+  const writer = new RecordBatchStreamWriter()
+  writer.reset(undefined, schema)
+  const written = writer.writeAll(batches(database, scored, columns, schema, counter))
+  // Without this the loop below would wait for ever for what does not come.
+  written.catch((error: unknown) => writer.abort(error))
+  for await (const bytes of writer) send(FRAME.bytes, bytes)
+  await written
+  return counter.rows
+}
+
+async function* batches(
+  database: Database,
+  { sql, values }: ScoredStatement,
+  columns: readonly OutputColumn[],
+  schema: Schema,
+  counter: { rows: number },
+): AsyncGenerator<RecordBatch> {
+  const stream = statement('scored-stream', {
+    output: columns.map(({ name, cast }) => cast(quoteName(name))).join(', '),
+    scored: sql,
+    padding: columns.map(() => 'null').join(', '),
+  })
+  const result = await database.connection.stream(stream, values as Record<string, DuckDBValue>)
+  let rows = 0
+  let chunks = 0
+  const flush = (): RecordBatch => {
+    const children = columns.map((column) => column.take())
+    const data = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children })
+    counter.rows += rows
+    rows = 0
+    return new RecordBatch(schema, data)
+  }
+  for (;;) {
+    const chunk = await result.fetchChunk()
+    if (chunk === null || chunk.rowCount === 0) break
+    const proven = isLast(chunk, columns.length)
+    const count = chunk.rowCount - Number(proven)
+    columns.forEach((column, index) => {
+      if (count > 0) column.add(chunk, index, count)
+    })
+    rows += count
+    if (rows > 0 && (proven || rows >= BATCH_ROWS || columns.some((column) => column.textBytes > BATCH_TEXT_BYTES))) yield flush()
+    // An empty source still has a schema, which the writer sends with its first batch.
+    if (proven && counter.rows === 0) yield flush()
+    if (proven) return
+    if (++chunks % COLLECT_EVERY === 0) globalThis.gc?.()
+  }
+  // The stream broke off: only a whole statement tells why.
+  await database.rows(statement('features-check', { counts: 'count(l0)::varchar', lanes: '1 as l0', columns: '1', relation: `(${sql})`, window: 'true' }), values as Record<string, DuckDBValue>)
+  throw new Error('the stream ended early')
+}
+
+function isLast(chunk: DuckDBDataChunk, column: number): boolean {
+  return chunk.getColumnVector(column).getItem(chunk.rowCount - 1) === true
+}

@@ -1,0 +1,205 @@
+import { BOOLEAN, DOUBLE, type DuckDBDataChunk, VARCHAR } from '@duckdb/node-api'
+import { DeepWatchError } from '../src/errors.ts'
+import { formatOf } from '../src/formats/index.ts'
+import type { ColumnKind } from '../src/reader-types.ts'
+import { CHUNK_ROWS, type FeedColumn, type FeedWalk, writeColumn } from './reader-feed.ts'
+import { JsonLines, type JsonRow } from './reader-lines.ts'
+import { COUNTED_POSITION, checkNames, type Relation, type RelationColumn, type RelationInput, show } from './reader-relation.ts'
+
+type TimeWords = Pick<typeof import('../src/schemas/common.ts'), 'parseTimestamp' | 'formatTimestamp'>
+
+/** What one key of the rows holds. */
+interface Seen {
+  numbers: number
+  booleans: number
+  texts: number
+  times: number
+  others: number
+  /** First rows whose value is neither number, boolean nor null. */
+  readonly strangers: number[]
+}
+
+interface Survey {
+  readonly keys: ReadonlyMap<string, Seen>
+  /** Rows of the whole source; null when the survey stopped before its end. */
+  readonly rows: number | null
+}
+
+/**
+ * NDJSON as a relation. At training the whole source is surveyed, so that a column is a number because all of its values are. At
+ * scoring the model says what its columns are, and the survey ends as soon as each of them has occurred; only an absent
+ * one makes it read on to the end.
+ */
+export async function ndjsonRelation(input: RelationInput): Promise<Relation> {
+  const words: TimeWords = await import('../src/schemas/common.ts')
+  const { types, expect } = input.command
+  const wanted = types === null ? null : new Set([...types.map((type) => type.name), ...expect])
+  return build(input, words, survey(input, words, wanted))
+}
+
+function build(input: RelationInput, words: TimeWords, { keys, rows }: Survey): Relation {
+  const { database, files, command } = input
+  const names = [...keys.keys()]
+  checkNames(names, command.maxColumns)
+  const given = new Map(command.types?.map((type) => [type.name, type.kind]))
+  const columns = names.map((name, index) => describeColumn(name, index, keys.get(name) as Seen, given.get(name)))
+  const fed: FeedColumn[] = columns.flatMap(({ kind }, index) => [
+    { name: `v${index}`, type: kind === 'number' || kind === 'timestamp' ? DOUBLE : kind === 'boolean' ? BOOLEAN : VARCHAR },
+    { name: `j${index}`, type: VARCHAR },
+  ])
+  const { feed } = database
+  feed.yields(fed, () => new JsonWalk(new JsonLines(files), columns, words))
+  return {
+    columns,
+    rows,
+    from: formatOf('ndjson').relation,
+    values: {},
+    position: COUNTED_POSITION,
+    failure: () => feed.failure,
+    fed: () => feed.rows,
+    // What was not surveyed to the end may have more columns, and other kinds.
+    complete: async () => (rows === null ? build(input, words, survey(input, words, null)) : null),
+  }
+}
+
+/** Reads rows until every wanted key has occurred, or to the end. */
+function survey({ files, command }: RelationInput, words: TimeWords, wanted: ReadonlySet<string> | null): Survey {
+  const lines = new JsonLines(files)
+  const keys = new Map<string, Seen>()
+  const missing = wanted === null ? null : new Set(wanted)
+  let rows = 0
+  for (;;) {
+    if (missing?.size === 0 && rows > 0) return { keys, rows: null }
+    const row = lines.next()
+    if (row === null) return { keys, rows }
+    for (const key in row) {
+      let seen = keys.get(key)
+      if (seen === undefined) {
+        seen = { numbers: 0, booleans: 0, texts: 0, times: 0, others: 0, strangers: [] }
+        keys.set(key, seen)
+        missing?.delete(key)
+        if (keys.size > command.maxColumns) checkNames([...keys.keys()], command.maxColumns)
+      }
+      count(seen, row[key], rows, words)
+    }
+    rows++
+  }
+}
+
+function count(seen: Seen, value: unknown, row: number, words: TimeWords): void {
+  if (typeof value === 'number') seen.numbers++
+  else if (typeof value === 'boolean') seen.booleans++
+  else if (value !== null) {
+    if (typeof value === 'string') {
+      // Once a text is no time the column is none, and the rest need not be looked at.
+      if (seen.times === seen.texts && words.parseTimestamp(value) !== null) seen.times++
+      seen.texts++
+    } else seen.others++
+    if (seen.strangers.length < 3) seen.strangers.push(row)
+  }
+}
+
+function kindOf({ numbers, booleans, texts, times, others }: Seen): ColumnKind {
+  if (texts + others === 0) return booleans > 0 && numbers === 0 ? 'boolean' : 'number'
+  if (numbers + booleans + others > 0) return 'other'
+  return times === texts ? 'timestamp' : 'text'
+}
+
+const TYPES: Readonly<Record<ColumnKind, string>> = {
+  number: 'number',
+  boolean: 'boolean',
+  timestamp: 'timestamp',
+  text: 'string',
+  other: 'mixed',
+}
+
+const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
+  number: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  timestamp: 'TIMESTAMP WITH TIME ZONE',
+  text: 'VARCHAR',
+  other: 'VARCHAR',
+}
+
+function describeColumn(name: string, index: number, seen: Seen, given: ColumnKind | undefined): RelationColumn {
+  const { numbers, booleans, texts, others, strangers } = seen
+  const kind = given ?? kindOf(seen)
+  const empty = given === undefined && numbers + booleans + texts + others === 0
+  const mixed = given === undefined && numbers + booleans > 0 && texts + others > 0
+  return {
+    name,
+    type: empty ? 'null' : TYPES[kind],
+    kind,
+    partition: false,
+    precisionLoss: false,
+    ...(mixed ? { strangers: { values: texts + others, firstRows: strangers } } : {}),
+    expression: kind === 'timestamp' ? `make_timestamptz(v${index}::bigint)` : `v${index}`,
+    sql: SQL_TYPES[kind],
+    echo: `j${index}`,
+  }
+}
+
+/** Hands rows over: per column its value in the column's type, and its value as JSON text for the echo. */
+class JsonWalk implements FeedWalk {
+  private readonly lines: JsonLines
+  private readonly columns: readonly RelationColumn[]
+  private readonly words: TimeWords
+  private first = 0
+
+  constructor(lines: JsonLines, columns: readonly RelationColumn[], words: TimeWords) {
+    this.lines = lines
+    this.columns = columns
+    this.words = words
+  }
+
+  next(chunk: DuckDBDataChunk, wanted: readonly number[]): void {
+    const rows: JsonRow[] = []
+    while (rows.length < CHUNK_ROWS) {
+      const row = this.lines.next()
+      if (row === null) break
+      rows.push(row)
+    }
+    chunk.rowCount = rows.length
+    wanted.forEach((number, at) => {
+      const column = this.columns[number >> 1] as RelationColumn
+      const value = number % 2 === 1 ? this.echo : this.reader(column)
+      writeColumn(chunk, at, rows.length, (row) => value((rows[row] as JsonRow)[column.name] ?? null, row))
+    })
+    this.first += rows.length
+  }
+
+  private readonly echo = (value: unknown): string => {
+    const time = typeof value === 'string' ? this.words.parseTimestamp(value) : null
+    return JSON.stringify(time === null ? value : this.words.formatTimestamp(time))
+  }
+
+  /** Reads a value as what its column is; text columns take anything, as JSON text. */
+  private reader({ kind, name }: RelationColumn): (value: unknown, row: number) => unknown {
+    if (kind === 'text') return (value) => (value === null || typeof value === 'string' ? value : JSON.stringify(value))
+    if (kind === 'other') return (value) => (value === null ? null : JSON.stringify(value))
+    const time = kind === 'timestamp'
+    const flag = kind === 'boolean'
+    return (value, row) => {
+      if (value === null) return null
+      if (time) {
+        const micros = typeof value === 'string' ? this.words.parseTimestamp(value) : null
+        if (micros !== null) return micros
+      } else if (typeof value === 'boolean') return flag ? value : Number(value)
+      else if (typeof value === 'number') return flag ? this.flag(value, name, row) : value
+      throw this.stranger(name, row)
+    }
+  }
+
+  /** 0 and 1 are booleans too; another number is a stranger. */
+  private flag(value: number, name: string, row: number): boolean {
+    if (value === 0 || value === 1) return value === 1
+    throw this.stranger(name, row)
+  }
+
+  private stranger(name: string, row: number): DeepWatchError {
+    const at = this.first + row
+    return new DeepWatchError('type_mismatch', `The column ${show(name)} has a value of another type in row ${at}.`, {
+      facts: { column: name.slice(0, 200), firstRows: [at] },
+    })
+  }
+}

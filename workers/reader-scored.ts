@@ -1,0 +1,126 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { BOOLEAN, DOUBLE, type DuckDBDataChunk, type DuckDBValue } from '@duckdb/node-api'
+import { DeepWatchError } from '../src/errors.ts'
+import type { ScoredQuery } from '../src/reader-types.ts'
+import type { Database } from './reader-database.ts'
+import { CHUNK_ROWS, type FeedWalk } from './reader-feed.ts'
+import { Needed, windowCondition } from './reader-plan.ts'
+import { columnOf, foldCase, type Relation, type RelationColumn } from './reader-relation.ts'
+import { quoteName, quoteText, statement } from './reader-statements.ts'
+
+/** Our own output; replaced when it is written again. */
+const OWN = new Set(['anomaly_score', 'is_anomaly'])
+const READ_ROWS = 128 * CHUNK_ROWS
+
+/** A statement for the source with its scores, and the names of its columns. */
+export interface ScoredStatement {
+  readonly sql: string
+  readonly values: Readonly<Record<string, DuckDBValue>>
+  readonly columns: readonly RelationColumn[]
+}
+
+/** Writes the scored source as Parquet. The rows are counted by the statement itself; see `sql/scored.sql`. */
+export async function writeScored(
+  database: Database,
+  relation: Relation,
+  query: ScoredQuery,
+  outputPath: string | null,
+): Promise<{ rows: number; bytes: number }> {
+  if (outputPath === null) throw new Error('the session has no output')
+  const scores = feedScores(database, query.scoresPath)
+  try {
+    const { sql, values } = planScored(relation, query)
+    const copy = statement('write-scored', { scored: sql, output: quoteText(outputPath) })
+    const result = await database.connection.run(copy, values as Record<string, DuckDBValue>)
+    return { rows: result.rowsChanged, bytes: statSync(outputPath).size }
+  } catch (error) {
+    throw relation.failure?.() ?? error
+  } finally {
+    scores.close()
+  }
+}
+
+/** Streams the scored source as Arrow and returns the number of rows; a stream that broke off has no end marker. */
+export async function streamScored(database: Database, relation: Relation, query: ScoredQuery): Promise<number> {
+  const scores = feedScores(database, query.scoresPath)
+  try {
+    const { writeArrowStream } = await import('./reader-arrow-writer.ts')
+    return await writeArrowStream(database, planScored(relation, query))
+  } catch (error) {
+    throw relation.failure?.() ?? error
+  } finally {
+    scores.close()
+  }
+}
+
+function planScored(relation: Relation, query: ScoredQuery): ScoredStatement {
+  const needed = new Needed()
+  const columns = relation.columns.filter((column) => !OWN.has(foldCase(column.name)))
+  const named = columns.map((column) => `r.${needed.add(column.expression)} as ${quoteName(column.name)}`)
+  const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
+  const window = windowCondition(needed, query.window, time)
+  const sql = statement('scored', {
+    columns: named.length === 0 ? '' : `${named.join(', ')},`,
+    source: needed.list,
+    relation: relation.from,
+    window: window.condition,
+    kept: query.anomaliesOnly ? 'not isnan(s.score) and s.score > $threshold' : 'true',
+  })
+  return { sql, values: { ...relation.values, ...window.values, threshold: query.threshold }, columns }
+}
+
+/** The table function `scores()` over a raw file of doubles. */
+function feedScores(database: Database, path: string): { close(): void } {
+  const fd = openSync(path, 'r')
+  const columns = [
+    { name: 'score', type: DOUBLE },
+    { name: 'there', type: BOOLEAN },
+  ]
+  database.scores.yields(columns, () => new ScoreWalk(fd))
+  return { close: () => closeSync(fd) }
+}
+
+class ScoreWalk implements FeedWalk {
+  private readonly fd: number
+  private readonly scores = new Float64Array(READ_ROWS)
+  private offset = 0
+  private at = 0
+  private rows = 0
+
+  constructor(fd: number) {
+    this.fd = fd
+  }
+
+  next(chunk: DuckDBDataChunk, wanted: readonly number[]): void {
+    if (this.at === this.rows) this.fill()
+    const rows = Math.min(CHUNK_ROWS, this.rows - this.at)
+    chunk.rowCount = rows
+    if (rows === 0) return
+    const part = this.scores.subarray(this.at, this.at + rows)
+    wanted.forEach((column, index) => {
+      const vector = chunk.getColumnVector(index) as unknown as {
+        items: Float64Array
+        setItem(row: number, value: boolean): void
+        flush(): void
+      }
+      if (column === 0) vector.items.set(part)
+      else for (let row = 0; row < rows; row++) vector.setItem(row, true)
+      vector.flush()
+    })
+    this.at += rows
+  }
+
+  private fill(): void {
+    const bytes = new Uint8Array(this.scores.buffer)
+    let filled = 0
+    for (;;) {
+      const count = readSync(this.fd, bytes, filled, bytes.length - filled, this.offset)
+      this.offset += count
+      filled += count
+      if (count === 0 || filled === bytes.length) break
+    }
+    if (filled % 8 !== 0) throw new DeepWatchError('internal_error', 'The scores are not whole.')
+    this.rows = filled / 8
+    this.at = 0
+  }
+}
