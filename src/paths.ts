@@ -34,7 +34,8 @@ const FOLDER_DEPTH = 32
 const FOLDER_ENTRIES = 200_000
 const LONGEST_SPELLING = 4_096
 
-const SCHEME = /^([a-z][a-z0-9+.-]*:\/\/|(https?|ftp|s3[an]?|gcs|gs|r2|hf|az|azure|abfss?|wasbs?|file|data|hdfs|oss|sftp|ssh):)/i
+const SCHEME =
+  /^([a-z][a-z0-9+.-]*:\/\/|(https?|ftp|s3[an]?|gcs|gs|r2|hf|az|azure|abfss?|wasbs?|file|data|hdfs|oss|sftp|ssh):)/i
 
 /** Where a data root stands and what it really is. */
 interface Root {
@@ -61,8 +62,10 @@ export async function openRoots(spellings: readonly string[]): Promise<Root[]> {
  * Throws `url_not_allowed`, `path_not_allowed`, `source_not_found`.
  */
 export async function resolveInside(spelling: string, roots: readonly Root[]): Promise<string> {
-  if (SCHEME.test(spelling)) throw new DeepWatchError('url_not_allowed', 'Name a file below a data root; addresses are not read.')
-  const strange = spelling === '' || spelling.length > LONGEST_SPELLING || spelling.includes('\0') || spelling.startsWith('~')
+  if (SCHEME.test(spelling))
+    throw new DeepWatchError('url_not_allowed', 'Name a file below a data root; addresses are not read.')
+  const strange =
+    spelling === '' || spelling.length > LONGEST_SPELLING || spelling.includes('\0') || spelling.startsWith('~')
   if (strange) throw notAllowed()
   let inside = false
   for (const root of roots) {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { DeepWatchError, isErrorCode } from './errors.ts'
-import { type Command, FRAME, type Failure, HEADER_BYTES, type ReaderStart } from './reader-frames.ts'
+import { type Command, type Failure, FRAME, HEADER_BYTES, type ReaderStart } from './reader-frames.ts'
 
 /** Why a process ended that should not have. */
 export type DeathReason = 'crash' | 'fatal' | 'stall' | 'memory'
@@ -40,7 +40,8 @@ export class ReaderProcess {
   private failure: Error | null = null
   private stderr = ''
   /** The error an unasked end stands for; a session sets it to its format's. */
-  deathError: () => DeepWatchError = () => new DeepWatchError('internal_error', 'The reading process could not be started.')
+  deathError: () => DeepWatchError = () =>
+    new DeepWatchError('internal_error', 'The reading process could not be started.')
 
   constructor(options: ProcessOptions) {
     const { threads, memoryBytes } = options
@@ -199,7 +200,9 @@ function start(options: ProcessOptions, argument: string): ChildProcess {
   const node = [process.execPath, '--expose-gc', '--no-warnings', program, argument]
   const limit = process.platform === 'linux' && options.addressSpaceBytes > 0
   // The shell replaces itself by the process, so that a signal reaches it.
-  const line = limit ? ['/bin/sh', '-c', `ulimit -v ${Math.floor(options.addressSpaceBytes / 1024)}; exec "$0" "$@"`, ...node] : node
+  const line = limit
+    ? ['/bin/sh', '-c', `ulimit -v ${Math.floor(options.addressSpaceBytes / 1024)}; exec "$0" "$@"`, ...node]
+    : node
   return spawn(line[0] as string, line.slice(1), {
     cwd: options.homeFolder,
     // Nothing of ours is handed on: no secrets, no options.

@@ -125,7 +125,9 @@ async function readBlock(
   const stride = blockRows(lanes)
   if (rows === 0 || rows > stride) throw process.fatal('crash')
   if (rows === stride) await process.take(new Uint8Array(values.buffer))
-  else for (let lane = 0; lane < lanes; lane++) await process.take(new Uint8Array(values.buffer, lane * stride * 8, rows * 8))
+  else
+    for (let lane = 0; lane < lanes; lane++)
+      await process.take(new Uint8Array(values.buffer, lane * stride * 8, rows * 8))
   let text: string[] | null = null
   if (textBytes > 0) {
     const bytes = Buffer.allocUnsafe(textBytes)

@@ -76,7 +76,8 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
       inside++
       return
     }
-    if (waiting.length >= limits.queue) throw new DeepWatchError('overloaded', 'Too many sources are waiting to be read.')
+    if (waiting.length >= limits.queue)
+      throw new DeepWatchError('overloaded', 'Too many sources are waiting to be read.')
     await new Promise<void>((enter, refuse) => {
       const place = {
         enter: () => {
@@ -165,7 +166,12 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
   }
 }
 
-async function openSource(child: ReaderProcess, source: Source, options: OpenOptions, limits: ReaderLimits): Promise<void> {
+async function openSource(
+  child: ReaderProcess,
+  source: Source,
+  options: OpenOptions,
+  limits: ReaderLimits,
+): Promise<void> {
   const command: OpenCommand = {
     call: 'open',
     format: source.format,

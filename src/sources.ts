@@ -1,7 +1,16 @@
 import { lstat, rm, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { DeepWatchError } from './errors.ts'
-import { type Format, type FormatId, formatOf, HEAD_BYTES, recognise, recogniseFile, type Sample, TAIL_BYTES } from './formats/index.ts'
+import {
+  type Format,
+  type FormatId,
+  formatOf,
+  HEAD_BYTES,
+  recognise,
+  recogniseFile,
+  type Sample,
+  TAIL_BYTES,
+} from './formats/index.ts'
 import {
   type CheckedFile,
   checkFile,
@@ -152,7 +161,12 @@ function pathSource(format: Format, files: readonly CheckedFile[], hive: boolean
   }
 }
 
-async function spooledSource(kind: 'upload' | 'rows', format: Format, writer: SpoolWriter, digest: string): Promise<Source> {
+async function spooledSource(
+  kind: 'upload' | 'rows',
+  format: Format,
+  writer: SpoolWriter,
+  digest: string,
+): Promise<Source> {
   const identity = identityOf(await stat(writer.path, { bigint: true }))
   const file: SourceFile = { path: writer.path, name: 'upload', bytes: writer.bytes, identity, partitions: {} }
   return {
@@ -186,7 +200,10 @@ async function oneFormat(files: readonly CheckedFile[]): Promise<Format> {
   for (const { path, name } of files) {
     const format = recogniseFile(await sampleOf(path), name)
     if (common !== null && common !== format) {
-      throw new DeepWatchError('format_mismatch', `The files of a source must be one format; ${name} is ${format.title}.`)
+      throw new DeepWatchError(
+        'format_mismatch',
+        `The files of a source must be one format; ${name} is ${format.title}.`,
+      )
     }
     common = format
   }

@@ -66,7 +66,8 @@ export function outputColumn(name: string, sql: string): OutputColumn {
   const micros = (column: string): string => `epoch_us(${column})`
   if (TIMES.test(sql)) return new NumberColumn(name, new TimestampMicrosecond(), micros)
   if (sql === 'TIMESTAMP WITH TIME ZONE') return new NumberColumn(name, new TimestampMicrosecond('UTC'), micros)
-  if (sql === 'DATE') return new NumberColumn(name, new DateDay(), (column) => `(${column} - date '1970-01-01')::integer`)
+  if (sql === 'DATE')
+    return new NumberColumn(name, new DateDay(), (column) => `(${column} - date '1970-01-01')::integer`)
   return new TextColumn(name)
 }
 
@@ -205,7 +206,8 @@ class TextColumn implements OutputColumn {
   take(): Data {
     const length = this.texts.length
     const valueOffsets = new Int32Array(length + 1)
-    for (let row = 0; row < length; row++) valueOffsets[row + 1] = (valueOffsets[row] as number) + (this.texts[row] as Buffer).length
+    for (let row = 0; row < length; row++)
+      valueOffsets[row + 1] = (valueOffsets[row] as number) + (this.texts[row] as Buffer).length
     const data = Buffer.concat(this.texts)
     this.texts = []
     this.textBytes = 0

@@ -30,7 +30,8 @@ export function surveyArrow(arrow: Arrow, file: OpenFile, maxRows: number): Arro
     if (length > METADATA_BYTES || at + 8 + length > file.bytes) throw cut()
     const message = decode(arrow, read(file, at + 8, length))
     const body = message.bodyLength
-    if (body > BODY_BYTES) throw new DeepWatchError('decoded_too_large', `A batch of the Arrow stream is larger than ${BODY_BYTES} bytes.`)
+    if (body > BODY_BYTES)
+      throw new DeepWatchError('decoded_too_large', `A batch of the Arrow stream is larger than ${BODY_BYTES} bytes.`)
     at += 8 + length + body
     if (body < 0 || at > file.bytes) throw cut()
     if (message.isSchema()) {
@@ -40,9 +41,13 @@ export function surveyArrow(arrow: Arrow, file: OpenFile, maxRows: number): Arro
     if (message.isRecordBatch()) {
       const { length: count, compression } = message.header()
       if (compression !== null && compression !== undefined) {
-        throw new DeepWatchError('source_unreadable', 'Compressed Arrow streams are not read; send the batches uncompressed.')
+        throw new DeepWatchError(
+          'source_unreadable',
+          'Compressed Arrow streams are not read; send the batches uncompressed.',
+        )
       }
-      if (!(count >= 0) || (rows += count) > maxRows) {
+      rows += count
+      if (!(count >= 0) || rows > maxRows) {
         throw new DeepWatchError('decoded_too_large', `The Arrow stream has more than ${maxRows} rows.`)
       }
     }
@@ -88,7 +93,10 @@ function read(file: OpenFile, at: number, length: number): Uint8Array {
 }
 
 function cut(): DeepWatchError {
-  return new DeepWatchError('source_unreadable', 'The Arrow stream is not whole: it must end with its end-of-stream marker.')
+  return new DeepWatchError(
+    'source_unreadable',
+    'The Arrow stream is not whole: it must end with its end-of-stream marker.',
+  )
 }
 
 function damaged(): DeepWatchError {

@@ -45,7 +45,15 @@ interface Mapping {
 
 /** Decides how a field is read. Nested and exotic types become text and are of kind `other`. */
 export function arrowColumn(arrow: Arrow, field: Field, index: number): ArrowColumn {
-  const { kind, type, sql, plain = false, convert = same, expression = (v) => v, precisionLoss = false } = mappingOf(arrow, field.type)
+  const {
+    kind,
+    type,
+    sql,
+    plain = false,
+    convert = same,
+    expression = (v) => v,
+    precisionLoss = false,
+  } = mappingOf(arrow, field.type)
   const column: RelationColumn = {
     name: field.name,
     type: sql,
@@ -59,7 +67,14 @@ export function arrowColumn(arrow: Arrow, field: Field, index: number): ArrowCol
 }
 
 /** Copies rows of a column of one batch into a chunk. */
-export function writeArrow(chunk: DuckDBDataChunk, at: number, { plain, convert }: ArrowColumn, vector: Vector | null, from: number, rows: number): void {
+export function writeArrow(
+  chunk: DuckDBDataChunk,
+  at: number,
+  { plain, convert }: ArrowColumn,
+  vector: Vector | null,
+  from: number,
+  rows: number,
+): void {
   const data = vector?.data[0]
   if (!plain || data === undefined) {
     writeColumn(chunk, at, rows, (row) => {
@@ -87,15 +102,27 @@ function mappingOf(arrow: Arrow, type: DataType): Mapping {
   }
   if (arrow.DataType.isDecimal(type)) {
     const { precision, scale } = type
-    return { kind: 'number', type: DOUBLE, sql: `DECIMAL(${precision},${scale})`, convert: (value) => decimal(value as Uint32Array, scale) }
+    return {
+      kind: 'number',
+      type: DOUBLE,
+      sql: `DECIMAL(${precision},${scale})`,
+      convert: (value) => decimal(value as Uint32Array, scale),
+    }
   }
   if (arrow.DataType.isBool(type)) return { kind: 'boolean', type: BOOLEAN, sql: 'BOOLEAN' }
   if (arrow.DataType.isTimestamp(type)) return timestamp(arrow, type.unit, type.timezone)
   if (arrow.DataType.isDate(type)) {
     // apache-arrow gives a date as milliseconds.
-    return { kind: 'timestamp', type: DOUBLE, sql: 'TIMESTAMP', convert: Number, expression: (v) => `make_timestamp((${v} * 1000)::bigint)` }
+    return {
+      kind: 'timestamp',
+      type: DOUBLE,
+      sql: 'TIMESTAMP',
+      convert: Number,
+      expression: (v) => `make_timestamp((${v} * 1000)::bigint)`,
+    }
   }
-  if (arrow.DataType.isUtf8(type) || arrow.DataType.isLargeUtf8(type)) return { kind: 'text', type: VARCHAR, sql: 'VARCHAR' }
+  if (arrow.DataType.isUtf8(type) || arrow.DataType.isLargeUtf8(type))
+    return { kind: 'text', type: VARCHAR, sql: 'VARCHAR' }
   if (arrow.DataType.isDictionary(type)) {
     const { plain: _, ...mapping } = mappingOf(arrow, type.dictionary)
     return mapping

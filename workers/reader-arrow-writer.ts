@@ -1,10 +1,10 @@
 import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api'
-import { RecordBatch, RecordBatchStreamWriter, Schema, Struct, Field, makeData } from 'apache-arrow'
+import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from 'apache-arrow'
 import { FRAME } from '../src/reader-frames.ts'
 import { type OutputColumn, outputColumn } from './reader-arrow-columns.ts'
 import type { Database } from './reader-database.ts'
 import { send } from './reader-pipe.ts'
-import type { ScoredStatement } from './reader-scored.ts'
+import type { ScoredStatement } from './reader-plan-scored.ts'
 import { quoteName, statement } from './reader-statements.ts'
 
 /** Rows of a batch; a multiple of the database's chunks. */
@@ -66,14 +66,24 @@ async function* batches(
       if (count > 0) column.add(chunk, index, count)
     })
     rows += count
-    if (rows > 0 && (proven || rows >= BATCH_ROWS || columns.some((column) => column.textBytes > BATCH_TEXT_BYTES))) yield flush()
+    if (rows > 0 && (proven || rows >= BATCH_ROWS || columns.some((column) => column.textBytes > BATCH_TEXT_BYTES)))
+      yield flush()
     // An empty source still has a schema, which the writer sends with its first batch.
     if (proven && counter.rows === 0) yield flush()
     if (proven) return
     if (++chunks % COLLECT_EVERY === 0) globalThis.gc?.()
   }
   // The stream broke off: only a whole statement tells why.
-  await database.rows(statement('features-check', { counts: 'count(l0)::varchar', lanes: '1 as l0', columns: '1', relation: `(${sql})`, window: 'true' }), values as Record<string, DuckDBValue>)
+  await database.rows(
+    statement('features-check', {
+      counts: 'count(l0)::varchar',
+      lanes: '1 as l0',
+      columns: '1',
+      relation: `(${sql})`,
+      window: 'true',
+    }),
+    values as Record<string, DuckDBValue>,
+  )
   throw new Error('the stream ended early')
 }
 

@@ -2,8 +2,8 @@ import type { DuckDBDataChunk } from '@duckdb/node-api'
 import type { RecordBatch, RecordBatchStreamReader } from 'apache-arrow'
 import { DeepWatchError } from '../src/errors.ts'
 import { formatOf } from '../src/formats/index.ts'
-import { arrowColumn, type ArrowColumn, writeArrow } from './reader-arrow-types.ts'
 import { messagesOf, surveyArrow } from './reader-arrow-messages.ts'
+import { type ArrowColumn, arrowColumn, writeArrow } from './reader-arrow-types.ts'
 import { CHUNK_ROWS, type FeedWalk } from './reader-feed.ts'
 import type { OpenFile } from './reader-files.ts'
 import { COUNTED_POSITION, checkNames, type Relation, type RelationInput } from './reader-relation.ts'
@@ -18,17 +18,26 @@ export async function arrowRelation({ database, files, command }: RelationInput)
   const arrow = await import('apache-arrow')
   const surveys = files.map((file) => surveyArrow(arrow, file, command.maxCells))
   const { fields } = (surveys[0] as (typeof surveys)[0]).schema
-  checkNames(fields.map((field) => field.name), command.maxColumns)
+  checkNames(
+    fields.map((field) => field.name),
+    command.maxColumns,
+  )
   const columns = fields.map((field, index) => arrowColumn(arrow, field, index))
-  const shape = (all: typeof fields): string => all.map((field) => JSON.stringify([field.name, String(field.type)])).join()
+  const shape = (all: typeof fields): string =>
+    all.map((field) => JSON.stringify([field.name, String(field.type)])).join()
   surveys.forEach(({ schema }, index) => {
     if (shape(schema.fields) === shape(fields)) return
     const { name } = files[index] as OpenFile
-    throw new DeepWatchError('type_mismatch', `The columns of ${name} are not those of the first file.`, { facts: { file: name } })
+    throw new DeepWatchError('type_mismatch', `The columns of ${name} are not those of the first file.`, {
+      facts: { file: name },
+    })
   })
   const rows = surveys.reduce((sum, each) => sum + each.rows, 0)
   if (rows * columns.length > command.maxCells) {
-    throw new DeepWatchError('decoded_too_large', `The source has ${rows} rows x ${columns.length} columns; at most ${command.maxCells} values are read.`)
+    throw new DeepWatchError(
+      'decoded_too_large',
+      `The source has ${rows} rows x ${columns.length} columns; at most ${command.maxCells} values are read.`,
+    )
   }
   const { feed } = database
   feed.yields(
@@ -77,7 +86,9 @@ class ArrowWalk implements FeedWalk {
     while (this.batch === null || this.at >= this.batch.numRows) {
       if (this.file >= this.files.length) return null
       try {
-        this.reader ??= this.arrow.RecordBatchReader.from(messagesOf(this.files[this.file] as OpenFile)) as RecordBatchStreamReader
+        this.reader ??= this.arrow.RecordBatchReader.from(
+          messagesOf(this.files[this.file] as OpenFile),
+        ) as RecordBatchStreamReader
         const step = this.reader.next()
         this.at = 0
         this.batch = step.done === true ? null : step.value

@@ -49,7 +49,9 @@ function firstRecord(head: Buffer, whole: boolean): string {
     throw new DeepWatchError('source_unreadable', 'A quote in line 1 is never closed.', { facts: { line: 1 } })
   }
   if (end === head.length && !whole) {
-    throw new DeepWatchError('decoded_too_large', `The first line is longer than ${HEADER_BYTES} bytes.`, { facts: { line: 1 } })
+    throw new DeepWatchError('decoded_too_large', `The first line is longer than ${HEADER_BYTES} bytes.`, {
+      facts: { line: 1 },
+    })
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(head.subarray(start, end))

@@ -4,7 +4,14 @@ import { formatOf } from '../src/formats/index.ts'
 import type { ColumnKind } from '../src/reader-types.ts'
 import { type CsvHeader, readHeader } from './reader-csv-header.ts'
 import type { Database } from './reader-database.ts'
-import { COUNTED_POSITION, checkNames, type Relation, type RelationColumn, type RelationInput, show } from './reader-relation.ts'
+import {
+  COUNTED_POSITION,
+  checkNames,
+  type Relation,
+  type RelationColumn,
+  type RelationInput,
+  show,
+} from './reader-relation.ts'
 import { fill, quoteText, statement } from './reader-statements.ts'
 
 /** Rows whose values say what a column is, when no model says it. A later value that is something else is an error. */
@@ -43,7 +50,10 @@ export async function csvRelation({ database, files, command }: RelationInput): 
   return {
     columns,
     rows: null,
-    from: relationText(header, columns.map((column) => SQL_TYPES[column.kind])),
+    from: relationText(
+      header,
+      columns.map((column) => SQL_TYPES[column.kind]),
+    ),
     values,
     position: COUNTED_POSITION,
   }
@@ -65,8 +75,14 @@ async function findKinds(
     `count(*) filter (where lower(f${index}) in ('true', 'false'))::double`,
     `count(*) filter (where regexp_full_match(f${index}, ${quoteText(TIME)}) and try_cast(f${index} as timestamptz) is not null)::double`,
   ])
-  const relation = relationText(header, header.names.map(() => 'VARCHAR'))
-  const [found] = await database.rows(statement('csv-kinds', { kinds: counts.join(', '), relation }), { ...values, rows: BigInt(rows) })
+  const relation = relationText(
+    header,
+    header.names.map(() => 'VARCHAR'),
+  )
+  const [found] = await database.rows(statement('csv-kinds', { kinds: counts.join(', '), relation }), {
+    ...values,
+    rows: BigInt(rows),
+  })
   open.forEach((index, at) => {
     const [all, numbers, booleans, times] = (found as number[]).slice(at * 4, at * 4 + 4)
     if (all === 0) return
@@ -81,16 +97,24 @@ function relationText({ delimiter }: CsvHeader, types: readonly string[]): strin
 
 function checkSame(first: CsvHeader, other: CsvHeader, file: string): void {
   if (other.delimiter !== first.delimiter && first.names.length > 1) {
-    throw new DeepWatchError('type_mismatch', `The file ${file} has another delimiter than the first one.`, { facts: { file } })
+    throw new DeepWatchError('type_mismatch', `The file ${file} has another delimiter than the first one.`, {
+      facts: { file },
+    })
   }
   first.names.forEach((name, index) => {
     if (other.names[index] !== name) {
-      throw new DeepWatchError('unknown_column', `The header of ${file} is not that of the first file: column ${show(name)} is not in its place.`, {
-        facts: { column: name.slice(0, 200), file },
-      })
+      throw new DeepWatchError(
+        'unknown_column',
+        `The header of ${file} is not that of the first file: column ${show(name)} is not in its place.`,
+        {
+          facts: { column: name.slice(0, 200), file },
+        },
+      )
     }
   })
   if (other.names.length !== first.names.length) {
-    throw new DeepWatchError('unknown_column', `The file ${file} has more columns than the first one.`, { facts: { file } })
+    throw new DeepWatchError('unknown_column', `The file ${file} has more columns than the first one.`, {
+      facts: { file },
+    })
   }
 }

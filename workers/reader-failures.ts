@@ -7,7 +7,8 @@ import type { Failure } from '../src/reader-frames.ts'
  * looked at, and of a CSV error the line number.
  */
 export function failureOf(error: unknown, format: FormatId): Failure {
-  if (error instanceof DeepWatchError) return { code: error.code, detail: error.message, facts: error.facts, fatal: false }
+  if (error instanceof DeepWatchError)
+    return { code: error.code, detail: error.message, facts: error.facts, fatal: false }
   const message = error instanceof Error ? error.message : String(error)
   const unreadable: ErrorCode = format === 'parquet' ? 'parquet_unreadable' : 'source_unreadable'
   if (/INTERNAL Error|FATAL Error|database has been invalidated/.test(message)) {
@@ -43,7 +44,8 @@ function csvFailure(message: string): Failure {
     const all = column === undefined ? facts : { ...facts, column: column.slice(0, 200) }
     return { ...failure('type_mismatch', `${named}${where} is not of the column's type.`), facts: all }
   }
-  if (/Maximum line size/i.test(message)) return { ...failure('decoded_too_large', `A line is too long${where}.`), facts }
+  if (/Maximum line size/i.test(message))
+    return { ...failure('decoded_too_large', `A line is too long${where}.`), facts }
   return { ...failure('source_unreadable', `The CSV text could not be read${where}.`), facts }
 }
 

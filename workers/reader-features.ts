@@ -97,7 +97,14 @@ class LaneFiller {
     }
   }
 
-  private fill(lane: LaneSource, at: number, column: Float64Array | null, times: Float64Array | null, from: number, rows: number): void {
+  private fill(
+    lane: LaneSource,
+    at: number,
+    column: Float64Array | null,
+    times: Float64Array | null,
+    from: number,
+    rows: number,
+  ): void {
     const { values } = this.writer
     if (column !== null) values.set(column.subarray(from, from + rows), at)
     else if ('timeContext' in lane) this.context?.fill(lane.timeContext, times as Float64Array, from, rows, values, at)
@@ -125,8 +132,12 @@ function checkLabels(values: Float64Array, at: number, rows: number, name: strin
   for (let row = 0; row < rows; row++) {
     const value = values[at + row] as number
     if (value === 0 || value === 1 || Number.isNaN(value)) continue
-    throw new DeepWatchError('type_mismatch', `The label column ${show(name)} has a value that is not true, false, 0, 1 or null.`, {
-      facts: { column: name.slice(0, 200), firstRows: [first + row] },
-    })
+    throw new DeepWatchError(
+      'type_mismatch',
+      `The label column ${show(name)} has a value that is not true, false, 0, 1 or null.`,
+      {
+        facts: { column: name.slice(0, 200), firstRows: [first + row] },
+      },
+    )
   }
 }

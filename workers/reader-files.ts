@@ -26,7 +26,10 @@ export function openFiles(files: readonly CommandFile[]): OpenFile[] {
     const fd = openOne(path, name)
     const now = identityOf(fstatSync(fd, { bigint: true }))
     const same =
-      now.dev === identity.dev && now.ino === identity.ino && now.size === identity.size && now.mtimeNs === identity.mtimeNs
+      now.dev === identity.dev &&
+      now.ino === identity.ino &&
+      now.size === identity.size &&
+      now.mtimeNs === identity.mtimeNs
     if (!same) {
       closeSync(fd)
       throw new DeepWatchError('source_changed', `The file ${name} changed before it was read.`)

@@ -42,7 +42,8 @@ export class JsonLines {
         continue
       }
       this.line++
-      const bytes = this.line === 1 && line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? line.subarray(3) : line
+      const bytes =
+        this.line === 1 && line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? line.subarray(3) : line
       if (!isBlank(bytes)) return this.parse(bytes)
     }
   }
@@ -72,7 +73,9 @@ export class JsonLines {
   private fill(): void {
     const left = this.end - this.start
     if (left > LINE_BYTES) {
-      throw new DeepWatchError('decoded_too_large', `Line ${this.line + 1} is longer than ${LINE_BYTES} bytes.`, { facts: this.place(1) })
+      throw new DeepWatchError('decoded_too_large', `Line ${this.line + 1} is longer than ${LINE_BYTES} bytes.`, {
+        facts: this.place(1),
+      })
     }
     const room = left + READ_BYTES > this.buffer.length ? Buffer.allocUnsafe(2 * (left + READ_BYTES)) : this.buffer
     this.buffer.copy(room, 0, this.start, this.end)

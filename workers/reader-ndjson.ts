@@ -4,7 +4,14 @@ import { formatOf } from '../src/formats/index.ts'
 import type { ColumnKind } from '../src/reader-types.ts'
 import { CHUNK_ROWS, type FeedColumn, type FeedWalk, writeColumn } from './reader-feed.ts'
 import { JsonLines, type JsonRow } from './reader-lines.ts'
-import { COUNTED_POSITION, checkNames, type Relation, type RelationColumn, type RelationInput, show } from './reader-relation.ts'
+import {
+  COUNTED_POSITION,
+  checkNames,
+  type Relation,
+  type RelationColumn,
+  type RelationInput,
+  show,
+} from './reader-relation.ts'
 
 type TimeWords = Pick<typeof import('../src/schemas/common.ts'), 'parseTimestamp' | 'formatTimestamp'>
 
@@ -44,7 +51,10 @@ function build(input: RelationInput, words: TimeWords, { keys, rows }: Survey): 
   const given = new Map(command.types?.map((type) => [type.name, type.kind]))
   const columns = names.map((name, index) => describeColumn(name, index, keys.get(name) as Seen, given.get(name)))
   const fed: FeedColumn[] = columns.flatMap(({ kind }, index) => [
-    { name: `v${index}`, type: kind === 'number' || kind === 'timestamp' ? DOUBLE : kind === 'boolean' ? BOOLEAN : VARCHAR },
+    {
+      name: `v${index}`,
+      type: kind === 'number' || kind === 'timestamp' ? DOUBLE : kind === 'boolean' ? BOOLEAN : VARCHAR,
+    },
     { name: `j${index}`, type: VARCHAR },
   ])
   const { feed } = database

@@ -32,9 +32,13 @@ export async function parquetRelation({ database, files, command }: RelationInpu
   if (first.columns > command.maxColumns) checkNames(Array(first.columns).fill(''), command.maxColumns)
   const rows = footers.reduce((sum, footer) => sum + footer.rows, 0)
   if (rows * first.columns > command.maxCells) {
-    throw new DeepWatchError('decoded_too_large', `The source has ${rows} rows x ${first.columns} columns; at most ${command.maxCells} values are read.`, {
-      facts: { rows, columns: first.columns, limit: command.maxCells },
-    })
+    throw new DeepWatchError(
+      'decoded_too_large',
+      `The source has ${rows} rows x ${first.columns} columns; at most ${command.maxCells} values are read.`,
+      {
+        facts: { rows, columns: first.columns, limit: command.maxCells },
+      },
+    )
   }
   const names = await topLevelNames(database, paths[0] as string)
   const partitions = [...new Set(files.flatMap((file) => Object.keys(file.partitions)))]
@@ -52,20 +56,32 @@ export async function parquetRelation({ database, files, command }: RelationInpu
       type: type.length > LONGEST_TYPE ? `${type.slice(0, LONGEST_TYPE)}…` : type,
       kind: kindOfType(type),
       partition: false,
-      precisionLoss: type === 'BIGINT' || type === 'UBIGINT' ? rounded.has(name) : type === 'HUGEINT' || type === 'UHUGEINT',
+      precisionLoss:
+        type === 'BIGINT' || type === 'UBIGINT' ? rounded.has(name) : type === 'HUGEINT' || type === 'UHUGEINT',
       expression: quoteName(name),
       sql: type,
     }
   })
   const virtual = !names.some((name) => ['file_index', 'file_row_number'].includes(foldCase(name)))
   if (own.length > 0 && !virtual) {
-    throw new DeepWatchError('duplicate_column', 'A partitioned folder cannot have a column file_index or file_row_number.')
+    throw new DeepWatchError(
+      'duplicate_column',
+      'A partitioned folder cannot have a column file_index or file_row_number.',
+    )
   }
   const values: Record<string, ReturnType<typeof listValue>> = { files: listValue(paths) }
   own.forEach((key, index) => {
     values[`partition${index}`] = listValue(files.map((file) => file.partitions[key] ?? null))
     const expression = `($partition${index}::varchar[])[file_index::bigint + 1]`
-    columns.push({ name: key, type: 'VARCHAR', sql: 'VARCHAR', kind: 'text', partition: true, precisionLoss: false, expression })
+    columns.push({
+      name: key,
+      type: 'VARCHAR',
+      sql: 'VARCHAR',
+      kind: 'text',
+      partition: true,
+      precisionLoss: false,
+      expression,
+    })
   })
   return {
     columns,
@@ -130,7 +146,10 @@ async function checkChunks(database: Database, paths: readonly string[]): Promis
   const rounded = new Set<string>()
   for (const [codec, column, wide] of await database.rows(statement('parquet-chunks'), { files: listValue(paths) })) {
     if (codec !== null && !CODECS.has(String(codec))) {
-      throw new DeepWatchError('parquet_unsupported_codec', `The compression ${String(codec).slice(0, 20)} is not supported.`)
+      throw new DeepWatchError(
+        'parquet_unsupported_codec',
+        `The compression ${String(codec).slice(0, 20)} is not supported.`,
+      )
     }
     if (wide === true) rounded.add(String(column))
   }
@@ -138,7 +157,12 @@ async function checkChunks(database: Database, paths: readonly string[]): Promis
 }
 
 /** Compares the columns of one file with those of the first. */
-async function checkSame(database: Database, files: readonly OpenFile[], index: number, first: Map<string, string>): Promise<void> {
+async function checkSame(
+  database: Database,
+  files: readonly OpenFile[],
+  index: number,
+  first: Map<string, string>,
+): Promise<void> {
   const { path, name: file } = files[index] as OpenFile
   const names = await topLevelNames(database, path)
   checkNames(names, names.length)
@@ -147,14 +171,22 @@ async function checkSame(database: Database, files: readonly OpenFile[], index: 
     const here = types.get(name)
     const there = first.get(name)
     if (here === undefined || there === undefined) {
-      throw new DeepWatchError('unknown_column', `Not every file of the source has the column ${show(name)}: compare ${file} with the first.`, {
-        facts: { column: name.slice(0, 200), file },
-      })
+      throw new DeepWatchError(
+        'unknown_column',
+        `Not every file of the source has the column ${show(name)}: compare ${file} with the first.`,
+        {
+          facts: { column: name.slice(0, 200), file },
+        },
+      )
     }
     if (here !== there) {
-      throw new DeepWatchError('type_mismatch', `The column ${show(name)} has another type in ${file} than in the first file.`, {
-        facts: { column: name.slice(0, 200), file },
-      })
+      throw new DeepWatchError(
+        'type_mismatch',
+        `The column ${show(name)} has another type in ${file} than in the first file.`,
+        {
+          facts: { column: name.slice(0, 200), file },
+        },
+      )
     }
   }
 }
@@ -166,7 +198,7 @@ async function checkSame(database: Database, files: readonly OpenFile[], index: 
 function positionOf(virtual: boolean, footers: readonly Footer[]): string {
   if (!virtual) return COUNTED_POSITION
   if (footers.length === 1) return 'file_row_number'
-  let start = 0
-  const starts = footers.map((footer) => (start += footer.rows) - footer.rows)
+  const starts: number[] = [0]
+  for (const { rows } of footers) starts.push((starts.at(-1) as number) + rows)
   return `file_row_number + ([${starts.join(', ')}]::bigint[])[file_index::bigint + 1]`
 }

@@ -1,5 +1,5 @@
 import { writevSync } from 'node:fs'
-import { FRAME, type Failure, frameHeader } from '../src/reader-frames.ts'
+import { type Failure, FRAME, frameHeader } from '../src/reader-frames.ts'
 
 const ANSWERS = 3
 
@@ -26,7 +26,8 @@ export function send(kind: number, ...parts: readonly Uint8Array[]): void {
 function rest(parts: Uint8Array[], written: number): Uint8Array[] {
   let at = 0
   let skip = written
-  while (at < parts.length && skip >= (parts[at] as Uint8Array).byteLength) skip -= (parts[at++] as Uint8Array).byteLength
+  while (at < parts.length && skip >= (parts[at] as Uint8Array).byteLength)
+    skip -= (parts[at++] as Uint8Array).byteLength
   const left = parts.slice(at)
   if (left.length > 0 && skip > 0) left[0] = (left[0] as Uint8Array).subarray(skip)
   return left

@@ -41,7 +41,9 @@ export class Needed {
 
   /** The inner select list; something must be selected even when nothing is needed. */
   get list(): string {
-    return this.expressions.length === 0 ? '1' : this.expressions.map((expression, i) => `${expression} as c${i}`).join(', ')
+    return this.expressions.length === 0
+      ? '1'
+      : this.expressions.map((expression, i) => `${expression} as c${i}`).join(', ')
   }
 }
 
@@ -78,7 +80,9 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
   const padding = results.map((_, index) => (index === text ? "''" : '0::double')).join(', ')
   const values = { ...relation.values, ...window.values }
   return {
-    sql: counted ? statement('features-counted', { lanes: list, ...slots }) : statement('features', { lanes: list, padding, ...slots }),
+    sql: counted
+      ? statement('features-counted', { lanes: list, ...slots })
+      : statement('features', { lanes: list, padding, ...slots }),
     values,
     checkSql: statement('features-check', {
       lanes: results.map((expression, index) => `${expression} as l${index}`).join(', '),
@@ -129,7 +133,9 @@ export function windowCondition(
   if (window.from !== null) parts.push(compare('>=', window.from))
   if (window.to !== null) parts.push(compare('<', window.to))
   for (const { from, to } of window.exclude) {
-    const outside = [from === null ? null : compare('<', from), to === null ? null : compare('>=', to)].filter((part) => part !== null)
+    const outside = [from === null ? null : compare('<', from), to === null ? null : compare('>=', to)].filter(
+      (part) => part !== null,
+    )
     parts.push(outside.length === 0 ? 'false' : `(${outside.join(' or ')})`)
   }
   return { condition: parts.join(' and '), values }
@@ -141,7 +147,8 @@ function echo(needed: Needed, columns: readonly RelationColumn[]): string {
 }
 
 function requireTime(column: RelationColumn | null): RelationColumn {
-  if (column === null) throw new DeepWatchError('missing_timestamp', 'The source has no timestamp column, which is needed here.')
+  if (column === null)
+    throw new DeepWatchError('missing_timestamp', 'The source has no timestamp column, which is needed here.')
   if (column.kind === 'timestamp') return column
   throw new DeepWatchError('type_mismatch', `The column ${show(column.name)} is not a timestamp.`, {
     facts: { column: column.name.slice(0, 200) },

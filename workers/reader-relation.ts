@@ -60,14 +60,21 @@ export function kindOfType(type: string): ColumnKind {
  */
 export function checkNames(names: readonly string[], maxColumns: number): void {
   if (names.length > maxColumns) {
-    throw new DeepWatchError('too_many_columns', `The source has ${names.length} columns; at most ${maxColumns} are read.`, {
-      facts: { columns: names.length, limit: maxColumns },
-    })
+    throw new DeepWatchError(
+      'too_many_columns',
+      `The source has ${names.length} columns; at most ${maxColumns} are read.`,
+      {
+        facts: { columns: names.length, limit: maxColumns },
+      },
+    )
   }
   const seen = new Map<string, string>()
   for (const name of names) {
     if (name === '' || name.includes('\0')) {
-      throw new DeepWatchError('invalid_column_name', name === '' ? 'A column has no name.' : 'A column name contains NUL.')
+      throw new DeepWatchError(
+        'invalid_column_name',
+        name === '' ? 'A column has no name.' : 'A column name contains NUL.',
+      )
     }
     const key = foldCase(name)
     const other = seen.get(key)
@@ -89,7 +96,9 @@ export function foldCase(name: string): string {
 export function columnOf(relation: Relation, name: string): RelationColumn {
   const column = relation.columns.find((each) => each.name === name)
   if (column === undefined) {
-    throw new DeepWatchError('unknown_column', `The source has no column ${show(name)}.`, { facts: { column: clip(name) } })
+    throw new DeepWatchError('unknown_column', `The source has no column ${show(name)}.`, {
+      facts: { column: clip(name) },
+    })
   }
   return column
 }

@@ -4,20 +4,11 @@ import { DeepWatchError } from '../src/errors.ts'
 import type { ScoredQuery } from '../src/reader-types.ts'
 import type { Database } from './reader-database.ts'
 import { CHUNK_ROWS, type FeedWalk } from './reader-feed.ts'
-import { Needed, windowCondition } from './reader-plan.ts'
-import { columnOf, foldCase, type Relation, type RelationColumn } from './reader-relation.ts'
-import { quoteName, quoteText, statement } from './reader-statements.ts'
+import { planScored } from './reader-plan-scored.ts'
+import type { Relation } from './reader-relation.ts'
+import { quoteText, statement } from './reader-statements.ts'
 
-/** Our own output; replaced when it is written again. */
-const OWN = new Set(['anomaly_score', 'is_anomaly'])
 const READ_ROWS = 128 * CHUNK_ROWS
-
-/** A statement for the source with its scores, and the names of its columns. */
-export interface ScoredStatement {
-  readonly sql: string
-  readonly values: Readonly<Record<string, DuckDBValue>>
-  readonly columns: readonly RelationColumn[]
-}
 
 /** Writes the scored source as Parquet. The rows are counted by the statement itself; see `sql/scored.sql`. */
 export async function writeScored(
@@ -51,22 +42,6 @@ export async function streamScored(database: Database, relation: Relation, query
   } finally {
     scores.close()
   }
-}
-
-function planScored(relation: Relation, query: ScoredQuery): ScoredStatement {
-  const needed = new Needed()
-  const columns = relation.columns.filter((column) => !OWN.has(foldCase(column.name)))
-  const named = columns.map((column) => `r.${needed.add(column.expression)} as ${quoteName(column.name)}`)
-  const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
-  const window = windowCondition(needed, query.window, time)
-  const sql = statement('scored', {
-    columns: named.length === 0 ? '' : `${named.join(', ')},`,
-    source: needed.list,
-    relation: relation.from,
-    window: window.condition,
-    kept: query.anomaliesOnly ? 'not isnan(s.score) and s.score > $threshold' : 'true',
-  })
-  return { sql, values: { ...relation.values, ...window.values, threshold: query.threshold }, columns }
 }
 
 /** The table function `scores()` over a raw file of doubles. */

@@ -18,7 +18,9 @@ export async function spanOf(
   const needed = new Needed()
   const window = windowCondition(needed, query.window, time)
   if (time !== null && time.kind !== 'timestamp') {
-    throw new DeepWatchError('type_mismatch', 'The timestamp column is not a timestamp.', { facts: { column: time.name.slice(0, 200) } })
+    throw new DeepWatchError('type_mismatch', 'The timestamp column is not a timestamp.', {
+      facts: { column: time.name.slice(0, 200) },
+    })
   }
   const micros = time === null ? `'nan'::double` : microseconds(needed, time)
   const sql = statement('span', { micros, columns: needed.list, relation: relation.from, window: window.condition })

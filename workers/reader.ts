@@ -69,14 +69,17 @@ async function completeSource(): Promise<Relation> {
 
 async function describe(): Promise<Description> {
   const { columns, rows } = await source()
-  return { columns: columns.map(({ name, type, kind, partition, precisionLoss, strangers }) => ({
+  return {
+    columns: columns.map(({ name, type, kind, partition, precisionLoss, strangers }) => ({
       name,
       type,
       kind,
       partition,
       precisionLoss,
       ...(strangers === undefined ? {} : { strangers }),
-    })), rows }
+    })),
+    rows,
+  }
 }
 
 async function answer(command: Command): Promise<unknown> {

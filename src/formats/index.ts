@@ -27,7 +27,10 @@ export function recognise(sample: Sample, declared: string | null): Format {
   const expected = declared === null ? null : formatOfMediaType(declared)
   const found = formats.find((format) => format.matches(sample)) ?? null
   if (expected !== null && found !== null && found !== expected) {
-    throw new DeepWatchError('format_mismatch', `The body is declared as ${expected.title} but looks like ${found.title}.`)
+    throw new DeepWatchError(
+      'format_mismatch',
+      `The body is declared as ${expected.title} but looks like ${found.title}.`,
+    )
   }
   // Neither recognised nor contradicted by another format: the declared format's own check has the better words.
   if (found === null) expected?.check?.(sample)

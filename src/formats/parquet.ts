@@ -27,8 +27,7 @@ function check({ head, tail, bytes }: Sample): void {
     throw new DeepWatchError('parquet_encrypted', 'Encrypted Parquet files cannot be read.')
   }
   const footer = tail.length === 8 ? new DataView(tail.buffer, tail.byteOffset, 8).getUint32(0, true) : 0
-  const whole =
-    bytes >= SMALLEST && startsWith(head, 'PAR1') && end === 'PAR1' && footer > 0 && footer <= bytes - 12
+  const whole = bytes >= SMALLEST && startsWith(head, 'PAR1') && end === 'PAR1' && footer > 0 && footer <= bytes - 12
   if (!whole) {
     throw new DeepWatchError('not_parquet', 'The file is not a whole Parquet file: its marks or its footer are wrong.')
   }

@@ -65,11 +65,19 @@ export function createTimeContext(transitions: ZoneTransitions): TimeContext {
     const day = Math.floor(local / DAY_SECONDS)
     const circle = circleOf(lane)
     const period = circle.length
-    const step = period === 7 ? day + EPOCH_DAY_OF_WEEK - 7 * Math.floor((day + EPOCH_DAY_OF_WEEK) / 7) : local - day * DAY_SECONDS
+    const step =
+      period === 7 ? day + EPOCH_DAY_OF_WEEK - 7 * Math.floor((day + EPOCH_DAY_OF_WEEK) / 7) : local - day * DAY_SECONDS
     return circle[step] as number
   }
 
-  function fill(lane: TimeContextLane, micros: Float64Array, from: number, rows: number, out: Float64Array, at: number): void {
+  function fill(
+    lane: TimeContextLane,
+    micros: Float64Array,
+    from: number,
+    rows: number,
+    out: Float64Array,
+    at: number,
+  ): void {
     for (let row = 0; row < rows; row++) out[at + row] = value(lane, micros[from + row] as number)
   }
 

@@ -1,0 +1,32 @@
+import type { DuckDBValue } from '@duckdb/node-api'
+import type { ScoredQuery } from '../src/reader-types.ts'
+import { Needed, windowCondition } from './reader-plan.ts'
+import { columnOf, foldCase, type Relation, type RelationColumn } from './reader-relation.ts'
+import { quoteName, statement } from './reader-statements.ts'
+
+/** Our own output; replaced when it is written again. */
+const OWN = new Set(['anomaly_score', 'is_anomaly'])
+
+/** A statement for the source with its scores, and the names of its columns. */
+export interface ScoredStatement {
+  readonly sql: string
+  readonly values: Readonly<Record<string, DuckDBValue>>
+  readonly columns: readonly RelationColumn[]
+}
+
+/** Plans the source with its scores; see `sql/scored.sql`. Throws `unknown_column`, `missing_timestamp`, `type_mismatch`. */
+export function planScored(relation: Relation, query: ScoredQuery): ScoredStatement {
+  const needed = new Needed()
+  const columns = relation.columns.filter((column) => !OWN.has(foldCase(column.name)))
+  const named = columns.map((column) => `r.${needed.add(column.expression)} as ${quoteName(column.name)}`)
+  const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
+  const window = windowCondition(needed, query.window, time)
+  const sql = statement('scored', {
+    columns: named.length === 0 ? '' : `${named.join(', ')},`,
+    source: needed.list,
+    relation: relation.from,
+    window: window.condition,
+    kept: query.anomaliesOnly ? 'not isnan(s.score) and s.score > $threshold' : 'true',
+  })
+  return { sql, values: { ...relation.values, ...window.values, threshold: query.threshold }, columns }
+}
