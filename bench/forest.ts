@@ -1,0 +1,45 @@
+/** Training and scoring as the service does them, without its doors: pool, reservoirs, detector. */
+import { randomUUID } from 'node:crypto'
+import { findDetector } from '../src/detectors/index.ts'
+import type { Block } from '../src/kernels/block.ts'
+import { emptyProfile, mergeProfiles, varyingLanes } from '../src/kernels/profile.ts'
+import { streams } from '../src/kernels/random.ts'
+import { createReservoir } from '../src/kernels/reservoir.ts'
+import type { Pool, ScoringModel } from '../src/pool.ts'
+
+/** Trains an isolation forest of 100 trees and 256 rows on blocks whose values are all finite. */
+export async function trainForest(pool: Pool, blocks: readonly Block[], seed: number): Promise<ScoringModel> {
+  const detector = findDetector('isolation-forest')
+  const params = detector.params.parse({ type: detector.id, trees: 100, sampleSize: 256 })
+  const features = blocks[0]!.lanes
+  const { count, size } = detector.reservoirs(params)
+  const values = new Float64Array(new SharedArrayBuffer(8 * count * size * features))
+  const reservoirs = Array.from({ length: count }, (_, k) => {
+    const slice = values.subarray(k * size * features, (k + 1) * size * features)
+    return createReservoir({ values: slice, lanes: features, size, seed, stream: streams.sample(k) })
+  })
+  let profile = emptyProfile(features)
+  for (const block of blocks) {
+    const inspection = await pool.inspect(block, features)
+    if (inspection.count > 0) throw new Error('the bench expects finite values')
+    profile = mergeProfiles(profile, inspection.profile)
+    for (const reservoir of reservoirs) reservoir.offer(block, null, block.rows)
+  }
+  const { effective } = detector.resolve(params, { rows: profile.rows, features })
+  const samples = { values, count, size, lanes: features, filled: reservoirs[0]!.filled }
+  const varying = varyingLanes(profile)
+  const bytes = await pool.fit({ detector: detector.id, effective, seed, samples, varying, features })
+  const payload = new SharedArrayBuffer(bytes.byteLength)
+  new Uint8Array(payload).set(bytes)
+  return { key: randomUUID(), detector: detector.id, payload, features, fill: null }
+}
+
+/** Scores all blocks, two in flight. */
+export async function scoreBlocks(pool: Pool, model: ScoringModel, blocks: readonly Block[]): Promise<Float64Array[]> {
+  const results: Promise<Float64Array>[] = []
+  for (const [i, block] of blocks.entries()) {
+    if (i >= 2) await results[i - 2]
+    results.push(pool.score(model, block, { patient: true }).then(({ scores }) => scores))
+  }
+  return Promise.all(results)
+}

@@ -1,0 +1,43 @@
+/** The rival's side of the benches: Python with the newest scikit-learn, in a virtual environment of its own. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+/**
+ * The Python of the environment, which is made on the first call (a download of some 60 MB) and kept.
+ * DEEPWATCH_BENCH_VENV names another place for it.
+ */
+export function preparePython(): string {
+  const folder = process.env['DEEPWATCH_BENCH_VENV'] ?? join(tmpdir(), 'deepwatch-bench-venv')
+  const python = join(folder, 'bin', 'python')
+  if (!existsSync(join(folder, 'ready'))) {
+    execFileSync('python3', ['-m', 'venv', folder], { stdio: 'inherit' })
+    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--upgrade', 'scikit-learn'], { stdio: 'inherit' })
+    execFileSync('touch', [join(folder, 'ready')])
+  }
+  return python
+}
+
+/** A Python program that answers each line of JSON with one. */
+export interface Rival {
+  ask(question: object): Promise<Record<string, unknown>>
+  close(): void
+}
+
+/** Starts a program of this folder, with every library held to one thread. */
+export function startRival(script: URL): Rival {
+  const env = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' }
+  const child: ChildProcess = spawn(preparePython(), [script.pathname], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
+  return {
+    async ask(question) {
+      child.stdin!.write(`${JSON.stringify(question)}\n`)
+      const { value, done } = await lines.next()
+      if (done) throw new Error('the Python side ended')
+      return JSON.parse(value) as Record<string, unknown>
+    },
+    close: () => child.stdin!.end(),
+  }
+}

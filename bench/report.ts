@@ -1,0 +1,45 @@
+/** Where bench results go, and what machine they were measured on. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { arch, availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+import { join } from 'node:path'
+
+/** What a figure depends on beside the code. */
+export function describeMachine() {
+  return {
+    processor: cpus()[0]?.model ?? 'unknown',
+    threads: availableParallelism(),
+    architecture: arch(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    loadAverage: loadavg().map((load) => Math.round(load * 100) / 100),
+    node: process.version,
+  }
+}
+
+/** Writes `bench/results/<name>.json` under the working folder, which is the package root. */
+export function writeResult(name: string, result: object): void {
+  const folder = join(process.cwd(), 'bench', 'results')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`)
+}
+
+/** Prints rows of equal length as a table. */
+export function printTable(rows: readonly (readonly (string | number)[])[]): void {
+  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => String(row[c]).length)))
+  for (const row of rows) console.log(row.map((cell, c) => String(cell).padEnd(widths[c]!)).join('  '))
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+/** Standard deviation of a sample (divided by n - 1). */
+export function deviation(values: readonly number[]): number {
+  const middle = mean(values)
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1))
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const half = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2
+}
