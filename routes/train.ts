@@ -49,7 +49,9 @@ export default async function train(app: FastifyInstance): Promise<void> {
     },
     (request, reply) =>
       withIntake(app, trainSettings, request, reply, async ({ settings, upload }) => {
-        const document = await app.deepwatch.service().training.train(settings, upload, request.gone)
+        const document = await app.deepwatch
+          .service()
+          .training.train(settings, upload, { signal: request.gone, log: request.log })
         return reply
           .code(201)
           .header('location', `/models/${document.model}/versions/${document.version}`)

@@ -1,8 +1,8 @@
 /** Runs the service until it is told to stop. */
-import pino from 'pino'
 import { buildApp } from './app.ts'
 import { type Config, loadConfig } from './config.ts'
 import { DeepWatchError } from './errors.ts'
+import { createLog } from './log.ts'
 
 type Texts = Readonly<Record<string, string | undefined>>
 
@@ -39,17 +39,6 @@ export async function serve(env: Texts, flags: Readonly<Record<string, string>> 
   log.info({ inTime }, 'stopped')
   if (!inTime) process.exit(1)
   return 0
-}
-
-/** JSON lines on standard output. Nothing secret is handed to it; the authorization field is redacted all the same. */
-function createLog(config: Config) {
-  return pino({
-    level: config.LOG_LEVEL,
-    base: { service: 'deepwatch' },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    redact: ['*.authorization', 'headers'],
-  })
 }
 
 function stopSignal(): Promise<string> {

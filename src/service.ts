@@ -85,10 +85,6 @@ export async function startService(config: Config, metrics: Metrics, log: Logger
       onTrained(document, seconds) {
         appeared(document)
         metrics.trained(seconds)
-        log.info(
-          { model: document.model, version: document.version, rows: document.training.rowsUsed, seconds },
-          'trained',
-        )
       },
     })
     const scoring = createScoring({

@@ -35,6 +35,12 @@ export interface TrainingParts {
   readonly onTrained: (document: VersionDocument, seconds: number) => void
 }
 
+/** What work is done for: the request that may go away, and its log. */
+export interface WorkContext {
+  readonly signal: AbortSignal
+  readonly log: { info(facts: object, message: string): void }
+}
+
 export interface Training {
   /** Whether a training would be refused now. */
   readonly saturated: boolean
@@ -46,7 +52,7 @@ export interface Training {
    * `unused_setting`, `insufficient_data`, `too_many_missing`, `no_variance`, `training_too_large`,
    * `source_changed`, and those of `Registry.add`.
    */
-  train(settings: TrainSettings, upload: Source | null, signal: AbortSignal): Promise<VersionDocument>
+  train(settings: TrainSettings, upload: Source | null, context: WorkContext): Promise<VersionDocument>
 }
 
 const trainingsAtOnce = 2
@@ -66,7 +72,7 @@ export function createTraining(parts: TrainingParts): Training {
     get saturated() {
       return gate.saturated
     },
-    train: (settings, upload, signal) => gate.run(() => run(parts, settings, upload, signal), signal),
+    train: (settings, upload, context) => gate.run(() => run(parts, settings, upload, context), context.signal),
   }
 }
 
@@ -74,13 +80,15 @@ async function run(
   parts: TrainingParts,
   settings: TrainSettings,
   upload: Source | null,
-  signal: AbortSignal,
+  { signal, log }: WorkContext,
 ): Promise<VersionDocument> {
   const started = performance.now()
   const opened = await parts.open({ ...settings, upload }, { signal })
   try {
     const document = await trainOn(parts, settings, opened, signal, started)
-    parts.onTrained(document, (performance.now() - started) / 1000)
+    const seconds = (performance.now() - started) / 1000
+    parts.onTrained(document, seconds)
+    log.info({ model: document.model, version: document.version, rows: document.training.rowsUsed, seconds }, 'trained')
     return document
   } finally {
     await opened.close()

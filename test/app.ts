@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pino from 'pino'
 import { afterAll } from 'vitest'
 import { type App, buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
+import { createLog } from '../src/log.ts'
 
 /** A started app that listens on a free loopback port. */
 export interface TestApp {
@@ -24,7 +24,7 @@ export async function startApp(settings: Readonly<Record<string, string>> = {}):
   const log: Record<string, unknown>[] = []
   const sink = { write: (line: string) => void log.push(JSON.parse(line) as Record<string, unknown>) }
   const config = loadConfig({ PORT: '0', DEEPWATCH_CORES: '2', ...settings, DEEPWATCH_HOME: home })
-  const app = await buildApp(config, pino({ level: 'debug' }, sink))
+  const app = await buildApp(config, createLog({ ...config, LOG_LEVEL: 'debug' }, sink))
   const url = await app.http.listen({ host: config.HOST, port: config.PORT })
   await app.start()
   const stop = () => app.stop()

@@ -1,0 +1,49 @@
+/** The log: JSON lines on standard output, without secrets, row values or the places where files lie. */
+import { fileURLToPath } from 'node:url'
+import pino, { type DestinationStream, type Logger } from 'pino'
+import type { Config } from './config.ts'
+
+// dist/src/log.js is two levels below the package.
+const packageRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+
+/**
+ * Makes the log of a service. Errors are written with their type, code, message and stack, in which the
+ * state folder, the data roots and the package stand as `$home`, `$root` and `$package`.
+ */
+export function createLog(
+  config: Pick<Config, 'LOG_LEVEL' | 'home' | 'roots'>,
+  destination?: DestinationStream,
+): Logger {
+  const places: [string, string][] = [
+    ...config.roots.map((root): [string, string] => [root, '$root']),
+    [config.home, '$home'],
+    [packageRoot, '$package'],
+  ]
+  // The longest first: a root may lie inside the home.
+  places.sort(([a], [b]) => b.length - a.length)
+  const hide = (text: string) =>
+    places.reduce((hidden, [place, name]) => (place.length > 1 ? hidden.replaceAll(place, name) : hidden), text)
+  const options: pino.LoggerOptions = {
+    level: config.LOG_LEVEL,
+    base: { service: 'deepwatch' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: (error: unknown) => describeError(error, hide) },
+    redact: ['*.authorization', 'headers'],
+  }
+  return destination ? pino(options, destination) : pino(options)
+}
+
+const longestStack = 4096
+
+function describeError(error: unknown, hide: (text: string) => string): unknown {
+  if (!(error instanceof Error)) return error === undefined ? undefined : hide(String(error).slice(0, longestStack))
+  const { code, cause } = error as { code?: unknown; cause?: unknown }
+  return {
+    type: error.name,
+    code: typeof code === 'string' ? code : undefined,
+    message: hide(error.message.slice(0, longestStack)),
+    stack: hide((error.stack ?? '').slice(0, longestStack)),
+    cause: cause === undefined ? undefined : describeError(cause, hide),
+  }
+}
