@@ -1,8 +1,8 @@
 import type { Block } from './block.ts'
 import type { Forest } from './forest.ts'
-import { averagePathLengths } from './path-length.ts'
+import { anomalyScore, averagePathLengths, scoreFactor } from './path-length.ts'
 import { rowMarks } from './profile.ts'
-import { loadTile } from './tile.ts'
+import { cleanTile, copyTile } from './tile.ts'
 import { type ForestPlan, layRun, planForest } from './traverse-layout.ts'
 import { createKernel } from './traverse-wasm.ts'
 
@@ -30,8 +30,8 @@ interface Prepared {
   readonly plan: ForestPlan
   readonly features: number
   readonly tileRows: number
-  /** trees * c(psi) */
-  readonly divisor: number
+  /** See `scoreFactor`. */
+  readonly factor: number
   /** The bytes of a run of trees. */
   run(index: number): Uint8Array
 }
@@ -54,11 +54,11 @@ function prepare(forest: Forest): Prepared {
   const lengths = averagePathLengths(psi)
   const lay = (index: number) =>
     layRun(forest, plan, plan.runs[index] as ForestPlan['runs'][number], lengths, 8 * tileRows)
-  const divisor = trees * (lengths[psi] as number)
-  if (plan.bytes > mostKeptBytes) return { plan, features, tileRows, divisor, run: lay }
+  const factor = scoreFactor(trees, psi)
+  if (plan.bytes > mostKeptBytes) return { plan, features, tileRows, factor, run: lay }
   // The runs alone are kept, so that the payload can go when the service drops it.
   const runs = plan.runs.map((_, index) => lay(index))
-  return { plan, features, tileRows, divisor, run: (index) => runs[index] as Uint8Array }
+  return { plan, features, tileRows, factor, run: (index) => runs[index] as Uint8Array }
 }
 
 /**
@@ -101,7 +101,7 @@ export function createForestScorer(read: (payload: Uint8Array) => Forest): Fores
   return {
     score({ key, payload, block, from, to, fill, scores, flags }) {
       const prepared = find(key, payload)
-      const { plan, features, tileRows, divisor } = prepared
+      const { plan, features, tileRows, factor } = prepared
       // The scores serve as the sums until every run of trees was walked.
       scores.fill(0, from, to)
       for (let index = 0; index < plan.runs.length; index++) {
@@ -109,13 +109,14 @@ export function createForestScorer(read: (payload: Uint8Array) => Forest): Fores
         const tile = kernel.tile(features, tileRows)
         for (let start = from; start < to; start += tileRows) {
           const rows = Math.min(tileRows, to - start)
-          loadTile(block, start, rows, features, fill, tile, tileRows, flags, start)
+          copyTile(block, start, rows, features, tile, tileRows)
+          if (!kernel.isFinite(features, tileRows)) cleanTile(tile, tileRows, features, rows, fill, flags, start)
           kernel.addPathLengths(plan.paddedDepth, features, tileRows, scores.subarray(start, start + rows))
         }
       }
       for (let i = from; i < to; i++) {
         const unscored = (flags[i] as number) > rowMarks.filled
-        scores[i] = unscored ? Number.NaN : 2 ** (-(scores[i] as number) / divisor)
+        scores[i] = unscored ? Number.NaN : anomalyScore(scores[i] as number, factor)
       }
     },
   }

@@ -1,4 +1,4 @@
-import { groupRows, linkedWalk, paddedWalk } from './traverse-code.ts'
+import { finiteCheck, groupRows, linkedWalk, paddedWalk } from './traverse-code.ts'
 import { compile, createMemory } from './wasm.ts'
 
 type Walk = ReturnType<typeof compile>
@@ -6,10 +6,12 @@ type Walk = ReturnType<typeof compile>
 /** The compiled kernel of one thread, with a memory that only grows. */
 export interface Kernel {
   /**
-   * The tile to fill: feature f of row r at f * `tileRows` + r, for the rows of one walk. Ask for it
-   * again after `loadTrees`, which may move the memory.
+   * The tile to fill: feature f of row r at f * `tileRows` + r, for the rows of one walk; `tileRows` is a
+   * multiple of 8. Ask for it again after `loadTrees`, which may move the memory.
    */
   tile(features: number, tileRows: number): Float64Array
+  /** Whether the whole tile is finite, what earlier rows left in it included. */
+  isFinite(features: number, tileRows: number): boolean
   /** Puts a run of trees, as `layRun` made it, into the memory. */
   loadTrees(bytes: Uint8Array, features: number, tileRows: number): void
   /**
@@ -29,6 +31,7 @@ const pageBytes = 65_536
 export function createKernel(): Kernel {
   const memory = createMemory()
   const walks = new Map<number, Walk>()
+  const check = compile(finiteCheck(), memory)
   let doubles = new Float64Array(memory.buffer)
   let treeBytes = 0
 
@@ -55,6 +58,11 @@ export function createKernel(): Kernel {
     tile(features, tileRows) {
       reserve(treesStart(features, tileRows))
       return doubles.subarray(tileRows, tileRows * (features + 1))
+    },
+    isFinite(features, tileRows) {
+      // The sums are not in use yet, and the tile begins where they end.
+      check(8 * tileRows, treesStart(features, tileRows), 0)
+      return (doubles[0] as number) + (doubles[1] as number) === 0
     },
     loadTrees(bytes, features, tileRows) {
       const start = treesStart(features, tileRows)

@@ -10,6 +10,7 @@ export type Code = readonly number[]
 /** Types of values. */
 export const i32 = 0x7f
 export const f64 = 0x7c
+export const v128 = 0x7b
 
 const noResult = 0x40
 
@@ -57,6 +58,11 @@ export const constant = (value: number): Code => [0x41, ...signed(value)]
 // The first operand of an access is the alignment as a power of two, a hint.
 export const loadI32 = (offset: number): Code => [0x28, 2, ...unsigned(offset)]
 export const loadF64 = (offset: number): Code => [0x2b, 3, ...unsigned(offset)]
+export const loadF64x2 = (offset: number): Code => [0xfd, 0, 4, ...unsigned(offset)]
+export const storeF64x2 = (offset: number): Code => [0xfd, 11, 4, ...unsigned(offset)]
+export const zeroF64x2: Code = [0xfd, 12, ...Array.from({ length: 16 }, () => 0)]
+export const addF64x2: Code = [0xfd, ...unsigned(0xf0)]
+export const mulF64x2: Code = [0xfd, ...unsigned(0xf2)]
 export const storeF64 = (offset: number): Code => [0x39, 3, ...unsigned(offset)]
 
 /** Runs `body`, and again for as long as `condition` leaves a value other than 0. */
@@ -75,8 +81,8 @@ export interface WasmFunction {
   readonly name: string
   /** Number of i32 parameters: locals 0, 1, … */
   readonly params: number
-  /** Number of further i32 locals. */
-  readonly locals: number
+  /** Types of the further locals. */
+  readonly locals: Code
   /** Ends with nothing on the stack. */
   readonly body: Code
 }
@@ -90,7 +96,7 @@ export function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBu
   const types = functions.map(({ params }) => [0x60, ...vector(Array.from({ length: params }, () => [i32])), 0])
   const exported = functions.map(({ name }, index) => [...text(name), 0, ...unsigned(index)])
   const bodies = functions.map(({ locals, body }) => {
-    const code = [...(locals === 0 ? vector([]) : vector([[...unsigned(locals), i32]])), ...body, 0x0b]
+    const code = [...vector(locals.map((type) => [1, type])), ...body, 0x0b]
     return [...unsigned(code.length), ...code]
   })
   return Uint8Array.from([

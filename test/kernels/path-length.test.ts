@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { anomalyScore, averagePathLength, averagePathLengths } from '../../src/kernels/path-length.ts'
+import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../src/kernels/path-length.ts'
 
 /** 2 H(n-1) - 2 (n-1) / n as an exact fraction, rounded once. */
 function exactly(n: number): number {
@@ -54,12 +54,16 @@ describe('the average path length c(n)', () => {
 describe('the anomaly score', () => {
   test('is 0.5 for an average path, 1 for none, and falls with the length', () => {
     const average = averagePathLength(256)
-    expect(anomalyScore(100 * average, 100, 256)).toBeCloseTo(0.5, 15)
-    expect(anomalyScore(0, 100, 256)).toBe(1)
-    expect(anomalyScore(2 * average, 1, 256)).toBeCloseTo(0.25, 15)
+    expect(anomalyScore(100 * average, scoreFactor(100, 256))).toBeCloseTo(0.5, 15)
+    expect(anomalyScore(0, scoreFactor(100, 256))).toBe(1)
+    expect(anomalyScore(2 * average, scoreFactor(1, 256))).toBeCloseTo(0.25, 15)
+    // The formula of the paper, in its own words.
+    for (const sum of [1, 300, 850, 1234.5]) {
+      expect(anomalyScore(sum, scoreFactor(100, 256))).toBeCloseTo(2 ** (-(sum / 100) / average), 14)
+    }
   })
 
   test('stays above 0 for the longest path there can be', () => {
-    expect(anomalyScore(1000 * (32 + averagePathLength(65_536)), 1000, 33)).toBeGreaterThan(0)
+    expect(anomalyScore(1000 * (32 + averagePathLength(65_536)), scoreFactor(1000, 33))).toBeGreaterThan(0)
   })
 })

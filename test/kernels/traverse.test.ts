@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { decodeForest, encodeForest, type Forest, joinTrees, treeOf } from '../../src/kernels/forest.ts'
 import { createForestScorer } from '../../src/kernels/forest-scorer.ts'
-import { anomalyScore, averagePathLength, averagePathLengths } from '../../src/kernels/path-length.ts'
+import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/random.ts'
 import { addPathLengths } from '../../src/kernels/traverse.ts'
 import { layRun, planForest } from '../../src/kernels/traverse-layout.ts'
@@ -71,7 +71,7 @@ function expectTwins(forest: Forest, rows: number[][]): void {
   const flags = new Uint8Array(rows.length)
   const input = { key: 'a', payload: encodeForest(forest), block, from: 0, to: rows.length, fill: null, scores, flags }
   createForestScorer(decodeForest).score(input)
-  expect([...scores]).toEqual(sums.map((sum) => anomalyScore(sum, forest.trees, forest.psi)))
+  expect([...scores]).toEqual(sums.map((sum) => anomalyScore(sum, scoreFactor(forest.trees, forest.psi))))
   for (const score of scores) expect(score > 0 && score <= 1).toBe(true)
 }
 
