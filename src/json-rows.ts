@@ -6,8 +6,8 @@ import { DeepWatchError } from './errors.ts'
 import { type Block, blockRows } from './kernels/block.ts'
 import { createTimeContext, type TimeContext } from './kernels/time-context.ts'
 import type { Column, ColumnKind, Description, FeatureBlock, FeatureQuery, ReadWindow, Span } from './reader-types.ts'
-import { formatTimestamp, parseTimestamp } from './schemas/common.ts'
 import { quote, type Telemetry } from './telemetry.ts'
+import { formatTimestamp, parseTimestamp } from './timestamps.ts'
 
 type Row = Readonly<Record<string, unknown>>
 

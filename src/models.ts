@@ -2,8 +2,8 @@
 import { findDetector } from './detectors/index.ts'
 import { DeepWatchError } from './errors.ts'
 import type { ModelSummary, Quarantined, Registry } from './registry.ts'
-import { modelNamePattern } from './schemas/common.ts'
 import type { VersionDocument } from './schemas/model.ts'
+import { modelNamePattern } from './schemas/model-name.ts'
 
 /** A version document with what changes over time: whether the version serves. */
 export type ShownVersion = VersionDocument & { readonly serving: boolean }

@@ -4,9 +4,9 @@
  */
 import { DeepWatchError } from './errors.ts'
 import type { Column, Description, FeatureLane, ReaderSession, ReadWindow } from './reader-types.ts'
-import { parseTimestamp } from './schemas/common.ts'
 import type { Feature, Roles, Warning } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
+import { parseTimestamp } from './timestamps.ts'
 
 /** A source that can be read as often as needed: a reading process over files, or rows held in memory. */
 export type Telemetry = Pick<ReaderSession, 'describe' | 'span' | 'features' | 'close'>

@@ -2,14 +2,13 @@
 import { createHash } from 'node:crypto'
 import type { EffectiveSettings, ModelShape } from './detectors/detector.ts'
 import { quantiles } from './kernels/profile.ts'
-import { scoreBins } from './kernels/score-histogram.ts'
+import { type ScoreHistogram, scoreBins } from './kernels/score-histogram.ts'
 import type { SourceFacts } from './opening.ts'
 import type { FeatureLane, Span } from './reader-types.ts'
-import { formatTimestamp } from './schemas/common.ts'
 import type { Feature, FeatureProfile, VersionDocument, Warning } from './schemas/model.ts'
 import { detectorSettings, type TrainSettings } from './schemas/train.ts'
 import type { ColumnPlan } from './telemetry.ts'
-import type { TrainingScores } from './training.ts'
+import { formatTimestamp } from './timestamps.ts'
 import { type Drawn, laneName } from './training-samples.ts'
 import type { TimeContextPlan } from './training-time.ts'
 
@@ -20,6 +19,12 @@ export function fitSettings(settings: Pick<TrainSettings, 'detector'>) {
 
 const encoding =
   'hour is the local second of day on a circle: hour_sin, hour_cos = sin, cos of 2*pi*second/86400; dayOfWeek is the local day on a circle: day_of_week_sin, day_of_week_cos = sin, cos of 2*pi*day/7, Monday = 0'
+
+/** The training scores: their histogram and the threshold that follows from them. */
+export interface TrainingScores {
+  readonly histogram: ScoreHistogram
+  readonly threshold: { readonly value: number; readonly exact: boolean; readonly above: number }
+}
 
 /** What `describeVersion` needs to know. */
 export interface VersionFacts {

@@ -9,7 +9,7 @@ import { detectors } from './detectors/index.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate, inOrder } from './flow.ts'
 import { varyingLanes } from './kernels/profile.ts'
-import { createScoreHistogram, type ScoreHistogram } from './kernels/score-histogram.ts'
+import { createScoreHistogram } from './kernels/score-histogram.ts'
 import { createTopScores } from './kernels/top-scores.ts'
 import type { Opened, OpenTelemetry } from './opening.ts'
 import type { Pool } from './pool.ts'
@@ -19,7 +19,7 @@ import type { VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
 import type { Source } from './sources.ts'
 import { planColumns, readWindow } from './telemetry.ts'
-import { describeVersion, fitSettings } from './training-document.ts'
+import { describeVersion, fitSettings, type TrainingScores } from './training-document.ts'
 import { type Drawn, drawSamples, type SamplePlan } from './training-samples.ts'
 import { planTimeContext } from './training-time.ts'
 
@@ -179,12 +179,6 @@ function requireRows(rows: number): void {
   throw new DeepWatchError('insufficient_data', `Training needs at least 2 rows; there are ${rows}.`, {
     facts: { rows, needed: 2 },
   })
-}
-
-/** The training scores: their histogram and the threshold that follows from them. */
-export interface TrainingScores {
-  readonly histogram: ScoreHistogram
-  readonly threshold: { readonly value: number; readonly exact: boolean; readonly above: number }
 }
 
 interface ScoringPass {

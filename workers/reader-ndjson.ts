@@ -13,7 +13,7 @@ import {
   show,
 } from './reader-relation.ts'
 
-type TimeWords = Pick<typeof import('../src/schemas/common.ts'), 'parseTimestamp' | 'formatTimestamp'>
+type TimeWords = Pick<typeof import('../src/timestamps.ts'), 'parseTimestamp' | 'formatTimestamp'>
 
 /** What one key of the rows holds. */
 interface Seen {
@@ -38,7 +38,7 @@ interface Survey {
  * one makes it read on to the end.
  */
 export async function ndjsonRelation(input: RelationInput): Promise<Relation> {
-  const words: TimeWords = await import('../src/schemas/common.ts')
+  const words: TimeWords = await import('../src/timestamps.ts')
   const { types, expect } = input.command
   const wanted = types === null ? null : new Set([...types.map((type) => type.name), ...expect])
   return build(input, words, survey(input, words, wanted))

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
-import { settingsError } from '../schemas/merge.ts'
+import { describeIssue, settingsError } from '../schemas/merge.ts'
 import type { Service } from '../service.ts'
 import { type Intake, type IntakeParts, takeIn } from './intake.ts'
 
@@ -33,7 +33,7 @@ export function readQuery<S extends z.ZodObject>(schema: S, request: FastifyRequ
     if (Array.isArray(value))
       throw new DeepWatchError('duplicate_key', `The query gives ${JSON.stringify(key.slice(0, 100))} more than once.`)
   }
-  const parsed = schema.safeParse(request.query)
+  const parsed = schema.safeParse(request.query, { error: describeIssue })
   if (parsed.success) return parsed.data
   throw settingsError(parsed.error)
 }

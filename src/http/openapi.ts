@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { type ErrorCode, errorTable } from '../errors.ts'
-import { problem } from '../schemas/common.ts'
+import { problem } from '../schemas/problem.ts'
 import type { Answer, Content, Operation } from './operation.ts'
 import { problemMediaType } from './problem.ts'
 

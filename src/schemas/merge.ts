@@ -19,7 +19,8 @@ export function mergeSettings<S extends z.ZodObject>(
   body: Readonly<Record<string, unknown>>,
   readJson: ReadJson,
 ): z.infer<S> {
-  const merged: Record<string, unknown> = { ...body }
+  // Without a prototype, so that a key `__proto__` of the query is one, and refused as such.
+  const merged: Record<string, unknown> = Object.assign(Object.create(null), body)
   for (const [key, text] of Object.entries(query)) {
     if (Array.isArray(text))
       throw new DeepWatchError('duplicate_key', `The query gives ${quoteKey(key)} more than once.`)
@@ -33,7 +34,7 @@ export function mergeSettings<S extends z.ZodObject>(
     }
     merged[key] = value
   }
-  const parsed = schema.safeParse(merged)
+  const parsed = schema.safeParse(merged, { error: describeIssue })
   if (parsed.success) return parsed.data
   if (typeof merged['model'] === 'string' && parsed.error.issues.some((issue) => issue.path[0] === 'model')) {
     throw new DeepWatchError(
@@ -61,12 +62,50 @@ const quoteKey = (key: string) => JSON.stringify(key.slice(0, 100))
 /** `validation_failed` naming each setting that is wrong, at most ten. */
 export function settingsError(error: ZodError): DeepWatchError {
   const issues = error.issues.slice(0, 10).map((issue) => {
-    const at = issue.path.map(String).join('.')
-    if (issue.code === 'unrecognized_keys')
-      return { at: [at, ...issue.keys.slice(0, 5)].filter(Boolean).join('.'), message: 'is not a setting here' }
-    return { at, message: issue.message }
+    const { path, message } = issue.code === 'invalid_union' ? bestOfUnion(issue) : issue
+    const at = [...path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]
+    return { at: at.map(String).join('.').slice(0, 200), message }
   })
   const [first] = issues
-  const detail = first ? `${first.at.slice(0, 200) || 'The body'}: ${first.message}` : 'A setting is not valid.'
+  const detail = first ? `${first.at || 'The settings'}: ${first.message}.` : 'A setting is not valid.'
   return new DeepWatchError('validation_failed', detail, { facts: { issues } })
+}
+
+type Issue = ZodError['issues'][number]
+
+/** What is wrong inside the form that was meant, where one of several was; otherwise what each form asks for. */
+function bestOfUnion(issue: Issue & { code: 'invalid_union' }): { path: PropertyKey[]; message: string } {
+  // A form was meant when everything wrong with it lies deeper than its outside.
+  const meant = issue.errors.find((form) => form.length > 0 && form.every(({ path }) => path.length > 0))
+  if (meant?.[0]) return { path: [...issue.path, ...meant[0].path], message: meant[0].message }
+  const asked = new Set(issue.errors.flatMap((form) => form.slice(0, 1).map(({ message }) => message)))
+  return { path: issue.path, message: asked.size > 0 ? [...asked].join(', or ') : issue.message }
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+}
+const units: Readonly<Record<string, string>> = { string: ' characters', array: ' items' }
+
+/** An issue in our words; a schema that brings words of its own keeps them. */
+export function describeIssue(issue: z.core.$ZodRawIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? 'is needed' : `must be ${kinds[issue.expected] ?? issue.expected}`
+    case 'invalid_value':
+      return `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`
+    case 'too_small':
+      return `must ${units[issue.origin] ? 'have' : 'be'} ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${units[issue.origin] ?? ''}`
+    case 'too_big':
+      return `must ${units[issue.origin] ? 'have' : 'be'} ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${units[issue.origin] ?? ''}`
+    case 'unrecognized_keys':
+      return 'is not a setting here'
+    default:
+      return 'is not valid'
+  }
 }

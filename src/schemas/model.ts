@@ -1,6 +1,7 @@
 /** The version document: everything that is known about one trained version, as `GET` shows it. */
 import { z } from 'zod'
-import { modelName, window } from './common.ts'
+import { modelName } from './model-name.ts'
+import { window } from './time.ts'
 import { roles as roleSettings, threshold } from './train.ts'
 
 export const warning = z

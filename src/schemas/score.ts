@@ -1,6 +1,7 @@
 /** The settings and the answer of `POST /score`. */
 import { z } from 'zod'
-import { columnName, rows, source, window } from './common.ts'
+import { columnName, rows, source } from './source.ts'
+import { window } from './time.ts'
 import { roles } from './train.ts'
 
 /** `web` for the serving version, `web@3` for that one. */

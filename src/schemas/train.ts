@@ -1,7 +1,9 @@
 /** The settings of `POST /train`. */
 import { z } from 'zod'
 import { detectors } from '../detectors/index.ts'
-import { columnName, modelName, rows, source, window } from './common.ts'
+import { modelName } from './model-name.ts'
+import { columnName, rows, source } from './source.ts'
+import { window } from './time.ts'
 
 export const roles = {
   timestamp: columnName

@@ -1,0 +1,26 @@
+/** How telemetry is named or given. */
+import { z } from 'zod'
+
+/** A column is named as the source names it; the source is the judge of which names exist. */
+export const columnName = z.string().min(1).max(10_000)
+
+export const source = z
+  .strictObject({
+    path: z
+      .union([z.string().min(1).max(4096), z.array(z.string().min(1).max(4096)).min(1).max(100_000)])
+      .describe(
+        'A file, a folder of Parquet files, or a list of files. Relative paths are looked up in each data root.',
+      ),
+  })
+  .meta({ examples: [{ path: 'web.parquet' }] })
+
+/** A row of telemetry as JSON: column name to value. Checked by a loop where it is used, not cell by cell here. */
+export const rows = z
+  .array(
+    z.custom<Record<string, unknown>>(
+      (row) => typeof row === 'object' && row !== null && !Array.isArray(row),
+      'must be an object',
+    ),
+  )
+  .describe('Telemetry: one object per observation.')
+  .meta({ examples: [[{ cpu: 0.31, latency_ms: 12.4 }]] })
