@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { detector } from '../../src/detectors/isolation-forest.ts'
 import { encodeForest, joinTrees } from '../../src/kernels/forest.ts'
+import { createRandom } from '../../src/kernels/random.ts'
 import type { Tree } from '../../src/kernels/tree.ts'
 import { blockOf, normalRows } from '../kernels/blocks.ts'
 import { scoreAll, train } from './train.ts'
@@ -94,4 +96,14 @@ test('a feature that is constant in training never splits, even if it varies lat
   const { payload } = train(detector, blockOf(normalRows(300, 3).map(([a, b]) => [a!, 4, b!])), 1, { trees: 20 })
   const used = Array.from({ length: 20 }, (_, t) => detector.tree(payload, t)).flat()
   expect(new Set(used.flatMap((node) => ('feature' in node ? [node.feature] : [])))).toEqual(new Set([0, 2]))
+})
+
+test('a seed gives the same bytes on every machine and in every release', () => {
+  const random = createRandom(1, 1)
+  const rows = Array.from({ length: 3000 }, () => [random.nextFloat(), random.nextFloat() ** 2, random.nextInt(5)])
+  const { payload } = train(detector, blockOf(rows), 2 ** 53 - 1)
+  // Whoever changes this changes what `seed` means for everybody: it needs a new format version.
+  expect(createHash('sha256').update(payload).digest('hex')).toBe(
+    '370baba21a72644e92a15ced77a6dd3cebe271134b034478196b9e92f475aa9f',
+  )
 })
