@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { ErrorCode } from '../src/errors.ts'
 import { noQuery, readQuery } from '../src/http/context.ts'
-import { takeIn } from '../src/http/intake.ts'
+import { takeSettings } from '../src/http/intake.ts'
 import { exampleModel, exampleTree, exampleVersion } from '../src/schemas/examples.ts'
 import { modelList, modelSummary, tree, versionDocument } from '../src/schemas/model.ts'
 
@@ -163,9 +163,9 @@ export default async function models(app: FastifyInstance): Promise<void> {
       },
     },
     async (request, reply) => {
-      const { service, config } = app.deepwatch
-      const { settings } = await takeIn({ sources: service().sources, config }, serving, request, reply, request.gone)
-      return use().serve(request.params.name, settings.version)
+      const models = use()
+      const { version } = await takeSettings(app.deepwatch.config, serving, request, reply)
+      return models.serve(request.params.name, version)
     },
   )
 

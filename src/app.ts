@@ -15,6 +15,7 @@ import { guard } from './http/auth.ts'
 import { observeRequests } from './http/lifecycle.ts'
 import { collectOperations } from './http/openapi.ts'
 import { sendProblem } from './http/problem.ts'
+import { createHttpServer } from './http/server.ts'
 import { answerStrangers } from './http/strangers.ts'
 import { createMetrics } from './metrics.ts'
 import { type Service, startService } from './service.ts'
@@ -52,23 +53,15 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
     trustProxy: false,
     // Bodies are read by `takeIn` with limits and stall times of their own; an upload has no total time.
     bodyLimit: Number.MAX_SAFE_INTEGER,
-    requestTimeout: 0,
-    keepAliveTimeout: 72_000,
+    serverFactory: (handler) => createHttpServer(handler, config.DEEPWATCH_MAX_CONNECTIONS),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: 8192, ignoreTrailingSlash: false },
-    http: {
-      headersTimeout: 10_000,
-      connectionsCheckingInterval: 1_000,
-      maxHeaderSize: 16_384,
-      requireHostHeader: false,
-    },
     frameworkErrors: (error, request, reply) => {
       sendProblem(error, request, reply)
     },
-    clientErrorHandler: answerStrangers,
+    clientErrorHandler: (error, socket) => answerStrangers(error, socket, log),
   }) as unknown as FastifyInstance
-  http.server.maxConnections = config.DEEPWATCH_MAX_CONNECTIONS
 
   http.decorate('deepwatch', {
     service() {

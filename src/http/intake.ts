@@ -8,6 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { Config } from '../config.ts'
 import { DeepWatchError } from '../errors.ts'
+import { formatOfMediaType } from '../formats/index.ts'
 import { parseJson } from '../json.ts'
 import { mergeSettings } from '../schemas/merge.ts'
 import type { Source, Sources } from '../sources.ts'
@@ -37,65 +38,103 @@ const readJson = (bytes: Buffer) => parseJson(bytes)
  * `body_too_large`, `too_many_rows`, `request_timeout`, `incomplete_body`, `unsupported_media_type`, those
  * of `mergeSettings` and of `Sources.fromUpload`.
  */
-export async function takeIn<S extends z.ZodObject>(
+export function takeIn<S extends z.ZodObject>(
   parts: IntakeParts,
   schema: S,
   request: FastifyRequest,
   reply: FastifyReply,
   signal: AbortSignal,
 ): Promise<Intake<z.infer<S>>> {
-  const query = request.query as Record<string, string | string[]>
+  return take(parts.config, request, reply, async (door) => {
+    if (door.type?.essence === 'multipart/form-data') return takeMultipart(parts, schema, door, door.type, signal)
+    return (await takeJson(parts.config, schema, door)) ?? (await takeUpload(parts, schema, door, signal))
+  })
+}
+
+/** Reads a request that takes settings and no telemetry. Errors: those of JSON in `takeIn`. */
+export function takeSettings<S extends z.ZodObject>(
+  config: IntakeParts['config'],
+  schema: S,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<z.infer<S>> {
+  return take(config, request, reply, async (door) => {
+    const taken = await takeJson(config, schema, door)
+    if (!taken) throw new DeepWatchError('unsupported_media_type', 'Settings are taken as application/json.')
+    return taken.settings
+  })
+}
+
+/** A request whose body has not been touched. */
+interface Door {
+  readonly request: FastifyRequest
+  readonly type: MediaType | null
+  readonly query: Record<string, string | string[]>
+  /** Asks for the body where the client waits for that; called when nothing is left that could refuse it unread. */
+  readonly open: () => void
+}
+
+async function take<Result>(
+  config: IntakeParts['config'],
+  request: FastifyRequest,
+  reply: FastifyReply,
+  work: (door: Door) => Promise<Result>,
+): Promise<Result> {
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new DeepWatchError('unsupported_media_type', 'A body with a Content-Encoding is not taken here.')
   }
   const type = parseMediaType(request.headers['content-type'])
-  if (!hasBody(request) && type === null) return { settings: mergeSettings(schema, query, {}, readJson), upload: null }
-  if (request.headers.expect?.toLowerCase() === '100-continue') reply.raw.writeContinue()
-
-  const watch = watchBody(request.raw, parts.config)
+  const query = request.query as Record<string, string | string[]>
+  const open = () => {
+    if (request.headers.expect !== undefined) reply.raw.writeContinue()
+  }
+  const watch = watchBody(request.raw, config)
   try {
-    return await Promise.race([takeBody(parts, schema, request, type, query, signal), watch.failed])
+    return await Promise.race([work({ request, type, query, open }), watch.failed])
   } finally {
     watch.stop()
   }
 }
 
-async function takeBody<S extends z.ZodObject>(
+/** Settings from the query and a JSON body or none at all; null for a body that is something else. */
+async function takeJson<S extends z.ZodObject>(
+  config: IntakeParts['config'],
+  schema: S,
+  { request, type, query, open }: Door,
+): Promise<{ settings: z.infer<S>; upload: null } | null> {
+  if (!hasBody(request) && type === null) return { settings: mergeSettings(schema, query, {}, readJson), upload: null }
+  if (type?.essence !== 'application/json') return null
+  requireUtf8(type)
+  const text = await readBody(request.raw, config.DEEPWATCH_JSON_BYTES, announced(request), open)
+  const body = asSettings(parseJson(text), 'The JSON body')
+  boundRows(body['rows'], config.DEEPWATCH_JSON_ROWS)
+  return { settings: mergeSettings(schema, query, body, readJson), upload: null }
+}
+
+/** A body that is the source itself. */
+async function takeUpload<S extends z.ZodObject>(
   parts: IntakeParts,
   schema: S,
-  request: FastifyRequest,
-  type: MediaType | null,
-  query: Record<string, string | string[]>,
+  { request, query, open }: Door,
   signal: AbortSignal,
 ): Promise<Intake<z.infer<S>>> {
-  if (type?.essence === 'application/json') {
-    requireUtf8(type)
-    const body = asSettings(
-      parseJson(await readBody(request.raw, parts.config.DEEPWATCH_JSON_BYTES, announced(request))),
-      'The JSON body',
-    )
-    boundRows(body['rows'], parts.config.DEEPWATCH_JSON_ROWS)
-    return { settings: mergeSettings(schema, query, body, readJson), upload: null }
-  }
-  if (type?.essence === 'multipart/form-data') return takeMultipart(parts, schema, request, type, query, signal)
-  // Settings are checked before a byte of the upload is kept: they cannot come later.
+  // Type and settings are checked before a byte of the upload is kept: they cannot come later.
+  const mediaType = request.headers['content-type'] ?? null
+  if (mediaType !== null) formatOfMediaType(mediaType)
   const settings = mergeSettings(schema, query, {}, readJson)
   refuseSecondSource(settings)
-  const upload = await parts.sources.fromUpload(request.raw, {
-    mediaType: request.headers['content-type'] ?? null,
-    contentDigest: single(request.headers['content-digest']),
-    signal,
-  })
+  open()
+  const contentDigest = single(request.headers['content-digest'])
+  const upload = await parts.sources.fromUpload(request.raw, { mediaType, contentDigest, signal })
   return { settings, upload }
 }
 
 async function takeMultipart<S extends z.ZodObject>(
   parts: IntakeParts,
   schema: S,
-  request: FastifyRequest,
+  { request, query, open }: Door,
   type: MediaType,
-  query: Record<string, string | string[]>,
   signal: AbortSignal,
 ): Promise<Intake<z.infer<S>>> {
   const boundary = type.parameters.get('boundary') ?? ''
@@ -105,6 +144,7 @@ async function takeMultipart<S extends z.ZodObject>(
       'The boundary is missing, longer than 70 characters or not made of boundary characters.',
     )
   }
+  open()
   let body: Record<string, unknown> = {}
   let settings: z.infer<S> | null = null
   let upload: Source | null = null
@@ -163,11 +203,20 @@ function multipartError(error: unknown): unknown {
     : error
 }
 
-/** Reads a stream that must not be longer than `limit` bytes. `expected` is its announced length, or null. */
-export async function readBody(stream: Readable, limit: number, expected: number | null): Promise<Buffer> {
+/**
+ * Reads a stream that must not be longer than `limit` bytes. `expected` is its announced length, or null;
+ * `open` is called when that is no reason to refuse it.
+ */
+async function readBody(
+  stream: Readable,
+  limit: number,
+  expected: number | null,
+  open: () => void = () => {},
+): Promise<Buffer> {
   const tooLarge = () =>
     new DeepWatchError('body_too_large', `The body is larger than ${limit} bytes.`, { facts: { limit } })
   if (expected !== null && expected > limit) throw tooLarge()
+  open()
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
@@ -219,7 +268,8 @@ function watchBody(
   return { failed, stop: () => clearInterval(timer) }
 }
 
-const hasBody = (request: FastifyRequest) =>
+/** Whether there is a body, as far as its announcement says. */
+export const hasBody = (request: FastifyRequest): boolean =>
   request.headers['transfer-encoding'] !== undefined || (announced(request) ?? 0) > 0
 
 function announced(request: FastifyRequest): number | null {

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
+import { hasBody } from './intake.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -36,8 +37,9 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
       .header('x-request-id', request.id)
       .header('x-content-type-options', 'nosniff')
       .header('cache-control', 'no-store')
-    if (request.raw.httpVersion === '1.1' && !request.headers.host)
-      throw new DeepWatchError('malformed_request', 'The request names no Host.')
+    checkHead(request)
+    // Only POST and PUT have a body that is read: elsewhere it would be drained without end.
+    if (hasBody(request) && request.method !== 'POST' && request.method !== 'PUT') reply.header('connection', 'close')
   })
 
   app.addHook('preParsing', async (request) => {
@@ -63,6 +65,18 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
   return {
     idle: () => (underWay === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))),
   }
+}
+
+const mostFields = 200
+
+/** What HTTP asks of a request's head, and Node is told to leave to us. */
+function checkHead({ headers, raw }: FastifyRequest): void {
+  if (raw.rawHeaders.length > 2 * mostFields)
+    throw new DeepWatchError('headers_too_large', `A request may have ${mostFields} header fields.`)
+  if (raw.httpVersion === '1.1' && !headers.host)
+    throw new DeepWatchError('malformed_request', 'The request names no Host.')
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue')
+    throw new DeepWatchError('expectation_failed', 'The only expectation that can be met is 100-continue.')
 }
 
 /** One line and one measurement per request. The address is never logged: it may carry names and paths. */

@@ -66,15 +66,31 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const row = errorTable[known.code]
   if ('retryAfterSeconds' in row) reply.header('retry-after', String(row.retryAfterSeconds))
   if (known.code === 'unauthorized') reply.header('www-authenticate', 'Bearer realm="deepwatch"')
-  closeIfBodyRemains(request, reply)
-  return reply.code(problem.status).type(problemMediaType).send(JSON.stringify(problem))
+  leaveBody(request, reply)
+  // As bytes, because Fastify would add a charset to a text, and JSON knows none.
+  return reply
+    .code(problem.status)
+    .type(problemMediaType)
+    .send(Buffer.from(JSON.stringify(problem)))
 }
 
-/** A body nobody will read must not be drained without end: the connection ends with the answer. */
-function closeIfBodyRemains(request: FastifyRequest, reply: FastifyReply): void {
-  const announced = Number(request.headers['content-length'] ?? 0)
-  const chunked = request.headers['transfer-encoding'] !== undefined
-  if (!request.raw.readableEnded && (chunked || announced > 65_536)) reply.header('connection', 'close')
+const drainedBytes = 65_536
+const drainMs = 15_000
+
+/**
+ * What becomes of a body nobody will read: a small one is taken off the connection, which stays good for the next
+ * request; the connection of any other ends with the answer.
+ */
+function leaveBody({ headers, raw }: FastifyRequest, reply: FastifyReply): void {
+  if (raw.readableEnded || raw.destroyed) return
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > drainedBytes) {
+    reply.header('connection', 'close')
+    return
+  }
+  const timer = setTimeout(() => raw.destroy(), drainMs).unref()
+  raw.once('close', () => clearTimeout(timer))
+  raw.unpipe()
+  raw.resume()
 }
 
 /** A complete HTTP/1.1 answer for a connection whose request could not even be parsed. */

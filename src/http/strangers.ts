@@ -1,5 +1,6 @@
 /** What is said to connections whose request could not even be parsed. */
 import type { Socket } from 'node:net'
+import type { FastifyBaseLogger } from 'fastify'
 import type { ErrorCode } from '../errors.ts'
 import { rawProblem } from './problem.ts'
 
@@ -9,11 +10,13 @@ const meanings: Readonly<Record<string, [ErrorCode, string]>> = {
 }
 
 /** Answers once with a problem document and closes; a connection that is gone already is left alone. */
-export function answerStrangers(error: Error & { code?: string }, socket: Socket): void {
+export function answerStrangers(error: Error & { code?: string }, socket: Socket, log: FastifyBaseLogger): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
   }
   const [code, detail] = meanings[error.code ?? ''] ?? ['malformed_request', 'This is not a well-formed HTTP request.']
-  socket.end(rawProblem(code, detail, crypto.randomUUID()))
+  const requestId = crypto.randomUUID()
+  log.info({ requestId, code }, 'refused')
+  socket.end(rawProblem(code, detail, requestId))
 }

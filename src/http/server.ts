@@ -1,0 +1,25 @@
+/** The HTTP server below Fastify: its own limits, and nothing that Node would answer on its own. */
+import { createServer, type RequestListener, type Server } from 'node:http'
+
+/** A server that hands every request to `handler`. Bodies have limits and stall times of their own, hence no total time here. */
+export function createHttpServer(handler: RequestListener, maxConnections: number): Server {
+  const server = createServer(
+    {
+      headersTimeout: 10_000,
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: 16_384,
+      requestTimeout: 0,
+      keepAliveTimeout: 72_000,
+      // Missing in HTTP/1.1 it is refused by us, with a problem document.
+      requireHostHeader: false,
+    },
+    handler,
+  )
+  server.maxConnections = maxConnections
+  // Node would drop the fields past a number of its own in silence; they are counted before anything is believed.
+  server.maxHeadersCount = 0
+  // Node would ask for the body before anybody looked at the token, and answer 417 without a word.
+  server.on('checkContinue', handler)
+  server.on('checkExpectation', handler)
+  return server
+}
