@@ -26,6 +26,9 @@ export interface ForestScorer {
 /** Prepared forests kept by one scorer, in bytes: some fifty of 100 trees and 256 rows. */
 const mostKeptBytes = 32 * 1024 * 1024
 
+/** Measured from 1 to 2,000 features: a larger tile is slower, and a much smaller one too. */
+const mostTileBytes = 128 * 1024
+
 interface Prepared {
   readonly plan: ForestPlan
   readonly features: number
@@ -37,13 +40,12 @@ interface Prepared {
 }
 
 /**
- * Rows that go through all trees together, as many as keep the tile in the cache beside a tree. Linked
- * trees are large, so more rows share the cost of fetching one.
+ * Rows that go through all trees together: as many as keep the tile in the cache beside a tree. Large
+ * padded trees are copied before they are walked, and more rows share the cost.
  */
 function tileRowsFor(features: number, plan: ForestPlan): number {
-  const most = plan.paddedDepth > 0 ? 256 : 2048
-  const fitting = 2 ** Math.floor(Math.log2((most * 8 * 64) / (8 * features)))
-  return Math.max(32, Math.min(most, fitting))
+  const fitting = 2 ** Math.floor(Math.log2(mostTileBytes / (8 * features)))
+  return Math.max(32, Math.min(plan.paddedDepth > 8 ? 1024 : 256, fitting))
 }
 
 /** Reads and lays out a forest; one that is too large to keep is laid out again run by run, whenever it is needed. */

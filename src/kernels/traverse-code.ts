@@ -1,7 +1,8 @@
 import {
   addF64x2,
+  type Code,
   constant,
-  f64,
+  copyMemory,
   forEach,
   get,
   i32,
@@ -41,37 +42,43 @@ export const linkedHeaderBytes = 16
 const [treeBase, treesEnd, tileBase, tileEnd, sumsBase] = [0, 1, 2, 3, 4] as const
 /** Locals of both walks; each row's place in the tree is in one of the `groupRows` locals from `place`. */
 const [row, sums, base, leafBase, node, moved, place] = [5, 6, 7, 8, 9, 10, 11] as const
-/** The root's threshold, which all rows of a tree share. */
-const rootThreshold = place + groupRows
-const shape = { params: 5, locals: [...Array.from({ length: 6 + groupRows }, () => i32), f64] }
+const shape = { params: 5, locals: Array.from({ length: 6 + groupRows }, () => i32) }
 
 const increase = (local: number, bytes: number) => [...get(local), ...constant(bytes), op.i32Add, ...set(local)]
 
-/** Leaves 1 or 0: whether row k of the group goes right at the node whose address is in `node`. */
-const goesRight = (k: number) => [
-  ...[...get(row), ...get(node), ...loadI32(8), op.i32Add, ...loadF64(8 * k)],
-  ...[...get(node), ...loadF64(0), op.f64Gt],
+/**
+ * Leaves 1 or 0: whether row k of the group goes right at a node.
+ * @param at leaves the node's address
+ */
+const goesRight = (k: number, at: Code) => [
+  ...[...get(row), ...at, ...loadI32(8), op.i32Add, ...loadF64(8 * k)],
+  ...[...at, ...loadF64(0), op.f64Gt],
 ]
 
-/** Adds the leaf values of a group to its sums. Places count 16 bytes a node, leaf values take 8. */
-const addLeaves = forEach(groupRows, (k) => [
-  ...get(sums),
-  ...[...get(sums), ...loadF64(8 * k)],
-  ...[...get(leafBase), ...get(place + k), ...constant(1), op.i32ShrU, op.i32Add, ...loadF64(0)],
-  op.f64Add,
-  ...storeF64(8 * k),
-])
+/**
+ * Adds the leaf values of a group to its sums.
+ * @param leafValue leaves the leaf value of row k
+ */
+const addLeaves = (leafValue: (k: number) => Code) =>
+  forEach(groupRows, (k) => [
+    ...get(sums),
+    ...[...get(sums), ...loadF64(8 * k), ...leafValue(k), op.f64Add],
+    ...storeF64(8 * k),
+  ])
 
-/** Walks all groups of rows down one tree, `walk` being the way of one group from the root to its leaves. */
-const forEachGroup = (walk: readonly number[]) => [
+/** Places count 16 bytes a node, leaf values take 8. */
+const halfPlace = (k: number) => [...get(place + k), ...constant(1), op.i32ShrU]
+
+/** Walks all groups of rows down one tree, `walk` being the way of one group from the root to its sums. */
+const forEachGroup = (walk: Code) => [
   ...[...get(tileBase), ...set(row), ...get(sumsBase), ...set(sums)],
   ...repeatWhile(
-    [...walk, ...addLeaves, ...increase(sums, 8 * groupRows), ...increase(row, 8 * groupRows)],
+    [...walk, ...increase(sums, 8 * groupRows), ...increase(row, 8 * groupRows)],
     [...get(row), ...get(tileEnd), op.i32LtU],
   ),
 ]
 
-const forEachTree = (tree: readonly number[]) => repeatWhile(tree, [...get(treeBase), ...get(treesEnd), op.i32LtU])
+const forEachTree = (tree: Code) => repeatWhile(tree, [...get(treeBase), ...get(treesEnd), op.i32LtU])
 
 /** Bytes of a padded tree: 2^depth - 1 nodes, then 2^depth leaf values. */
 export function paddedTreeBytes(depth: number): number {
@@ -79,30 +86,36 @@ export function paddedTreeBytes(depth: number): number {
 }
 
 /**
+ * Where a padded tree is copied to before it is walked: at a fixed address a step needs one addition
+ * less, which is worth more than the copy (measured 10 %). With the root's place being 16, a place is
+ * then the address of its node.
+ */
+const slotStart = nodeBytes
+/** Deepest padded trees there is a slot for. */
+export const mostPaddedDepth = 10
+/** First byte of the memory behind the slot. */
+export const slotEnd = slotStart + paddedTreeBytes(mostPaddedDepth)
+
+/**
  * The walk through perfect trees of one depth: a row's place p starts at 1 and becomes
  * 2 p + (x > threshold), without a branch, once per level. Places are kept times 16. The loop over the
- * levels is unrolled (measured 10 % faster), and the root is read once for all rows of a group.
+ * levels is unrolled (measured 10 % faster).
  */
 export function paddedWalk(depth: number): WasmFunction {
+  const doubled = (k: number) => [...get(place + k), ...constant(1), op.i32Shl]
+  // Choosing between both children is shorter in machine code than shifting the comparison's result.
   const step = (k: number) => [
-    ...[...get(place + k), ...get(base), op.i32Add, ...set(node)],
-    ...[...goesRight(k), ...constant(4), op.i32Shl],
-    ...[...get(place + k), ...constant(1), op.i32Shl, op.i32Add, ...set(place + k)],
+    ...[...doubled(k), ...constant(nodeBytes), op.i32Add, ...doubled(k)],
+    ...[...goesRight(k, get(place + k)), op.select, ...set(place + k)],
   ]
-  const firstStep = (k: number) => [
-    ...[...get(node), ...loadF64(8 * k), ...get(rootThreshold), op.f64Gt, ...constant(4), op.i32Shl],
-    ...[...constant(2 * nodeBytes), op.i32Add, ...set(place + k)],
-  ]
-  const leafPlaces = 2 ** depth * nodeBytes
+  const leaves = 2 ** depth
   const tree = [
-    ...[...get(treeBase), ...constant(nodeBytes), op.i32Sub, ...set(base)],
-    // Leaf values begin where the nodes end; the first leaf has the place 2^depth, halved as all are.
-    ...[...get(treeBase), ...constant(nodeBytes * (2 ** depth - 1) - leafPlaces / 2), op.i32Add, ...set(leafBase)],
-    ...[...get(treeBase), ...loadF64(0), ...set(rootThreshold)],
+    ...[...constant(slotStart), ...get(treeBase), ...constant(paddedTreeBytes(depth)), ...copyMemory],
     ...forEachGroup([
-      ...[...get(row), ...get(treeBase), ...loadI32(8), op.i32Add, ...set(node)],
-      ...forEach(groupRows, firstStep),
-      ...forEach(depth - 1, () => forEach(groupRows, step)),
+      ...forEach(groupRows, (k) => [...constant(slotStart), ...set(place + k)]),
+      ...forEach(depth, () => forEach(groupRows, step)),
+      // Leaf values begin at 16 * leaves, where the nodes end; half the place of the first leaf is 8 * leaves.
+      ...addLeaves((k) => [...halfPlace(k), ...loadF64(leafBytes * leaves)]),
     ]),
     ...increase(treeBase, paddedTreeBytes(depth)),
   ]
@@ -117,7 +130,7 @@ export function paddedWalk(depth: number): WasmFunction {
 export function linkedWalk(): WasmFunction {
   const step = (k: number) => [
     ...[...get(place + k), ...get(base), op.i32Add, ...set(node)],
-    ...[...goesRight(k), ...constant(4), op.i32Shl, ...get(node), ...loadI32(12), op.i32Add],
+    ...[...goesRight(k, get(node)), ...constant(4), op.i32Shl, ...get(node), ...loadI32(12), op.i32Add],
     ...set(place + k),
   ]
   const watchedStep = (k: number) => [
@@ -135,6 +148,7 @@ export function linkedWalk(): WasmFunction {
     ...forEachGroup([
       ...forEach(groupRows, (k) => [...constant(0), ...set(place + k)]),
       ...repeatWhile(levels, get(moved)),
+      ...addLeaves((k) => [...get(leafBase), ...halfPlace(k), op.i32Add, ...loadF64(0)]),
     ]),
     ...[...get(treeBase), ...get(treeBase), ...loadI32(4), op.i32Add, ...set(treeBase)],
   ]

@@ -1,4 +1,4 @@
-import { finiteCheck, groupRows, linkedWalk, paddedWalk } from './traverse-code.ts'
+import { finiteCheck, groupRows, linkedWalk, paddedWalk, slotEnd } from './traverse-code.ts'
 import { compile, createMemory } from './wasm.ts'
 
 type Walk = ReturnType<typeof compile>
@@ -23,9 +23,13 @@ export interface Kernel {
 }
 
 const pageBytes = 65_536
+/** Where the sums begin, by the byte and by the float64: a new cache line behind the slot. */
+const sumsStart = Math.ceil(slotEnd / 64) * 64
+const firstSum = sumsStart / 8
 
 /**
- * Makes a kernel. Its memory holds the sums of a tile, the tile, and one run of trees, in this order.
+ * Makes a kernel. Its memory holds a slot for one padded tree, the sums of a tile, the tile, and one run
+ * of trees, in this order.
  * The module of a depth is assembled and compiled when it is first needed: some milliseconds.
  */
 export function createKernel(): Kernel {
@@ -52,17 +56,19 @@ export function createKernel(): Kernel {
     }
   }
 
-  const treesStart = (features: number, tileRows: number) => 8 * tileRows * (features + 1)
+  const tileStart = (tileRows: number) => sumsStart + 8 * tileRows
+  const treesStart = (features: number, tileRows: number) => tileStart(tileRows) + 8 * tileRows * features
 
   return {
     tile(features, tileRows) {
       reserve(treesStart(features, tileRows))
-      return doubles.subarray(tileRows, tileRows * (features + 1))
+      const first = tileStart(tileRows) / 8
+      return doubles.subarray(first, first + tileRows * features)
     },
     isFinite(features, tileRows) {
       // The sums are not in use yet, and the tile begins where they end.
-      check(8 * tileRows, treesStart(features, tileRows), 0)
-      return (doubles[0] as number) + (doubles[1] as number) === 0
+      check(tileStart(tileRows), treesStart(features, tileRows), sumsStart)
+      return (doubles[firstSum] as number) + (doubles[firstSum + 1] as number) === 0
     },
     loadTrees(bytes, features, tileRows) {
       const start = treesStart(features, tileRows)
@@ -71,12 +77,12 @@ export function createKernel(): Kernel {
       treeBytes = bytes.byteLength
     },
     addPathLengths(paddedDepth, features, tileRows, sums) {
-      doubles.set(sums, 0)
+      doubles.set(sums, firstSum)
       const trees = treesStart(features, tileRows)
-      const tile = 8 * tileRows
+      const tile = tileStart(tileRows)
       const rows = Math.ceil(sums.length / groupRows) * groupRows
-      walkOf(paddedDepth)(trees, trees + treeBytes, tile, tile + 8 * rows, 0)
-      sums.set(doubles.subarray(0, sums.length))
+      walkOf(paddedDepth)(trees, trees + treeBytes, tile, tile + 8 * rows, sumsStart)
+      sums.set(doubles.subarray(firstSum, firstSum + sums.length))
     },
   }
 }

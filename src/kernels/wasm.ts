@@ -24,6 +24,8 @@ export const op = {
   i32LtU: 0x49,
   f64Add: 0xa0,
   f64Gt: 0x64,
+  /** Takes a, b and a condition: a when it is not 0, else b. */
+  select: 0x1b,
 } as const
 
 /** Unsigned LEB128; value below 2^32. */
@@ -64,6 +66,9 @@ export const zeroF64x2: Code = [0xfd, 12, ...Array.from({ length: 16 }, () => 0)
 export const addF64x2: Code = [0xfd, ...unsigned(0xf0)]
 export const mulF64x2: Code = [0xfd, ...unsigned(0xf2)]
 export const storeF64 = (offset: number): Code => [0x39, 3, ...unsigned(offset)]
+
+/** Takes target, source and length in bytes. */
+export const copyMemory: Code = [0xfc, 10, 0, 0]
 
 /** Runs `body`, and again for as long as `condition` leaves a value other than 0. */
 export const repeatWhile = (body: Code, condition: Code): Code => [
