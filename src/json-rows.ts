@@ -11,51 +11,52 @@ import { formatTimestamp, parseTimestamp } from './timestamps.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
-/** What one key of the rows holds, counted while its values are gathered. */
+/** What the rows hold under one key, counted in one walk. */
 interface Gathered {
-  /** Number or 0/1 of each row; NaN for null, absent and everything else. */
-  readonly values: Float64Array
   numbers: number
   booleans: number
   texts: number
+  /** Texts that are times; counted up to the first that is none. */
+  times: number
   others: number
   /** First rows whose value is neither number, boolean nor null. */
   readonly strangers: number[]
 }
 
-/** Reads rows held in memory. Nothing is copied but numbers; `close` does nothing. */
-export function readRows(rows: readonly Row[]): Telemetry {
-  let gathered: Map<string, Gathered> | undefined
-  const columns = () => (gathered ??= gather(rows))
+/** Distinct keys that rows may have: every one is looked at, however few rows have it. */
+const mostColumns = 4096
+
+/**
+ * Reads rows held in memory. Nothing is copied; `close` does nothing.
+ * Errors: `too_many_columns`, and those of a reading process.
+ */
+export function readRows(rows: readonly Row[], columnLimit: number = mostColumns): Telemetry {
   let described: Description | undefined
   const describe = () =>
     (described ??= {
-      columns: [...columns()].map(([name, column]) => describeColumn(rows, name, column)),
+      columns: [...gather(rows, columnLimit)].map(([name, column]) => describeColumn(name, column)),
       rows: rows.length,
     })
   return {
     describe: async () => describe(),
     span: async (query) => spanOf(rows, query),
-    features: (query) => features(rows, columns(), query),
+    features: (query) => features(rows, query),
     close: async () => {},
   }
 }
 
-function gather(rows: readonly Row[]): Map<string, Gathered> {
+function gather(rows: readonly Row[], columnLimit: number): Map<string, Gathered> {
   const columns = new Map<string, Gathered>()
   for (let index = 0; index < rows.length; index++) {
     const row = rows[index]!
     for (const name of Object.keys(row)) {
       let column = columns.get(name)
       if (!column) {
-        column = {
-          values: new Float64Array(rows.length).fill(Number.NaN),
-          numbers: 0,
-          booleans: 0,
-          texts: 0,
-          others: 0,
-          strangers: [],
-        }
+        if (columns.size >= columnLimit)
+          throw new DeepWatchError('too_many_columns', `A source may have ${columnLimit} columns.`, {
+            facts: { limit: columnLimit },
+          })
+        column = { numbers: 0, booleans: 0, texts: 0, times: 0, others: 0, strangers: [] }
         columns.set(name, column)
       }
       put(column, index, row[name])
@@ -65,15 +66,14 @@ function gather(rows: readonly Row[]): Map<string, Gathered> {
 }
 
 function put(column: Gathered, index: number, value: unknown): void {
-  if (typeof value === 'number') {
-    column.values[index] = value
-    column.numbers++
-  } else if (typeof value === 'boolean') {
-    column.values[index] = value ? 1 : 0
-    column.booleans++
-  } else if (value !== null) {
-    if (typeof value === 'string') column.texts++
-    else column.others++
+  if (typeof value === 'number') column.numbers++
+  else if (typeof value === 'boolean') column.booleans++
+  else if (value !== null) {
+    if (typeof value !== 'string') column.others++
+    else {
+      if (column.times === column.texts && parseTimestamp(value) !== null) column.times++
+      column.texts++
+    }
     if (column.strangers.length < 3) column.strangers.push(index)
   }
 }
@@ -86,8 +86,8 @@ const typeNames: Readonly<Record<ColumnKind, string>> = {
   other: 'mixed',
 }
 
-function describeColumn(rows: readonly Row[], name: string, column: Gathered): Column {
-  const kind = kindOf(rows, name, column)
+function describeColumn(name: string, column: Gathered): Column {
+  const kind = kindOf(column)
   const { numbers, booleans, texts, others, strangers } = column
   const empty = numbers + booleans + texts + others === 0
   const mixed = numbers + booleans > 0 && texts + others > 0
@@ -95,19 +95,33 @@ function describeColumn(rows: readonly Row[], name: string, column: Gathered): C
   return mixed ? { ...facts, strangers: { values: texts + others, firstRows: strangers } } : facts
 }
 
-function kindOf(rows: readonly Row[], name: string, { numbers, booleans, texts, others }: Gathered): ColumnKind {
+function kindOf({ numbers, booleans, texts, times, others }: Gathered): ColumnKind {
   if (texts + others === 0) return booleans > 0 && numbers === 0 ? 'boolean' : 'number'
   if (numbers + booleans + others > 0) return 'other'
-  const isTime = rows.every((row) => row[name] === undefined || row[name] === null || timeOf(row[name]) !== null)
-  return isTime ? 'timestamp' : 'text'
+  return times === texts ? 'timestamp' : 'text'
+}
+
+/** Reads one key of a row; undefined where the row has it not, also when every object has something of that name. */
+function cellReader(name: string): (row: Row) => unknown {
+  return name in Object.prototype ? (row) => (Object.hasOwn(row, name) ? row[name] : undefined) : (row) => row[name]
+}
+
+/** Number or 0/1 of one key of the row at a position; NaN for null, absent and everything else. */
+function numberReader(rows: readonly Row[], name: string): (position: number) => number {
+  const read = cellReader(name)
+  return (position) => {
+    const value = read(rows[position]!)
+    return typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : Number.NaN
+  }
 }
 
 const timeOf = (value: unknown) => (typeof value === 'string' ? parseTimestamp(value) : null)
 
 /** Epoch microseconds of each row; NaN for null and absent. Another value is `type_mismatch`. */
 function timesOf(rows: readonly Row[], name: string): Float64Array {
+  const read = cellReader(name)
   return Float64Array.from(rows, (row, index) => {
-    const value = row[name]
+    const value = read(row)
     if (value === undefined || value === null) return Number.NaN
     const time = timeOf(value)
     if (time !== null) return time
@@ -149,15 +163,11 @@ function spanOf(
   return { rows: rows.length, rowsInWindow, from: known ? from : null, to: known ? to : null }
 }
 
-async function* features(
-  rows: readonly Row[],
-  columns: ReadonlyMap<string, Gathered>,
-  query: FeatureQuery,
-): AsyncGenerator<FeatureBlock> {
+async function* features(rows: readonly Row[], query: FeatureQuery): AsyncGenerator<FeatureBlock> {
   const times = query.timestamp === undefined ? null : timesOf(rows, query.timestamp)
   const positions = positionsIn(times, query.window)
   const total = positions?.length ?? rows.length
-  const lanes = laneFillers(columns, query, times)
+  const lanes = laneFillers(rows, query, times)
   const most = blockRows(lanes.length)
   for (let first = 0; first < total; first += most) {
     const count = Math.min(most, total - first)
@@ -180,27 +190,26 @@ async function* features(
 
 /** One function per lane, from the position of a row to its value. */
 function laneFillers(
-  columns: ReadonlyMap<string, Gathered>,
+  rows: readonly Row[],
   query: FeatureQuery,
   times: Float64Array | null,
 ): ((position: number) => number)[] {
   const context: TimeContext | null = query.transitions ? createTimeContext(query.transitions) : null
   const fillers = query.features.map((lane) => {
     if ('timeContext' in lane) return (position: number) => context!.value(lane.timeContext, times![position]!)
-    const values = columns.get(lane.name)?.values
-    return (position: number) => values?.[position] ?? Number.NaN
+    return numberReader(rows, lane.name)
   })
   const { row, timestamp, label } = query.lanes ?? {}
   if (row) fillers.push((position) => position)
   if (timestamp) fillers.push((position) => times?.[position] ?? Number.NaN)
-  if (label !== undefined) fillers.push(labelFiller(columns, label))
+  if (label !== undefined) fillers.push(labelFiller(rows, label))
   return fillers
 }
 
-function labelFiller(columns: ReadonlyMap<string, Gathered>, name: string): (position: number) => number {
-  const values = columns.get(name)?.values
+function labelFiller(rows: readonly Row[], name: string): (position: number) => number {
+  const read = numberReader(rows, name)
   return (position) => {
-    const value = values?.[position] ?? Number.NaN
+    const value = read(position)
     if (Number.isNaN(value) || value === 0 || value === 1) return value
     throw new DeepWatchError(
       'type_mismatch',
@@ -214,7 +223,7 @@ function labelFiller(columns: ReadonlyMap<string, Gathered>, name: string): (pos
 function members(row: Row, names: readonly string[]): string {
   return names
     .map((name) => {
-      const value = row[name] ?? null
+      const value = cellReader(name)(row) ?? null
       const time = timeOf(value)
       return `${JSON.stringify(name)}:${JSON.stringify(time === null ? value : formatTimestamp(time))}`
     })

@@ -14,13 +14,14 @@ export const source = z
   })
   .meta({ examples: [{ path: 'web.parquet' }] })
 
-/** A row of telemetry as JSON: column name to value. Checked by a loop where it is used, not cell by cell here. */
+const isRow = (row: unknown) => typeof row === 'object' && row !== null && !Array.isArray(row)
+
+/** A row of telemetry as JSON: column name to value. Values are judged where they are used, and one bad row is enough. */
 export const rows = z
-  .array(
-    z.custom<Record<string, unknown>>(
-      (row) => typeof row === 'object' && row !== null && !Array.isArray(row),
-      'must be an object',
-    ),
-  )
+  .array(z.custom<Record<string, unknown>>())
+  .superRefine((given, context) => {
+    const index = given.findIndex((row) => !isRow(row))
+    if (index !== -1) context.addIssue({ code: 'custom', path: [index], message: 'must be an object' })
+  })
   .describe('Telemetry: one object per observation.')
   .meta({ examples: [[{ cpu: 0.31, latency_ms: 12.4 }]] })
