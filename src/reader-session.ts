@@ -31,6 +31,8 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
       }
     } catch (error) {
       ended = true
+      // A file that was changed under the reader is a better answer than what it did to the reader.
+      if (error instanceof DeepWatchError && error.status === 422) await source.verifyUnchanged()
       throw error
     } finally {
       busy = false

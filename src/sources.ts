@@ -113,6 +113,8 @@ export function createSources(limits: SourceLimits): Sources {
   }
 
   async function fromUpload(stream: Readable, options: UploadOptions): Promise<Source> {
+    // It may fail before it is listened to; its failure is met when it is read.
+    stream.on('error', () => {})
     const writer = await spool.create()
     try {
       await receive(stream, writer, limits, options.signal)

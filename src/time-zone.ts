@@ -8,8 +8,11 @@ import type { ZoneTransitions } from './kernels/time-context.ts'
 const FIRST = 0
 /** 2100-01-01. Later instants use the last offset. */
 const LAST = 4_102_444_800
-/** No zone since 1970 has changed its offset twice within this step. */
-const STEP = 7 * 86_400
+const DAY = 86_400
+/** Looks at the offset are this far apart. Two changes were seven days apart in Recife in October 2000, and will be in Gaza. */
+const STEP = 6 * DAY
+/** Changes fall on the quarter of an hour but for a few before 1973. */
+const QUARTER = 900
 
 const cache = new Map<string, ZoneTransitions>()
 /** A zone's table is about 5 KB; names come from outside, but only valid ones get here. */
@@ -39,8 +42,9 @@ export function zoneTransitions(zone: string): ZoneTransitions {
   const utc = [FIRST]
   const offset = [offsetOf(FIRST)]
   let before = offset[0] as number
-  for (let at = FIRST; at < LAST; at += STEP) {
-    const end = Math.min(at + STEP, LAST)
+  let end: number
+  for (let at = FIRST; at < LAST; at = end) {
+    end = Math.min(at + STEP, LAST)
     const after = offsetOf(end)
     if (after === before) continue
     utc.push(changeBetween(at, end, after, offsetOf))
@@ -53,11 +57,17 @@ export function zoneTransitions(zone: string): ZoneTransitions {
   return transitions
 }
 
-/** The first second in (low, high] at which the offset is `after`. */
+/** The first second in (low, high] at which the offset is `after`: by quarters of an hour, then within one if need be. */
 function changeBetween(low: number, high: number, after: number, offsetOf: (second: number) => number): number {
+  const quarter = bisect(low / QUARTER, high / QUARTER, (at) => offsetOf(at * QUARTER) === after) * QUARTER
+  return offsetOf(quarter - 1) === after ? bisect(quarter - QUARTER, quarter, (at) => offsetOf(at) === after) : quarter
+}
+
+/** The first whole number in (low, high] for which `isAfter` holds, when it does from there on. */
+function bisect(low: number, high: number, isAfter: (at: number) => boolean): number {
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2)
-    if (offsetOf(middle) === after) high = middle
+    if (isAfter(middle)) high = middle
     else low = middle
   }
   return high

@@ -1,4 +1,3 @@
-import type { DuckDBDataChunk } from '@duckdb/node-api'
 import {
   Bool,
   type Data,
@@ -18,6 +17,7 @@ import {
   Uint64,
   Utf8,
 } from 'apache-arrow'
+import { type Chunk, isValid } from './reader-duckdb.ts'
 
 /** A column on its way out: chunks are added, a batch is taken. */
 export interface OutputColumn {
@@ -27,7 +27,7 @@ export interface OutputColumn {
   readonly cast: (name: string) => string
   /** Bytes of text gathered since the last batch. */
   readonly textBytes: number
-  add(chunk: DuckDBDataChunk, column: number, rows: number): void
+  add(chunk: Chunk, column: number, rows: number): void
   /** Everything added since the last time. */
   take(): Data
 }
@@ -98,18 +98,10 @@ class Validity {
   }
 }
 
-interface RawVector {
-  readonly items?: Numbers
-  readonly validity: { readonly data?: unknown; itemValid(row: number): boolean }
-  getItem(row: number): unknown
-}
-
-function vectorOf(chunk: DuckDBDataChunk, column: number): RawVector {
-  return chunk.getColumnVector(column) as unknown as RawVector
-}
-
-function validityOf({ validity }: RawVector): ((row: number) => boolean) | null {
-  return validity.data === null || validity.data === undefined ? null : (row) => validity.itemValid(row)
+/** For `Validity.add`: null when no row of a column is null. */
+function validityOf(chunk: Chunk, column: number): ((row: number) => boolean) | null {
+  const bits = chunk.validity(column)
+  return bits === null ? null : (row) => isValid(bits, row)
 }
 
 class NumberColumn implements OutputColumn {
@@ -118,7 +110,7 @@ class NumberColumn implements OutputColumn {
   readonly cast: (name: string) => string
   readonly textBytes = 0
   private readonly validity = new Validity()
-  private parts: Numbers[] = []
+  private parts: Uint8Array[] = []
   private rows = 0
 
   constructor(name: string, type: DataType, cast: (name: string) => string) {
@@ -127,21 +119,21 @@ class NumberColumn implements OutputColumn {
     this.cast = cast
   }
 
-  add(chunk: DuckDBDataChunk, column: number, rows: number): void {
-    const vector = vectorOf(chunk, column)
-    if (vector.items === undefined) throw new Error('a column is not a vector of numbers')
+  add(chunk: Chunk, column: number, rows: number): void {
+    const width = this.type.ArrayType.BYTES_PER_ELEMENT as number
     // Copied: the chunk's memory is used again.
-    this.parts.push(vector.items.slice(0, rows))
-    this.validity.add(this.rows, rows, validityOf(vector))
+    this.parts.push(chunk.bytes(column, width).slice(0, rows * width))
+    this.validity.add(this.rows, rows, validityOf(chunk, column))
     this.rows += rows
   }
 
   take(): Data {
     const Numbers = this.type.ArrayType as new (length: number) => Numbers
     const data = new Numbers(this.rows)
+    const bytes = new Uint8Array(data.buffer)
     let at = 0
     for (const part of this.parts) {
-      ;(data as { set(values: unknown, at: number): void }).set(part, at)
+      bytes.set(part, at)
       at += part.length
     }
     const taken = makeData({ type: this.type, length: this.rows, ...this.validity.take(), data } as never) as Data
@@ -164,10 +156,10 @@ class BooleanColumn implements OutputColumn {
     this.name = name
   }
 
-  add(chunk: DuckDBDataChunk, column: number, rows: number): void {
-    const vector = vectorOf(chunk, column)
-    this.validity.add(this.rows, rows, validityOf(vector))
-    this.values.add(this.rows, rows, (row) => vector.getItem(row) === true)
+  add(chunk: Chunk, column: number, rows: number): void {
+    const bytes = chunk.bytes(column, 1)
+    this.validity.add(this.rows, rows, validityOf(chunk, column))
+    this.values.add(this.rows, rows, (row) => bytes[row] === 1)
     this.rows += rows
   }
 
@@ -193,11 +185,12 @@ class TextColumn implements OutputColumn {
     this.name = name
   }
 
-  add(chunk: DuckDBDataChunk, column: number, rows: number): void {
-    const vector = vectorOf(chunk, column)
-    this.validity.add(this.texts.length, rows, validityOf(vector))
+  add(chunk: Chunk, column: number, rows: number): void {
+    const valid = validityOf(chunk, column)
+    const texts = chunk.texts(column)
+    this.validity.add(this.texts.length, rows, valid)
     for (let row = 0; row < rows; row++) {
-      const text = Buffer.from((vector.getItem(row) as string | null) ?? '')
+      const text = valid === null || valid(row) ? Buffer.from(texts(row)) : Buffer.alloc(0)
       this.textBytes += text.length
       this.texts.push(text)
     }

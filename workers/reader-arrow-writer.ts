@@ -1,8 +1,8 @@
-import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api'
 import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from 'apache-arrow'
 import { FRAME } from '../src/reader-frames.ts'
 import { type OutputColumn, outputColumn } from './reader-arrow-columns.ts'
 import type { Database } from './reader-database.ts'
+import type { Chunk } from './reader-duckdb.ts'
 import { send } from './reader-pipe.ts'
 import type { ScoredStatement } from './reader-plan-scored.ts'
 import { quoteName, statement } from './reader-statements.ts'
@@ -47,7 +47,7 @@ async function* batches(
     scored: sql,
     padding: columns.map(() => 'null').join(', '),
   })
-  const result = await database.connection.stream(stream, values as Record<string, DuckDBValue>)
+  const result = await database.connection.stream(stream, values)
   let rows = 0
   let chunks = 0
   const flush = (): RecordBatch => {
@@ -58,10 +58,10 @@ async function* batches(
     return new RecordBatch(schema, data)
   }
   for (;;) {
-    const chunk = await result.fetchChunk()
-    if (chunk === null || chunk.rowCount === 0) break
+    const chunk = await result.next()
+    if (chunk === null) break
     const proven = isLast(chunk, columns.length)
-    const count = chunk.rowCount - Number(proven)
+    const count = chunk.rows - Number(proven)
     columns.forEach((column, index) => {
       if (count > 0) column.add(chunk, index, count)
     })
@@ -74,7 +74,7 @@ async function* batches(
     if (++chunks % COLLECT_EVERY === 0) globalThis.gc?.()
   }
   // The stream broke off: only a whole statement tells why.
-  await database.rows(
+  await database.connection.rows(
     statement('features-check', {
       counts: 'count(l0)::varchar',
       lanes: '1 as l0',
@@ -82,11 +82,11 @@ async function* batches(
       relation: `(${sql})`,
       window: 'true',
     }),
-    values as Record<string, DuckDBValue>,
+    values,
   )
   throw new Error('the stream ended early')
 }
 
-function isLast(chunk: DuckDBDataChunk, column: number): boolean {
-  return chunk.getColumnVector(column).getItem(chunk.rowCount - 1) === true
+function isLast(chunk: Chunk, column: number): boolean {
+  return chunk.bytes(column, 1)[chunk.rows - 1] === 1
 }

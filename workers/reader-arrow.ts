@@ -1,10 +1,10 @@
-import type { DuckDBDataChunk } from '@duckdb/node-api'
 import type { RecordBatch, RecordBatchStreamReader } from 'apache-arrow'
 import { DeepWatchError } from '../src/errors.ts'
 import { formatOf } from '../src/formats/index.ts'
 import { messagesOf, surveyArrow } from './reader-arrow-messages.ts'
-import { type ArrowColumn, arrowColumn, writeArrow } from './reader-arrow-types.ts'
-import { CHUNK_ROWS, type FeedWalk } from './reader-feed.ts'
+import { type ArrowColumn, arrowColumn } from './reader-arrow-types.ts'
+import { CHUNK_ROWS, type ChunkTarget } from './reader-duckdb.ts'
+import type { FeedWalk } from './reader-feed.ts'
 import type { OpenFile } from './reader-files.ts'
 import { COUNTED_POSITION, checkNames, type Relation, type RelationInput } from './reader-relation.ts'
 
@@ -70,13 +70,13 @@ class ArrowWalk implements FeedWalk {
     this.columns = columns
   }
 
-  next(chunk: DuckDBDataChunk, wanted: readonly number[]): void {
+  next(target: ChunkTarget, wanted: readonly number[]): void {
     const batch = this.current()
     const rows = batch === null ? 0 : Math.min(CHUNK_ROWS, batch.numRows - this.at)
-    chunk.rowCount = rows
+    target.rows = rows
     if (batch === null) return
     wanted.forEach((number, column) => {
-      writeArrow(chunk, column, this.columns[number] as ArrowColumn, batch.getChildAt(number), this.at, rows)
+      this.columns[number]?.write(target, column, batch.getChildAt(number), this.at)
     })
     this.at += rows
   }

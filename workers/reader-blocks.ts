@@ -5,6 +5,8 @@ import { send } from './reader-pipe.ts'
 
 /** Text of one block; a row of text is bounded by the database's own memory limit before it gets here. */
 const BLOCK_TEXT_BYTES = 128 * 1024 * 1024
+const TEXT_START_BYTES = 1024 * 1024
+const LINE_END = 10
 
 /**
  * Collects rows into full blocks and sends each as one frame, lanes one after the other. Where blocks are cut depends on
@@ -17,7 +19,8 @@ export class BlockWriter {
   /** Rows collected and not sent yet. */
   rows = 0
   private readonly lanes: number
-  private text: string[] | null
+  private readonly hasText: boolean
+  private text: Buffer
   private textBytes = 0
   private decodedBytes = 0
   private readonly maxTextBytes: number
@@ -26,7 +29,8 @@ export class BlockWriter {
     this.lanes = lanes
     this.stride = blockRows(lanes)
     this.values = new Float64Array(this.stride * lanes)
-    this.text = hasText ? [] : null
+    this.hasText = hasText
+    this.text = Buffer.allocUnsafe(hasText ? TEXT_START_BYTES : 0)
     this.maxTextBytes = maxTextBytes
   }
 
@@ -35,15 +39,21 @@ export class BlockWriter {
     return this.stride - this.rows
   }
 
-  /** Adds the text of one row; throws `decoded_too_large`. */
-  addText(line: string): void {
-    const bytes = Buffer.byteLength(line) + 1
-    this.textBytes += bytes
-    this.decodedBytes += bytes
-    if (this.decodedBytes > this.maxTextBytes || this.textBytes > BLOCK_TEXT_BYTES) {
+  /** Adds the text of one row, without a line end in it; throws `decoded_too_large`. */
+  addText(line: Uint8Array): void {
+    const end = this.textBytes + line.byteLength + 1
+    this.decodedBytes += line.byteLength + 1
+    if (this.decodedBytes > this.maxTextBytes || end > BLOCK_TEXT_BYTES) {
       throw new DeepWatchError('decoded_too_large', 'The columns to include hold more text than is allowed.')
     }
-    this.text?.push(line)
+    if (end > this.text.length) {
+      const grown = Buffer.allocUnsafe(Math.max(end, 2 * this.text.length))
+      this.text.copy(grown, 0, 0, this.textBytes)
+      this.text = grown
+    }
+    this.text.set(line, this.textBytes)
+    this.text[end - 1] = LINE_END
+    this.textBytes = end
   }
 
   /** Counts rows whose values were put into `values`, and sends the block when it is full. */
@@ -55,7 +65,8 @@ export class BlockWriter {
   /** Sends what is left, if anything. */
   flush(): void {
     if (this.rows === 0) return
-    const text = this.text === null ? new Uint8Array(0) : Buffer.from(this.text.join('\n'))
+    // The last line needs no end.
+    const text = this.text.subarray(0, this.hasText ? this.textBytes - 1 : 0)
     const head = new Uint8Array(8)
     new DataView(head.buffer).setUint32(0, this.rows, true)
     new DataView(head.buffer).setUint32(4, text.byteLength, true)
@@ -63,7 +74,6 @@ export class BlockWriter {
     if (this.rows === this.stride) lanes.push(bytesOf(this.values, 0, this.values.length))
     else for (let lane = 0; lane < this.lanes; lane++) lanes.push(bytesOf(this.values, lane * this.stride, this.rows))
     send(FRAME.block, head, ...lanes, text)
-    if (this.text !== null) this.text = []
     this.textBytes = 0
     this.rows = 0
   }

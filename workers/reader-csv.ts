@@ -1,4 +1,3 @@
-import { listValue } from '@duckdb/node-api'
 import { DeepWatchError } from '../src/errors.ts'
 import { formatOf } from '../src/formats/index.ts'
 import type { ColumnKind } from '../src/reader-types.ts'
@@ -37,7 +36,7 @@ export async function csvRelation({ database, files, command }: RelationInput): 
   const header = readHeader(files[0] as (typeof files)[0])
   checkNames(header.names, command.maxColumns)
   for (const file of files.slice(1)) checkSame(header, readHeader(file), file.name)
-  const values = { files: listValue(files.map((file) => file.path)) }
+  const values = { files: files.map((file) => file.path) }
   const given = new Map(command.types?.map((type) => [type.name, type.kind]))
   const kinds: (ColumnKind | null)[] = header.names.map((name) => given.get(name) ?? null)
   await findKinds(database, header, kinds, values, SAMPLE_ROWS)
@@ -64,7 +63,7 @@ async function findKinds(
   database: Database,
   header: CsvHeader,
   kinds: (ColumnKind | null)[],
-  values: { files: ReturnType<typeof listValue> },
+  values: { files: string[] },
   rows: number,
 ): Promise<void> {
   const open = kinds.flatMap((kind, index) => (kind === null ? [index] : []))
@@ -79,7 +78,7 @@ async function findKinds(
     header,
     header.names.map(() => 'VARCHAR'),
   )
-  const [found] = await database.rows(statement('csv-kinds', { kinds: counts.join(', '), relation }), {
+  const [found] = await database.connection.rows(statement('csv-kinds', { kinds: counts.join(', '), relation }), {
     ...values,
     rows: BigInt(rows),
   })

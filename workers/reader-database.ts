@@ -1,17 +1,15 @@
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api'
 import type { ReaderStart } from '../src/reader-frames.ts'
+import { Connection } from './reader-duckdb.ts'
 import { Feed } from './reader-feed.ts'
 import { quoteText, statement } from './reader-statements.ts'
 
 /** A database in memory with one connection, for one source. */
 export interface Database {
-  readonly connection: DuckDBConnection
+  readonly connection: Connection
   /** The table function `fed()`. */
   readonly feed: Feed
   /** The table function `scores()`. */
   readonly scores: Feed
-  /** Runs a statement with a bounded result; every error is reported. Values are read by index. */
-  rows(sql: string, values?: Record<string, DuckDBValue>): Promise<DuckDBValue[][]>
 }
 
 /**
@@ -19,7 +17,7 @@ export interface Database {
  * kept: a source is rows in a sequence.
  */
 export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promise<Database> {
-  const instance = await DuckDBInstance.create(':memory:', {
+  const connection = await Connection.open({
     threads: String(threads),
     memory_limit: `${Math.floor(memoryBytes / 1024)}KiB`,
     temp_directory: '',
@@ -28,16 +26,10 @@ export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promi
     autoload_known_extensions: 'false',
     allow_community_extensions: 'false',
   })
-  const connection = await instance.connect()
   for (const name of ['set-time-zone', 'set-progress', 'set-progress-quiet', 'set-progress-at-once'] as const) {
     await connection.run(statement(name))
   }
-  return {
-    connection,
-    feed: new Feed(connection, 'fed'),
-    scores: new Feed(connection, 'scores'),
-    rows: async (sql, values) => (await connection.runAndReadAll(sql, values)).getRows(),
-  }
+  return { connection, feed: new Feed(connection, 'fed'), scores: new Feed(connection, 'scores') }
 }
 
 /** Leaves the database these files and nothing else. Cannot be undone. */

@@ -1,8 +1,6 @@
 import type { RelationColumn } from './reader-relation.ts'
 import { quoteText } from './reader-statements.ts'
 
-const SECOND = '%Y-%m-%dT%H:%M:%S'
-
 /**
  * The SQL expression for `"name":value` of a JSON object. Integers and decimals keep all their digits, what is not a finite
  * number is null, times are RFC 3339 in UTC with a fraction only where there is one, everything exotic is a string.
@@ -23,8 +21,8 @@ function jsonValue({ kind, sql }: RelationColumn, value: string): string {
   }
   if (kind === 'timestamp') {
     const time = sql === 'TIMESTAMP WITH TIME ZONE' ? `(${value} at time zone 'UTC')` : `${value}::timestamp`
-    const text = `rtrim(rtrim(strftime(${time}, '${SECOND}.%f'), '0'), '.')`
-    return `case when isfinite(${value}) then '"' || ${text} || 'Z"' end`
+    // As text a timestamp is RFC 3339 but for the T; formatting it otherwise costs four times as much.
+    return `case when isfinite(${value}) then '"' || replace(${time}::varchar, ' ', 'T') || 'Z"' end`
   }
   return kind === 'text' ? `to_json(${value})::varchar` : `to_json(${value}::varchar)::varchar`
 }

@@ -1,9 +1,9 @@
-import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api'
 import { DeepWatchError } from '../src/errors.ts'
 import { createTimeContext, type TimeContext } from '../src/kernels/time-context.ts'
 import type { FeatureQuery } from '../src/reader-types.ts'
 import { BlockWriter } from './reader-blocks.ts'
 import type { Database } from './reader-database.ts'
+import { type Chunk, TYPE } from './reader-duckdb.ts'
 import { type FeaturePlan, type LaneSource, planFeatures } from './reader-plan.ts'
 import { type Relation, show } from './reader-relation.ts'
 
@@ -35,19 +35,31 @@ export async function streamFeatures(
   return filler.total
 }
 
-/** Reads the stream to its end; whether the end was proven. */
+/**
+ * Reads the stream to its end; whether the end was proven. The next chunk is decoded, on the database's threads, while this
+ * one is put into lanes.
+ */
 async function drain(database: Database, plan: FeaturePlan, filler: LaneFiller): Promise<boolean> {
-  const result = await database.connection.stream(plan.sql, plan.values as Record<string, DuckDBValue>)
+  const result = await database.connection.stream(plan.sql, plan.values)
+  for (const column of plan.doubles)
+    if (result.types[column] !== TYPE.DOUBLE) throw new Error('a lane is not a column of doubles')
   let proven = false
   let chunks = 0
-  for (;;) {
-    const chunk = await result.fetchChunk()
-    const rows = chunk?.rowCount ?? 0
-    if (chunk === null || rows === 0) break
-    if (proven) return false
-    if (plan.proof !== null) proven = chunk.getColumnVector(plan.proof).getItem(rows - 1) === true
-    filler.take(chunk, proven ? rows - 1 : rows)
-    if (++chunks % COLLECT_EVERY === 0) globalThis.gc?.()
+  let ahead = result.next()
+  try {
+    for (;;) {
+      const chunk = await ahead
+      if (chunk === null) break
+      const { rows } = chunk
+      ahead = result.next()
+      if (proven) return false
+      if (plan.proof !== null) proven = chunk.bytes(plan.proof, 1)[rows - 1] === 1
+      filler.take(chunk, proven ? rows - 1 : rows)
+      if (++chunks % COLLECT_EVERY === 0) globalThis.gc?.()
+    }
+  } finally {
+    // Nothing else may run on the connection while a chunk is fetched.
+    await ahead.catch(() => null)
   }
   return plan.proof === null ? filler.total === plan.expected : proven
 }
@@ -56,7 +68,7 @@ async function drain(database: Database, plan: FeaturePlan, filler: LaneFiller):
 async function explain(database: Database, relation: Relation, plan: FeaturePlan): Promise<never> {
   const fed = relation.failure?.()
   if (fed !== undefined && fed !== null) throw fed
-  await database.rows(plan.checkSql, plan.checkValues as Record<string, DuckDBValue>)
+  await database.connection.rows(plan.checkSql, plan.values)
   throw relation.failure?.() ?? new Error('the stream ended early')
 }
 
@@ -76,18 +88,18 @@ class LaneFiller {
     this.context = query.transitions === undefined ? null : createTimeContext(query.transitions)
   }
 
-  take(chunk: DuckDBDataChunk, rows: number): void {
+  take(chunk: Chunk, rows: number): void {
     if ((this.total + rows) * this.plan.lanes.length > this.limits.maxCells) {
       throw new DeepWatchError('decoded_too_large', `The source has more than ${this.limits.maxCells} values.`)
     }
-    const columns = this.plan.lanes.map((lane) => ('column' in lane ? doublesOf(chunk, lane.column) : null))
-    const times = this.plan.time === null ? null : doublesOf(chunk, this.plan.time)
+    const columns = this.plan.lanes.map((lane) => ('column' in lane ? chunk.doubles(lane.column) : null))
+    const times = this.plan.time === null ? null : chunk.doubles(this.plan.time)
     if (times !== null) checkTimes(times, rows)
-    const text = this.plan.text === null ? null : chunk.getColumnVector(this.plan.text)
+    const text = this.plan.text === null ? null : chunk.texts(this.plan.text)
     let from = 0
     while (from < rows) {
       const part = Math.min(rows - from, this.writer.room)
-      for (let row = 0; text !== null && row < part; row++) this.writer.addText(String(text.getItem(from + row)))
+      for (let row = 0; text !== null && row < part; row++) this.writer.addText(text(from + row))
       this.plan.lanes.forEach((lane, index) => {
         this.fill(lane, index * this.writer.stride + this.writer.rows, columns[index] ?? null, times, from, part)
       })
@@ -111,13 +123,6 @@ class LaneFiller {
     else for (let row = 0; row < rows; row++) values[at + row] = this.total + row
     if ('label' in lane && lane.label !== undefined) checkLabels(values, at, rows, lane.label, this.total)
   }
-}
-
-/** The doubles of a chunk's column, as they lie in the database's memory: valid until the next chunk. */
-function doublesOf(chunk: DuckDBDataChunk, column: number): Float64Array {
-  const { items } = chunk.getColumnVector(column) as unknown as { items: unknown }
-  if (!(items instanceof Float64Array)) throw new Error('a lane is not a vector of doubles')
-  return items
 }
 
 function checkTimes(times: Float64Array, rows: number): void {

@@ -1,21 +1,18 @@
-import { type DuckDBConnection, type DuckDBDataChunk, DuckDBTableFunction, type DuckDBType } from '@duckdb/node-api'
-
-/** Rows DuckDB takes at a time. */
-export const CHUNK_ROWS = 2_048
+import type { ChunkTarget, Connection, TYPE } from './reader-duckdb.ts'
 
 /** A column handed to the database, under a name of ours. */
 export interface FeedColumn {
   readonly name: string
-  readonly type: DuckDBType
+  readonly type: (typeof TYPE)[keyof typeof TYPE]
 }
 
 /** One walk over a source that we decode ourselves. */
 export interface FeedWalk {
   /**
-   * Sets the row count of `chunk` and writes the columns of these numbers, in this order. At most `CHUNK_ROWS` rows; 0 is the
-   * end. What it throws ends the statement and is kept as the walk's failure.
+   * Sets the number of rows of `target` and writes the columns of these numbers, in this order; 0 rows are the end. What it
+   * throws ends the statement and is kept as the feed's failure.
    */
-  next(chunk: DuckDBDataChunk, columns: readonly number[]): void
+  next(target: ChunkTarget, columns: readonly number[]): void
 }
 
 /**
@@ -32,33 +29,24 @@ export class Feed {
     throw new Error('nothing is fed')
   }
 
-  constructor(connection: DuckDBConnection, name: string) {
-    connection.registerTableFunction(
-      DuckDBTableFunction.create({
-        name,
-        supportsProjectionPushdown: true,
-        bindFunction: (bind) => {
-          for (const column of this.columns) bind.addResultColumn(column.name, column.type)
-        },
-        initFunction: (init) => {
-          // Rows come in order from one reader.
-          init.setMaxThreads(1)
-          this.failure = null
-          init.setInitData({ walk: this.walk(), columns: init.getColumnIndexes() })
-        },
-        mainFunction: (info, chunk) => {
-          const { walk, columns } = info.getInitData() as { walk: FeedWalk; columns: number[] }
+  constructor(connection: Connection, name: string) {
+    connection.registerTableFunction(name, {
+      columns: () => this.columns,
+      start: (wanted) => {
+        this.failure = null
+        const walk = this.walk()
+        return (target) => {
           try {
-            walk.next(chunk, columns)
-            this.rows += chunk.rowCount
+            walk.next(target, wanted)
+            this.rows += target.rows
+            return true
           } catch (error) {
             this.failure = error
-            // The text goes no further: the failure itself is reported.
-            info.setError('deepwatch:feed')
+            return false
           }
-        },
-      }),
-    )
+        }
+      },
+    })
   }
 
   /** What the next statements get. */
@@ -68,9 +56,20 @@ export class Feed {
   }
 }
 
-/** Writes one column of a chunk, null where `value` gives null. */
-export function writeColumn(chunk: DuckDBDataChunk, at: number, rows: number, value: (row: number) => unknown): void {
-  const vector = chunk.getColumnVector(at) as { setItem(row: number, value: unknown): void; flush(): void }
-  for (let row = 0; row < rows; row++) vector.setItem(row, value(row))
-  vector.flush()
+/** Writes a column of doubles, or of booleans as 0 and 1; null where `value` gives null. */
+export function writeNumbers(
+  target: ChunkTarget,
+  column: number,
+  values: Float64Array<ArrayBuffer> | Uint8Array<ArrayBuffer>,
+  value: (row: number) => number | boolean | null,
+): void {
+  let nulls: Uint8Array | null = null
+  for (let row = 0; row < target.rows; row++) {
+    const each = value(row)
+    if (each === null) {
+      nulls ??= new Uint8Array(target.rows)
+      nulls[row] = 1
+    } else values[row] = Number(each)
+  }
+  target.write(column, values.subarray(0, target.rows), nulls === null ? null : (row) => nulls?.[row] === 0)
 }

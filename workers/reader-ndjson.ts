@@ -1,8 +1,8 @@
-import { BOOLEAN, DOUBLE, type DuckDBDataChunk, VARCHAR } from '@duckdb/node-api'
 import { DeepWatchError } from '../src/errors.ts'
 import { formatOf } from '../src/formats/index.ts'
 import type { ColumnKind } from '../src/reader-types.ts'
-import { CHUNK_ROWS, type FeedColumn, type FeedWalk, writeColumn } from './reader-feed.ts'
+import { CHUNK_ROWS, type ChunkTarget, TYPE } from './reader-duckdb.ts'
+import { type FeedColumn, type FeedWalk, writeNumbers } from './reader-feed.ts'
 import { JsonLines, type JsonRow } from './reader-lines.ts'
 import {
   COUNTED_POSITION,
@@ -51,11 +51,8 @@ function build(input: RelationInput, words: TimeWords, { keys, rows }: Survey): 
   const given = new Map(command.types?.map((type) => [type.name, type.kind]))
   const columns = names.map((name, index) => describeColumn(name, index, keys.get(name) as Seen, given.get(name)))
   const fed: FeedColumn[] = columns.flatMap(({ kind }, index) => [
-    {
-      name: `v${index}`,
-      type: kind === 'number' || kind === 'timestamp' ? DOUBLE : kind === 'boolean' ? BOOLEAN : VARCHAR,
-    },
-    { name: `j${index}`, type: VARCHAR },
+    { name: `v${index}`, type: kind === 'boolean' ? TYPE.BOOLEAN : isDouble(kind) ? TYPE.DOUBLE : TYPE.VARCHAR },
+    { name: `j${index}`, type: TYPE.VARCHAR },
   ])
   const { feed } = database
   feed.yields(fed, () => new JsonWalk(new JsonLines(files), columns, words))
@@ -149,12 +146,23 @@ function describeColumn(name: string, index: number, seen: Seen, given: ColumnKi
   }
 }
 
+function isDouble(kind: ColumnKind): boolean {
+  return kind === 'number' || kind === 'timestamp'
+}
+
+/** A text column takes anything, as JSON text. */
+function textOf(value: unknown): string | null {
+  return value === null || typeof value === 'string' ? value : JSON.stringify(value)
+}
+
 /** Hands rows over: per column its value in the column's type, and its value as JSON text for the echo. */
 class JsonWalk implements FeedWalk {
   private readonly lines: JsonLines
   private readonly columns: readonly RelationColumn[]
   private readonly words: TimeWords
   private first = 0
+  private readonly doubles = new Float64Array(CHUNK_ROWS)
+  private readonly flags = new Uint8Array(CHUNK_ROWS)
 
   constructor(lines: JsonLines, columns: readonly RelationColumn[], words: TimeWords) {
     this.lines = lines
@@ -162,18 +170,25 @@ class JsonWalk implements FeedWalk {
     this.words = words
   }
 
-  next(chunk: DuckDBDataChunk, wanted: readonly number[]): void {
+  next(target: ChunkTarget, wanted: readonly number[]): void {
     const rows: JsonRow[] = []
     while (rows.length < CHUNK_ROWS) {
       const row = this.lines.next()
       if (row === null) break
       rows.push(row)
     }
-    chunk.rowCount = rows.length
+    target.rows = rows.length
     wanted.forEach((number, at) => {
-      const column = this.columns[number >> 1] as RelationColumn
-      const value = number % 2 === 1 ? this.echo : this.reader(column)
-      writeColumn(chunk, at, rows.length, (row) => value((rows[row] as JsonRow)[column.name] ?? null, row))
+      const { name, kind } = this.columns[number >> 1] as RelationColumn
+      const value = (row: number): unknown => (rows[row] as JsonRow)[name] ?? null
+      if (number % 2 === 1) target.writeTexts(at, (row) => this.echo(value(row)))
+      else if (kind === 'text') target.writeTexts(at, (row) => textOf(value(row)))
+      else if (kind === 'other')
+        target.writeTexts(at, (row) => (value(row) === null ? null : JSON.stringify(value(row))))
+      else {
+        const values = kind === 'boolean' ? this.flags : this.doubles
+        writeNumbers(target, at, values, (row) => this.read(value(row), kind, name, row))
+      }
     })
     this.first += rows.length
   }
@@ -183,26 +198,14 @@ class JsonWalk implements FeedWalk {
     return JSON.stringify(time === null ? value : this.words.formatTimestamp(time))
   }
 
-  /** Reads a value as what its column is; text columns take anything, as JSON text. */
-  private reader({ kind, name }: RelationColumn): (value: unknown, row: number) => unknown {
-    if (kind === 'text') return (value) => (value === null || typeof value === 'string' ? value : JSON.stringify(value))
-    if (kind === 'other') return (value) => (value === null ? null : JSON.stringify(value))
-    const time = kind === 'timestamp'
-    const flag = kind === 'boolean'
-    return (value, row) => {
-      if (value === null) return null
-      if (time) {
-        const micros = typeof value === 'string' ? this.words.parseTimestamp(value) : null
-        if (micros !== null) return micros
-      } else if (typeof value === 'boolean') return flag ? value : Number(value)
-      else if (typeof value === 'number') return flag ? this.flag(value, name, row) : value
-      throw this.stranger(name, row)
-    }
-  }
-
-  /** 0 and 1 are booleans too; another number is a stranger. */
-  private flag(value: number, name: string, row: number): boolean {
-    if (value === 0 || value === 1) return value === 1
+  /** Reads a value as what its column is. 0 and 1 are booleans too, and booleans are numbers. */
+  private read(value: unknown, kind: ColumnKind, name: string, row: number): number | boolean | null {
+    if (value === null) return null
+    if (kind === 'timestamp') {
+      const micros = typeof value === 'string' ? this.words.parseTimestamp(value) : null
+      if (micros !== null) return micros
+    } else if (typeof value === 'boolean') return value
+    else if (typeof value === 'number' && (kind === 'number' || value === 0 || value === 1)) return value
     throw this.stranger(name, row)
   }
 

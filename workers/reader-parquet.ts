@@ -1,7 +1,7 @@
-import { listValue } from '@duckdb/node-api'
 import { DeepWatchError } from '../src/errors.ts'
 import { formatOf } from '../src/formats/index.ts'
 import type { Database } from './reader-database.ts'
+import type { Bindable } from './reader-duckdb.ts'
 import type { OpenFile } from './reader-files.ts'
 import {
   COUNTED_POSITION,
@@ -69,9 +69,9 @@ export async function parquetRelation({ database, files, command }: RelationInpu
       'A partitioned folder cannot have a column file_index or file_row_number.',
     )
   }
-  const values: Record<string, ReturnType<typeof listValue>> = { files: listValue(paths) }
+  const values: Record<string, Bindable> = { files: paths }
   own.forEach((key, index) => {
-    values[`partition${index}`] = listValue(files.map((file) => file.partitions[key] ?? null))
+    values[`partition${index}`] = files.map((file) => file.partitions[key] ?? null)
     const expression = `($partition${index}::varchar[])[file_index::bigint + 1]`
     columns.push({
       name: key,
@@ -101,7 +101,7 @@ interface Footer {
 /** One footer per file, in the order of the files. */
 async function readFooters(database: Database, files: readonly OpenFile[]): Promise<Footer[]> {
   const found = new Map<string, Footer>()
-  const rows = await database.rows(statement('parquet-files'), { files: listValue(files.map((file) => file.path)) })
+  const rows = await database.connection.rows(statement('parquet-files'), { files: files.map((file) => file.path) })
   for (const [path, count, columns, encryption, fingerprint] of rows) {
     if (encryption !== null) throw new DeepWatchError('parquet_encrypted', 'Encrypted Parquet files cannot be read.')
     found.set(String(path), { rows: Number(count), columns: Number(columns ?? 0), fingerprint: String(fingerprint) })
@@ -117,7 +117,7 @@ async function readFooters(database: Database, files: readonly OpenFile[]): Prom
 
 /** Names of the top-level columns as they stand in the file: the database renames twins and cuts names at NUL. */
 async function topLevelNames(database: Database, path: string): Promise<string[]> {
-  const elements = await database.rows(statement('parquet-schema'), { file: path })
+  const elements = await database.connection.rows(statement('parquet-schema'), { file: path })
   const names: string[] = []
   let at = 1
   const skip = (): void => {
@@ -134,7 +134,7 @@ async function topLevelNames(database: Database, path: string): Promise<string[]
 
 async function typesOf(database: Database, path: string): Promise<Map<string, string>> {
   const relation = fill(formatOf('parquet').relation, {})
-  const rows = await database.rows(statement('columns', { relation }), { files: listValue([path]) })
+  const rows = await database.connection.rows(statement('columns', { relation }), { files: [path] })
   return new Map(rows.map(([name, type]) => [String(name), String(type)]))
 }
 
@@ -144,7 +144,7 @@ async function typesOf(database: Database, path: string): Promise<Map<string, st
  */
 async function checkChunks(database: Database, paths: readonly string[]): Promise<Set<string>> {
   const rounded = new Set<string>()
-  for (const [codec, column, wide] of await database.rows(statement('parquet-chunks'), { files: listValue(paths) })) {
+  for (const [codec, column, wide] of await database.connection.rows(statement('parquet-chunks'), { files: paths })) {
     if (codec !== null && !CODECS.has(String(codec))) {
       throw new DeepWatchError(
         'parquet_unsupported_codec',

@@ -1,5 +1,5 @@
-import type { DuckDBValue } from '@duckdb/node-api'
 import type { ScoredQuery } from '../src/reader-types.ts'
+import type { Values } from './reader-duckdb.ts'
 import { Needed, windowCondition } from './reader-plan.ts'
 import { columnOf, foldCase, type Relation, type RelationColumn } from './reader-relation.ts'
 import { quoteName, statement } from './reader-statements.ts'
@@ -10,7 +10,7 @@ const OWN = new Set(['anomaly_score', 'is_anomaly'])
 /** A statement for the source with its scores, and the names of its columns. */
 export interface ScoredStatement {
   readonly sql: string
-  readonly values: Readonly<Record<string, DuckDBValue>>
+  readonly values: Values
   readonly columns: readonly RelationColumn[]
 }
 

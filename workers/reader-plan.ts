@@ -1,7 +1,7 @@
-import type { DuckDBValue } from '@duckdb/node-api'
 import { DeepWatchError } from '../src/errors.ts'
 import type { TimeContextLane } from '../src/kernels/time-context.ts'
 import type { FeatureQuery, ReadWindow } from '../src/reader-types.ts'
+import type { Values } from './reader-duckdb.ts'
 import { jsonMember } from './reader-echo.ts'
 import { columnOf, type Relation, type RelationColumn, show } from './reader-relation.ts'
 import { statement } from './reader-statements.ts'
@@ -15,11 +15,12 @@ export type LaneSource =
 /** A statement that streams lanes, and how its result columns become lanes. Decided before anything is read. */
 export interface FeaturePlan {
   readonly sql: string
-  readonly values: Readonly<Record<string, DuckDBValue>>
+  readonly values: Values
   /** The same lanes by a statement that reports every error. */
   readonly checkSql: string
-  readonly checkValues: Readonly<Record<string, DuckDBValue>>
   readonly lanes: readonly LaneSource[]
+  /** Result columns that must be doubles. */
+  readonly doubles: readonly number[]
   /** Result column of the time in epoch microseconds; null when nobody needs it. */
   readonly time: number | null
   /** Result column of the row's text. */
@@ -89,8 +90,8 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
       counts: `bit_xor(hash(${results.map((_, index) => `l${index}`).join(', ')}))::varchar`,
       ...slots,
     }),
-    checkValues: values,
     lanes,
+    doubles: results.flatMap((_, index) => (index === text ? [] : [index])),
     time: timeResult,
     text,
     proof: counted ? null : results.length,

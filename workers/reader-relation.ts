@@ -1,8 +1,8 @@
-import type { DuckDBValue } from '@duckdb/node-api'
 import { DeepWatchError } from '../src/errors.ts'
 import type { OpenCommand } from '../src/reader-frames.ts'
 import type { Column, ColumnKind } from '../src/reader-types.ts'
 import type { Database } from './reader-database.ts'
+import type { Values } from './reader-duckdb.ts'
 import type { OpenFile } from './reader-files.ts'
 
 /** A column of the source with the expression that reads it within the relation. */
@@ -21,7 +21,7 @@ export interface Relation {
   readonly rows: number | null
   /** Table expression with its slots filled; `values` are bound to it. */
   readonly from: string
-  readonly values: Readonly<Record<string, DuckDBValue>>
+  readonly values: Values
   /** Expression for a row's 0-based position in the whole source. */
   readonly position: string
   /** A relation with every column and exact kinds, where this one stopped looking early; null where it did not. */

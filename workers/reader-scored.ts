@@ -1,9 +1,9 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
-import { BOOLEAN, DOUBLE, type DuckDBDataChunk, type DuckDBValue } from '@duckdb/node-api'
 import { DeepWatchError } from '../src/errors.ts'
 import type { ScoredQuery } from '../src/reader-types.ts'
 import type { Database } from './reader-database.ts'
-import { CHUNK_ROWS, type FeedWalk } from './reader-feed.ts'
+import { CHUNK_ROWS, type ChunkTarget, TYPE } from './reader-duckdb.ts'
+import type { FeedWalk } from './reader-feed.ts'
 import { planScored } from './reader-plan-scored.ts'
 import type { Relation } from './reader-relation.ts'
 import { quoteText, statement } from './reader-statements.ts'
@@ -22,8 +22,8 @@ export async function writeScored(
   try {
     const { sql, values } = planScored(relation, query)
     const copy = statement('write-scored', { scored: sql, output: quoteText(outputPath) })
-    const result = await database.connection.run(copy, values as Record<string, DuckDBValue>)
-    return { rows: result.rowsChanged, bytes: statSync(outputPath).size }
+    const rows = await database.connection.run(copy, values)
+    return { rows, bytes: statSync(outputPath).size }
   } catch (error) {
     throw relation.failure?.() ?? error
   } finally {
@@ -48,8 +48,8 @@ export async function streamScored(database: Database, relation: Relation, query
 function feedScores(database: Database, path: string): { close(): void } {
   const fd = openSync(path, 'r')
   const columns = [
-    { name: 'score', type: DOUBLE },
-    { name: 'there', type: BOOLEAN },
+    { name: 'score', type: TYPE.DOUBLE },
+    { name: 'there', type: TYPE.BOOLEAN },
   ]
   database.scores.yields(columns, () => new ScoreWalk(fd))
   return { close: () => closeSync(fd) }
@@ -58,6 +58,7 @@ function feedScores(database: Database, path: string): { close(): void } {
 class ScoreWalk implements FeedWalk {
   private readonly fd: number
   private readonly scores = new Float64Array(READ_ROWS)
+  private readonly there = new Uint8Array(CHUNK_ROWS).fill(1)
   private offset = 0
   private at = 0
   private rows = 0
@@ -66,21 +67,13 @@ class ScoreWalk implements FeedWalk {
     this.fd = fd
   }
 
-  next(chunk: DuckDBDataChunk, wanted: readonly number[]): void {
+  next(target: ChunkTarget, wanted: readonly number[]): void {
     if (this.at === this.rows) this.fill()
     const rows = Math.min(CHUNK_ROWS, this.rows - this.at)
-    chunk.rowCount = rows
-    if (rows === 0) return
+    target.rows = rows
     const part = this.scores.subarray(this.at, this.at + rows)
     wanted.forEach((column, index) => {
-      const vector = chunk.getColumnVector(index) as unknown as {
-        items: Float64Array
-        setItem(row: number, value: boolean): void
-        flush(): void
-      }
-      if (column === 0) vector.items.set(part)
-      else for (let row = 0; row < rows; row++) vector.setItem(row, true)
-      vector.flush()
+      target.write(index, column === 0 ? part : this.there.subarray(0, rows))
     })
     this.at += rows
   }

@@ -103,7 +103,7 @@ async function answer(command: Command): Promise<unknown> {
 
 /** Anything that moves while work is going on: rows read, rows fed, bytes written. A hanging process has no heart beat. */
 function marker(): string {
-  const { rows_processed: rows } = database.connection.progress
+  const rows = database.connection.rowsRead
   const output = opened?.command.outputPath ?? null
   const written = output === null ? 0 : (statSync(output, { throwIfNoEntry: false })?.size ?? 0)
   return `${rows} ${fed?.() ?? 0} ${written}`

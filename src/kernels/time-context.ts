@@ -59,15 +59,17 @@ export function createTimeContext(transitions: ZoneTransitions): TimeContext {
     return second + (offset[cursor] as number)
   }
 
-  function value(lane: TimeContextLane, micros: number): number {
+  function valueOn(circle: Float64Array, micros: number): number {
     if (!(Math.abs(micros) <= EXACT)) return Number.NaN
     const local = localSecond(micros)
     const day = Math.floor(local / DAY_SECONDS)
-    const circle = circleOf(lane)
-    const period = circle.length
-    const step =
-      period === 7 ? day + EPOCH_DAY_OF_WEEK - 7 * Math.floor((day + EPOCH_DAY_OF_WEEK) / 7) : local - day * DAY_SECONDS
-    return circle[step] as number
+    if (circle.length === DAY_SECONDS) return circle[local - day * DAY_SECONDS] as number
+    const since = day + EPOCH_DAY_OF_WEEK
+    return circle[since - 7 * Math.floor(since / 7)] as number
+  }
+
+  function value(lane: TimeContextLane, micros: number): number {
+    return valueOn(circleOf(lane), micros)
   }
 
   function fill(
@@ -78,7 +80,8 @@ export function createTimeContext(transitions: ZoneTransitions): TimeContext {
     out: Float64Array,
     at: number,
   ): void {
-    for (let row = 0; row < rows; row++) out[at + row] = value(lane, micros[from + row] as number)
+    const circle = circleOf(lane)
+    for (let row = 0; row < rows; row++) out[at + row] = valueOn(circle, micros[from + row] as number)
   }
 
   return { value, fill }
