@@ -210,7 +210,7 @@ describe('twenty processes', () => {
     const dead = spawn(process.execPath, ['-e', ''])
     await once(dead, 'exit')
     const own = await ownRecord()
-    for (let round = 0; round < 45; round++) {
+    for (let round = 0; round < 30; round++) {
       home = join(base, `round-${round}`)
       if (round % 3 === 0) await plant({ ...own, pid: dead.pid, start: '1' })
       if (round % 3 === 1) await plant('{"released":true}')

@@ -189,17 +189,19 @@ describe('parseJson accepts', () => {
 })
 
 /** What the strict reader must say of a text, from JSON.parse and a reviver-free reading of the raw text. */
-function oracle(text: string): string {
+function oracle(text: string): string[] {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    return 'malformed_json'
+    return ['malformed_json']
   }
   const seen = inspect(text)
-  if (seen.depth > 32 || seen.poisoned) return 'malformed_json'
-  if (seen.duplicate) return 'duplicate_key'
-  return seen.unfit ? 'validation_failed' : JSON.stringify(value)
+  const isMalformed = seen.depth > 32 || seen.poisoned
+  // A second key may hide what is wrong with the first one's value: then either answer is right.
+  if (seen.duplicate) return isMalformed ? ['duplicate_key', 'malformed_json'] : ['duplicate_key']
+  if (isMalformed) return ['malformed_json']
+  return [seen.unfit ? 'validation_failed' : JSON.stringify(value)]
 }
 
 /** A plain recursive reader of valid JSON by tokens, slow and obvious. */
@@ -270,7 +272,7 @@ describe('parseJson and JSON.parse agree', () => {
   const check = (text: string): void => {
     const ours = read(text)
     const expected = oracle(text)
-    expect('code' in ours ? ours.code : JSON.stringify(ours.value)).toBe(expected)
+    expect(expected).toContain('code' in ours ? ours.code : JSON.stringify(ours.value))
     const careful = read(padded(text))
     expect(isDeepStrictEqual(careful, ours)).toBe(true)
   }
@@ -286,7 +288,7 @@ describe('parseJson and JSON.parse agree', () => {
         const expected = oracle(text)
         const ours = read(text)
         if ('value' in ours) expect(isDeepStrictEqual(ours.value, JSON.parse(text))).toBe(true)
-        expect('code' in ours ? ours.code : JSON.stringify(ours.value)).toBe(expected)
+        expect(expected).toContain('code' in ours ? ours.code : JSON.stringify(ours.value))
       }),
       { numRuns: 1_000 },
     )

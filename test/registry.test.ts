@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { realDisk } from '../src/registry-disk.ts'
 import { codeOf, failureOf, makeHome, openAt, payloadOf, save, type TestRegistry, versionOf } from './registry-tools.ts'
 
 const badNames = [
@@ -210,6 +211,42 @@ describe('several at once', () => {
     ).toEqual([])
     expect(outcomes.get('done')).toBeGreaterThan(40)
     expect(registry.quarantined()).toEqual([])
+  })
+
+  test('an answer that meets the file already deleted waits and gives what is true then', async () => {
+    const home = await makeHome()
+    const asked: Promise<string>[] = []
+    // Between the removal of a file and its acknowledgement somebody asks, and is given time to fail.
+    const askMeanwhile = async () => {
+      asked.push(...['web', 'web@2'].map((reference) => codeOf(() => registry.resolve(reference))))
+      for (let turn = 0; turn < 50; turn++) await setImmediate()
+    }
+    const disk = {
+      ...realDisk,
+      unlink: (path: string) => realDisk.unlink(path).then(askMeanwhile),
+      rename: (from: string, to: string) =>
+        realDisk.rename(from, to).then(to.includes('trash') ? askMeanwhile : undefined),
+    }
+    const { registry } = await openAt(home, { cacheBytes: 0, disk })
+    for (let version = 1; version <= 3; version++) await save(registry, 'web')
+    await registry.setServing('web', 2)
+    await registry.removeVersion('web', 2)
+    expect(await Promise.all(asked)).toEqual(['done', 'version_not_found'])
+    expect(registry.get('web')).toMatchObject({ versions: [1, 3], serving: 3 })
+    asked.length = 0
+    await registry.removeModel('web')
+    expect(await Promise.all(asked)).toEqual(['model_not_found', 'version_not_found'])
+    expect(registry.quarantined()).toEqual([])
+  })
+
+  test('a payload whose version is deleted while it is read answers and is not kept', async () => {
+    const home = await makeHome()
+    const first = (await openAt(home)).registry
+    for (let version = 1; version <= 2; version++) await save(first, 'web', { bytes: 8_000_000 })
+    const { registry } = await openAt(home, { cacheBytes: 100_000_000 })
+    const [handle] = await Promise.all([registry.resolve('web@2'), registry.removeVersion('web', 2)])
+    expect(handle.payload.byteLength).toBe(8_000_000)
+    expect(registry.size.cachedBytes).toBe(0)
   })
 
   test('a handle keeps answering after its version and its model are gone', async () => {
