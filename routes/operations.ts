@@ -60,7 +60,7 @@ export default async function operations(app: FastifyInstance): Promise<void> {
               },
             },
           },
-          errors: ['shutting_down'],
+          errors: ['starting', 'shutting_down'],
         },
       },
     },
@@ -92,16 +92,14 @@ export default async function operations(app: FastifyInstance): Promise<void> {
               },
             },
           },
-          errors: ['not_acceptable'],
+          errors: [],
         },
       },
     },
     async (request, reply) => {
       readQuery(noQuery, request)
-      const form = request.type([text, openMetrics])
-      if (typeof form !== 'string')
-        throw new DeepWatchError('not_acceptable', `Metrics can be given as ${text} and ${openMetrics}.`)
-      const { body, mediaType } = await app.deepwatch.metrics.print(form === openMetrics ? 'openmetrics' : 'text')
+      const format = request.form === openMetrics ? 'openmetrics' : 'text'
+      const { body, mediaType } = await app.deepwatch.metrics.print(format)
       return reply.type(mediaType).send(body)
     },
   )

@@ -16,7 +16,6 @@ const json = 'application/json'
 const ndjson = 'application/x-ndjson'
 const parquet = 'application/vnd.apache.parquet'
 const arrow = 'application/vnd.apache.arrow.stream'
-const forms = [json, ndjson, parquet, arrow]
 
 export default async function score(app: FastifyInstance): Promise<void> {
   app.post(
@@ -59,7 +58,6 @@ export default async function score(app: FastifyInstance): Promise<void> {
           },
           errors: [
             ...telemetryErrors,
-            'not_acceptable',
             'model_not_found',
             'version_not_found',
             'missing_feature',
@@ -70,9 +68,7 @@ export default async function score(app: FastifyInstance): Promise<void> {
       },
     },
     async (request, reply) => {
-      const form = request.type(forms)
-      if (typeof form !== 'string')
-        throw new DeepWatchError('not_acceptable', `The answer can be given as ${forms.join(', ')}.`)
+      const { form } = request
       return withIntake(app, scoreSettings, request, reply, async ({ settings, upload }) => {
         const which = chooseReturn(settings, form)
         const isTable = form === parquet || form === arrow

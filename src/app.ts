@@ -5,6 +5,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
+import evaluate from '../routes/evaluate.ts'
 import models from '../routes/models.ts'
 import operations from '../routes/operations.ts'
 import score from '../routes/score.ts'
@@ -13,6 +14,7 @@ import type { Config } from './config.ts'
 import { DeepWatchError } from './errors.ts'
 import { guard } from './http/auth.ts'
 import { observeRequests } from './http/lifecycle.ts'
+import { negotiateForms } from './http/negotiation.ts'
 import { collectOperations } from './http/openapi.ts'
 import { sendProblem } from './http/problem.ts'
 import { createHttpServer } from './http/server.ts'
@@ -29,8 +31,6 @@ export interface App {
   /** Readiness goes false, new work is refused, accepted work is waited for; then everything ends. Idempotent. */
   stop(): Promise<void>
 }
-
-const configBytes = 1024 * 1024
 
 /** Builds the app for a checked configuration. Nothing is started and no file is touched. */
 export async function buildApp(config: Config, log: Logger): Promise<App> {
@@ -80,10 +80,10 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
   http.addContentTypeParser('*', (_request, _payload, done) => done(null))
   await http.register(accepts)
   await http.register(multipart, {
+    // Every part comes as a stream of bytes, whatever it says of itself: fields would be decoded, and JSON read leniently.
+    isPartAFile: () => true,
     limits: {
       fieldNameSize: 100,
-      fieldSize: configBytes,
-      fields: 8,
       files: 8,
       parts: 16,
       headerPairs: 32,
@@ -96,9 +96,10 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
   await http.register(swagger, { mode: 'static', specification: { document: document as never } })
   const work = observeRequests(http, metrics)
   guard(http, config.DEEPWATCH_TOKENS)
+  negotiateForms(http)
   http.setErrorHandler(sendProblem)
   const operationsOf = collectOperations(http, software.version)
-  for (const route of [train, score, models, operations]) await http.register(route)
+  for (const route of [train, score, evaluate, models, operations]) await http.register(route)
   await http.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,

@@ -8,15 +8,14 @@ import { problemMediaType } from './problem.ts'
 
 type Json = Record<string, unknown>
 
-/** What can go wrong on every route. */
+/** What can go wrong on every route, and on those that are not public. */
 const everywhere: readonly ErrorCode[] = [
   'malformed_request',
-  'unauthorized',
-  'forbidden',
-  'validation_failed',
-  'starting',
+  'expectation_failed',
+  'headers_too_large',
   'internal_error',
 ]
+const guarded: readonly ErrorCode[] = ['unauthorized', 'forbidden', 'not_acceptable', 'validation_failed', 'starting']
 
 interface Collected {
   readonly method: string
@@ -105,7 +104,7 @@ function describe(operation: Operation, url: string, secured: boolean, schemas: 
       ...Object.fromEntries(
         Object.entries(operation.answers).map(([status, answer]) => [status, describeAnswer(answer, schemas)]),
       ),
-      ...problems(operation.errors),
+      ...problems([...operation.errors, ...everywhere, ...(secured ? guarded : [])]),
     },
   }
 }
@@ -149,7 +148,7 @@ function describeAnswer({ description, content, headers }: Answer, schemas: Json
 /** The codes of an operation by status: one response per status, its codes as an enum, the first as the example. */
 function problems(errors: readonly ErrorCode[]): Json {
   const byStatus = new Map<number, ErrorCode[]>()
-  for (const code of new Set([...errors, ...everywhere])) {
+  for (const code of new Set(errors)) {
     const { status } = errorTable[code]
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }

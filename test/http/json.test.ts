@@ -64,6 +64,12 @@ describe('JSON text is read strictly by /score and /train alike', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined()
   })
 
+  test('short texts are read wherever they lie in memory', async () => {
+    for (let space = 0; space < 8; space++)
+      for (const text of ['1', '[]', '{ }'])
+        expect(outcome(await sendText('/score', text + ' '.repeat(space)))).toBe('422 validation_failed')
+  })
+
   test('row 36: a byte order mark is accepted', async () => {
     expect(outcome(await sendText('/score', `\ufeff${withRow(rowText)}`))).toBe('200')
   })

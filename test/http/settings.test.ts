@@ -11,8 +11,12 @@ beforeAll(async () => {
   await trainSmall(app, 'web')
 })
 
-const query = (settings: Record<string, unknown>) =>
-  `?${new URLSearchParams(Object.entries(settings).map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)])).toString()}`
+function query(settings: Readonly<Record<string, unknown>>): string {
+  const search = new URLSearchParams()
+  for (const [key, value] of Object.entries(settings))
+    search.set(key, typeof value === 'string' ? value : JSON.stringify(value))
+  return `?${search.toString()}`
+}
 
 describe('settings of query and body become one', () => {
   const cases: [string, string, object, string][] = [

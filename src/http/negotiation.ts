@@ -1,0 +1,34 @@
+/** Which of its forms an answer takes, by `Accept`: decided before a body is read or anything is done. */
+import type { FastifyInstance } from 'fastify'
+import { DeepWatchError } from '../errors.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The media type of a good answer; empty where a route has no body to answer with. */
+    form: string
+  }
+}
+
+/** A parameter of a media range other than its quality. */
+const parameter = /;\s*(?!q=)[^;,=\s]+=(?:"(?:[^"\\]|\\.)*"|[^;,]*)/gi
+
+/**
+ * Chooses among the forms a route's operation names, the first one where the client does not care. Answers
+ * `not_acceptable` when it takes none of them; health is told to everybody, in the one form there is.
+ */
+export function negotiateForms(app: FastifyInstance): void {
+  app.decorateRequest('form', '')
+  app.addHook('onRequest', async (request) => {
+    const { operation, scope } = request.routeOptions.config ?? {}
+    if (!operation || scope === 'public') return
+    const forms = Object.values(operation.answers).flatMap(({ content }) => Object.keys(content ?? {}))
+    if (forms.length === 0) return
+    const { headers } = request.raw
+    // No form has parameters: `text/plain;version=0.0.4`, as Prometheus asks for it, means text/plain.
+    if (headers.accept) headers.accept = headers.accept.replace(parameter, '')
+    const form = request.type(forms)
+    if (typeof form !== 'string')
+      throw new DeepWatchError('not_acceptable', `The answer can be given as ${forms.join(', ')}.`)
+    request.form = form
+  })
+}
