@@ -154,6 +154,13 @@ export function servingVersion<Document>({ name, state, stateDamage, versions }:
   throw new DeepWatchError(stateDamage, detail, { facts: { model: name } })
 }
 
+/** Whether the files alone would no longer tell the highest number given, or that the version served, once it is gone. */
+export function needsRecord<Document>({ state, versions, lastVersion }: Model<Document>, version: number): boolean {
+  const isNewest = version === Math.max(...versions.keys())
+  const isServing = version === chooseServing(state, versions)
+  return (isNewest && state.lastVersion < lastVersion) || (isServing && state.serving !== version)
+}
+
 export function deepFreeze<Value>(value: Value): Value {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value)

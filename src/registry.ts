@@ -20,6 +20,7 @@ import {
   findVersion,
   loadModel,
   type Model,
+  needsRecord,
   newModel,
   servingVersion,
   summarise,
@@ -299,8 +300,9 @@ class FileRegistry<Document extends object> implements Registry<Document> {
       const model = this.#model(name)
       const { digest } = findVersion(model, version)
       if (model.versions.size === 1) return await this.#discard(model)
-      // Writes down what is true anyway, above all the highest number; the unlink is the commit.
-      await this.#choose(model, chooseServing(model.state, model.versions))
+      // Nothing changes by writing down what is true now; the unlink is the commit. A full disk is not in
+      // the way of deleting what neither serves nor bears the highest number.
+      if (needsRecord(model, version)) await this.#choose(model, chooseServing(model.state, model.versions))
       try {
         await this.#disk.unlink(join(model.folder, artefactName(version)))
         model.versions.delete(version)

@@ -32,11 +32,12 @@ describe('the order of calls', () => {
     expect(await during(() => save(registry, 'web'))).toEqual(['makeFolder web', ...put('00000001.dwm'), 'syncFolder '])
     expect(await during(() => save(registry, 'web'))).toEqual(put('00000002.dwm'))
     expect(await during(() => registry.setServing('web', 1))).toEqual(put('state.json'))
-    expect(await during(() => registry.removeVersion('web', 2))).toEqual([
-      ...put('state.json'),
-      'unlink web/00000002.dwm',
-      'syncFolder web',
-    ])
+    const unlinked = (version: number) => [`unlink web/0000000${version}.dwm`, 'syncFolder web']
+    expect(await during(() => registry.removeVersion('web', 2))).toEqual(unlinked(2))
+    for (let version = 3; version <= 5; version++) await save(registry, 'web')
+    // The files would not tell that 5 had been given, or had served, but they do tell it of 4.
+    expect(await during(() => registry.removeVersion('web', 4))).toEqual(unlinked(4))
+    expect(await during(() => registry.removeVersion('web', 5))).toEqual([...put('state.json'), ...unlinked(5)])
     expect(await during(() => registry.removeModel('web'))).toEqual([
       'rename web -> .trash',
       'syncFolder ',
@@ -49,7 +50,7 @@ const actions: [string, (registry: TestRegistry) => Promise<unknown>, number][] 
   ['the first save of a model', (registry) => save(registry, 'new'), 5],
   ['a save', (registry) => save(registry, 'web'), 3],
   ['a choice', (registry) => registry.setServing('web', 1), 3],
-  ['the deletion of a version', (registry) => registry.removeVersion('web', 1), 5],
+  ['the deletion of a version', (registry) => registry.removeVersion('web', 3), 5],
   ['the deletion of a model', (registry) => registry.removeModel('db'), 2],
 ]
 const failures = [
