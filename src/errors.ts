@@ -74,6 +74,8 @@ const table = {
   no_variance: { status: 422, title: 'Every feature is constant' },
   too_many_missing: { status: 422, title: 'Too many rows have missing or non-finite values' },
   insufficient_data: { status: 422, title: 'There are too few rows to train on' },
+  one_class: { status: 422, title: 'The labels are all the same' },
+  evaluation_too_large: { status: 422, title: 'The evaluation would need too much memory' },
   training_too_large: { status: 422, title: 'The training would need too much memory' },
 
   // Models

@@ -1,45 +1,27 @@
 /**
- * Scoring, the one way for every door: find the model's features in the source, stream blocks through the
- * threads, compare with the version's own threshold, count. The door formats what comes out.
+ * Scoring, the one way for every door: rows in source order, compared with the version's own threshold,
+ * counted. The door formats what comes out.
  */
-import { DeepWatchError } from './errors.ts'
-import { inOrder } from './flow.ts'
-import { rowMarks } from './kernels/profile.ts'
-import { type ScoredCounts, ScoreTally } from './metrics.ts'
-import type { Opened, OpenTelemetry } from './opening.ts'
-import type { BlockScores, Pool, ScoringModel } from './pool.ts'
-import type { ColumnType, FeatureBlock, FeatureQuery, ScoredQuery } from './reader-types.ts'
-import type { ModelHandle, Registry } from './registry.ts'
-import type { VersionDocument } from './schemas/model.ts'
-import type { ScoreSettings, ScoreSummary, UnscoredReason } from './schemas/score.ts'
+import type { ScoredCounts } from './metrics.ts'
+import type { ScoredQuery } from './reader-types.ts'
+import type { ScoreSettings, ScoreSummary } from './schemas/score.ts'
+import {
+  type Prepared,
+  prepareScoring,
+  requireColumns,
+  type ScoredBlock,
+  type ScoreStreamParts,
+  scoreStream,
+} from './score-stream.ts'
 import type { Scratch } from './scratch.ts'
 import type { Source } from './sources.ts'
-import { planScoring, readWindow } from './telemetry.ts'
 
-export interface ScoringParts {
-  readonly open: OpenTelemetry
-  readonly pool: Pool
-  readonly registry: Registry<VersionDocument>
-  /** Blocks under way at once. */
-  readonly ahead: number
+export type { ScoredBlock } from './score-stream.ts'
+
+export interface ScoringParts extends ScoreStreamParts {
   /** Where score files and finished Parquet files lie until they are sent. */
   readonly scratch: () => Promise<Scratch>
   readonly onScored: (model: string, version: number, counts: ScoredCounts) => void
-}
-
-/** A stretch of scored rows. Everything in it is valid until the next one is asked for. */
-export interface ScoredBlock {
-  readonly rows: number
-  /** One per row; NaN where the row has no score. */
-  readonly scores: Float64Array
-  /** Position of a row of the block in the source. */
-  position(row: number): number
-  /** Why a row has no score, or null. */
-  reason(row: number): UnscoredReason | null
-  /** Features of a row that had no usable value: filled with the median, or the reason why it has no score. */
-  lacking(row: number): string[]
-  /** The columns asked for with `include`, as members of a JSON object; null when none were. */
-  text(row: number): string | null
 }
 
 /** A scoring under way: the version it uses, and its results, once. */
@@ -76,21 +58,12 @@ export interface Scoring {
 export function createScoring(parts: ScoringParts): Scoring {
   return {
     async score(settings, upload, output, signal) {
-      // The handle pins the version: it answers to the end, whatever is trained or deleted meanwhile.
-      const handle = await parts.registry.resolve(settings.model)
-      const scratch = output === 'table' ? await parts.scratch() : null
+      const isTable = output === 'table'
+      const scratch = isTable ? await parts.scratch() : null
       try {
-        const types = columnTypes(handle.document, settings)
-        const opened = await parts.open(
-          { rows: settings.rows, source: settings.source, upload },
-          { signal, types, outputPath: scratch?.outputPath, needsSession: output === 'table' },
-        )
-        try {
-          return await prepare(parts, handle, settings, opened, scratch, signal)
-        } catch (error) {
-          await opened.close()
-          throw error
-        }
+        const options = { signal, outputPath: scratch?.outputPath, needsSession: isTable }
+        const prepared = await prepareScoring(parts, settings, upload, options)
+        return await runOf(parts, prepared, settings, scratch, signal)
       } catch (error) {
         await scratch?.dispose()
         throw error
@@ -99,64 +72,41 @@ export function createScoring(parts: ScoringParts): Scoring {
   }
 }
 
-/** What text formats must read the model's columns as, instead of guessing. */
-function columnTypes({ features, roles }: VersionDocument, settings: ScoreSettings): ColumnType[] {
-  const types: ColumnType[] = []
-  for (const feature of features)
-    if (feature.kind !== 'timeContext') types.push({ name: feature.name, kind: feature.kind })
-  const timestamp = settings.timestamp ?? roles.timestamp
-  if (timestamp !== null) types.push({ name: timestamp, kind: 'timestamp' })
-  return types
-}
-
-async function prepare(
+async function runOf(
   parts: ScoringParts,
-  handle: ModelHandle<VersionDocument>,
+  found: Prepared,
   settings: ScoreSettings,
-  opened: Opened,
   scratch: Scratch | null,
   signal: AbortSignal,
 ): Promise<ScoringRun> {
-  const { document } = handle
-  const description = await opened.telemetry.describe()
-  const plan = planScoring(description, document, settings)
-  const window = readWindow(settings.window)
-  if (window && plan.timestamp === null)
-    throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
-  for (const name of settings.include ?? []) {
-    if (!description.columns.some((column) => column.name === name))
-      throw new DeepWatchError(
-        'unknown_column',
-        `include: the source has no column ${JSON.stringify(name.slice(0, 100))}.`,
-        { facts: { column: name } },
-      )
+  const { handle, opened } = found
+  const { window, timestamp } = found.query
+  try {
+    requireColumns(found.description, settings.include ?? [], 'include')
+  } catch (error) {
+    await opened.close()
+    throw error
   }
-  const query: FeatureQuery = {
-    features: plan.lanes,
-    timestamp: plan.timestamp ?? undefined,
-    transitions: document.timeContext.transitions ?? undefined,
-    window,
-    lanes: window ? { row: true } : undefined,
-    include: settings.include,
+  const { value: threshold } = handle.document.threshold
+  // Only a window makes a row's place in the source differ from its place in the stream.
+  const prepared = {
+    ...found,
+    query: { ...found.query, lanes: window ? { row: true } : undefined, include: settings.include },
   }
-  const model: ScoringModel = {
-    key: handle.digest,
-    detector: document.detector.type,
-    payload: handle.payload,
-    features: document.features.length,
-    fill: document.missing.fill ? Float64Array.from(document.missing.fill) : null,
-  }
-  const names = document.features.map((feature) => feature.name)
-  const threshold = document.threshold.value
   const tableQuery = (anomaliesOnly: boolean): ScoredQuery => ({
     scoresPath: scratch!.scoresPath,
     threshold,
-    timestamp: query.timestamp,
+    timestamp,
     window,
     anomaliesOnly,
   })
 
-  const blocks = () => scoreBlocks({ parts, handle, opened, query, model, names, signal })
+  async function* blocks(): AsyncGenerator<ScoredBlock, ScoreSummary> {
+    const { summary, counts } = yield* scoreStream(parts, prepared, signal)
+    parts.onScored(handle.name, handle.version, counts)
+    return summary
+  }
+
   let closed: Promise<void> | undefined
   return {
     model: handle.name,
@@ -176,82 +126,6 @@ async function prepare(
       closed ??= opened.close().then(() => scratch?.dispose())
       return closed
     },
-  }
-}
-
-interface Pass {
-  readonly parts: ScoringParts
-  readonly handle: ModelHandle<VersionDocument>
-  readonly opened: Opened
-  readonly query: FeatureQuery
-  readonly model: ScoringModel
-  readonly names: readonly string[]
-  readonly signal: AbortSignal
-}
-
-async function* scoreBlocks(pass: Pass): AsyncGenerator<ScoredBlock, ScoreSummary> {
-  const { parts, handle, opened, query, model, signal } = pass
-  const started = performance.now()
-  const threshold = handle.document.threshold.value
-  const tally = new ScoreTally()
-  const rejected: Record<UnscoredReason, number> = { missing_value: 0, non_finite_value: 0 }
-  let rows = 0
-  let anomalies = 0
-  let kernelSeconds = 0
-  let accepted = false
-  const scored = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
-    // Only the first block may find the queue full: later ones belong to work that was accepted.
-    const patient = accepted
-    accepted = true
-    return { piece, result: await parts.pool.score(model, piece.block, { signal, patient }) }
-  })
-  for await (const { piece, result } of scored) {
-    const count = piece.block.rows
-    for (let row = 0; row < count; row++) {
-      if (result.scores[row]! > threshold) anomalies++
-      const mark = result.flags[row]!
-      if (mark === rowMarks.missing) rejected.missing_value++
-      else if (mark === rowMarks.nonFinite) rejected.non_finite_value++
-    }
-    tally.add(result.scores, count)
-    rows += count
-    kernelSeconds += result.seconds
-    try {
-      yield scoredBlock(pass, piece, result)
-    } finally {
-      piece.release()
-    }
-  }
-  const unscored = rejected.missing_value + rejected.non_finite_value
-  const totalSeconds = (performance.now() - started) / 1000
-  parts.onScored(handle.name, handle.version, {
-    scored: rows - unscored,
-    anomalies,
-    rejected,
-    tally,
-    kernelSeconds,
-    totalSeconds,
-  })
-  return { model: handle.name, version: handle.version, threshold, rows, anomalies, unscored }
-}
-
-function scoredBlock(
-  { names, query }: Pass,
-  { block, first, text }: FeatureBlock,
-  { scores, flags }: BlockScores,
-): ScoredBlock {
-  const rowLane = query.lanes?.row ? names.length * block.stride : null
-  return {
-    rows: block.rows,
-    scores,
-    position: (row) => (rowLane === null ? first + row : block.values[rowLane + row]!),
-    reason(row) {
-      const mark = flags[row]
-      return mark === rowMarks.missing ? 'missing_value' : mark === rowMarks.nonFinite ? 'non_finite_value' : null
-    },
-    lacking: (row) =>
-      flags[row] === 0 ? [] : names.filter((_, lane) => !Number.isFinite(block.values[lane * block.stride + row])),
-    text: (row) => text?.[row] ?? null,
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
+import { createEvaluation, type EvaluationUseCase } from './evaluation.ts'
 import { type HomeLock, lockHome } from './home-lock.ts'
 import type { Metrics } from './metrics.ts'
 import { createModels, type Models } from './models.ts'
@@ -21,6 +22,7 @@ import { createTraining, type Training } from './training.ts'
 export interface Service {
   readonly training: Training
   readonly scoring: Scoring
+  readonly evaluation: EvaluationUseCase
   readonly models: Models
   readonly sources: Sources
   readonly pool: Pick<Pool, 'queueSize' | 'utilization' | 'saturated'>
@@ -95,12 +97,13 @@ export async function startService(config: Config, metrics: Metrics, log: Logger
       scratch: async () => createScratch(spool),
       onScored: (model, version, counts) => metrics.scored(model, version, counts),
     })
+    const evaluation = createEvaluation({ open, pool, registry, ahead })
     const models = createModels({
       registry,
       onModelRemoved: (model) => metrics.modelDisappeared(model),
       onVersionRemoved: (model, version) => metrics.versionDisappeared(model, version),
     })
-    return { training, scoring, models, sources, pool, readers, registry, close }
+    return { training, scoring, evaluation, models, sources, pool, readers, registry, close }
   } catch (error) {
     await close()
     throw error

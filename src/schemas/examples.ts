@@ -1,5 +1,6 @@
 /** The examples of `openapi.yaml`: what a small service really answers, shortened. A test checks them against the schemas. */
 import type { z } from 'zod'
+import type { Evaluation } from './evaluate.ts'
 import type { modelSummary, tree, VersionDocument } from './model.ts'
 import type { scoreAnswer } from './score.ts'
 
@@ -90,5 +91,43 @@ export const exampleScores: z.infer<typeof scoreAnswer> = {
   ],
   rows: 2,
   anomalies: 1,
+  unscored: 0,
+}
+
+const exampleFigures = {
+  precision: 1,
+  recall: 1,
+  f1: 1,
+  rocAuc: 1,
+  averagePrecision: 1,
+  confusion: { tp: 17, fp: 0, tn: 271, fn: 0 },
+  best: { f1: 1, threshold: 0.55 },
+  events: { events: 2, found: 2, medianDelaySeconds: 0, falseAlarms: 0, entityDays: 0.997, falseAlarmsPerEntityDay: 0 },
+}
+
+export const exampleEvaluation: Evaluation = {
+  model: 'web',
+  version: 3,
+  threshold: 0.56,
+  ...exampleFigures,
+  random: {
+    precision: 0.06,
+    recall: 0.06,
+    f1: 0.06,
+    rocAuc: 0.51,
+    averagePrecision: 0.07,
+    confusion: { tp: 1, fp: 16, tn: 255, fn: 16 },
+    best: { f1: 0.13, threshold: 0.21 },
+    events: {
+      events: 2,
+      found: 1,
+      medianDelaySeconds: 600,
+      falseAlarms: 15,
+      entityDays: 0.997,
+      falseAlarmsPerEntityDay: 15.05,
+    },
+  },
+  rows: 288,
+  unlabelled: 0,
   unscored: 0,
 }

@@ -1,0 +1,116 @@
+/** Judging flags by incident instead of by row: which were found, how late, and how many alarms were false. */
+
+/** Figures by event. An event is an unbroken run of labelled rows of one entity, in the order of the source. */
+export interface EventFigures {
+  readonly events: number
+  /** Events with at least one flagged row. */
+  readonly found: number
+  /** Median seconds from an event's first row to its first flagged one, over the events found; null without any. */
+  readonly medianDelaySeconds: number | null
+  /** Unbroken runs of flagged rows of one entity that touch no labelled row. */
+  readonly falseAlarms: number
+  /** Sum over entities of the time from its first to its last row, in days. */
+  readonly entityDays: number
+  /** False alarms per entity and day; null when the rows span no time. */
+  readonly falseAlarmsPerEntityDay: number | null
+}
+
+interface Entity {
+  firstTime: number
+  lastTime: number
+  inEvent: boolean
+  /** Time of the running event's first row. */
+  eventStart: number
+  eventFound: boolean
+  /** A run of flagged rows is under way, and whether it touched a labelled row. */
+  alarm: boolean
+  alarmTouched: boolean
+}
+
+export interface EventJudge {
+  /** One row of an entity. `time` in epoch microseconds, NaN when unknown; `label` 1 or 0, NaN (unlabelled) breaks a run. */
+  row(entity: string, time: number, label: number, flagged: boolean): void
+  figures(): EventFigures
+  readonly entities: number
+}
+
+const microsecondsPerDay = 86_400e6
+
+/** Judges rows as they come; memory grows with entities and with the events found, not with rows. */
+export function createEventJudge(): EventJudge {
+  const entities = new Map<string, Entity>()
+  const delays: number[] = []
+  let events = 0
+  let falseAlarms = 0
+
+  function endAlarm(entity: Entity): void {
+    if (entity.alarm && !entity.alarmTouched) falseAlarms++
+    entity.alarm = false
+    entity.alarmTouched = false
+  }
+
+  function row(name: string, time: number, label: number, flagged: boolean): void {
+    let entity = entities.get(name)
+    if (entity === undefined) {
+      entity = {
+        firstTime: Number.POSITIVE_INFINITY,
+        lastTime: Number.NEGATIVE_INFINITY,
+        inEvent: false,
+        eventStart: Number.NaN,
+        eventFound: false,
+        alarm: false,
+        alarmTouched: false,
+      }
+      entities.set(name, entity)
+    }
+    if (time < entity.firstTime) entity.firstTime = time
+    if (time > entity.lastTime) entity.lastTime = time
+    if (label !== 1) entity.inEvent = false
+    else if (!entity.inEvent) {
+      events++
+      entity.inEvent = true
+      entity.eventStart = time
+      entity.eventFound = false
+    }
+    if (!flagged) {
+      endAlarm(entity)
+      return
+    }
+    entity.alarm = true
+    if (label !== 0) entity.alarmTouched = true
+    if (label === 1 && !entity.eventFound) {
+      entity.eventFound = true
+      delays.push((time - entity.eventStart) / 1e6)
+    }
+  }
+
+  function figures(): EventFigures {
+    let entityDays = 0
+    for (const entity of entities.values()) {
+      endAlarm(entity)
+      if (entity.lastTime > entity.firstTime) entityDays += (entity.lastTime - entity.firstTime) / microsecondsPerDay
+    }
+    const sorted = Float64Array.from(delays).sort()
+    const middle = sorted.length / 2
+    const median =
+      sorted.length === 0
+        ? null
+        : ((sorted[Math.ceil(middle) - 1] as number) + (sorted[Math.floor(middle)] as number)) / 2
+    return {
+      events,
+      found: sorted.length,
+      medianDelaySeconds: median,
+      falseAlarms,
+      entityDays,
+      falseAlarmsPerEntityDay: entityDays > 0 ? falseAlarms / entityDays : null,
+    }
+  }
+
+  return {
+    row,
+    figures,
+    get entities() {
+      return entities.size
+    },
+  }
+}
