@@ -5,7 +5,6 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
-import evaluate from '../routes/evaluate.ts'
 import models from '../routes/models.ts'
 import operations from '../routes/operations.ts'
 import score from '../routes/score.ts'
@@ -112,7 +111,7 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
   negotiateForms(http)
   http.setErrorHandler(sendProblem)
   const operationsOf = collectOperations(http, software.version)
-  for (const route of [train, score, evaluate, models, operations]) await http.register(route)
+  for (const route of [train, score, models, operations]) await http.register(route)
   // The documents ask for what `openapi.yaml` asks for; their plugin names no scope.
   http.addHook('onRoute', (route) => {
     if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'read' }

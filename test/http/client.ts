@@ -40,7 +40,12 @@ export async function serveApp(settings: Readonly<Record<string, string>> = {}):
   afterAll(() => inspectLog(log.lines))
   const started = await startApp(settings)
   log.lines = started.log
-  const send = (method: string, path: string, options: SendOptions = {}) => sendTo(started.url, method, path, options)
+  const isDocumented = documentedBy(started.app.http.swagger() as unknown as Documented)
+  const send = async (method: string, path: string, options: SendOptions = {}) => {
+    const reply = await sendTo(started.url, method, path, options)
+    isDocumented(method, path, reply)
+    return reply
+  }
   return {
     ...started,
     send,
@@ -99,6 +104,31 @@ export function inspect(reply: Reply, hasOwnId = true): Reply {
   if (status === 401) expect(headers['www-authenticate']).toMatch(/^Bearer/)
   if (status === 405) expect(headers['allow']).toMatch(/^[A-Z, ]+$/)
   return reply
+}
+
+interface Documented {
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, unknown>> }>>>
+  >
+}
+
+/** Whoever sends a request through `serveApp` also checks that the document knows the status and the code of its answer. */
+function documentedBy({ paths }: Documented): (method: string, path: string, reply: Reply) => void {
+  const operations = Object.entries(paths).map(([template, methods]) => ({
+    template,
+    pattern: new RegExp(`^${template.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]*')}$`),
+    methods,
+  }))
+  return (method, path, reply) => {
+    const found = operations.find(({ pattern }) => pattern.test(path.split('?', 1)[0]!))
+    const operation = found?.methods[method.toLowerCase()]
+    if (!found || !operation) return
+    const name = `${method} ${found.template} ${outcome(reply)}`
+    const response = operation.responses[String(reply.status)]
+    expect(response, `${name} is documented`).toBeDefined()
+    if (reply.status >= 400 && reply.bytes.length > 0)
+      expect(JSON.stringify(response), `${name} is documented`).toContain(`"${String(reply.json()['code'])}"`)
+  }
 }
 
 /** Lines about the process; all others are about a request and must name it. */

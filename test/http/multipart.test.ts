@@ -104,7 +104,7 @@ describe('a multipart body is scored', () => {
 describe('a multipart body is refused', () => {
   const many = (count: number, part: (index: number) => Part) =>
     bodyOf(Array.from({ length: count }, (_, index) => part(index)))
-  const cases: [number, string, Buffer, string, string?, string?][] = [
+  const cases: [number, string, Buffer, string, (string | undefined)?, string?][] = [
     [25, 'no boundary', bodyOf([settings, file]), '400 malformed_multipart', 'multipart/form-data'],
     [25, 'an empty boundary', bodyOf([settings, file]), '400 malformed_multipart', 'multipart/form-data; boundary=""'],
     [
