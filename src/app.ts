@@ -5,6 +5,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
+import evaluate from '../routes/evaluate.ts'
 import models from '../routes/models.ts'
 import operations from '../routes/operations.ts'
 import score from '../routes/score.ts'
@@ -25,8 +26,8 @@ import { software } from './software.ts'
 /** The app with its life: `start` once it listens, `drain` before it ends. */
 export interface App {
   readonly http: FastifyInstance
-  /** Takes the state folder and starts threads and processes. Errors: those of `startService`. */
-  start(): Promise<void>
+  /** Takes the state folder and starts threads and processes. See `startService` for `onHomeLost` and the errors. */
+  start(onHomeLost?: () => void): Promise<void>
   /** Readiness goes false, new work is refused, accepted work is waited for; then everything ends. Idempotent. */
   stop(): Promise<void>
 }
@@ -111,7 +112,7 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
   negotiateForms(http)
   http.setErrorHandler(sendProblem)
   const operationsOf = collectOperations(http, software.version)
-  for (const route of [train, score, models, operations]) await http.register(route)
+  for (const route of [train, score, evaluate, models, operations]) await http.register(route)
   // The documents ask for what `openapi.yaml` asks for; their plugin names no scope.
   http.addHook('onRoute', (route) => {
     if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'read' }
@@ -128,8 +129,8 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
   let stopped: Promise<void> | undefined
   return {
     http,
-    async start() {
-      service = await startService(config, metrics, log, software.version)
+    async start(onHomeLost = () => {}) {
+      service = await startService(config, metrics, log, software.version, onHomeLost)
     },
     stop() {
       stopped ??= (async () => {
