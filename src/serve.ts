@@ -19,32 +19,40 @@ export async function serve(env: Texts, flags: Readonly<Record<string, string>> 
   }
   const log = createLog(config)
   const app = await buildApp(config, log)
-  const stop = stopSignal()
+  let homeLost = false
+  const { stop, demand } = stopSignal()
   try {
     // Listening comes first: liveness answers from the first moment, readiness when the models are there.
     const address = await app.http.listen({ host: config.HOST, port: config.PORT })
-    await app.start()
+    await app.start(() => {
+      homeLost = true
+      demand('the state folder was taken over by another process')
+    })
     log.info({ address }, 'ready')
   } catch (error) {
     log.debug({ err: error }, 'the start failed')
     await app.stop()
     return complain(error)
   }
-  const signal = await stop
-  log.info({ signal }, 'stopping')
+  const reason = await stop
+  log.info({ reason }, 'stopping')
   const inTime = await Promise.race([
     app.stop().then(() => true),
     new Promise<boolean>((resolve) => setTimeout(resolve, config.DEEPWATCH_DRAIN_MS, false).unref()),
   ])
   log.info({ inTime }, 'stopped')
   if (!inTime) process.exit(1)
-  return 0
+  return homeLost ? 1 : 0
 }
 
-function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+/** Why to stop, as soon as there is a reason: a signal, or a demand from inside. */
+function stopSignal(): { stop: Promise<string>; demand: (reason: string) => void } {
+  let demand: (reason: string) => void = () => {}
+  const stop = new Promise<string>((resolve) => {
+    demand = resolve
   })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => demand(signal))
+  return { stop, demand: (reason) => demand(reason) }
 }
 
 /** One line on standard error for whoever started us. */

@@ -33,16 +33,26 @@ export interface Service {
 }
 
 /**
- * Starts everything on a state folder. Errors: `home_locked`, and whatever makes the folder unusable.
+ * Starts everything on a state folder. `onHomeLost` is called when another process took the folder over, which
+ * ends the right to write there. Errors: `home_locked`, and whatever makes the folder unusable.
  * What was started is ended again when a later part fails.
  */
-export async function startService(config: Config, metrics: Metrics, log: Logger, software: string): Promise<Service> {
+export async function startService(
+  config: Config,
+  metrics: Metrics,
+  log: Logger,
+  software: string,
+  onHomeLost: () => void,
+): Promise<Service> {
   const started: (() => Promise<unknown> | unknown)[] = []
   const close = async () => {
     for (const end of started.splice(0).reverse()) await end()
   }
   try {
-    const lock: HomeLock = await lockHome(config.home)
+    const lock: HomeLock = await lockHome(config.home, {
+      onLost: onHomeLost,
+      onWaiting: (seconds) => log.warn({ seconds }, 'the state folder was used elsewhere; waiting whether it still is'),
+    })
     started.push(() => lock.release())
     const spool = join(config.home, 'spool')
     const sources = createSources(sourceLimits(config))

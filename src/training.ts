@@ -83,6 +83,8 @@ async function run(
   { signal, log }: WorkContext,
 ): Promise<VersionDocument> {
   const started = performance.now()
+  // Known before the work, so that nobody trains for minutes and is refused at the end.
+  parts.registry.checkRoom(settings.model)
   const opened = await parts.open({ ...settings, upload }, { signal })
   try {
     const document = await trainOn(parts, settings, opened, signal, started)
