@@ -10,6 +10,8 @@ export type DeathReason = 'crash' | 'fatal' | 'stall' | 'memory'
 /** Bytes waiting in the parent before it stops taking more from the pipe. */
 const BACKLOG_BYTES = 256 * 1024
 const STDERR_BYTES = 4_096
+/** Time a process has to load the database. */
+const START_MS = 60_000
 const OUT_OF_MEMORY = /out of memory|bad_alloc|Cannot allocate memory|allocation fail/i
 
 export interface ProcessOptions extends ReaderStart {
@@ -32,7 +34,7 @@ export class ReaderProcess {
   death: DeathReason | null = null
   private readonly child: ChildProcess
   private readonly answers: Socket
-  private readonly stallMs: number
+  private stallMs: number
   private readonly chunks: Buffer[] = []
   private queued = 0
   private want: { target: Uint8Array; filled: number; done: () => void; fail: (error: Error) => void } | null = null
@@ -45,7 +47,8 @@ export class ReaderProcess {
 
   constructor(options: ProcessOptions) {
     const { threads, memoryBytes } = options
-    this.stallMs = options.stallMs
+    // Starting is not reading: it has its own time.
+    this.stallMs = START_MS
     this.child = start(options, JSON.stringify({ threads, memoryBytes }))
     this.answers = this.child.stdio[3] as Socket
     this.answers.on('data', (chunk: Buffer) => this.receive(chunk))
@@ -68,6 +71,7 @@ export class ReaderProcess {
     })
     this.ready = this.frame().then(({ kind }) => {
       if (kind !== FRAME.ready) throw this.fatal('crash')
+      this.stallMs = options.stallMs
     })
     this.ready.catch(() => {})
   }

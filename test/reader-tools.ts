@@ -117,7 +117,8 @@ export async function readAll(session: ReaderSession, query: FeatureQuery): Prom
   for await (const { block, first, text: lines, release } of session.features(query)) {
     if (first !== rows) throw new Error('a block is out of order')
     for (let lane = 0; lane < block.lanes; lane++) {
-      const values = (lanes[lane] ??= [])
+      const values = lanes[lane] ?? []
+      lanes[lane] = values
       for (const value of block.values.subarray(lane * block.stride, lane * block.stride + block.rows))
         values.push(value)
     }

@@ -3,6 +3,7 @@ import {
   type Data,
   type DataType,
   DateDay,
+  Decimal,
   Float32,
   Float64,
   Int8,
@@ -57,6 +58,9 @@ const NUMBERS: Readonly<Record<string, () => DataType>> = {
   UBIGINT: () => new Uint64(),
 }
 const TIMES = /^TIMESTAMP(_S|_MS|_NS)?$/
+const DECIMAL = /^DECIMAL\((\d+),(\d+)\)$/
+/** As wide as they come: 128 bits, in the same layout on both sides. */
+const DECIMAL_PRECISION = 38
 
 /** Decides how a column of an SQL type leaves: simple types as themselves, times in microseconds, everything else as text. */
 export function outputColumn(name: string, sql: string): OutputColumn {
@@ -68,6 +72,11 @@ export function outputColumn(name: string, sql: string): OutputColumn {
   if (sql === 'TIMESTAMP WITH TIME ZONE') return new NumberColumn(name, new TimestampMicrosecond('UTC'), micros)
   if (sql === 'DATE')
     return new NumberColumn(name, new DateDay(), (column) => `(${column} - date '1970-01-01')::integer`)
+  const scale = DECIMAL.exec(sql)?.[2]
+  if (scale !== undefined) {
+    const type = new Decimal(Number(scale), DECIMAL_PRECISION, 128)
+    return new NumberColumn(name, type, (column) => `${column}::decimal(${DECIMAL_PRECISION}, ${scale})`)
+  }
   return new TextColumn(name)
 }
 
@@ -112,15 +121,18 @@ class NumberColumn implements OutputColumn {
   private readonly validity = new Validity()
   private parts: Uint8Array[] = []
   private rows = 0
+  /** Bytes of a value. */
+  private readonly width: number
 
   constructor(name: string, type: DataType, cast: (name: string) => string) {
+    this.width = type instanceof Decimal ? 16 : (type.ArrayType.BYTES_PER_ELEMENT as number)
     this.name = name
     this.type = type
     this.cast = cast
   }
 
   add(chunk: Chunk, column: number, rows: number): void {
-    const width = this.type.ArrayType.BYTES_PER_ELEMENT as number
+    const width = this.width
     // Copied: the chunk's memory is used again.
     this.parts.push(chunk.bytes(column, width).slice(0, rows * width))
     this.validity.add(this.rows, rows, validityOf(chunk, column))
@@ -128,8 +140,8 @@ class NumberColumn implements OutputColumn {
   }
 
   take(): Data {
-    const Numbers = this.type.ArrayType as new (length: number) => Numbers
-    const data = new Numbers(this.rows)
+    const Numbers = this.type.ArrayType as { new (length: number): Numbers; readonly BYTES_PER_ELEMENT: number }
+    const data = new Numbers((this.rows * this.width) / Numbers.BYTES_PER_ELEMENT)
     const bytes = new Uint8Array(data.buffer)
     let at = 0
     for (const part of this.parts) {

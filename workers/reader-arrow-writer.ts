@@ -28,10 +28,18 @@ export async function writeArrowStream(database: Database, scored: ScoredStateme
   const writer = new RecordBatchStreamWriter()
   writer.reset(undefined, schema)
   const written = writer.writeAll(batches(database, scored, columns, schema, counter))
-  // Without this the loop below would wait for ever for what does not come.
-  written.catch((error: unknown) => writer.abort(error))
-  for await (const bytes of writer) send(FRAME.bytes, bytes)
-  await written
+  // Without the abort the loop below would wait for ever; what it throws is not the error but the writer's wrapping of it.
+  let failure: unknown = null
+  written.catch((error: unknown) => {
+    failure = error
+    writer.abort(error)
+  })
+  try {
+    for await (const bytes of writer) send(FRAME.bytes, bytes)
+    await written
+  } catch (error) {
+    throw failure ?? error
+  }
   return counter.rows
 }
 

@@ -99,7 +99,7 @@ export class Connection {
       for (let index = 1; index <= count; index++) {
         const value = values[duckdb.parameter_name(prepared, index)]
         if (value === undefined) throw new Error(`parameter ${index} has no value`)
-        duckdb.bind_value(prepared, index, valueOf(value))
+        duckdb.bind_value(prepared, index, bindable(value))
       }
       return await run(prepared)
     } finally {
@@ -247,7 +247,7 @@ export class ChunkTarget {
   }
 }
 
-function valueOf(value: Bindable): duckdb.Value {
+function bindable(value: Bindable): duckdb.Value {
   if (typeof value === 'string') return duckdb.create_varchar(value)
   if (typeof value === 'number') return duckdb.create_double(value)
   if (typeof value === 'bigint') return duckdb.create_int64(value)

@@ -25,7 +25,7 @@ export function failureOf(error: unknown, format: FormatId): Failure {
 
 function parquetFailure(message: string): Failure {
   if (/encrypt/i.test(message)) return failure('parquet_encrypted', 'Encrypted Parquet files cannot be read.')
-  if (/codec|compression/i.test(message)) {
+  if (/unsupported compression codec/i.test(message)) {
     return failure('parquet_unsupported_codec', 'The file uses a compression that is not supported.')
   }
   if (/^Conversion Error/.test(message) && /TIMESTAMP|DATE|out of range/i.test(message)) {

@@ -21,7 +21,7 @@ import { spanOf } from './reader-span.ts'
  * descriptor 3, and ends when either pipe closes. See `src/reader-frames.ts`.
  */
 
-const BEAT_MS = 500
+const BEAT_MS = 200
 
 const start = JSON.parse(process.argv[2] ?? '{}') as ReaderStart
 const database = await openDatabase(start)
