@@ -50,6 +50,7 @@ const expected: Readonly<Record<string, 'public' | keyof typeof tokens>> = {
   'GET /models/:name/versions/:version/trees/:index': 'read',
   'POST /train': 'train',
   'POST /score': 'score',
+  'POST /evaluate': 'score',
   'PUT /models/:name/serving': 'admin',
   'DELETE /models/:name': 'admin',
   'DELETE /models/:name/versions/:version': 'admin',
