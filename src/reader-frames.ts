@@ -68,6 +68,8 @@ export interface Failure {
   readonly facts: ErrorFacts
   /** The database is not to be trusted any more; the process is thrown away. */
   readonly fatal: boolean
+  /** For the log; set for our own mistakes alone, because the database's words carry paths and values. */
+  readonly cause: string | null
 }
 
 /** The head of a frame with a payload of `length` bytes. */

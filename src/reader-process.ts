@@ -117,7 +117,10 @@ export class ReaderProcess {
   async error(length: number): Promise<Error> {
     const failure = (await this.json(length)) as Failure
     const code = isErrorCode(failure.code) ? failure.code : 'internal_error'
-    const error = new DeepWatchError(code, failure.detail, { facts: failure.facts })
+    const error = new DeepWatchError(code, failure.detail, {
+      facts: failure.facts,
+      cause: failure.cause ?? undefined,
+    })
     if (failure.fatal) {
       this.death ??= 'fatal'
       this.kill(error)

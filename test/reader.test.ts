@@ -351,7 +351,7 @@ describe('names from outside', () => {
       nothing: null,
       nan: null,
       big: 1e300,
-      huge: 12345678901234567890,
+      huge: Number('12345678901234567890'),
       list: '[1, 2]',
       struct: "{'a': x}",
       blob: '\\xAA',

@@ -50,7 +50,6 @@ export async function arrowRelation({ database, files, command }: RelationInput)
     from: formatOf('arrow').relation,
     values: {},
     position: COUNTED_POSITION,
-    failure: () => feed.failure,
     fed: () => feed.rows,
   }
 }

@@ -30,7 +30,7 @@ export async function streamFeatures(
   const plan = planFeatures(relation, query)
   const filler = new LaneFiller(plan, query, limits)
   const complete = await drain(database, plan, filler)
-  if (!complete) await explain(database, relation, plan)
+  if (!complete) await explain(database, plan)
   filler.writer.flush()
   return filler.total
 }
@@ -65,11 +65,9 @@ async function drain(database: Database, plan: FeaturePlan, filler: LaneFiller):
 }
 
 /** Finds out why a stream broke off, by a statement that must report it. Always throws. */
-async function explain(database: Database, relation: Relation, plan: FeaturePlan): Promise<never> {
-  const fed = relation.failure?.()
-  if (fed !== undefined && fed !== null) throw fed
-  await database.connection.rows(plan.checkSql, plan.values)
-  throw relation.failure?.() ?? new Error('the stream ended early')
+async function explain({ connection, feed }: Database, plan: FeaturePlan): Promise<never> {
+  if (feed.failure === null) await connection.rows(plan.checkSql, plan.values)
+  throw new Error('the stream ended early')
 }
 
 /** Puts the columns of chunks into the lanes of blocks. */

@@ -55,6 +55,7 @@ export class JsonLines {
       const at = this.buffer.subarray(0, this.end).indexOf(NEWLINE, looked)
       if (at !== -1) {
         const line = this.buffer.subarray(this.start, at)
+        if (line.length > LINE_BYTES) throw this.tooLong()
         this.start = at + 1
         return line
       }
@@ -72,11 +73,7 @@ export class JsonLines {
   /** Reads on behind the unfinished line, which moves to the front. */
   private fill(): void {
     const left = this.end - this.start
-    if (left > LINE_BYTES) {
-      throw new DeepWatchError('decoded_too_large', `Line ${this.line + 1} is longer than ${LINE_BYTES} bytes.`, {
-        facts: this.place(1),
-      })
-    }
+    if (left > LINE_BYTES) throw this.tooLong()
     const room = left + READ_BYTES > this.buffer.length ? Buffer.allocUnsafe(2 * (left + READ_BYTES)) : this.buffer
     this.buffer.copy(room, 0, this.start, this.end)
     this.buffer = room
@@ -86,6 +83,11 @@ export class JsonLines {
     this.offset += read
     this.end = left + read
     this.atEnd = read === 0
+  }
+
+  private tooLong(): DeepWatchError {
+    const detail = `Line ${this.line + 1} is longer than ${LINE_BYTES} bytes.`
+    return new DeepWatchError('decoded_too_large', detail, { facts: this.place(1) })
   }
 
   private parse(bytes: Buffer): JsonRow {

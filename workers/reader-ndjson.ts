@@ -62,7 +62,6 @@ function build(input: RelationInput, words: TimeWords, { keys, rows }: Survey): 
     from: formatOf('ndjson').relation,
     values: {},
     position: COUNTED_POSITION,
-    failure: () => feed.failure,
     fed: () => feed.rows,
     // What was not surveyed to the end may have more columns, and other kinds.
     complete: async () => (rows === null ? build(input, words, survey(input, words, null)) : null),

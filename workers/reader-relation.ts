@@ -26,8 +26,6 @@ export interface Relation {
   readonly position: string
   /** A relation with every column and exact kinds, where this one stopped looking early; null where it did not. */
   complete?(): Promise<Relation | null>
-  /** What went wrong in the feed, which the database only knows as an early end. */
-  failure?(): unknown
   /** Rows fed so far; part of the heart beat. */
   fed?(): number
 }

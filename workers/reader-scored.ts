@@ -24,8 +24,6 @@ export async function writeScored(
     const copy = statement('write-scored', { scored: sql, output: quoteText(outputPath) })
     const rows = await database.connection.run(copy, values)
     return { rows, bytes: statSync(outputPath).size }
-  } catch (error) {
-    throw relation.failure?.() ?? error
   } finally {
     scores.close()
   }
@@ -37,8 +35,6 @@ export async function streamScored(database: Database, relation: Relation, query
   try {
     const { writeArrowStream } = await import('./reader-arrow-writer.ts')
     return await writeArrowStream(database, planScored(relation, query))
-  } catch (error) {
-    throw relation.failure?.() ?? error
   } finally {
     scores.close()
   }

@@ -25,8 +25,6 @@ export async function spanOf(
   const micros = time === null ? `'nan'::double` : microseconds(needed, time)
   const sql = statement('span', { micros, columns: needed.list, relation: relation.from, window: window.condition })
   const [row] = await database.connection.rows(sql, { ...relation.values, ...window.values })
-  const failure = relation.failure?.()
-  if (failure !== undefined && failure !== null) throw failure
   const [rows, rowsInWindow, from, to] = row ?? []
   for (const bound of [from, to]) {
     if (typeof bound === 'number' && Math.abs(bound) > Number.MAX_SAFE_INTEGER) {

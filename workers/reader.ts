@@ -101,6 +101,12 @@ async function answer(command: Command): Promise<unknown> {
   }
 }
 
+/** Names of the columns, when the source got as far as having some. */
+async function columnNames(): Promise<readonly string[]> {
+  const built = await relation?.catch(() => null)
+  return built?.columns.map((column) => column.name) ?? []
+}
+
 /** Anything that moves while work is going on: rows read, rows fed, bytes written. A hanging process has no heart beat. */
 function marker(): string {
   const rows = database.connection.rowsRead
@@ -111,6 +117,7 @@ function marker(): string {
 
 async function run(command: Command): Promise<void> {
   let before = ''
+  database.feed.failure = null
   const beat = setInterval(() => {
     const now = marker()
     if (now !== before) send(FRAME.beat)
@@ -119,7 +126,8 @@ async function run(command: Command): Promise<void> {
   try {
     sendResult(await answer(command))
   } catch (error) {
-    sendFailure(failureOf(error, format))
+    // What a feed of ours threw comes back as the database's error; the first is the one that tells.
+    sendFailure(failureOf(database.feed.failure ?? error, format, await columnNames()))
   } finally {
     clearInterval(beat)
   }
