@@ -1,6 +1,7 @@
 import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from 'apache-arrow'
 import { FRAME } from '../src/reader-frames.ts'
 import { type OutputColumn, outputColumn } from './reader-arrow-columns.ts'
+import { collectOften } from './reader-collect.ts'
 import type { Database } from './reader-database.ts'
 import type { Chunk } from './reader-duckdb.ts'
 import { send } from './reader-pipe.ts'
@@ -11,7 +12,6 @@ import { quoteName, statement } from './reader-statements.ts'
 const BATCH_ROWS = 32 * 2_048
 /** A batch ends early when its texts reach this. */
 const BATCH_TEXT_BYTES = 64 * 1024 * 1024
-const COLLECT_EVERY = 100
 
 /**
  * Streams a scored source as an Arrow IPC stream in batches and returns the number of rows. The end-of-stream marker is
@@ -57,7 +57,7 @@ async function* batches(
   })
   const result = await database.connection.stream(stream, values)
   let rows = 0
-  let chunks = 0
+  const collect = collectOften()
   const flush = (): RecordBatch => {
     const children = columns.map((column) => column.take())
     const data = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children })
@@ -79,7 +79,7 @@ async function* batches(
     // An empty source still has a schema, which the writer sends with its first batch.
     if (proven && counter.rows === 0) yield flush()
     if (proven) return
-    if (++chunks % COLLECT_EVERY === 0) globalThis.gc?.()
+    collect()
   }
   // The stream broke off: only a whole statement tells why.
   await database.connection.rows(

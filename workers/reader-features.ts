@@ -2,18 +2,19 @@ import { DeepWatchError } from '../src/errors.ts'
 import { createTimeContext, type TimeContext } from '../src/kernels/time-context.ts'
 import type { FeatureQuery } from '../src/reader-types.ts'
 import { BlockWriter } from './reader-blocks.ts'
+import { collectOften } from './reader-collect.ts'
 import type { Database } from './reader-database.ts'
 import { type Chunk, TYPE } from './reader-duckdb.ts'
+import { echoChunk } from './reader-echo.ts'
 import { type FeaturePlan, type LaneSource, planFeatures } from './reader-plan.ts'
 import { type Relation, show } from './reader-relation.ts'
+import { TextBuffer } from './reader-text.ts'
 
 export interface StreamLimits {
   readonly maxCells: number
   readonly maxDecodedTextBytes: number
 }
 
-/** Chunks after which the memory of old ones is given back; without it a stream grows to several times its size. */
-const COLLECT_EVERY = 100
 /** Microseconds beyond this are not exact in a double. */
 const EXACT = Number.MAX_SAFE_INTEGER
 
@@ -44,7 +45,7 @@ async function drain(database: Database, plan: FeaturePlan, filler: LaneFiller):
   for (const column of plan.doubles)
     if (result.types[column] !== TYPE.DOUBLE) throw new Error('a lane is not a column of doubles')
   let proven = false
-  let chunks = 0
+  const collect = collectOften()
   let ahead = result.next()
   try {
     for (;;) {
@@ -55,7 +56,7 @@ async function drain(database: Database, plan: FeaturePlan, filler: LaneFiller):
       if (proven) return false
       if (plan.proof !== null) proven = chunk.bytes(plan.proof, 1)[rows - 1] === 1
       filler.take(chunk, proven ? rows - 1 : rows)
-      if (++chunks % COLLECT_EVERY === 0) globalThis.gc?.()
+      collect()
     }
   } finally {
     // Nothing else may run on the connection while a chunk is fetched.
@@ -78,11 +79,13 @@ class LaneFiller {
   private readonly plan: FeaturePlan
   private readonly limits: StreamLimits
   private readonly context: TimeContext | null
+  private readonly text: TextBuffer | null
 
   constructor(plan: FeaturePlan, query: FeatureQuery, limits: StreamLimits) {
     this.plan = plan
     this.limits = limits
-    this.writer = new BlockWriter(plan.lanes.length, plan.text !== null, limits.maxDecodedTextBytes)
+    this.text = plan.echoed.length === 0 ? null : new TextBuffer(limits.maxDecodedTextBytes)
+    this.writer = new BlockWriter(plan.lanes.length, this.text)
     this.context = query.transitions === undefined ? null : createTimeContext(query.transitions)
   }
 
@@ -93,11 +96,12 @@ class LaneFiller {
     const columns = this.plan.lanes.map((lane) => ('column' in lane ? chunk.doubles(lane.column) : null))
     const times = this.plan.time === null ? null : chunk.doubles(this.plan.time)
     if (times !== null) checkTimes(times, rows)
-    const text = this.plan.text === null ? null : chunk.texts(this.plan.text)
+    const { text } = this
+    const echo = text === null ? null : echoChunk(chunk, this.plan.echoed)
     let from = 0
     while (from < rows) {
       const part = Math.min(rows - from, this.writer.room)
-      for (let row = 0; text !== null && row < part; row++) this.writer.addText(text(from + row))
+      for (let row = 0; text !== null && row < part; row++) echo?.(from + row, text)
       this.plan.lanes.forEach((lane, index) => {
         this.fill(lane, index * this.writer.stride + this.writer.rows, columns[index] ?? null, times, from, part)
       })

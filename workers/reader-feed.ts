@@ -1,3 +1,4 @@
+import { collectOften } from './reader-collect.ts'
 import type { ChunkTarget, Connection, TYPE } from './reader-duckdb.ts'
 
 /** A column handed to the database, under a name of ours. */
@@ -35,8 +36,10 @@ export class Feed {
       start: (wanted) => {
         this.failure = null
         const walk = this.walk()
+        const collect = collectOften()
         return (target) => {
           try {
+            collect()
             walk.next(target, wanted)
             this.rows += target.rows
             return true
