@@ -1,28 +1,130 @@
+import { type Chunk, isValid } from './reader-duckdb.ts'
 import type { RelationColumn } from './reader-relation.ts'
-import { quoteText } from './reader-statements.ts'
+import type { TextBuffer } from './reader-text.ts'
 
 /**
- * The SQL expression for `"name":value` of a JSON object. Integers and decimals keep all their digits, what is not a finite
- * number is null, times are RFC 3339 in UTC with a fraction only where there is one, everything exotic is a string.
+ * The columns a row is echoed with: `"name":value` of a JSON object. Integers and decimals keep all their digits, what is
+ * not a finite number is null, times are RFC 3339 in UTC with a fraction only where there is one, everything exotic is a string.
  *
- * `value` is the name under which the statement sees the column.
+ * The database hands out plain values and the text is made here: a text of more than twelve bytes costs a call into the
+ * database, and formatting there is slower still.
  */
-export function jsonMember(column: RelationColumn, value: string): string {
-  const key = quoteText(`${JSON.stringify(column.name)}:`)
-  return `${key} || coalesce(${column.echo === undefined ? jsonValue(column, value) : value}, 'null')`
+export interface Echo {
+  /** What the statement selects, given the name under which it sees the column. */
+  readonly expression: (value: string) => string
+  /** A constant of the same type. */
+  readonly padding: string
+  /** Puts a value that is not null; `column` is the result column. */
+  readonly writer: (chunk: Chunk, column: number) => (row: number, text: TextBuffer) => void
 }
 
-function jsonValue({ kind, sql }: RelationColumn, value: string): string {
-  if (kind === 'boolean') return `${value}::varchar`
-  if (kind === 'number') {
-    return sql === 'DOUBLE' || sql === 'FLOAT'
-      ? `case when isfinite(${value}) then to_json(${value})::varchar end`
-      : `${value}::varchar`
+/** How a column is echoed. */
+export function echoOf({ kind, sql, echo }: RelationColumn): Echo {
+  if (echo !== undefined) return plain((value) => value)
+  if (kind === 'timestamp') return time
+  if (kind === 'boolean') return plain((value) => `${value}::varchar`)
+  if (kind === 'number') return sql === 'DOUBLE' || sql === 'FLOAT' ? double : plain((value) => `${value}::varchar`)
+  return kind === 'text' ? text : { ...text, expression: (value) => `${value}::varchar` }
+}
+
+/** Writes the echoed columns of one chunk. */
+export function echoChunk(chunk: Chunk, columns: readonly EchoedColumn[]): (row: number, text: TextBuffer) => void {
+  const writers = columns.map(({ column, echo }) => echo.writer(chunk, column))
+  const validity = columns.map(({ column }) => chunk.validity(column))
+  return (row, text) => {
+    for (let index = 0; index < columns.length; index++) {
+      text.put((columns[index] as EchoedColumn).key)
+      if (isValid(validity[index] ?? null, row)) writers[index]?.(row, text)
+      else text.put(NULL)
+    }
+    text.endLine()
   }
-  if (kind === 'timestamp') {
-    const time = sql === 'TIMESTAMP WITH TIME ZONE' ? `(${value} at time zone 'UTC')` : `${value}::timestamp`
-    // As text a timestamp is RFC 3339 but for the T; formatting it otherwise costs four times as much.
-    return `case when isfinite(${value}) then '"' || replace(${time}::varchar, ' ', 'T') || 'Z"' end`
+}
+
+/** A column of the statement's result that is echoed. */
+export interface EchoedColumn {
+  readonly column: number
+  readonly echo: Echo
+  /** `"name":` with a comma before it where it is not the first. */
+  readonly key: Uint8Array
+}
+
+const NULL = Buffer.from('null')
+const MICROS = 1_000_000n
+const DAY_SECONDS = 86_400
+
+/** Text that is JSON already. */
+function plain(expression: (value: string) => string): Echo {
+  return {
+    expression,
+    padding: `''`,
+    writer: (chunk, column) => {
+      const texts = chunk.texts(column)
+      return (row, text) => text.put(texts(row))
+    },
   }
-  return kind === 'text' ? `to_json(${value})::varchar` : `to_json(${value}::varchar)::varchar`
+}
+
+const text: Echo = {
+  expression: (value) => value,
+  padding: `''`,
+  writer: (chunk, column) => {
+    const texts = chunk.texts(column)
+    return (row, out) => out.putString(texts(row))
+  },
+}
+
+const double: Echo = {
+  expression: (value) => `${value}::double`,
+  padding: '0::double',
+  writer: (chunk, column) => {
+    const values = chunk.doubles(column)
+    return (row, out) => {
+      const value = values[row] as number
+      if (Number.isFinite(value)) out.putAscii(String(value))
+      else out.put(NULL)
+    }
+  },
+}
+
+/** `epoch_us` of an infinite time is null. */
+const time: Echo = {
+  expression: (value) => `epoch_us(${value})`,
+  padding: '0::bigint',
+  writer: (chunk, column) => {
+    const bytes = chunk.bytes(column, 8)
+    const values = new BigInt64Array(bytes.buffer, bytes.byteOffset, chunk.rows)
+    return (row, out) => writeTime(values[row] as bigint, out)
+  },
+}
+
+/** The day of the last time written and its text: times of neighbouring rows mostly share it. */
+let lastDay = Number.NaN
+let lastDate = ''
+
+function writeTime(micros: bigint, out: TextBuffer): void {
+  let second = Number(micros / MICROS)
+  let fraction = Number(micros % MICROS)
+  if (fraction < 0) {
+    fraction += 1_000_000
+    second--
+  }
+  const day = Math.floor(second / DAY_SECONDS)
+  if (day !== lastDay) {
+    const date = new Date(day * DAY_SECONDS * 1000)
+    if (Number.isNaN(date.getTime())) {
+      out.put(NULL)
+      return
+    }
+    lastDay = day
+    lastDate = date.toISOString().split('T')[0] as string
+  }
+  const rest = second - day * DAY_SECONDS
+  const clock = `${two(Math.floor(rest / 3600))}:${two(Math.floor(rest / 60) % 60)}:${two(rest % 60)}`
+  const part = fraction === 0 ? '' : `.${String(fraction).padStart(6, '0').replace(/0+$/, '')}`
+  out.putAscii(`"${lastDate}T${clock}${part}Z"`)
+}
+
+function two(number: number): string {
+  return number < 10 ? `0${number}` : String(number)
 }

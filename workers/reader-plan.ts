@@ -2,7 +2,7 @@ import { DeepWatchError } from '../src/errors.ts'
 import type { TimeContextLane } from '../src/kernels/time-context.ts'
 import type { FeatureQuery, ReadWindow } from '../src/reader-types.ts'
 import type { Values } from './reader-duckdb.ts'
-import { jsonMember } from './reader-echo.ts'
+import { type EchoedColumn, echoOf } from './reader-echo.ts'
 import { columnOf, type Relation, type RelationColumn, show } from './reader-relation.ts'
 import { statement } from './reader-statements.ts'
 
@@ -23,8 +23,8 @@ export interface FeaturePlan {
   readonly doubles: readonly number[]
   /** Result column of the time in epoch microseconds; null when nobody needs it. */
   readonly time: number | null
-  /** Result column of the row's text. */
-  readonly text: number | null
+  /** Result columns of which the row's text is made. */
+  readonly echoed: readonly EchoedColumn[]
   /** Result column that is true in the last row; null when `expected` rows are the proof of completeness. */
   readonly proof: number | null
   readonly expected: number | null
@@ -69,21 +69,27 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
     const label = requireNumeric(columnOf(relation, query.lanes.label))
     lanes.push({ column: result(double(needed, label)), label: label.name })
   }
-  const included = (query.include ?? []).map((name) => columnOf(relation, name))
-  const text = included.length === 0 ? null : result(echo(needed, included))
+  const padding: string[] = results.map(() => '0::double')
+  const doubles = padding.map((_, index) => index)
+  const echoed = (query.include ?? []).map((name, index): EchoedColumn => {
+    const column = columnOf(relation, name)
+    const echo = echoOf(column)
+    const key = Buffer.from(`${index === 0 ? '' : ','}${JSON.stringify(name)}:`)
+    padding.push(echo.padding)
+    return { column: result(echo.expression(needed.add(column.echo ?? column.expression))), echo, key }
+  })
   if (lanes.length === 0) throw new DeepWatchError('no_features', 'No column is asked for.')
   const window = windowCondition(needed, query.window, time)
   const counted = query.window === undefined && relation.rows !== null
   const slots = { columns: needed.list, relation: relation.from, window: window.condition }
   // The time context and the row numbers may be all there is; a statement needs a column nevertheless.
-  if (results.length === 0) result('0::double')
+  if (results.length === 0) padding.push(String(result('0::double')))
   const list = results.join(', ')
-  const padding = results.map((_, index) => (index === text ? "''" : '0::double')).join(', ')
   const values = { ...relation.values, ...window.values }
   return {
     sql: counted
       ? statement('features-counted', { lanes: list, ...slots })
-      : statement('features', { lanes: list, padding, ...slots }),
+      : statement('features', { lanes: list, padding: padding.join(', '), ...slots }),
     values,
     checkSql: statement('features-check', {
       lanes: results.map((expression, index) => `${expression} as l${index}`).join(', '),
@@ -91,9 +97,9 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
       ...slots,
     }),
     lanes,
-    doubles: results.flatMap((_, index) => (index === text ? [] : [index])),
+    doubles,
     time: timeResult,
-    text,
+    echoed,
     proof: counted ? null : results.length,
     expected: counted ? relation.rows : null,
   }
@@ -140,11 +146,6 @@ export function windowCondition(
     parts.push(outside.length === 0 ? 'false' : `(${outside.join(' or ')})`)
   }
   return { condition: parts.join(' and '), values }
-}
-
-/** The included columns of a row as members of a JSON object, without its braces. */
-function echo(needed: Needed, columns: readonly RelationColumn[]): string {
-  return columns.map((column) => jsonMember(column, needed.add(column.echo ?? column.expression))).join(` || ',' || `)
 }
 
 function requireTime(column: RelationColumn | null): RelationColumn {
