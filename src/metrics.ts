@@ -108,7 +108,7 @@ class TallyHistogram {
   }
 }
 
-/** Keeps the model and version labels within their caps. Labels that were given stay until the model is deleted. */
+/** Keeps the model and version labels within their caps: the newest versions of the models that came first. */
 class ModelLabels {
   readonly #versions = new Map<string, Set<number>>()
   readonly #models: number
@@ -117,25 +117,24 @@ class ModelLabels {
     this.#models = models
   }
 
-  model(name: string): string {
-    if (!this.#versions.has(name)) {
-      if (this.#versions.size >= this.#models) return 'other'
-      this.#versions.set(name, new Set())
-    }
-    return name
+  /** The labels of a version that came into being; they exist from now on, where the caps leave room. */
+  add(name: string, version: number): { model: string; version: string } {
+    const known = this.#versions.get(name)
+    if (!known) {
+      if (this.#versions.size >= this.#models) return { model: 'other', version: 'other' }
+      this.#versions.set(name, new Set([version]))
+    } else if (known.size < versionsPerModel || version > Math.min(...known)) known.add(version)
+    return this.find(name, version)
   }
 
-  pair(name: string, version: number): { model: string; version: string } {
-    const model = this.model(name)
-    const known = this.#versions.get(model)
+  /**
+   * The labels under which a version is counted. Never new ones: an answer may end when its version is gone already,
+   * and what was deleted does not come back.
+   */
+  find(name: string, version: number): { model: string; version: string } {
+    const known = this.#versions.get(name)
     if (!known) return { model: 'other', version: 'other' }
-    if (!known.has(version)) {
-      // The oldest version makes room: the newest ones are those that people look at.
-      const oldest = known.size >= versionsPerModel ? Math.min(...known) : undefined
-      if (oldest !== undefined && version < oldest) return { model, version: 'other' }
-      known.add(version)
-    }
-    return { model, version: String(version) }
+    return { model: name, version: known.has(version) ? String(version) : 'other' }
   }
 
   /** Versions past the cap, oldest first; their series are to be removed. */
@@ -262,7 +261,12 @@ export function createMetrics(options: { version: string; models: number; observ
   )
 
   collectDefaultMetrics({ register: text as unknown as Registry })
-  for (const metric of text.getMetricsAsArray()) open.registerMetric(text.getSingleMetric(metric.name) as Metric)
+  for (const { name } of text.getMetricsAsArray()) {
+    const metric = text.getSingleMetric(name) as Metric
+    // Printing OpenMetrics renames a counter for good: there it gets an object of its own over the same values.
+    const renamed = { name: { value: name, writable: true } }
+    open.registerMetric(metric instanceof Counter ? (Object.create(metric, renamed) as Metric) : metric)
+  }
 
   const removePair = (model: string, version: number) => {
     for (const metric of [rows, anomalies, threshold, trained]) metric.remove({ model, version: String(version) })
@@ -271,7 +275,7 @@ export function createMetrics(options: { version: string; models: number; observ
   return {
     /** Counters at 0 and gauges set, from the moment a version exists. `trainedAt` in epoch seconds. */
     modelAppeared(name: string, version: number, facts: { threshold: number; trainedAt: number }): void {
-      const pair = labels.pair(name, version)
+      const pair = labels.add(name, version)
       rows.inc(pair, 0)
       anomalies.inc(pair, 0)
       for (const reason of unscoredReasons) rejected.inc({ model: pair.model, reason }, 0)
@@ -294,7 +298,7 @@ export function createMetrics(options: { version: string; models: number; observ
     },
     /** Counts one complete answer of `/score`. */
     scored(name: string, version: number, counts: ScoredCounts): void {
-      const pair = labels.pair(name, version)
+      const pair = labels.find(name, version)
       rows.inc(pair, counts.scored)
       anomalies.inc(pair, counts.anomalies)
       for (const reason of unscoredReasons) rejected.inc({ model: pair.model, reason }, counts.rejected[reason])

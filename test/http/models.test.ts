@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { freshFolder } from '../app.ts'
 import { type HttpApp, markedRows, outcome, serveApp, smallForest, trainSmall } from './client.ts'
-import { dial, rawRequest } from './wire.ts'
+import { heldRows, holdAnswer } from './wire.ts'
 
 let app: HttpApp
 const row = { cpu: 0.1, latency: 12 }
@@ -131,37 +131,14 @@ describe('deleting', () => {
 
   test('row 103: an answer under way is completed by its version, later it is 404', async () => {
     await trainSmall(app, 'busy')
-    const rows = 90_000
-    const body = `{"model":"busy","rows":[${'{"cpu":1,"latency":2},'.repeat(rows - 1)}{"cpu":1,"latency":2}]}`
-    const socket = await dial(app.url)
-    socket.write(
-      rawRequest(
-        'POST /score',
-        { 'Content-Type': 'application/json', 'Content-Length': String(body.length), Accept: 'application/x-ndjson' },
-        body,
-      ),
-    )
-    // The answer is larger than what the system keeps for us: reading stops it half-way.
-    let text = ''
-    await new Promise<void>((resolve) =>
-      socket.once('data', (chunk: Buffer) => {
-        socket.pause()
-        text += chunk.toString('latin1')
-        resolve()
-      }),
-    )
+    const answer = await holdAnswer(app.url, 'busy')
     expect(await remove('/models/busy')).toBe('204')
     expect(outcome(await app.get('/models/busy'))).toBe('404 model_not_found')
-    socket.on('data', (chunk: Buffer) => {
-      text += chunk.toString('latin1')
-    })
-    socket.resume()
-    await new Promise((resolve) => socket.once('end', resolve))
-    socket.destroy()
+    const text = await answer.rest()
     expect(text).toContain('deepwatch-model: busy@1')
     expect(text).toContain(`{"summary":{"model":"busy","version":1,`)
-    expect(text).toContain(`"rows":${rows},`)
-    expect(text.match(/"isAnomaly":/g)).toHaveLength(rows)
+    expect(text).toContain(`"rows":${heldRows},`)
+    expect(text.match(/"isAnomaly":/g)).toHaveLength(heldRows)
     expect(outcome(await app.post('/score', { model: 'busy', rows: [row] }))).toBe('404 model_not_found')
   })
 

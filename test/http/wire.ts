@@ -113,3 +113,38 @@ export async function* endless(head: string): AsyncGenerator<string> {
 /** The head of a request with a chunked body. */
 export const rawHead = (line: string, headers: Readonly<Record<string, string>> = {}): string =>
   rawRequest(line, { 'Transfer-Encoding': 'chunked', ...headers }, '', { keep: true })
+
+/** Rows of `holdAnswer`. */
+export const heldRows = 10_000
+
+/**
+ * Asks for the scores of rows of `cpu` and `latency` as NDJSON and stops taking the answer after its first bytes. The rows
+ * echo a long name, so that the answer (80 MB) is more than the system keeps for us: it stays half-way until `rest` takes it all.
+ */
+export async function holdAnswer(
+  url: string,
+  model: string,
+  accept = 'application/x-ndjson',
+): Promise<{ socket: Socket; rest(): Promise<string> }> {
+  const name = 'n'.repeat(8_000)
+  const row = '{"cpu":1,"latency":2}'
+  const rows = `${`${row},`.repeat(heldRows - 1)}{"cpu":1,"latency":2,"${name}":1}`
+  const body = `{"model":"${model}","include":["${name}"],"rows":[${rows}]}`
+  const socket = await dial(url)
+  socket.write(rawJson('/score', body, { Accept: accept }))
+  const chunks: Buffer[] = []
+  const [first] = (await once(socket, 'data')) as [Buffer]
+  socket.pause()
+  chunks.push(first)
+  return {
+    socket,
+    async rest() {
+      const ended = once(socket, 'end')
+      socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+      socket.resume()
+      await ended
+      socket.destroy()
+      return Buffer.concat(chunks).toString('latin1')
+    },
+  }
+}
