@@ -168,7 +168,7 @@ async function* features(rows: readonly Row[], query: FeatureQuery): AsyncGenera
   const positions = positionsIn(times, query.window)
   const total = positions?.length ?? rows.length
   const lanes = laneFillers(rows, query, times)
-  const most = blockRows(lanes.length)
+  const most = Math.min(blockRows(lanes.length), echoedRows(query.include))
   for (let first = 0; first < total; first += most) {
     const count = Math.min(most, total - first)
     const block: Block = {
@@ -186,6 +186,12 @@ async function* features(rows: readonly Row[], query: FeatureQuery): AsyncGenera
       : null
     yield { block, first, text, release: () => {} }
   }
+}
+
+/** Rows whose echoed names take a MiB: every row repeats them, however little it holds itself. */
+function echoedRows(names: readonly string[] = []): number {
+  const length = names.reduce((sum, name) => sum + name.length, 0)
+  return length === 0 ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor((1024 * 1024) / length))
 }
 
 /** One function per lane, from the position of a row to its value. */

@@ -17,10 +17,10 @@ export async function* jsonPieces(run: ScoringRun, which: Return): AsyncGenerato
       yield `],"rows":${rows},"anomalies":${anomalies},"unscored":${unscored}}`
       return
     }
-    const lines = resultTexts(step.value, which, run.threshold)
-    if (lines.length === 0) continue
-    yield separator + lines.join(',')
-    separator = ','
+    for (const results of resultTexts(step.value, which, run.threshold, ',')) {
+      yield separator + results
+      separator = ','
+    }
   }
 }
 
@@ -33,20 +33,29 @@ export async function* ndjsonPieces(run: ScoringRun, which: Return): AsyncGenera
       yield `${JSON.stringify({ summary: step.value satisfies ScoreSummary })}\n`
       return
     }
-    const lines = resultTexts(step.value, which, run.threshold)
-    if (lines.length > 0) yield `${lines.join('\n')}\n`
+    for (const results of resultTexts(step.value, which, run.threshold, '\n')) yield `${results}\n`
   }
 }
 
-function resultTexts(block: ScoredBlock, which: Return, threshold: number): string[] {
-  const lines: string[] = []
-  if (which === 'none') return lines
+/** Characters of a piece. All results of a block at once could be more than a text can hold: rows echo what they like. */
+const pieceLength = 65_536
+
+function* resultTexts(block: ScoredBlock, which: Return, threshold: number, between: string): Generator<string> {
+  if (which === 'none') return
+  let results: string[] = []
+  let length = 0
   for (let row = 0; row < block.rows; row++) {
     const score = block.scores[row]!
     if (which === 'anomalies' && !(score > threshold)) continue
-    lines.push(resultText(block, row, score, threshold))
+    const text = resultText(block, row, score, threshold)
+    results.push(text)
+    length += text.length
+    if (length < pieceLength) continue
+    yield results.join(between)
+    results = []
+    length = 0
   }
-  return lines
+  if (results.length > 0) yield results.join(between)
 }
 
 function resultText(block: ScoredBlock, row: number, score: number, threshold: number): string {

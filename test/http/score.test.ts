@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { canary, type HttpApp, markedRows, outcome, type Reply, serveApp, smallForest, trainSmall } from './client.ts'
+import { dial, rawJson } from './wire.ts'
 
 let app: HttpApp
 const usual = { cpu: 0.1, latency: 12, host: canary }
@@ -92,6 +93,26 @@ describe('an answer', () => {
       expect(outcome(await score({ rows: [usual], ...settings }))).toBe(expected)
     })
   }
+
+  test('include of long names in many rows is sent as it is made, in the memory of a few pieces', async () => {
+    const names = Array.from({ length: 200 }, (_, index) => `${'n'.repeat(5_000)}${index}`)
+    const rows = [Object.fromEntries(names.map((name) => [name, 1])), ...Array(20_000).fill(usual)]
+    const body = JSON.stringify({ model: 'web', include: names, rows: rows.map((row) => ({ ...row, ...usual })) })
+    const before = process.memoryUsage().rss
+    // 20 GB in all: a client that wants them gets them, this one leaves.
+    const socket = await dial(app.url)
+    socket.write(rawJson('/score', body))
+    let received = 0
+    await new Promise<void>((resolve) =>
+      socket.on('data', (chunk: Buffer) => {
+        received += chunk.length
+        if (received > 32 * 1024 * 1024) resolve()
+      }),
+    )
+    expect(process.memoryUsage().rss - before).toBeLessThan(512 * 1024 * 1024)
+    socket.destroy()
+    expect(outcome(await app.get('/livez'))).toBe('200')
+  })
 
   test('rows keep their position in the source when a window narrows it', async () => {
     const rows = Array.from({ length: 6 }, (_, hour) => ({ ...usual, at: `2026-01-01T0${hour}:00:00Z` }))
