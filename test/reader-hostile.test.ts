@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type Bench, codeOf, readAll, startBench, tryReading, writeParquet } from './reader-tools.ts'
+import { type Bench, codeOf, readAll, sql, startBench, tryReading, writeParquet } from './reader-tools.ts'
 
 let bench: Bench
 
@@ -98,6 +98,35 @@ describe('damaged Parquet', () => {
     }
     expect([...seen].filter((code) => !allowed.has(code))).toEqual([])
     expect(await tryReading(bench, 'good.parquet')).toBe('none')
+  })
+})
+
+describe('Parquet we do not read', () => {
+  test('a compression that is not supported is named before data is read', async () => {
+    const path = join(bench.root, 'codec.parquet')
+    await writeParquet(path, 'select 1::double as qcol', 'compression snappy')
+    const bytes = readFileSync(path)
+    // In the column's metadata the codec follows the path: field header 0x15, then 2 for Snappy; 6 is LZO.
+    const at = bytes.indexOf('qcol', bytes.indexOf('qcol', footerOf(bytes)) + 4) + 4
+    expect([bytes[at], bytes[at + 1]]).toEqual([0x15, 2])
+    bytes[at + 1] = 6
+    writeFileSync(path, bytes)
+    expect(await tryReading(bench, 'codec.parquet')).toBe('parquet_unsupported_codec')
+  })
+
+  test('an encrypted file is named as such', async () => {
+    await sql('set force_mbedtls_unsafe = true')
+    await sql(`pragma add_parquet_key('key', '0123456789112345')`)
+    await writeParquet(join(bench.root, 'secret.parquet'), 'select 1 as n', `encryption_config {footer_key: 'key'}`)
+    expect(await tryReading(bench, 'secret.parquet')).toBe('parquet_encrypted')
+  })
+
+  test('a file without rows is read as such', async () => {
+    await writeParquet(join(bench.root, 'none.parquet'), 'select 1 as n where false')
+    const session = await bench.open('none.parquet')
+    expect(await session.describe()).toMatchObject({ rows: 0, columns: [{ name: 'n' }] })
+    expect((await readAll(session, { features: [{ name: 'n', kind: 'number' }] })).rows).toBe(0)
+    await session.close()
   })
 })
 

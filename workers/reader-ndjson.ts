@@ -1,6 +1,7 @@
 import { DeepWatchError } from '../src/errors.ts'
 import { formatOf } from '../src/formats/index.ts'
 import type { ColumnKind } from '../src/reader-types.ts'
+import { formatTimestamp, parseTimestamp } from '../src/timestamps.ts'
 import { CHUNK_ROWS, type ChunkTarget, TYPE } from './reader-duckdb.ts'
 import { type FeedColumn, type FeedWalk, writeNumbers } from './reader-feed.ts'
 import { JsonLines, type JsonRow } from './reader-lines.ts'
@@ -12,8 +13,6 @@ import {
   type RelationInput,
   show,
 } from './reader-relation.ts'
-
-type TimeWords = Pick<typeof import('../src/timestamps.ts'), 'parseTimestamp' | 'formatTimestamp'>
 
 /** What one key of the rows holds. */
 interface Seen {
@@ -38,13 +37,12 @@ interface Survey {
  * one makes it read on to the end.
  */
 export async function ndjsonRelation(input: RelationInput): Promise<Relation> {
-  const words: TimeWords = await import('../src/timestamps.ts')
   const { types, expect } = input.command
   const wanted = types === null ? null : new Set([...types.map((type) => type.name), ...expect])
-  return build(input, words, survey(input, words, wanted))
+  return build(input, survey(input, wanted))
 }
 
-function build(input: RelationInput, words: TimeWords, { keys, rows }: Survey): Relation {
+function build(input: RelationInput, { keys, rows }: Survey): Relation {
   const { database, files, command } = input
   const names = [...keys.keys()]
   checkNames(names, command.maxColumns)
@@ -55,7 +53,7 @@ function build(input: RelationInput, words: TimeWords, { keys, rows }: Survey): 
     { name: `j${index}`, type: TYPE.VARCHAR },
   ])
   const { feed } = database
-  feed.yields(fed, () => new JsonWalk(new JsonLines(files), columns, words))
+  feed.yields(fed, () => new JsonWalk(new JsonLines(files), columns))
   return {
     columns,
     rows,
@@ -64,12 +62,12 @@ function build(input: RelationInput, words: TimeWords, { keys, rows }: Survey): 
     position: COUNTED_POSITION,
     fed: () => feed.rows,
     // What was not surveyed to the end may have more columns, and other kinds.
-    complete: async () => (rows === null ? build(input, words, survey(input, words, null)) : null),
+    complete: async () => (rows === null ? build(input, survey(input, null)) : null),
   }
 }
 
 /** Reads rows until every wanted key has occurred, or to the end. */
-function survey({ files, command }: RelationInput, words: TimeWords, wanted: ReadonlySet<string> | null): Survey {
+function survey({ files, command }: RelationInput, wanted: ReadonlySet<string> | null): Survey {
   const lines = new JsonLines(files)
   const keys = new Map<string, Seen>()
   const missing = wanted === null ? null : new Set(wanted)
@@ -86,19 +84,19 @@ function survey({ files, command }: RelationInput, words: TimeWords, wanted: Rea
         missing?.delete(key)
         if (keys.size > command.maxColumns) checkNames([...keys.keys()], command.maxColumns)
       }
-      count(seen, row[key], rows, words)
+      count(seen, row[key], rows)
     }
     rows++
   }
 }
 
-function count(seen: Seen, value: unknown, row: number, words: TimeWords): void {
+function count(seen: Seen, value: unknown, row: number): void {
   if (typeof value === 'number') seen.numbers++
   else if (typeof value === 'boolean') seen.booleans++
   else if (value !== null) {
     if (typeof value === 'string') {
       // Once a text is no time the column is none, and the rest need not be looked at.
-      if (seen.times === seen.texts && words.parseTimestamp(value) !== null) seen.times++
+      if (seen.times === seen.texts && parseTimestamp(value) !== null) seen.times++
       seen.texts++
     } else seen.others++
     if (seen.strangers.length < 3) seen.strangers.push(row)
@@ -158,15 +156,13 @@ function textOf(value: unknown): string | null {
 class JsonWalk implements FeedWalk {
   private readonly lines: JsonLines
   private readonly columns: readonly RelationColumn[]
-  private readonly words: TimeWords
   private first = 0
   private readonly doubles = new Float64Array(CHUNK_ROWS)
   private readonly flags = new Uint8Array(CHUNK_ROWS)
 
-  constructor(lines: JsonLines, columns: readonly RelationColumn[], words: TimeWords) {
+  constructor(lines: JsonLines, columns: readonly RelationColumn[]) {
     this.lines = lines
     this.columns = columns
-    this.words = words
   }
 
   next(target: ChunkTarget, wanted: readonly number[]): void {
@@ -193,15 +189,15 @@ class JsonWalk implements FeedWalk {
   }
 
   private readonly echo = (value: unknown): string => {
-    const time = typeof value === 'string' ? this.words.parseTimestamp(value) : null
-    return JSON.stringify(time === null ? value : this.words.formatTimestamp(time))
+    const time = typeof value === 'string' ? parseTimestamp(value) : null
+    return JSON.stringify(time === null ? value : formatTimestamp(time))
   }
 
   /** Reads a value as what its column is. 0 and 1 are booleans too, and booleans are numbers. */
   private read(value: unknown, kind: ColumnKind, name: string, row: number): number | boolean | null {
     if (value === null) return null
     if (kind === 'timestamp') {
-      const micros = typeof value === 'string' ? this.words.parseTimestamp(value) : null
+      const micros = typeof value === 'string' ? parseTimestamp(value) : null
       if (micros !== null) return micros
     } else if (typeof value === 'boolean') return value
     else if (typeof value === 'number' && (kind === 'number' || value === 0 || value === 1)) return value
