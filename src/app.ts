@@ -67,7 +67,8 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
     // Bodies are read by `takeIn` with limits and stall times of their own; an upload has no total time.
     bodyLimit: Number.MAX_SAFE_INTEGER,
     serverFactory: (handler) => createHttpServer(handler, config.DEEPWATCH_MAX_CONNECTIONS),
-    forceCloseConnections: 'idle',
+    // Closing comes when all accepted work is done: what is connected then has asked for nothing, or was refused.
+    forceCloseConnections: true,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 8192, ignoreTrailingSlash: false },
     frameworkErrors: (error, request, reply) => {

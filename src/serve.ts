@@ -1,5 +1,4 @@
 /** Runs the service until it is told to stop. */
-import { buildApp } from './app.ts'
 import { type Config, loadConfig } from './config.ts'
 import { DeepWatchError } from './errors.ts'
 import { createLog } from './log.ts'
@@ -17,13 +16,15 @@ export async function serve(env: Texts, flags: Readonly<Record<string, string>> 
   } catch (error) {
     return complain(error)
   }
+  // A wrong setting is told before anything heavy is loaded.
+  const { buildApp } = await import('./app.ts')
   const log = createLog(config)
   const app = await buildApp(config, log)
   let homeLost = false
   const { stop, demand } = stopSignal()
   try {
     // Listening comes first: liveness answers from the first moment, readiness when the models are there.
-    const address = await app.http.listen({ host: config.HOST, port: config.PORT })
+    const address = await app.http.listen({ host: config.HOST, port: config.PORT }).catch(refuseAddress)
     await app.start(() => {
       homeLost = true
       demand('the state folder was taken over by another process')
@@ -53,6 +54,12 @@ function stopSignal(): { stop: Promise<string>; demand: (reason: string) => void
   })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => demand(signal))
   return { stop, demand: (reason) => demand(reason) }
+}
+
+/** Node's own message does not say which setting to look at. */
+function refuseAddress(cause: NodeJS.ErrnoException): never {
+  const key = cause.code === 'EADDRINUSE' || cause.code === 'EACCES' ? 'PORT' : 'HOST'
+  throw new DeepWatchError('invalid_setting', `${key}: this address cannot be listened on (${cause.code})`, { cause })
 }
 
 /** One line on standard error for whoever started us. */

@@ -7,6 +7,17 @@ import { type App, buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 import { createLog } from '../src/log.ts'
 
+/** What has to end or go when the test file is done; a hook that a test registers while it runs would never be called. */
+const endings: (() => Promise<unknown>)[] = []
+afterAll(async () => {
+  for (const end of endings.splice(0).reverse()) await end()
+})
+
+/** Calls `end` when the test file is done: what was begun last ends first. */
+export function atTheEnd(end: () => Promise<unknown>): void {
+  endings.push(end)
+}
+
 /** A started app that listens on a free loopback port. */
 export interface TestApp {
   readonly app: App
@@ -28,14 +39,14 @@ export async function startApp(settings: Readonly<Record<string, string>> = {}):
   const url = await app.http.listen({ host: config.HOST, port: config.PORT })
   await app.start()
   const stop = () => app.stop()
-  afterAll(stop)
+  atTheEnd(stop)
   return { app, home, url, log, stop }
 }
 
 /** An empty folder below the system's temporary one, removed when the test file ends. */
 export async function freshFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'deepwatch-test-'))
-  afterAll(() => rm(folder, { recursive: true, force: true }))
+  atTheEnd(() => rm(folder, { recursive: true, force: true }))
   return folder
 }
 

@@ -15,7 +15,7 @@ declare module 'fastify' {
 const harmlessId = /^[A-Za-z0-9._-]{1,64}$/
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const
 
-/** Installs the hooks. `idle` resolves when no request but health and metrics is under way. */
+/** Installs the hooks. `idle` resolves when no accepted request but health is under way. */
 export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(): Promise<void> } {
   const allowed = routesByPattern(app)
   let underWay = 0
@@ -25,7 +25,8 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
   app.addHook('onRequest', async (request, reply) => {
     const controller = new AbortController()
     request.gone = controller.signal
-    const counts = request.routeOptions.config?.scope !== 'public'
+    // What comes while the service drains is refused, and nobody waits for it.
+    const counts = request.routeOptions.config?.scope !== 'public' && app.deepwatch.state() !== 'draining'
     if (counts) underWay++
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished)

@@ -57,12 +57,12 @@ export function problemOf(error: DeepWatchError, requestId: string): Problem {
   }
 }
 
-/** Sends the problem document of an error. For statuses of 500 and above the cause is logged, never sent. */
+/** Sends the problem document of an error. What is no client's mistake is logged with its cause, which is never sent. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = asDeepWatchError(error)
   const problem = problemOf(known, request.id)
-  const level = problem.status >= 500 && problem.status !== 503 ? 'error' : 'info'
-  request.log[level]({ code: known.code, err: level === 'error' ? (known.cause ?? known) : undefined }, 'refused')
+  const { level, err } = noteOf(known)
+  request.log[level]({ code: known.code, err }, 'refused')
   const row = errorTable[known.code]
   if ('retryAfterSeconds' in row) reply.header('retry-after', String(row.retryAfterSeconds))
   if (known.code === 'unauthorized') reply.header('www-authenticate', 'Bearer realm="deepwatch"')
@@ -72,6 +72,12 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .code(problem.status)
     .type(problemMediaType)
     .send(Buffer.from(JSON.stringify(problem)))
+}
+
+/** Our own failures with all we know, a full disk or registry as something to act upon, everything else as usual. */
+function noteOf(error: DeepWatchError): { level: 'error' | 'warn' | 'info'; err?: unknown } {
+  if (error.status === 500) return { level: 'error', err: error.cause ?? error }
+  return error.status > 503 ? { level: 'warn', err: error.cause } : { level: 'info' }
 }
 
 const drainedBytes = 65_536

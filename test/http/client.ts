@@ -1,8 +1,8 @@
 /** How the HTTP tests talk to the real app: every answer is inspected on its way, and every log line at the end. */
 import { Agent, request } from 'undici'
-import { afterAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { type ErrorCode, errorTable } from '../../src/errors.ts'
-import { startApp, type TestApp } from '../app.ts'
+import { atTheEnd, startApp, type TestApp } from '../app.ts'
 
 export interface Reply {
   readonly status: number
@@ -31,15 +31,15 @@ export const canary = 'canary-5e1f'
 export const canaryNumber = 8675309.25
 
 const agent = new Agent({ connections: 16, keepAliveTimeout: 1000 })
-afterAll(() => agent.destroy())
+atTheEnd(() => agent.destroy())
 
 /** Starts the service and, when the file ends, inspects everything it logged. */
 export async function serveApp(settings: Readonly<Record<string, string>> = {}): Promise<HttpApp> {
-  // Hooks run last in, first out: the log is inspected after the service has stopped.
-  const log: { lines: Record<string, unknown>[] } = { lines: [] }
-  afterAll(() => inspectLog(log.lines))
+  let log: Record<string, unknown>[] = []
+  // Begun first, it ends last: the log is inspected after the service has stopped.
+  atTheEnd(async () => inspectLog(log))
   const started = await startApp(settings)
-  log.lines = started.log
+  log = started.log
   const isDocumented = documentedBy(started.app.http.swagger() as unknown as Documented)
   const send = async (method: string, path: string, options: SendOptions = {}) => {
     const reply = await sendTo(started.url, method, path, options)
@@ -75,9 +75,9 @@ export function makeReply(status: number, headers: Readonly<Record<string, strin
 
 /** What no answer and no log line may show: folders of the machine, stacks, SQL, words of the libraries. */
 const leaks =
-  /\/tmp\/|\/home\/|\/work\/|\/usr\/|node_modules|file:\/\/|\bat (async )?[\w.<>]+ \(|\.[jt]s:\d+|DuckDB|FST_ERR|ZodError|SELECT |ENOENT|EACCES|errno/
+  /\/tmp\/|\/home\/|\/usr\/|node_modules|file:\/\/|\bat (async )?[\w.<>]+ \(|\.[jt]s:\d+|DuckDB|FST_ERR|ZodError|SELECT |ENOENT|EACCES|errno/
 
-const folders = /\/tmp\/|\/home\/|\/work\/|\/usr\//
+const folders = /\/tmp\/|\/home\/|\/usr\//
 
 /** Holds for every answer there is; problems are checked member by member. */
 export function inspect(reply: Reply, hasOwnId = true): Reply {
