@@ -158,7 +158,9 @@ export function servingVersion<Document>({ name, state, stateDamage, versions }:
 export function needsRecord<Document>({ state, versions, lastVersion }: Model<Document>, version: number): boolean {
   const isNewest = version === Math.max(...versions.keys())
   const isServing = version === chooseServing(state, versions)
-  return (isNewest && state.lastVersion < lastVersion) || (isServing && state.serving !== version)
+  // A choice that does not know the newest versions would not let them take over.
+  const isRecorded = state.serving === version && state.asOf === lastVersion
+  return (isNewest && state.lastVersion < lastVersion) || (isServing && !isRecorded)
 }
 
 export function deepFreeze<Value>(value: Value): Value {

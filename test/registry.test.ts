@@ -297,6 +297,17 @@ function compare(registry: TestRegistry, plain: PlainModel): void {
 }
 
 describe('which version serves', () => {
+  test('regression: a version saved after the choice, not to serve, takes over when the chosen one is deleted', async () => {
+    const home = await makeHome()
+    const { registry } = await openAt(home)
+    await save(registry, 'web', { serve: false })
+    await registry.setServing('web', 1)
+    await save(registry, 'web', { serve: false })
+    await registry.removeVersion('web', 1)
+    expect(registry.get('web').serving).toBe(2)
+    expect((await openAt(home)).registry.get('web').serving).toBe(2)
+  })
+
   test('follows saves, choices and deletions, across restarts, and no number comes twice', async () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('add' as const), serve: fc.boolean() }),
