@@ -205,11 +205,10 @@ export class ReaderProcess {
 function start(options: ProcessOptions, argument: string): ChildProcess {
   const program = fileURLToPath(new URL('../workers/reader.js', import.meta.url))
   const node = [process.execPath, '--expose-gc', '--no-warnings', program, argument]
-  const limit = process.platform === 'linux' && options.addressSpaceBytes > 0
-  // The shell replaces itself by the process, so that a signal reaches it.
-  const line = limit
-    ? ['/bin/sh', '-c', `ulimit -v ${Math.floor(options.addressSpaceBytes / 1024)}; exec "$0" "$@"`, ...node]
-    : node
+  const bytes = options.addressSpaceBytes
+  const limit = process.platform === 'linux' && bytes > 0 ? `ulimit -v ${Math.floor(bytes / 1024)};` : ''
+  // The shell replaces itself by the process, so that a signal reaches it. A crash leaves no memory image behind.
+  const line = process.platform === 'win32' ? node : ['/bin/sh', '-c', `ulimit -c 0; ${limit} exec "$0" "$@"`, ...node]
   return spawn(line[0] as string, line.slice(1), {
     cwd: options.homeFolder,
     // Nothing of ours is handed on: no secrets, no options.

@@ -17,7 +17,8 @@ export function send(kind: number, ...parts: readonly Uint8Array[]): void {
       written = writevSync(ANSWERS, left)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') continue
-      process.exit(0)
+      process.kill(process.pid, 'SIGKILL')
+      throw error
     }
     left = rest(left, written)
   }

@@ -133,9 +133,9 @@ async function run(command: Command): Promise<void> {
   }
 }
 
-// A closed pipe means that nobody wants the answer any more.
+// A closed pipe means that nobody wants the answer any more. An orderly exit would wait for the statement that runs.
 const lines = createInterface({ input: process.stdin })
-lines.on('close', () => process.exit(0))
+lines.on('close', () => process.kill(process.pid, 'SIGKILL'))
 let turn: Promise<void> = Promise.resolve()
 lines.on('line', (line) => {
   turn = turn.then(() => run(JSON.parse(line) as Command))

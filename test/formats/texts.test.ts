@@ -108,7 +108,7 @@ describe('CSV', () => {
     ['tabs', '\t'],
     ['bars', '|'],
   ])('the delimiter is found in the header: %s', async (_, delimiter) => {
-    const content = ['a', '"b,c"', 'd'].join(delimiter) + '\n' + ['1', '2', '3'].join(delimiter)
+    const content = `${['a', '"b,c"', 'd'].join(delimiter)}\n${['1', '2', '3'].join(delimiter)}`
     expect(await kindsOf('delimiter.csv', content)).toEqual({ a: 'number', 'b,c': 'number', d: 'number' })
   })
 
@@ -166,6 +166,21 @@ describe('CSV', () => {
       code: 'type_mismatch',
       facts: { line: 2 },
     })
+  })
+
+  test('order is kept by two threads, in a window and without one', async () => {
+    const rows = 300_000
+    const start = Date.UTC(2025, 0, 1)
+    const lines = Array.from({ length: rows }, (_, i) => `${i},${new Date(start + i * 1000).toISOString()},"a, ${i}"`)
+    const session = await bench.open(bench.file('long.csv', `n,ts,text\n${lines.join('\n')}\n`))
+    for (const from of [0, 100_000]) {
+      const window = from === 0 ? undefined : { from: (start + from * 1000) * 1000, to: null, exclude: [] }
+      const read = await readAll(session, { features: [number('n')], timestamp: 'ts', window, lanes: { row: true } })
+      expect(read.rows).toBe(rows - from)
+      expect(read.lanes[0]?.findIndex((value, i) => value !== from + i)).toBe(-1)
+      expect(read.lanes[1]?.findIndex((value, i) => value !== from + i)).toBe(-1)
+    }
+    await session.close()
   })
 
   test('a header alone is a source without rows', async () => {
