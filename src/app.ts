@@ -66,7 +66,11 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
     trustProxy: false,
     // Bodies are read by `takeIn` with limits and stall times of their own; an upload has no total time.
     bodyLimit: Number.MAX_SAFE_INTEGER,
-    serverFactory: (handler) => createHttpServer(handler, config.DEEPWATCH_MAX_CONNECTIONS),
+    serverFactory: (handler) =>
+      createHttpServer(handler, {
+        maxConnections: config.DEEPWATCH_MAX_CONNECTIONS,
+        stallMs: config.DEEPWATCH_BODY_STALL_MS,
+      }),
     // Closing comes when all accepted work is done: what is connected then has asked for nothing, or was refused.
     forceCloseConnections: true,
     return503OnClosing: false,

@@ -1,5 +1,6 @@
 /** What surrounds every request: refusal before the body is read, the end of the client, one log line, one measurement. */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import { hasBody } from './intake.ts'
@@ -28,7 +29,7 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
     // What comes while the service drains is refused, and nobody waits for it.
     const counts = request.routeOptions.config?.scope !== 'public' && app.deepwatch.state() !== 'draining'
     if (counts) underWay++
-    reply.raw.once('close', () => {
+    onceOver(request, reply, () => {
       if (!reply.raw.writableFinished)
         controller.abort(new DeepWatchError('incomplete_body', 'The client left before the answer was complete.'))
       if (counts && --underWay === 0) onIdle?.()
@@ -66,6 +67,28 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
   return {
     idle: () => (underWay === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))),
   }
+}
+
+/** What is to be called when the connections close, by connection. */
+const endings = new WeakMap<Socket, Set<() => void>>()
+
+/**
+ * Calls `end` when an answer was sent or can no longer be. Answers that wait behind another one of their connection
+ * are not told by Node when that closes, and a listener each would be too many for a client that asks in bulk.
+ */
+function onceOver({ raw: { socket } }: FastifyRequest, reply: FastifyReply, end: () => void): void {
+  const ends = endings.get(socket) ?? new Set()
+  if (!endings.has(socket)) {
+    endings.set(socket, ends)
+    socket.once('close', () => {
+      for (const each of ends) each()
+    })
+  }
+  const over = () => {
+    if (ends.delete(over)) end()
+  }
+  ends.add(over)
+  reply.raw.once('close', over)
 }
 
 const mostFields = 200

@@ -1,8 +1,14 @@
 /** The HTTP server below Fastify: its own limits, and nothing that Node would answer on its own. */
 import { createServer, type RequestListener, type Server } from 'node:http'
 
-/** A server that hands every request to `handler`. Bodies have limits and stall times of their own, hence no total time here. */
-export function createHttpServer(handler: RequestListener, maxConnections: number): Server {
+/**
+ * A server that hands every request to `handler`. Bodies have limits and stall times of their own, hence no total time
+ * here; a client that takes nothing of its answers for `stallMs` is dropped.
+ */
+export function createHttpServer(
+  handler: RequestListener,
+  { maxConnections, stallMs }: { maxConnections: number; stallMs: number },
+): Server {
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -21,5 +27,9 @@ export function createHttpServer(handler: RequestListener, maxConnections: numbe
   // Node would ask for the body before anybody looked at the token, and answer 417 without a word.
   server.on('checkContinue', handler)
   server.on('checkExpectation', handler)
+  // Silence alone is no reason: the answer may still be in the making. A kept connection has another time, set by Node.
+  server.setTimeout(stallMs, (socket) => {
+    if (socket.writableLength > 0 || socket.timeout !== stallMs) socket.destroy()
+  })
   return server
 }
