@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ['dist/test/**/*.test.js'],
     exclude: ['node_modules/**'],
+    setupFiles: ['dist/test/setup.js'],
     pool: 'forks',
     // Real threads and processes share two cores with the tests: two files at once are enough.
     maxWorkers: 2,
