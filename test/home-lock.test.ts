@@ -123,7 +123,7 @@ describe('lockHome', () => {
     await once(other.child, 'exit')
     const started = performance.now()
     const lock = await lockHome(home)
-    expect(performance.now() - started).toBeLessThan(500)
+    expect(performance.now() - started).toBeLessThan(5_000)
     await lock.release()
   })
 
