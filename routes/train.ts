@@ -35,7 +35,6 @@ export default async function train(app: FastifyInstance): Promise<void> {
           },
           errors: [
             ...telemetryErrors,
-            'ambiguous_timestamp',
             'no_features',
             'no_variance',
             'too_many_missing',

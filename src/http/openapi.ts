@@ -15,7 +15,14 @@ const everywhere: readonly ErrorCode[] = [
   'headers_too_large',
   'internal_error',
 ]
-const guarded: readonly ErrorCode[] = ['unauthorized', 'forbidden', 'not_acceptable', 'validation_failed', 'starting']
+const guarded: readonly ErrorCode[] = [
+  'duplicate_key',
+  'unauthorized',
+  'forbidden',
+  'not_acceptable',
+  'validation_failed',
+  'starting',
+]
 
 interface Collected {
   readonly method: string

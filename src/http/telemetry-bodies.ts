@@ -59,6 +59,7 @@ export const telemetryErrors: readonly ErrorCode[] = [
   'digest_mismatch',
   'deadline_exceeded',
   'unknown_column',
+  'ambiguous_timestamp',
   'timestamp_out_of_range',
   'missing_timestamp',
   'type_mismatch',

@@ -64,11 +64,17 @@ export function settingsError(error: ZodError): DeepWatchError {
   const issues = error.issues.slice(0, 10).map((issue) => {
     const { path, message } = issue.code === 'invalid_union' ? bestOfUnion(issue) : issue
     const at = [...path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]
-    return { at: at.map(String).join('.').slice(0, 200), message }
+    return { at: at.map(showStep).join('.').slice(0, 200), message }
   })
   const [first] = issues
   const detail = first ? `${first.at || 'The settings'}: ${first.message}.` : 'A setting is not valid.'
   return new DeepWatchError('validation_failed', detail, { facts: { issues } })
+}
+
+/** A step to a setting as a person may read it: a key from outside can hold anything. */
+function showStep(step: PropertyKey): string {
+  const text = String(step)
+  return /^[\w-]+$/.test(text) ? text : JSON.stringify(text.slice(0, 100))
 }
 
 type Issue = ZodError['issues'][number]
