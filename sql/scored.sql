@@ -1,12 +1,20 @@
--- The source's own columns with its scores beside them, row by row. Fails when there are not exactly as many scores as rows.
+-- The source's own columns with its scores beside them, row by row. The scores come by the position of a row in the window, through
+-- the function score_at: joined by position they would all be held in memory.
 -- {{columns}}: the columns of the source (c0, c1, ...) under their own names, each with a comma behind it.
 -- {{source}}: the columns of the source as c0, c1, ...
 -- {{relation}}: the source.
--- {{window}}: condition on w, the time column as it is, or true.
--- {{kept}}: condition on the scored row, or true.
+-- {{window}}: condition on the columns, or true.
+-- {{kept}}: condition on the scored row r, or true.
 -- $threshold: score above which a row is an anomaly (double).
 -- Returns: the columns, anomaly_score (double, null where unscored), is_anomaly (boolean).
-select {{columns}} case when isnan(s.score) then null else s.score end as anomaly_score,
-  not isnan(s.score) and s.score > $threshold as is_anomaly
-from (select *, true as here from (select {{source}} from {{relation}}) where {{window}}) r positional join scores() s
-where case when r.here is null or s.there is null then error('deepwatch:row count') else {{kept}} end
+select {{columns}} case when isnan(r.score) then null else r.score end as anomaly_score,
+  not isnan(r.score) and r.score > $threshold as is_anomaly
+from (
+  select *, score_at(position) as score
+  from (
+    select *, row_number() over () - 1 as position
+    from (select {{source}} from {{relation}})
+    where {{window}}
+  )
+) r
+where {{kept}}

@@ -2,4 +2,4 @@
 -- {{scored}}: the statement of scored.sql.
 -- {{output}}: text literal of the output path.
 -- Returns: rows written (integer).
-copy ({{scored}}) to {{output}} (format parquet, compression zstd, use_tmp_file false)
+copy ({{scored}}) to {{output}} (format parquet, compression snappy, use_tmp_file false)

@@ -18,7 +18,7 @@ import {
   Uint64,
   Utf8,
 } from 'apache-arrow'
-import { type Chunk, isValid } from './reader-duckdb.ts'
+import { type Chunk, isValid, type Texts } from './reader-duckdb.ts'
 
 /** A column on its way out: chunks are added, a batch is taken. */
 export interface OutputColumn {
@@ -61,6 +61,9 @@ const TIMES = /^TIMESTAMP(_S|_MS|_NS)?$/
 const DECIMAL = /^DECIMAL\((\d+),(\d+)\)$/
 /** As wide as they come: 128 bits, in the same layout on both sides. */
 const DECIMAL_PRECISION = 38
+/** Bytes of the bits of a usual batch, and text it may begin with. */
+const BATCH_BITS = 8_192
+const TEXT_START_BYTES = 1024 * 1024
 
 /** Decides how a column of an SQL type leaves: simple types as themselves, times in microseconds, everything else as text. */
 export function outputColumn(name: string, sql: string): OutputColumn {
@@ -80,34 +83,54 @@ export function outputColumn(name: string, sql: string): OutputColumn {
   return new TextColumn(name)
 }
 
-/** Which rows are not null, gathered as a bit per row. */
-class Validity {
-  nulls = 0
-  private bits = new Uint8Array(0)
+/** A bit per row. While all of them are set nothing is stored, which is the usual case. */
+class Bits {
+  private clear = 0
+  private bits: Uint8Array | null = null
+  private rows = 0
 
-  /** `rows` rows were there before; `isValid` is null when none of the new ones is null. */
-  add(before: number, rows: number, isValid: ((row: number) => boolean) | null): void {
-    const bytes = (before + rows + 7) >> 3
-    if (bytes > this.bits.length) {
-      const grown = new Uint8Array(Math.max(bytes, 2 * this.bits.length))
-      grown.set(this.bits)
-      this.bits = grown
+  /** `isSet` is null when all of the new rows are. */
+  add(rows: number, isSet: ((row: number) => boolean) | null): void {
+    if (isSet === null) {
+      if (this.bits !== null) this.grow(rows)
+    } else {
+      const bits = this.grow(rows)
+      for (let row = 0; row < rows; row++) {
+        if (isSet(row)) continue
+        const at = this.rows + row
+        ;(bits[at >> 3] as number) &= ~(1 << (at & 7))
+        this.clear++
+      }
     }
-    for (let row = 0; row < rows; row++) {
-      if (isValid === null || isValid(row)) (this.bits[(before + row) >> 3] as number) |= 1 << ((before + row) & 7)
-      else this.nulls++
-    }
+    this.rows += rows
   }
 
-  take(): { nullCount: number; nullBitmap: Uint8Array | null } {
-    const taken = { nullCount: this.nulls, nullBitmap: this.nulls === 0 ? null : this.bits }
-    this.nulls = 0
-    this.bits = new Uint8Array(0)
+  /** The bits, null when all are set, and how many are not. */
+  take(): { clear: number; bits: Uint8Array | null } {
+    const taken = { clear: this.clear, bits: this.clear === 0 ? null : this.bits }
+    this.clear = 0
+    this.bits = null
+    this.rows = 0
     return taken
+  }
+
+  private grow(rows: number): Uint8Array {
+    const bytes = (this.rows + rows + 7) >> 3
+    const { bits } = this
+    if (bits !== null && bits.length >= bytes) return bits
+    const grown = new Uint8Array(Math.max(bytes, 2 * (bits?.length ?? 0), BATCH_BITS)).fill(255)
+    if (bits !== null) grown.set(bits)
+    this.bits = grown
+    return grown
   }
 }
 
-/** For `Validity.add`: null when no row of a column is null. */
+function nullsOf(validity: Bits): { nullCount: number; nullBitmap: Uint8Array | null } {
+  const { clear, bits } = validity.take()
+  return { nullCount: clear, nullBitmap: bits }
+}
+
+/** For `Bits.add`: null when no row of a column is null. */
 function validityOf(chunk: Chunk, column: number): ((row: number) => boolean) | null {
   const bits = chunk.validity(column)
   return bits === null ? null : (row) => isValid(bits, row)
@@ -118,7 +141,7 @@ class NumberColumn implements OutputColumn {
   readonly type: DataType
   readonly cast: (name: string) => string
   readonly textBytes = 0
-  private readonly validity = new Validity()
+  private readonly validity = new Bits()
   private parts: Uint8Array[] = []
   private rows = 0
   /** Bytes of a value. */
@@ -135,7 +158,7 @@ class NumberColumn implements OutputColumn {
     const width = this.width
     // Copied: the chunk's memory is used again.
     this.parts.push(chunk.bytes(column, width).slice(0, rows * width))
-    this.validity.add(this.rows, rows, validityOf(chunk, column))
+    this.validity.add(rows, validityOf(chunk, column))
     this.rows += rows
   }
 
@@ -148,7 +171,7 @@ class NumberColumn implements OutputColumn {
       bytes.set(part, at)
       at += part.length
     }
-    const taken = makeData({ type: this.type, length: this.rows, ...this.validity.take(), data } as never) as Data
+    const taken = makeData({ type: this.type, length: this.rows, ...nullsOf(this.validity), data } as never) as Data
     this.parts = []
     this.rows = 0
     return taken
@@ -160,8 +183,8 @@ class BooleanColumn implements OutputColumn {
   readonly type = new Bool()
   readonly textBytes = 0
   readonly cast = (name: string): string => name
-  private readonly validity = new Validity()
-  private readonly values = new Validity()
+  private readonly validity = new Bits()
+  private readonly values = new Bits()
   private rows = 0
 
   constructor(name: string) {
@@ -170,18 +193,16 @@ class BooleanColumn implements OutputColumn {
 
   add(chunk: Chunk, column: number, rows: number): void {
     const bytes = chunk.bytes(column, 1)
-    this.validity.add(this.rows, rows, validityOf(chunk, column))
-    this.values.add(this.rows, rows, (row) => bytes[row] === 1)
+    this.validity.add(rows, validityOf(chunk, column))
+    this.values.add(rows, (row) => bytes[row] === 1)
     this.rows += rows
   }
 
   take(): Data {
     const length = this.rows
-    const { nullBitmap } = this.values.take()
-    // No false value among them: every bit is set.
-    const data = nullBitmap ?? new Uint8Array((length + 7) >> 3).fill(255)
+    const data = this.values.take().bits ?? new Uint8Array((length + 7) >> 3).fill(255)
     this.rows = 0
-    return makeData({ type: this.type, length, ...this.validity.take(), data } as never) as Data
+    return makeData({ type: this.type, length, ...nullsOf(this.validity), data } as never) as Data
   }
 }
 
@@ -190,8 +211,10 @@ class TextColumn implements OutputColumn {
   readonly type = new Utf8()
   textBytes = 0
   readonly cast = (name: string): string => `${name}::varchar`
-  private readonly validity = new Validity()
-  private texts: Buffer[] = []
+  private readonly validity = new Bits()
+  private text = Buffer.allocUnsafe(TEXT_START_BYTES)
+  /** Where each row's text ends. */
+  private ends: number[] = []
 
   constructor(name: string) {
     this.name = name
@@ -200,22 +223,36 @@ class TextColumn implements OutputColumn {
   add(chunk: Chunk, column: number, rows: number): void {
     const valid = validityOf(chunk, column)
     const texts = chunk.texts(column)
-    this.validity.add(this.texts.length, rows, valid)
+    this.validity.add(rows, valid)
     for (let row = 0; row < rows; row++) {
-      const text = valid === null || valid(row) ? Buffer.from(texts(row)) : Buffer.alloc(0)
-      this.textBytes += text.length
-      this.texts.push(text)
+      if (valid === null || valid(row)) {
+        texts.at(row)
+        this.put(texts)
+      }
+      this.ends.push(this.textBytes)
     }
   }
 
   take(): Data {
-    const length = this.texts.length
+    const length = this.ends.length
     const valueOffsets = new Int32Array(length + 1)
-    for (let row = 0; row < length; row++)
-      valueOffsets[row + 1] = (valueOffsets[row] as number) + (this.texts[row] as Buffer).length
-    const data = Buffer.concat(this.texts)
-    this.texts = []
+    valueOffsets.set(this.ends, 1)
+    const data = Uint8Array.prototype.slice.call(this.text, 0, this.textBytes)
+    this.ends = []
     this.textBytes = 0
-    return makeData({ type: this.type, length, ...this.validity.take(), valueOffsets, data } as never) as Data
+    return makeData({ type: this.type, length, ...nullsOf(this.validity), valueOffsets, data } as never) as Data
+  }
+
+  private put({ bytes, start, end }: Texts): void {
+    const length = end - start
+    const after = this.textBytes + length
+    if (after > this.text.length) {
+      const grown = Buffer.allocUnsafe(2 * after)
+      this.text.copy(grown, 0, 0, this.textBytes)
+      this.text = grown
+    }
+    if (length > 24) this.text.set(bytes.subarray(start, end), this.textBytes)
+    else for (let i = 0; i < length; i++) this.text[this.textBytes + i] = bytes[start + i] as number
+    this.textBytes = after
   }
 }

@@ -3,7 +3,7 @@ import { FRAME } from '../src/reader-frames.ts'
 import { type OutputColumn, outputColumn } from './reader-arrow-columns.ts'
 import { collectOften } from './reader-collect.ts'
 import type { Database } from './reader-database.ts'
-import type { Chunk } from './reader-duckdb.ts'
+import type { Chunk, Values } from './reader-duckdb.ts'
 import { send } from './reader-pipe.ts'
 import type { ScoredStatement } from './reader-plan-scored.ts'
 import { quoteName, statement } from './reader-statements.ts'
@@ -69,6 +69,7 @@ async function* batches(
     const chunk = await result.next()
     if (chunk === null) break
     const proven = isLast(chunk, columns.length)
+    if (proven) database.scores.verify()
     const count = chunk.rows - Number(proven)
     columns.forEach((column, index) => {
       if (count > 0) column.add(chunk, index, count)
@@ -81,18 +82,14 @@ async function* batches(
     if (proven) return
     collect()
   }
-  // The stream broke off: only a whole statement tells why.
-  await database.connection.rows(
-    statement('features-check', {
-      counts: 'count(l0)::varchar',
-      lanes: '1 as l0',
-      columns: '1',
-      relation: `(${sql})`,
-      window: 'true',
-    }),
-    values,
-  )
+  if (database.feed.failure === null && database.scores.failure === null) await explain(database, sql, values)
   throw new Error('the stream ended early')
+}
+
+/** A stream that broke off does not say why; a whole statement does. */
+async function explain({ connection }: Database, sql: string, values: Values): Promise<void> {
+  const slots = { counts: 'count(l0)::varchar', lanes: '1 as l0', columns: '1', window: 'true' }
+  await connection.rows(statement('features-check', { ...slots, relation: `(${sql})` }), values)
 }
 
 function isLast(chunk: Chunk, column: number): boolean {

@@ -1,6 +1,7 @@
 import type { ReaderStart } from '../src/reader-frames.ts'
 import { Connection } from './reader-duckdb.ts'
 import { Feed } from './reader-feed.ts'
+import { ScoreFile } from './reader-score-file.ts'
 import { quoteText, statement } from './reader-statements.ts'
 
 /** A database in memory with one connection, for one source. */
@@ -8,8 +9,8 @@ export interface Database {
   readonly connection: Connection
   /** The table function `fed()`. */
   readonly feed: Feed
-  /** The table function `scores()`. */
-  readonly scores: Feed
+  /** The function `score_at(position)`. */
+  readonly scores: ScoreFile
 }
 
 /**
@@ -29,7 +30,7 @@ export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promi
   for (const name of ['set-time-zone', 'set-progress', 'set-progress-quiet', 'set-progress-at-once'] as const) {
     await connection.run(statement(name))
   }
-  return { connection, feed: new Feed(connection, 'fed'), scores: new Feed(connection, 'scores') }
+  return { connection, feed: new Feed(connection, 'fed'), scores: new ScoreFile(connection) }
 }
 
 /** Leaves the database these files and nothing else. Cannot be undone. */

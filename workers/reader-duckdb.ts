@@ -88,6 +88,25 @@ export class Connection {
     duckdb.register_table_function(this.connection, definition)
   }
 
+  /** Registers a function from a BIGINT, never null, to a DOUBLE; `map` gives false for a failure. */
+  registerFunction(name: string, map: (inputs: BigInt64Array, outputs: Float64Array) => boolean): void {
+    const definition = duckdb.create_scalar_function()
+    duckdb.scalar_function_set_name(definition, name)
+    duckdb.scalar_function_add_parameter(definition, duckdb.create_logical_type(TYPE.BIGINT))
+    duckdb.scalar_function_set_return_type(definition, duckdb.create_logical_type(TYPE.DOUBLE))
+    // Computed once per row where it stands, never moved or repeated.
+    duckdb.scalar_function_set_volatile(definition)
+    const outputs = new Float64Array(CHUNK_ROWS)
+    duckdb.scalar_function_set_function(definition, (info, input, output) => {
+      const chunk = new Chunk(input, duckdb.data_chunk_get_size(input))
+      const bytes = chunk.bytes(0, 8)
+      const inputs = new BigInt64Array(bytes.buffer, bytes.byteOffset, chunk.rows)
+      if (!map(inputs, outputs)) duckdb.scalar_function_set_error(info, 'deepwatch:function')
+      else duckdb.copy_data_to_vector(output, 0, outputs.buffer, 0, chunk.rows * 8)
+    })
+    duckdb.register_scalar_function(this.connection, definition)
+  }
+
   private async execute(
     sql: string,
     values: Values,
@@ -161,16 +180,9 @@ export class Chunk {
     return duckdb.vector_get_validity(duckdb.data_chunk_get_vector(this.chunk, column), bytes) ?? null
   }
 
-  /** Reads a column of texts as UTF-8: a view into the database's memory, not valid for a null. */
-  texts(column: number): (row: number) => Uint8Array {
-    const bytes = this.bytes(column, 16)
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    return (row) => {
-      const length = view.getUint32(row * 16, true)
-      // Up to twelve bytes lie in the element itself, longer texts behind a pointer.
-      if (length <= 12) return bytes.subarray(row * 16 + 4, row * 16 + 4 + length)
-      return duckdb.get_data_from_pointer(bytes.buffer as ArrayBuffer, bytes.byteOffset + row * 16 + 8, length)
-    }
+  /** A column of texts. */
+  texts(column: number): Texts {
+    return new Texts(this.bytes(column, 16))
   }
 
   /** A column as plain values. */
@@ -182,8 +194,11 @@ export class Chunk {
 
   private reader(column: number, type: duckdb.Type): (row: number) => Cell {
     if (type === TYPE.VARCHAR) {
-      const text = this.texts(column)
-      return (row) => Buffer.from(text(row)).toString('utf8')
+      const texts = this.texts(column)
+      return (row) => {
+        texts.at(row)
+        return Buffer.from(texts.bytes.subarray(texts.start, texts.end)).toString('utf8')
+      }
     }
     const width = type === TYPE.BOOLEAN ? 1 : type === TYPE.INTEGER ? 4 : 8
     const bytes = this.bytes(column, width)
@@ -193,6 +208,37 @@ export class Chunk {
     if (type === TYPE.BIGINT) return (row) => Number(view.getBigInt64(row * 8, true))
     if (type === TYPE.DOUBLE) return (row) => view.getFloat64(row * 8, true)
     throw new Error(`a result column is of type ${type}`)
+  }
+}
+
+/**
+ * A cursor over the texts of a column. After `at(row)` the row's UTF-8 is `bytes[start .. end)`, in the database's memory. A cursor,
+ * because a view per text would cost more than the text. Not to be asked for a null.
+ */
+export class Texts {
+  bytes: Uint8Array
+  start = 0
+  end = 0
+  private readonly elements: Uint8Array
+  private readonly view: DataView
+
+  constructor(elements: Uint8Array) {
+    this.elements = this.bytes = elements
+    this.view = new DataView(elements.buffer, elements.byteOffset, elements.byteLength)
+  }
+
+  at(row: number): void {
+    const length = this.view.getUint32(row * 16, true)
+    // Up to twelve bytes lie in the element itself, longer texts behind a pointer.
+    if (length <= 12) {
+      this.bytes = this.elements
+      this.start = row * 16 + 4
+    } else {
+      const pointer = this.elements.byteOffset + row * 16 + 8
+      this.bytes = duckdb.get_data_from_pointer(this.elements.buffer as ArrayBuffer, pointer, length)
+      this.start = 0
+    }
+    this.end = this.start + length
   }
 }
 

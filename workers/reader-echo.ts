@@ -60,7 +60,10 @@ function plain(expression: (value: string) => string): Echo {
     padding: `''`,
     writer: (chunk, column) => {
       const texts = chunk.texts(column)
-      return (row, text) => text.put(texts(row))
+      return (row, text) => {
+        texts.at(row)
+        text.put(texts.bytes, texts.start, texts.end)
+      }
     },
   }
 }
@@ -70,7 +73,10 @@ const text: Echo = {
   padding: `''`,
   writer: (chunk, column) => {
     const texts = chunk.texts(column)
-    return (row, out) => out.putString(texts(row))
+    return (row, out) => {
+      texts.at(row)
+      out.putString(texts.bytes, texts.start, texts.end)
+    }
   },
 }
 
@@ -98,17 +104,15 @@ const time: Echo = {
   },
 }
 
-/** The day of the last time written and its text: times of neighbouring rows mostly share it. */
+/** The day of the last time written and its text, `"2025-01-01T`: times of neighbouring rows mostly share it. */
 let lastDay = Number.NaN
-let lastDate = ''
+let lastDate: Uint8Array = new Uint8Array(0)
+/** `12:34:56`, and room for the rest of a time without a fraction. */
+const clock = Buffer.from('00:00:00Z"')
+const CLOCK_BYTES = 8
 
-function writeTime(micros: bigint, out: TextBuffer): void {
-  let second = Number(micros / MICROS)
-  let fraction = Number(micros % MICROS)
-  if (fraction < 0) {
-    fraction += 1_000_000
-    second--
-  }
+function writeTime(time: bigint, out: TextBuffer): void {
+  const { second, fraction } = splitTime(time)
   const day = Math.floor(second / DAY_SECONDS)
   if (day !== lastDay) {
     const date = new Date(day * DAY_SECONDS * 1000)
@@ -117,14 +121,32 @@ function writeTime(micros: bigint, out: TextBuffer): void {
       return
     }
     lastDay = day
-    lastDate = date.toISOString().split('T')[0] as string
+    lastDate = Buffer.from(`"${date.toISOString().split('T')[0]}T`)
   }
   const rest = second - day * DAY_SECONDS
-  const clock = `${two(Math.floor(rest / 3600))}:${two(Math.floor(rest / 60) % 60)}:${two(rest % 60)}`
-  const part = fraction === 0 ? '' : `.${String(fraction).padStart(6, '0').replace(/0+$/, '')}`
-  out.putAscii(`"${lastDate}T${clock}${part}Z"`)
+  putTwo(0, Math.floor(rest / 3600))
+  putTwo(3, Math.floor(rest / 60) % 60)
+  putTwo(6, rest % 60)
+  out.put(lastDate)
+  if (fraction === 0) out.put(clock)
+  else {
+    out.put(clock, 0, CLOCK_BYTES)
+    out.putAscii(`.${String(fraction).padStart(6, '0').replace(/0+$/, '')}Z"`)
+  }
 }
 
-function two(number: number): string {
-  return number < 10 ? `0${number}` : String(number)
+/** Whole seconds since 1970, rounded down, and the microseconds above them. */
+function splitTime(time: bigint): { second: number; fraction: number } {
+  const micros = Number(time)
+  if (Number.isSafeInteger(micros)) {
+    const second = Math.floor(micros / 1e6)
+    return { second, fraction: micros - second * 1e6 }
+  }
+  const fraction = Number(((time % MICROS) + MICROS) % MICROS)
+  return { second: Number((time - BigInt(fraction)) / MICROS), fraction }
+}
+
+function putTwo(at: number, number: number): void {
+  clock[at] = 48 + Math.floor(number / 10)
+  clock[at + 1] = 48 + (number % 10)
 }

@@ -22,7 +22,6 @@ export function failureOf(error: unknown, format: FormatId, columns: readonly st
     const code = format === 'parquet' ? 'parquet_unreadable' : 'source_unreadable'
     return { ...failure(code, 'The source is damaged: reading it failed.'), fatal: true }
   }
-  if (message.includes('deepwatch:row count')) return failure('internal_error', 'There are not as many scores as rows.')
   if (format === 'csv') return csvFailure(message, columns)
   if (format === 'parquet') return parquetFailure(message)
   if (/^(Conversion|Out of Range) Error/.test(message)) return outOfRange()

@@ -26,7 +26,7 @@ export function planScored(relation: Relation, query: ScoredQuery): ScoredStatem
     source: needed.list,
     relation: relation.from,
     window: window.condition,
-    kept: query.anomaliesOnly ? 'not isnan(s.score) and s.score > $threshold' : 'true',
+    kept: query.anomaliesOnly ? 'not isnan(r.score) and r.score > $threshold' : 'true',
   })
   return { sql, values: { ...relation.values, ...window.values, threshold: query.threshold }, columns }
 }

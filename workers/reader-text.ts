@@ -19,12 +19,13 @@ export class TextBuffer {
     this.maxTotal = maxTotal
   }
 
-  /** Puts bytes as they are. */
-  put(bytes: Uint8Array): void {
-    this.reserve(bytes.length)
-    if (bytes.length > 16) this.bytes.set(bytes, this.length)
-    else for (let i = 0; i < bytes.length; i++) this.bytes[this.length + i] = bytes[i] as number
-    this.length += bytes.length
+  /** Puts `bytes[start .. end)` as they are. */
+  put(bytes: Uint8Array, start = 0, end = bytes.length): void {
+    const length = end - start
+    this.reserve(length)
+    if (length > 24) this.bytes.set(bytes.subarray(start, end), this.length)
+    else for (let i = 0; i < length; i++) this.bytes[this.length + i] = bytes[start + i] as number
+    this.length += length
   }
 
   /** Puts a text of ASCII characters. */
@@ -33,15 +34,16 @@ export class TextBuffer {
     this.length += this.bytes.write(text, this.length, 'latin1')
   }
 
-  /** Puts UTF-8 as a JSON string with its quotes. */
-  putString(bytes: Uint8Array): void {
-    if (needsEscape(bytes)) {
-      this.put(Buffer.from(JSON.stringify(Buffer.from(bytes).toString('utf8'))))
+  /** Puts the UTF-8 `bytes[start .. end)` as a JSON string with its quotes. */
+  putString(bytes: Uint8Array, start: number, end: number): void {
+    if (needsEscape(bytes, start, end)) {
+      const text = Buffer.from(bytes.subarray(start, end)).toString('utf8')
+      this.put(Buffer.from(JSON.stringify(text)))
       return
     }
-    this.reserve(bytes.length + 2)
+    this.reserve(end - start + 2)
     this.bytes[this.length++] = QUOTE
-    this.put(bytes)
+    this.put(bytes, start, end)
     this.bytes[this.length++] = QUOTE
   }
 
@@ -71,8 +73,8 @@ export class TextBuffer {
   }
 }
 
-function needsEscape(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) {
+function needsEscape(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
     const byte = bytes[i] as number
     if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) return true
   }

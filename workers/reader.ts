@@ -118,6 +118,7 @@ function marker(): string {
 async function run(command: Command): Promise<void> {
   let before = ''
   database.feed.failure = null
+  database.scores.failure = null
   const beat = setInterval(() => {
     const now = marker()
     if (now !== before) send(FRAME.beat)
@@ -126,8 +127,8 @@ async function run(command: Command): Promise<void> {
   try {
     sendResult(await answer(command))
   } catch (error) {
-    // What a feed of ours threw comes back as the database's error; the first is the one that tells.
-    sendFailure(failureOf(database.feed.failure ?? error, format, await columnNames()))
+    // What our own functions threw comes back as the database's error; theirs is the one that tells.
+    sendFailure(failureOf(database.feed.failure ?? database.scores.failure ?? error, format, await columnNames()))
   } finally {
     clearInterval(beat)
   }

@@ -1,0 +1,85 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { DeepWatchError } from '../src/errors.ts'
+import { collectOften } from './reader-collect.ts'
+import { CHUNK_ROWS, type Connection } from './reader-duckdb.ts'
+
+const READ_ROWS = 128 * CHUNK_ROWS
+
+/**
+ * The function `score_at(position)` over a raw file of doubles. It knows which positions were asked for, so that afterwards it can
+ * tell whether there were exactly as many rows as scores.
+ */
+export class ScoreFile {
+  /** What went wrong while a statement asked for scores. */
+  failure: unknown = null
+  private readonly scores = new Float64Array(READ_ROWS)
+  private fd: number | null = null
+  /** Scores in the file. */
+  private count = 0
+  /** Positions [first, first + rows) are in `scores`. */
+  private first = 0
+  private rows = 0
+  /** The highest position asked for. */
+  private highest = -1
+
+  constructor(connection: Connection) {
+    const collect = collectOften()
+    connection.registerFunction('score_at', (positions, outputs) => {
+      collect()
+      try {
+        for (let i = 0; i < positions.length; i++) outputs[i] = this.at(Number(positions[i]))
+        return true
+      } catch (error) {
+        this.failure = error
+        return false
+      }
+    })
+  }
+
+  /** Takes the scores from this file until `close`. */
+  open(path: string): void {
+    this.fd = openSync(path, 'r')
+    const { size } = fstatSync(this.fd)
+    if (size % 8 !== 0) throw new DeepWatchError('internal_error', 'The scores are not whole.')
+    this.count = size / 8
+    this.rows = 0
+    this.highest = -1
+    this.failure = null
+  }
+
+  /** Throws when the statement had not exactly as many rows as there are scores. */
+  verify(): void {
+    if (this.highest + 1 !== this.count) throw mismatch()
+  }
+
+  close(): void {
+    if (this.fd !== null) closeSync(this.fd)
+    this.fd = null
+  }
+
+  private at(position: number): number {
+    if (position >= this.count) throw mismatch()
+    if (position < this.first || position >= this.first + this.rows) this.read(position)
+    if (position > this.highest) this.highest = position
+    return this.scores[position - this.first] as number
+  }
+
+  /** Positions come in order, so what follows one is read with it. */
+  private read(position: number): void {
+    if (this.fd === null) throw new Error('no scores are open')
+    const bytes = new Uint8Array(this.scores.buffer)
+    const wanted = Math.min(bytes.length, (this.count - position) * 8)
+    let filled = 0
+    while (filled < wanted) {
+      const read = readSync(this.fd, bytes, filled, wanted - filled, position * 8 + filled)
+      if (read === 0) throw mismatch()
+      filled += read
+    }
+    this.first = position
+    this.rows = wanted / 8
+  }
+}
+
+function mismatch(): DeepWatchError {
+  return new DeepWatchError('internal_error', 'There are not as many scores as rows.')
+}
