@@ -61,8 +61,7 @@ export function problemOf(error: DeepWatchError, requestId: string): Problem {
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = asDeepWatchError(error)
   const problem = problemOf(known, request.id)
-  const { level, err } = noteOf(known)
-  request.log[level]({ code: known.code, err }, 'refused')
+  noteFailure(request, known, 'refused')
   const row = errorTable[known.code]
   if ('retryAfterSeconds' in row) reply.header('retry-after', String(row.retryAfterSeconds))
   if (known.code === 'unauthorized') reply.header('www-authenticate', 'Bearer realm="deepwatch"')
@@ -74,10 +73,12 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .send(Buffer.from(JSON.stringify(problem)))
 }
 
-/** Our own failures with all we know, a full disk or registry as something to act upon, everything else as usual. */
-function noteOf(error: DeepWatchError): { level: 'error' | 'warn' | 'info'; err?: unknown } {
-  if (error.status === 500) return { level: 'error', err: error.cause ?? error }
-  return error.status > 503 ? { level: 'warn', err: error.cause } : { level: 'info' }
+/** Logs our own failures with all we know, a full disk or registry as something to act upon, everything else by its code. */
+export function noteFailure({ log }: FastifyRequest, error: DeepWatchError, message: string): void {
+  const { code, status } = error
+  if (status === 500) log.error({ code, err: error.cause ?? error }, message)
+  else if (status > 503) log.warn({ code, err: error.cause }, message)
+  else log.info({ code }, message)
 }
 
 const drainedBytes = 65_536

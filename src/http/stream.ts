@@ -1,6 +1,7 @@
 /** Sends text that is made while it is sent, and gives up on clients that stop taking it. */
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
+import { asDeepWatchError, noteFailure } from './problem.ts'
 
 /** An answer up to this size is held back until it is complete, so that a late failure still gets its status. */
 const heldBack = 1024 * 1024
@@ -55,8 +56,8 @@ async function* rest(
       clearTimeout(timer)
     }
   } catch (error) {
+    noteFailure(reply.request, asDeepWatchError(error), 'an answer broke off')
     if (!lastWords) throw error
-    reply.request.log.warn({ err: error }, 'an answer broke off')
     yield lastWords(error)
   } finally {
     clearTimeout(timer)

@@ -9,6 +9,8 @@ export interface Exchange {
   readonly interim: number
   /** Bytes the kernel took from us. */
   readonly sent: number
+  /** All that came, as text. */
+  readonly received: string
 }
 
 /** A connection that keeps what it was told. Close it with `destroy`. */
@@ -56,7 +58,7 @@ export async function exchange(
   socket.destroy()
   const { replies, interim } = split(received)
   for (const reply of replies) inspect(reply, reply.headers['x-request-id'] !== undefined)
-  return { replies, interim, sent }
+  return { replies, interim, sent, received: received.toString('latin1') }
 }
 
 function split(bytes: Buffer): { replies: Reply[]; interim: number } {
