@@ -3,10 +3,14 @@
 import { readFileSync } from 'node:fs'
 
 const reports = process.argv.slice(2).map((path) => JSON.parse(readFileSync(path, 'utf8')))
-const all = reports.flatMap((report) => report.testResults.flatMap((file) => file.assertionResults.map((test) => ({ ...test, file: file.name }))))
+const all = reports.flatMap((report) =>
+  report.testResults.flatMap((file) => file.assertionResults.map((test) => ({ ...test, file: file.name }))),
+)
 const count = (...states) => all.filter((test) => states.includes(test.status)).length
 const [passed, failed, skipped] = [count('passed'), count('failed'), count('pending', 'skipped', 'todo', 'disabled')]
-const brokenFiles = reports.flatMap((report) => report.testResults).filter((file) => file.status === 'failed' && file.assertionResults.length === 0)
+const brokenFiles = reports
+  .flatMap((report) => report.testResults)
+  .filter((file) => file.status === 'failed' && file.assertionResults.length === 0)
 
 for (const test of all) {
   if (test.status === 'failed') console.log(`failed: ${test.fullName}`)
@@ -16,4 +20,5 @@ for (const file of brokenFiles) console.log(`failed before its first test: ${fil
 if (reports.some((report) => report.numTotalTests === 0)) console.log('a run executed no test')
 
 console.log(`${passed} passed, ${failed + brokenFiles.length} failed, ${skipped} skipped`)
-if (failed + brokenFiles.length + skipped > 0 || reports.some((report) => report.numTotalTests === 0)) process.exitCode = 1
+if (failed + brokenFiles.length + skipped > 0 || reports.some((report) => report.numTotalTests === 0))
+  process.exitCode = 1
