@@ -10,8 +10,9 @@ export default defineConfig({
     pool: 'forks',
     // Real threads and processes share two cores with the tests: two files at once are enough.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Generous: a limit is for what hangs, not for a machine that is busy.
+    testTimeout: 180_000,
+    hookTimeout: 60_000,
     reporters: process.env['VITEST_JSON']
       ? ['default', ['json', { outputFile: process.env['VITEST_JSON'] }]]
       : ['default'],

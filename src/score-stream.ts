@@ -67,7 +67,10 @@ export async function prepareScoring(
   // The handle pins the version: it answers to the end, whatever is trained or deleted meanwhile.
   const handle = await parts.registry.resolve(target.model)
   const types = columnTypes(handle.document, target)
-  const opened = await parts.open({ rows: target.rows, source: target.source, upload }, { ...options, types })
+  const opened = await parts.open(
+    { rows: target.rows, source: target.source, upload },
+    { ...options, types, expect: expectedColumns(handle.document, target) },
+  )
   try {
     const description = await opened.telemetry.describe()
     const plan = planScoring(description, handle.document, target)
@@ -97,6 +100,15 @@ export function requireColumns(description: Description, names: readonly string[
       facts: { column: name },
     })
   }
+}
+
+/** Columns that NDJSON has to be searched for although they may be absent: roles, and what is echoed. */
+function expectedColumns(
+  { roles }: VersionDocument,
+  target: ScoreTarget & { readonly include?: readonly string[] | undefined },
+): string[] {
+  const named = [target.label ?? roles.label, target.entity ?? roles.entity, ...(target.include ?? [])]
+  return named.filter((name) => name !== null)
 }
 
 /** What text formats must read the model's columns as, instead of guessing. */
