@@ -11,10 +11,11 @@ const never = (name, from, to, comment) => ({
 const kernels = '^src/kernels/'
 const detectors = '^src/detectors/'
 const formats = '^src/formats/'
-const words = '^src/(errors|config|metrics|json|time-zone|timestamps|log|software)\\.ts$|^src/schemas/'
+const words = '^src/(errors|config|metrics|json|time-zone|timestamps|log|software|work)\\.ts$|^src/schemas/'
 const hands =
   '^src/(sources|spool|paths|reader|pool|registry|artefact|home-lock|payload-cache)[a-z-]*\\.ts$|^src/reader/'
-const useCases = '^src/(training|scoring|score-stream|evaluation|telemetry|opening|models|json-rows)[a-z-]*\\.ts$'
+const useCases =
+  '^src/(training|reporting|report-|jobs|scoring|score-stream|evaluation|telemetry|opening|models|json-rows)[a-z-]*\\.ts$'
 const routes = '^routes/'
 const workers = '^workers/'
 const wiring = '^src/(app|main|cli|serve)\\.ts$'

@@ -45,7 +45,7 @@ export default async function evaluate(app: FastifyInstance): Promise<void> {
     },
     (request, reply) =>
       withIntake(app, evaluateSettings, request, reply, ({ settings, upload }) =>
-        app.deepwatch.service().evaluation.evaluate(settings, upload, request.gone),
+        app.deepwatch.service().evaluation.evaluate(settings, upload, { signal: request.gone }),
       ),
   )
 }

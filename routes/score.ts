@@ -74,7 +74,7 @@ export default async function score(app: FastifyInstance): Promise<void> {
         const isTable = form === parquet || form === arrow
         const run = await app.deepwatch
           .service()
-          .scoring.score(settings, upload, isTable ? 'table' : 'rows', request.gone)
+          .scoring.score(settings, upload, isTable ? 'table' : 'rows', { signal: request.gone })
         try {
           reply
             .header('deepwatch-model', `${run.model}@${run.version}`)

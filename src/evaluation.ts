@@ -12,6 +12,7 @@ import type { ExtraLanes } from './reader-types.ts'
 import type { EvaluateSettings, Evaluation, Figures } from './schemas/evaluate.ts'
 import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './score-stream.ts'
 import type { Source } from './sources.ts'
+import type { Work } from './work.ts'
 
 export interface EvaluationUseCase {
   /**
@@ -19,7 +20,7 @@ export interface EvaluationUseCase {
    * Errors: those of `prepareScoring`, `validation_failed` without a label column, `type_mismatch` for a label
    * that is none, `one_class` when no row or every row is an anomaly, `evaluation_too_large`.
    */
-  evaluate(settings: EvaluateSettings, upload: Source | null, signal: AbortSignal): Promise<Evaluation>
+  evaluate(settings: EvaluateSettings, upload: Source | null, work: Work): Promise<Evaluation>
 }
 
 /** Labelled rows one evaluation can rank: 8 bytes each are held, and twice that while they are sorted. */
@@ -31,10 +32,10 @@ const randomSeed = 20_080_101
 
 export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
   return {
-    async evaluate(settings, upload, signal) {
-      const found = await prepareScoring(parts, settings, upload, { signal })
+    async evaluate(settings, upload, work) {
+      const found = await prepareScoring(parts, settings, upload, { signal: work.signal })
       try {
-        return await compare(parts, asksForLabels(found, settings), signal)
+        return await compare(parts, asksForLabels(found, settings), work)
       } finally {
         await found.opened.close()
       }
@@ -54,20 +55,21 @@ function asksForLabels(found: Prepared, settings: EvaluateSettings): Prepared {
   return { ...found, query: { ...found.query, lanes, include: isThere ? [entity] : undefined } }
 }
 
-async function compare(parts: ScoreStreamParts, prepared: Prepared, signal: AbortSignal): Promise<Evaluation> {
+async function compare(parts: ScoreStreamParts, prepared: Prepared, work: Work): Promise<Evaluation> {
   const { handle } = prepared
   const threshold = handle.document.threshold.value
   const own = createJudgement(threshold)
   const judged = createMarks()
   let unlabelled = 0
   let unscored = 0
-  const stream = scoreStream(parts, prepared, signal)
+  const stream = scoreStream(parts, prepared, work)
   for (;;) {
     const step = await stream.next()
     if (step.done) {
       const { rows } = step.value.summary
       const figures = own.figures()
-      const random = await judgeChance(prepared, judged, own)
+      work.progress?.begin('judging', rows)
+      const random = await judgeChance(prepared, judged, own, work)
       return { model: handle.name, version: handle.version, threshold, ...figures, random, rows, unlabelled, unscored }
     }
     const block = step.value
@@ -87,7 +89,7 @@ async function compare(parts: ScoreStreamParts, prepared: Prepared, signal: Abor
  * The same figures for a random score: the rows are read once more, without scoring, because how many it
  * has to flag is known only now.
  */
-async function judgeChance({ opened, query }: Prepared, judged: Marks, own: Judgement): Promise<Figures> {
+async function judgeChance({ opened, query }: Prepared, judged: Marks, own: Judgement, work: Work): Promise<Figures> {
   const random = createRandom(randomSeed, 0)
   const chance = createJudgement(chanceThreshold(own.rows, own.flagged))
   const hasTime = query.timestamp !== undefined
@@ -104,6 +106,7 @@ async function judgeChance({ opened, query }: Prepared, judged: Marks, own: Judg
       const time = hasTime ? block.values[timeLane + row]! : Number.NaN
       chance.row(text?.[row] ?? null, time, block.values[labelLane + row]!, random.nextFloat())
     }
+    work.progress?.advance(block.rows)
     release()
   }
   return chance.figures()

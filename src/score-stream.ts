@@ -14,6 +14,7 @@ import type { VersionDocument } from './schemas/model.ts'
 import type { ScoreSettings, ScoreSummary, UnscoredReason } from './schemas/score.ts'
 import type { Source } from './sources.ts'
 import { planScoring, quote, readWindow } from './telemetry.ts'
+import type { Work } from './work.ts'
 
 export interface ScoreStreamParts {
   readonly open: OpenTelemetry
@@ -125,8 +126,8 @@ function columnTypes({ features, roles }: VersionDocument, target: ScoreTarget):
 /** Scores every row once, in source order. What comes last are the counts for the answer and for the metrics. */
 export async function* scoreStream(
   parts: ScoreStreamParts,
-  { handle, opened, query }: Prepared,
-  signal: AbortSignal,
+  { handle, opened, description, query }: Prepared,
+  { signal, progress }: Work,
 ): AsyncGenerator<ScoredBlock, { summary: ScoreSummary; counts: ScoredCounts }> {
   const started = performance.now()
   const { document } = handle
@@ -145,6 +146,7 @@ export async function* scoreStream(
   let anomalies = 0
   let kernelSeconds = 0
   let accepted = false
+  progress?.begin('scoring', query.window ? null : description.rows)
   const scored = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
     // Only the first block may find the queue full: later ones belong to work that was accepted.
     const patient = accepted
@@ -162,6 +164,7 @@ export async function* scoreStream(
     tally.add(result.scores, count)
     rows += count
     kernelSeconds += result.seconds
+    progress?.advance(count)
     try {
       yield scoredBlock(names, query.lanes ?? {}, piece, result)
     } finally {

@@ -15,6 +15,7 @@ import {
 } from './score-stream.ts'
 import type { Scratch } from './scratch.ts'
 import type { Source } from './sources.ts'
+import type { Work } from './work.ts'
 
 export type { ScoredBlock } from './score-stream.ts'
 
@@ -47,23 +48,18 @@ export interface Scoring {
    * Errors: `model_not_found`, `version_not_found`, `model_corrupt`, those of opening a source, and of
    * `planScoring`, `missing_timestamp`, `unknown_column`.
    */
-  score(
-    settings: ScoreSettings,
-    upload: Source | null,
-    output: 'rows' | 'table',
-    signal: AbortSignal,
-  ): Promise<ScoringRun>
+  score(settings: ScoreSettings, upload: Source | null, output: 'rows' | 'table', work: Work): Promise<ScoringRun>
 }
 
 export function createScoring(parts: ScoringParts): Scoring {
   return {
-    async score(settings, upload, output, signal) {
+    async score(settings, upload, output, work) {
       const isTable = output === 'table'
       const scratch = isTable ? await parts.scratch() : null
       try {
-        const options = { signal, outputPath: scratch?.outputPath, needsSession: isTable }
+        const options = { signal: work.signal, outputPath: scratch?.outputPath, needsSession: isTable }
         const prepared = await prepareScoring(parts, settings, upload, options)
-        return await runOf(parts, prepared, settings, scratch, signal)
+        return await runOf(parts, prepared, settings, scratch, work)
       } catch (error) {
         await scratch?.dispose()
         throw error
@@ -77,7 +73,7 @@ async function runOf(
   found: Prepared,
   settings: ScoreSettings,
   scratch: Scratch | null,
-  signal: AbortSignal,
+  work: Work,
 ): Promise<ScoringRun> {
   const { handle, opened } = found
   const { window, timestamp } = found.query
@@ -102,7 +98,7 @@ async function runOf(
   })
 
   async function* blocks(): AsyncGenerator<ScoredBlock, ScoreSummary> {
-    const { summary, counts } = yield* scoreStream(parts, prepared, signal)
+    const { summary, counts } = yield* scoreStream(parts, prepared, work)
     parts.onScored(handle.name, handle.version, counts)
     return summary
   }
@@ -115,6 +111,7 @@ async function runOf(
     blocks,
     async toParquet(anomaliesOnly) {
       const summary = await spoolScores(blocks(), scratch!)
+      work.progress?.begin('writing', summary.rows)
       const { bytes } = await opened.session!.writeScored(tableQuery(anomaliesOnly))
       return { path: scratch!.outputPath, bytes, summary }
     },

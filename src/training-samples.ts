@@ -16,6 +16,7 @@ import type { Column, FeatureBlock, FeatureLane, FeatureQuery, ReadWindow } from
 import type { Warning } from './schemas/model.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 import type { TimeContextPlan } from './training-time.ts'
+import type { Work } from './work.ts'
 
 /** Above this share of affected rows the rule `reject` refuses to train. */
 const mostRejected = 0.05
@@ -62,13 +63,8 @@ export interface Drawn {
  * asked for and has no value at all is dropped with a warning, which costs one more pass.
  * Errors: `training_too_large`, `too_many_missing`, `insufficient_data`, and those of the stream.
  */
-export async function drawSamples(
-  telemetry: Telemetry,
-  pool: Pool,
-  plan: SamplePlan,
-  signal: AbortSignal,
-): Promise<Drawn> {
-  const first = await onePass(telemetry, pool, plan, plan.columns, signal)
+export async function drawSamples(telemetry: Telemetry, pool: Pool, plan: SamplePlan, work: Work): Promise<Drawn> {
+  const first = await onePass(telemetry, pool, plan, plan.columns, work)
   const empty = plan.columns.filter((_, lane) => first.profile.missing[lane] === first.rows)
   if (empty.length === 0) return finish(plan, plan.columns, first, [])
   const names = empty.map((column) => column.name)
@@ -83,7 +79,7 @@ export async function drawSamples(
     message: 'Columns without a single value were not learnt from.',
     columns: names.slice(0, 100),
   }
-  return finish(plan, columns, await onePass(telemetry, pool, plan, columns, signal), [warning])
+  return finish(plan, columns, await onePass(telemetry, pool, plan, columns, work), [warning])
 }
 
 /** What one pass collects. `offenders` has per lane the first affected rows, as positions in the source. */
@@ -104,17 +100,23 @@ async function onePass(
   pool: Pool,
   plan: SamplePlan,
   columns: readonly Column[],
-  signal: AbortSignal,
+  work: Work,
 ): Promise<Pass> {
   const pass = preparePass(plan, columns)
   const features = pass.lanes.length
   const leavesOut = plan.rule !== 'median'
+  work.progress?.begin('sampling', plan.rowsInWindow)
   const blocks = inOrder(telemetry.features(pass.query), plan.ahead, async (piece) => ({
     piece,
-    inspection: await pool.inspect(piece.block, features, { signal, patient: true, usableOnly: leavesOut }),
+    inspection: await pool.inspect(piece.block, features, {
+      signal: work.signal,
+      patient: true,
+      usableOnly: leavesOut,
+    }),
   }))
   for await (const { piece, inspection } of blocks) {
     takeBlock(pass, piece, inspection, leavesOut)
+    work.progress?.advance(piece.block.rows)
     piece.release()
   }
   return pass

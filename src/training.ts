@@ -22,6 +22,7 @@ import { planColumns, readWindow } from './telemetry.ts'
 import { describeVersion, fitSettings, type TrainingScores } from './training-document.ts'
 import { type Drawn, drawSamples, type SamplePlan } from './training-samples.ts'
 import { planTimeContext } from './training-time.ts'
+import type { Work } from './work.ts'
 
 export interface TrainingParts {
   readonly open: OpenTelemetry
@@ -35,12 +36,6 @@ export interface TrainingParts {
   readonly onTrained: (document: VersionDocument, seconds: number) => void
 }
 
-/** What work is done for: the request that may go away, and its log. */
-export interface WorkContext {
-  readonly signal: AbortSignal
-  readonly log: { info(facts: object, message: string): void }
-}
-
 export interface Training {
   /** Whether a training would be refused now. */
   readonly saturated: boolean
@@ -52,7 +47,7 @@ export interface Training {
    * `unused_setting`, `insufficient_data`, `too_many_missing`, `no_variance`, `training_too_large`,
    * `source_changed`, and those of `Registry.add`.
    */
-  train(settings: TrainSettings, upload: Source | null, context: WorkContext): Promise<VersionDocument>
+  train(settings: TrainSettings, upload: Source | null, work: Work): Promise<VersionDocument>
 }
 
 const trainingsAtOnce = 2
@@ -72,7 +67,10 @@ export function createTraining(parts: TrainingParts): Training {
     get saturated() {
       return gate.saturated
     },
-    train: (settings, upload, context) => gate.run(() => run(parts, settings, upload, context), context.signal),
+    train(settings, upload, work) {
+      work.progress?.begin('waiting', null)
+      return gate.run(() => run(parts, settings, upload, work), work.signal)
+    },
   }
 }
 
@@ -80,17 +78,20 @@ async function run(
   parts: TrainingParts,
   settings: TrainSettings,
   upload: Source | null,
-  { signal, log }: WorkContext,
+  work: Work,
 ): Promise<VersionDocument> {
   const started = performance.now()
   // Known before the work, so that nobody trains for minutes and is refused at the end.
   parts.registry.checkRoom(settings.model)
-  const opened = await parts.open({ ...settings, upload }, { signal })
+  const opened = await parts.open({ ...settings, upload }, { signal: work.signal })
   try {
-    const document = await trainOn(parts, settings, opened, signal, started)
+    const document = await trainOn(parts, settings, opened, work, started)
     const seconds = (performance.now() - started) / 1000
     parts.onTrained(document, seconds)
-    log.info({ model: document.model, version: document.version, rows: document.training.rowsUsed, seconds }, 'trained')
+    work.log?.info(
+      { model: document.model, version: document.version, rows: document.training.rowsUsed, seconds },
+      'trained',
+    )
     return document
   } finally {
     await opened.close()
@@ -101,7 +102,7 @@ async function trainOn(
   parts: TrainingParts,
   settings: TrainSettings,
   opened: Opened,
-  signal: AbortSignal,
+  work: Work,
   started: number,
 ): Promise<VersionDocument> {
   const { telemetry } = opened
@@ -132,21 +133,22 @@ async function trainOn(
     ahead: parts.ahead,
     seed,
   }
-  const drawn = await drawSamples(telemetry, parts.pool, samplePlan, signal)
+  const drawn = await drawSamples(telemetry, parts.pool, samplePlan, work)
   const features = drawn.lanes.length
   const varying = varyingLanes(drawn.profile)
   if (varying.length === 0)
     throw new DeepWatchError('no_variance', 'Every feature has one value only; there is nothing to learn.')
   const { effective, warnings } = detector.resolve(requested, { rows: drawn.rowsUsed, features })
+  work.progress?.begin('fitting', null)
   const payload = await parts.pool.fit(
     { detector: detector.id, effective, seed, samples: drawn.samples, varying, features },
-    { signal, patient: true },
+    { signal: work.signal, patient: true },
   )
   const scored = await scoreTraining(
     parts,
     opened,
     { settings, drawn, payload, detector: detector.id, autoThreshold: detector.autoThreshold },
-    signal,
+    work,
   )
 
   return parts.registry.add(
@@ -196,7 +198,7 @@ async function scoreTraining(
   parts: TrainingParts,
   opened: Opened,
   pass: ScoringPass,
-  signal: AbortSignal,
+  { signal, progress }: Work,
 ): Promise<TrainingScores> {
   const { drawn, payload } = pass
   const shared = new SharedArrayBuffer(payload.byteLength)
@@ -211,6 +213,7 @@ async function scoreTraining(
   const histogram = createScoreHistogram()
   const threshold = thresholdOf(pass)
   const query: FeatureQuery = drawn.query
+  progress?.begin('scoring', drawn.rowsUsed + drawn.rowsLeftOut)
   const blocks = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
     try {
       return await parts.pool.score(model, piece.block, { signal, patient: true })
@@ -221,6 +224,7 @@ async function scoreTraining(
   for await (const { scores } of blocks) {
     histogram.add(scores)
     threshold.offer(scores)
+    progress?.advance(scores.length)
   }
   if (histogram.total !== drawn.rowsUsed)
     throw new DeepWatchError('source_changed', 'The second reading of the source brought other rows than the first.')

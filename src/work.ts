@@ -1,0 +1,30 @@
+/** What a piece of work is done for, and how it tells how far it has come. Jobs and the command line listen. */
+
+/** The steps that work goes through, in the words of `GET /jobs/{id}` and of the progress bar. */
+export const stages = [
+  'waiting',
+  'opening',
+  'sampling',
+  'fitting',
+  'scoring',
+  'writing',
+  'judging',
+  'reporting',
+] as const
+export type Stage = (typeof stages)[number]
+
+/** Told by a use case while it works; never throws, returns at once. */
+export interface Progress {
+  /** A stage begins. `rows` is how many rows it will go through, null when nobody knows. */
+  begin(stage: Stage, rows: number | null): void
+  /** `rows` more rows of the stage are done. */
+  advance(rows: number): void
+}
+
+/** The request or command that work is done for. */
+export interface Work {
+  /** Aborted when nobody wants the result any more; its reason is a `DeepWatchError`. */
+  readonly signal: AbortSignal
+  readonly progress?: Progress | undefined
+  readonly log?: { info(facts: object, message: string): void } | undefined
+}
