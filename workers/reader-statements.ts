@@ -23,6 +23,7 @@ export type StatementName =
   | 'set-progress-quiet'
   | 'set-time-zone'
   | 'span'
+  | 'write-generated'
   | 'write-scored'
 
 const folder = new URL('../../sql/', import.meta.url)

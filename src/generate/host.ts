@@ -1,0 +1,217 @@
+/** A generated host: its character, drawn once, and how it behaves from tick to tick. */
+import type { Random } from '../kernels/random.ts'
+import { metricNames } from './metrics.ts'
+
+/** What hosts do for a living: the centre of their levels. */
+interface Role {
+  readonly name: string
+  readonly cores: number
+  /** Percent without and per unit of demand. */
+  readonly cpu: readonly [idle: number, slope: number]
+  readonly memory: number
+  readonly disk: readonly [idle: number, slope: number]
+  readonly networkIn: number
+  /** Bytes out per byte in. */
+  readonly answer: number
+  readonly latency: number
+  readonly errors: number
+}
+
+const roles: readonly Role[] = [
+  {
+    name: 'web',
+    cores: 8,
+    cpu: [6, 32],
+    memory: 54,
+    disk: [5, 6],
+    networkIn: 36,
+    answer: 3.1,
+    latency: 24,
+    errors: 1.2,
+  },
+  {
+    name: 'api',
+    cores: 8,
+    cpu: [8, 38],
+    memory: 60,
+    disk: [4, 5],
+    networkIn: 24,
+    answer: 1.6,
+    latency: 38,
+    errors: 1.6,
+  },
+  {
+    name: 'web',
+    cores: 8,
+    cpu: [6, 32],
+    memory: 54,
+    disk: [5, 6],
+    networkIn: 36,
+    answer: 3.1,
+    latency: 24,
+    errors: 1.2,
+  },
+  {
+    name: 'db',
+    cores: 16,
+    cpu: [10, 28],
+    memory: 74,
+    disk: [16, 26],
+    networkIn: 18,
+    answer: 2.0,
+    latency: 9,
+    errors: 0.4,
+  },
+]
+
+/** Where hosts stand, by their hours from UTC: people work, and go home, at different times. */
+const sites = [
+  { name: 'eu', utcOffset: 1 },
+  { name: 'us', utcOffset: -6 },
+  { name: 'ap', utcOffset: 8 },
+] as const
+
+const day = 86_400
+/** Monday, 1970-01-05. */
+const firstMonday = 4 * day
+
+/** Sum of four uniform numbers, scaled to mean 0 and deviation 1: bounded by 3.5, which no alarm should rest on. */
+function normal(random: Random): number {
+  const a = random.nextUint32()
+  const b = random.nextUint32()
+  const sum = (a & 0xffff) + (a >>> 16) + (b & 0xffff) + (b >>> 16)
+  return (sum / 65_536 - 2 + 2 / 65_536) * 1.7320508075688772
+}
+
+/** First-order noise with deviation 1 that forgets over `memory` seconds. */
+class Noise {
+  private readonly keep: number
+  private readonly fresh: number
+  private value: number
+
+  constructor(memory: number, interval: number, random: Random) {
+    this.keep = Math.exp(-interval / memory)
+    this.fresh = Math.sqrt(1 - this.keep * this.keep)
+    this.value = normal(random)
+  }
+
+  next(random: Random): number {
+    this.value = this.keep * this.value + this.fresh * normal(random)
+    return this.value
+  }
+}
+
+/** One host. It is asked for every tick once, in order. */
+export class Host {
+  readonly name: string
+  private readonly utcOffset: number
+  private readonly cores: number
+  private readonly cpu: readonly [number, number]
+  private readonly memory: number
+  private readonly disk: readonly [number, number]
+  private readonly networkIn: number
+  private readonly answer: number
+  private readonly latency: number
+  private readonly errors: number
+  /** Daily rhythm: strength, hour of the peak, and the second wave of the afternoon. */
+  private readonly swing: number
+  private readonly peak: number
+  private readonly second: number
+  private readonly weekend: number
+  private readonly backup: number
+  private readonly demandNoise: Noise
+  private readonly ownNoise: readonly Noise[]
+  private readonly random: Random
+  private readonly interval: number
+  /** Seconds since the last restart. */
+  private uptime: number
+  private readonly noise = new Float64Array(metricNames.length)
+
+  /** `number` chooses role and site; `character` is drawn from once, `life` at every tick. `interval` in seconds. */
+  constructor(number: number, digits: number, interval: number, character: Random, life: Random) {
+    const role = roles[number % roles.length]!
+    const site = sites[Math.floor(number / roles.length) % sites.length]!
+    this.name = `${site.name}-${role.name}-${String(number + 1).padStart(digits, '0')}`
+    this.utcOffset = site.utcOffset * 3600
+    const around = (centre: number, spread: number) => centre * Math.exp(spread * normal(character))
+    this.cores = role.cores
+    this.cpu = [around(role.cpu[0], 0.12), around(role.cpu[1], 0.08)]
+    this.memory = Math.min(82, around(role.memory, 0.05))
+    this.disk = [around(role.disk[0], 0.12), around(role.disk[1], 0.1)]
+    this.networkIn = around(role.networkIn, 0.1)
+    this.answer = around(role.answer, 0.06)
+    this.latency = around(role.latency, 0.08)
+    this.errors = around(role.errors, 0.15)
+    this.swing = 0.34 + 0.14 * character.nextFloat()
+    this.peak = 13 + 3 * character.nextFloat()
+    this.second = 0.08 + 0.1 * character.nextFloat()
+    this.weekend = 0.65 + 0.2 * character.nextFloat()
+    this.backup = 1.5 + 2 * character.nextFloat()
+    this.uptime = Math.floor(20 * character.nextFloat()) * day
+    this.interval = interval
+    this.random = life
+    this.demandNoise = new Noise(3 * 3600, interval, life)
+    this.ownNoise = metricNames.map(() => new Noise(1200, interval, life))
+  }
+
+  /** The machine starts again now: caches are empty, and filling them takes work. */
+  restart(): void {
+    this.uptime = 0
+  }
+
+  /**
+   * The metrics at `time` (epoch seconds) into `values`, and into `mirrored` what they would be at the opposite
+   * demand. Draws the same number of random numbers whatever happens.
+   */
+  observe(time: number, values: Float64Array, mirrored: Float64Array): void {
+    const { random, noise, ownNoise } = this
+    this.uptime += this.interval
+    const slow = this.demandNoise.next(random)
+    for (let metric = 0; metric < noise.length; metric++) {
+      noise[metric] = 0.75 * ownNoise[metric]!.next(random) + 0.66 * normal(random)
+    }
+    const local = time + this.utcOffset
+    const hours = (((local % day) + day) % day) / 3600
+    const week = this.weekFactor(local)
+    const rhythm =
+      Math.cos(((hours - this.peak) / 24) * 2 * Math.PI) +
+      this.second * Math.cos(((hours - this.peak - 2) / 12) * 2 * Math.PI)
+    const wobble = Math.exp(0.1 * slow)
+    this.fill(values, (1 + this.swing * rhythm) * week * wobble, hours)
+    // At least a good half of the swing away from where the demand is.
+    const opposite = rhythm > 0 ? Math.min(-rhythm, -0.55) : Math.max(-rhythm, 0.55)
+    this.fill(mirrored, (1 + this.swing * opposite) * week * wobble, hours)
+  }
+
+  private fill(into: Float64Array, demand: number, hours: number): void {
+    const { noise, uptime } = this
+    const [cpuIdle, cpuSlope] = this.cpu
+    // For a quarter of an hour after a start everything is loaded anew.
+    const warming = uptime < 900 ? 15 * (1 - uptime / 900) : 0
+    const backup = Math.max(0, 1 - Math.abs(hours - this.backup) / 0.75)
+    const cpu = clip((cpuIdle + cpuSlope * demand) * (1 + 0.06 * noise[0]!) + warming + 3 * backup, 0.5, 99)
+    const busy = cpu / 100
+    into[0] = cpu
+    into[1] = Math.max(0, this.cores * busy * (1 + 0.6 * busy * busy) * (1 + 0.07 * noise[1]!))
+    // Caches fill within hours, and a little is never given back.
+    const filled = 1 - Math.exp(-uptime / 14_400)
+    const aged = Math.min(uptime / (30 * day), 1)
+    into[2] = clip(this.memory * (0.62 + 0.38 * filled) + 5 * aged + 3 * (demand - 1) + 0.5 * noise[2]!, 3, 99)
+    into[3] = clip((this.disk[0] + this.disk[1] * demand) * (1 + 0.14 * noise[3]!) + 9 * backup + warming, 0, 99)
+    const networkIn = this.networkIn * demand * (1 + 0.07 * noise[4]!)
+    into[4] = Math.max(0, networkIn)
+    into[5] = Math.max(0, networkIn * this.answer * (1 + 0.05 * noise[5]!))
+    into[6] = this.latency * (1 + (0.35 * busy) / (1.1 - busy)) * Math.exp(0.1 * noise[6]!) + 0.2 * warming
+    const failures = this.errors * demand * (1 + busy)
+    into[7] = Math.max(0, Math.round(failures + Math.sqrt(failures) * noise[7]!))
+  }
+
+  /** 1 on working days, the host's own share at weekends; two hours from one to the other. */
+  private weekFactor(local: number): number {
+    const hour = ((((local - firstMonday) % (7 * day)) + 7 * day) % (7 * day)) / 3600
+    const share = hour < 1 ? (1 - hour) / 2 : hour > 167 ? (169 - hour) / 2 : clip((hour - 119) / 2, 0, 1)
+    return 1 - (1 - this.weekend) * share
+  }
+}
+
+const clip = (value: number, least: number, most: number) => (value < least ? least : value > most ? most : value)

@@ -1,0 +1,99 @@
+import { writeSync } from 'node:fs'
+import { metricNames } from '../src/generate/metrics.ts'
+import { type Batch, createBatch, createTelemetry } from '../src/generate/telemetry.ts'
+import type { WriterReport, WriterStart } from '../src/writer-messages.ts'
+import { CHUNK_ROWS, type ChunkTarget, Connection, TYPE } from './reader-duckdb.ts'
+import { Feed } from './reader-feed.ts'
+import { quoteName, quoteText, statement } from './reader-statements.ts'
+
+/**
+ * The writing process: makes telemetry and has the database write it as Parquet, chunk by chunk, so that nothing is held or
+ * sent. Its settings are its argument; it tells on standard output, a line of JSON each, how many rows there are,
+ * and ends when its standard input closes.
+ */
+
+const TELL_MS = 100
+
+function tell(report: WriterReport): void {
+  writeSync(1, `${JSON.stringify(report)}\n`)
+}
+
+/** A walk over the run from its first row: the columns of a batch, one chunk at a time. */
+function walk({ fleet }: WriterStart): (target: ChunkTarget, wanted: readonly number[]) => void {
+  const telemetry = createTelemetry(fleet)
+  const batch = createBatch(CHUNK_ROWS)
+  const times = new BigInt64Array(CHUNK_ROWS)
+  const writers: ((target: ChunkTarget, column: number, from: Batch) => void)[] = [
+    (target, column, from) => {
+      for (let row = 0; row < from.rows; row++) times[row] = BigInt(from.times[row]! * 1e6)
+      target.write(column, times.subarray(0, from.rows))
+    },
+    (target, column, from) => target.write(column, part(from.hosts, from.rows)),
+    (target, column, from) => target.write(column, part(from.incidents, from.rows)),
+    ...metricNames.map((_, metric) => (target: ChunkTarget, column: number, from: Batch) => {
+      target.write(column, part(from.values[metric]!, from.rows))
+    }),
+  ]
+  let rows = 0
+  let told = performance.now()
+  return (target, wanted) => {
+    telemetry.next(batch)
+    target.rows = batch.rows
+    if (batch.rows > 0) {
+      wanted.forEach((number, column) => {
+        writers[number]?.(target, column, batch)
+      })
+    }
+    rows += batch.rows
+    const now = performance.now()
+    if (now - told < TELL_MS) return
+    told = now
+    tell({ rows })
+  }
+}
+
+function part<T extends Float64Array | Uint32Array | Uint8Array>(
+  values: T,
+  rows: number,
+): ArrayBufferView<ArrayBuffer> {
+  return values.subarray(0, rows) as ArrayBufferView<ArrayBuffer>
+}
+
+async function write(start: WriterStart): Promise<number> {
+  // One thread makes and packs; a second one would only wait for it.
+  const connection = await Connection.open({
+    threads: '1',
+    memory_limit: '512MiB',
+    temp_directory: '',
+    preserve_insertion_order: 'true',
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  })
+  const feed = new Feed(connection, 'fed')
+  const columns = [
+    { name: 'time', type: TYPE.TIMESTAMP_TZ },
+    { name: 'host', type: TYPE.UINTEGER },
+    { name: 'incident', type: TYPE.UTINYINT },
+    ...metricNames.map((_, metric) => ({ name: `v${metric}`, type: TYPE.DOUBLE })),
+  ]
+  feed.yields(columns, () => ({ next: walk(start) }))
+  const { hosts, kinds } = createTelemetry(start.fleet)
+  const copy = statement('write-generated', {
+    metrics: metricNames.map((name, metric) => `v${metric} as ${quoteName(name)}`).join(', '),
+    output: quoteText(start.output),
+  })
+  try {
+    return await connection.run(copy, { hosts, kinds })
+  } catch (error) {
+    throw feed.failure ?? error
+  }
+}
+
+process.stdin.on('close', () => process.kill(process.pid, 'SIGKILL')).resume()
+try {
+  tell({ written: await write(JSON.parse(process.argv[2] ?? '{}') as WriterStart) })
+} catch (error) {
+  const isFull = /No space left|disk quota/i.test(String(error))
+  tell({ failed: isFull ? 'storage_full' : 'storage_error', cause: String(error) })
+}
+process.exit()
