@@ -151,6 +151,8 @@ async function trainOn(
     work,
   )
 
+  // Saving cannot be taken back: who left or cancelled before it gets no version.
+  work.signal.throwIfAborted()
   return parts.registry.add(
     settings.model,
     (version, createdAt) => ({
