@@ -10,7 +10,16 @@ import { createScoreList } from './kernels/score-list.ts'
 import { createTopScores } from './kernels/top-scores.ts'
 import type { ExtraLanes } from './reader-types.ts'
 import type { EvaluateSettings, Evaluation, Figures } from './schemas/evaluate.ts'
-import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './score-stream.ts'
+import {
+  type Prepared,
+  prepareScoring,
+  type RowFacts,
+  requireColumns,
+  rowFacts,
+  type ScoreStreamParts,
+  scoreStream,
+} from './score-stream.ts'
+import type { Scratch } from './scratch.ts'
 import type { Source } from './sources.ts'
 import type { Work } from './work.ts'
 
@@ -35,7 +44,8 @@ export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
     async evaluate(settings, upload, work) {
       const found = await prepareScoring(parts, settings, upload, { signal: work.signal })
       try {
-        return await compare(parts, asksForLabels(found, settings), work)
+        const prepared = asksForLabels(found, settings)
+        return await compare(prepared, scoreStream(parts, prepared, work), work)
       } finally {
         await found.opened.close()
       }
@@ -43,8 +53,22 @@ export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
   }
 }
 
+/**
+ * The same evaluation for scores that were spooled: labels, times and entities are read, nothing is scored again.
+ * Errors: as `EvaluationUseCase.evaluate`.
+ */
+export async function evaluateSpooled(
+  found: Prepared,
+  settings: Pick<EvaluateSettings, 'label' | 'entity'>,
+  scratch: Scratch,
+  work: Work,
+): Promise<Evaluation> {
+  const prepared = asksForLabels(found, settings)
+  return compare(prepared, spooledRows(prepared, scratch), work)
+}
+
 /** The query with what an evaluation needs beside the features: label, time and entity. */
-function asksForLabels(found: Prepared, settings: EvaluateSettings): Prepared {
+function asksForLabels(found: Prepared, settings: Pick<EvaluateSettings, 'label' | 'entity'>): Prepared {
   const { roles } = found.handle.document
   const label = settings.label ?? roles.label
   if (label === null) throw new DeepWatchError('validation_failed', 'label: the model knows no label column; name one.')
@@ -55,24 +79,17 @@ function asksForLabels(found: Prepared, settings: EvaluateSettings): Prepared {
   return { ...found, query: { ...found.query, lanes, include: isThere ? [entity] : undefined } }
 }
 
-async function compare(parts: ScoreStreamParts, prepared: Prepared, work: Work): Promise<Evaluation> {
+type JudgedRows = RowFacts & { readonly scores: Float64Array }
+
+async function compare(prepared: Prepared, blocks: AsyncIterable<JudgedRows>, work: Work): Promise<Evaluation> {
   const { handle } = prepared
   const threshold = handle.document.threshold.value
   const own = createJudgement(threshold)
   const judged = createMarks()
+  let rows = 0
   let unlabelled = 0
   let unscored = 0
-  const stream = scoreStream(parts, prepared, work)
-  for (;;) {
-    const step = await stream.next()
-    if (step.done) {
-      const { rows } = step.value.summary
-      const figures = own.figures()
-      work.progress?.begin('judging', rows)
-      const random = await judgeChance(prepared, judged, own, work)
-      return { model: handle.name, version: handle.version, threshold, ...figures, random, rows, unlabelled, unscored }
-    }
-    const block = step.value
+  for await (const block of blocks) {
     for (let row = 0; row < block.rows; row++) {
       const label = block.label(row)
       const score = block.scores[row]!
@@ -82,34 +99,56 @@ async function compare(parts: ScoreStreamParts, prepared: Prepared, work: Work):
       else if (Number.isNaN(label)) unlabelled++
       else unscored++
     }
+    rows += block.rows
   }
+  const figures = own.figures()
+  work.progress?.begin('judging', rows)
+  const random = await judgeChance(prepared, judged, own, work)
+  return { model: handle.name, version: handle.version, threshold, ...figures, random, rows, unlabelled, unscored }
 }
 
 /**
  * The same figures for a random score: the rows are read once more, without scoring, because how many it
  * has to flag is known only now.
  */
-async function judgeChance({ opened, query }: Prepared, judged: Marks, own: Judgement, work: Work): Promise<Figures> {
+async function judgeChance(prepared: Prepared, judged: Marks, own: Judgement, work: Work): Promise<Figures> {
   const random = createRandom(randomSeed, 0)
   const chance = createJudgement(chanceThreshold(own.rows, own.flagged))
-  const hasTime = query.timestamp !== undefined
   let next = 0
-  // One feature stands for all: its values are not looked at.
-  for await (const { block, text, release } of opened.telemetry.features({
-    ...query,
-    features: query.features.slice(0, 1),
-  })) {
-    const timeLane = block.stride
-    const labelLane = hasTime ? 2 * block.stride : block.stride
+  for await (const block of readRows(prepared)) {
     for (let row = 0; row < block.rows; row++) {
-      if (!judged.has(next++)) continue
-      const time = hasTime ? block.values[timeLane + row]! : Number.NaN
-      chance.row(text?.[row] ?? null, time, block.values[labelLane + row]!, random.nextFloat())
+      if (judged.has(next++)) chance.row(block.text(row), block.time(row), block.label(row), random.nextFloat())
     }
     work.progress?.advance(block.rows)
-    release()
   }
   return chance.figures()
+}
+
+/** The rows once more, without their features. */
+async function* readRows({ opened, query }: Prepared): AsyncGenerator<RowFacts> {
+  // One feature stands for all: its values are not looked at.
+  const features = query.features.slice(0, 1)
+  for await (const piece of opened.telemetry.features({ ...query, features })) {
+    try {
+      yield rowFacts(features.length, query.lanes ?? {}, piece)
+    } finally {
+      piece.release()
+    }
+  }
+}
+
+/** The rows once more, with the scores they were given. */
+async function* spooledRows(prepared: Prepared, scratch: Scratch): AsyncGenerator<JudgedRows> {
+  const file = await scratch.readScores()
+  try {
+    for await (const block of readRows(prepared)) {
+      const scores = new Float64Array(block.rows)
+      await file.next(scores)
+      yield { ...block, scores }
+    }
+  } finally {
+    await file.close()
+  }
 }
 
 /** The threshold above which exactly `flagged` of the `rows` random scores lie. */

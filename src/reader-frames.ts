@@ -1,7 +1,7 @@
 import type { ErrorCode, ErrorFacts } from './errors.ts'
 import type { FormatId } from './formats/format.ts'
 import type { FileIdentity } from './paths.ts'
-import type { ColumnType, FeatureQuery, ReadWindow, ScoredQuery } from './reader-types.ts'
+import type { AggregateQuery, ColumnType, FeatureQuery, ReadWindow, ScoredQuery } from './reader-types.ts'
 
 /**
  * What goes over the two pipes of a reading process; plain data only.
@@ -60,6 +60,7 @@ export type Command =
   | { readonly call: 'features'; readonly query: FeatureQuery }
   | { readonly call: 'writeScored'; readonly query: ScoredQuery }
   | { readonly call: 'arrowScored'; readonly query: ScoredQuery }
+  | { readonly call: 'aggregate'; readonly query: AggregateQuery }
 
 /** An error as it crosses the pipe. */
 export interface Failure {

@@ -2,7 +2,15 @@ import { DeepWatchError } from './errors.ts'
 import { type Block, blockRows } from './kernels/block.ts'
 import { BLOCK_HEAD_BYTES, type Command, FRAME } from './reader-frames.ts'
 import type { ReaderProcess } from './reader-process.ts'
-import type { Description, FeatureBlock, FeatureQuery, ReaderSession, ScoredQuery, Span } from './reader-types.ts'
+import type {
+  Description,
+  FeatureBlock,
+  FeatureQuery,
+  ReaderSession,
+  ScoredQuery,
+  SourceAggregate,
+  Span,
+} from './reader-types.ts'
 import type { Source } from './sources.ts'
 
 /** Blocks that may be out at once; the next one is read only when one came back. */
@@ -104,6 +112,11 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
       return result
     },
     arrowScored,
+    async aggregate(query) {
+      const result = (await call({ call: 'aggregate', query })) as SourceAggregate
+      await source.verifyUnchanged()
+      return result
+    },
     close,
   }
 }

@@ -110,6 +110,97 @@ export interface ScoredQuery {
   readonly anomaliesOnly: boolean
 }
 
+/** A feature whose values are counted in equal bins over [low, high]; what lies beyond goes into a bin at each end. */
+export interface BinnedFeature {
+  readonly name: string
+  readonly low: number
+  readonly high: number
+  /** Values outside are unusual: below, or above. */
+  readonly usualLow: number
+  readonly usualHigh: number
+}
+
+/** What is asked of a scored source for a report. */
+export interface AggregateQuery {
+  /** As in `ScoredQuery`. */
+  readonly scoresPath: string
+  readonly threshold: number
+  readonly timestamp?: string | undefined
+  readonly entity?: string | undefined
+  readonly label?: string | undefined
+  readonly window?: ReadWindow | undefined
+  /** The course of the score is told in `count` stretches from `first` on, each `width` long: microseconds, or rows without a timestamp. */
+  readonly stretches: { readonly first: number; readonly width: number; readonly count: number }
+  /** Offsets of the local time in which hours are told; as few as the source's span needs. */
+  readonly transitions: ZoneTransitions
+  readonly features: readonly BinnedFeature[]
+  /** Equal bins per feature; one more at each end. */
+  readonly bins: number
+  /** Rows with the highest scores to tell about. */
+  readonly topRows: number
+  /** Entities with the most flagged rows to tell about. */
+  readonly topEntities: number
+}
+
+/** What a scored source looks like: of bounded size, however many rows it has. */
+export interface SourceAggregate {
+  /**
+   * Rows by score, ascending. `step` is the score in steps of 1/1000, `tail` from .99 on finer; together they never fall as the
+   * score rises. `label` is 1, 0 or null.
+   */
+  readonly scores: readonly {
+    readonly step: number
+    readonly tail: number
+    readonly flagged: boolean
+    readonly label: 0 | 1 | null
+    readonly rows: number
+  }[]
+  readonly unscored: number
+  /** The stretches that have rows, ascending. `highest` and `mean` are of the scores, null where none is scored. */
+  readonly stretches: readonly {
+    readonly index: number
+    readonly rows: number
+    readonly flagged: number
+    readonly labelled: number
+    readonly highest: number | null
+    readonly mean: number | null
+  }[]
+  /** Hours of the local week that have rows; 0 is Monday 0:00 to 0:59. */
+  readonly hours: readonly { readonly hour: number; readonly rows: number; readonly flagged: number }[]
+  /** Per feature of the query, over the flagged rows. */
+  readonly flaggedValues: readonly FlaggedValues[]
+  /** The rows with the highest scores, highest first, earlier first among equals. */
+  readonly top: readonly TopRow[]
+  /** The entities with the most flagged rows, most first; null without an entity column. */
+  readonly entities: {
+    readonly named: readonly { readonly entity: string; readonly rows: number; readonly flagged: number }[]
+    readonly othersRows: number
+    readonly othersFlagged: number
+    /** Other entities; at most 1,000 are counted. */
+    readonly others: number
+  } | null
+}
+
+export interface FlaggedValues {
+  /** Flagged rows per bin: below `low`, the equal bins, above `high`. */
+  readonly counts: readonly number[]
+  readonly missing: number
+  readonly belowUsual: number
+  readonly aboveUsual: number
+}
+
+export interface TopRow {
+  /** Position in the source, before any window. */
+  readonly row: number
+  readonly score: number
+  /** Epoch microseconds. */
+  readonly time: number | null
+  readonly entity: string | null
+  readonly label: 0 | 1 | null
+  /** Per feature of the query; null for what is missing or infinite. */
+  readonly values: readonly (number | null)[]
+}
+
 export interface OpenOptions {
   /** Ends the session and its process at once. */
   readonly signal?: AbortSignal | undefined
@@ -132,6 +223,8 @@ export interface ReaderSession {
   writeScored(query: ScoredQuery): Promise<{ rows: number; bytes: number }>
   /** The same table as an Arrow IPC stream; ends with its end-of-stream marker only when complete. */
   arrowScored(query: ScoredQuery): AsyncIterableIterator<Uint8Array>
+  /** Counts a scored source for a report, in SQL. Errors: those of `writeScored`, `type_mismatch` for a label that is none. */
+  aggregate(query: AggregateQuery): Promise<SourceAggregate>
   /** Ends the process. Idempotent. */
   close(): Promise<void>
 }

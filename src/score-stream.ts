@@ -180,25 +180,36 @@ export async function* scoreStream(
 function scoredBlock(
   names: readonly string[],
   lanes: ExtraLanes,
-  { block, first, text }: FeatureBlock,
+  piece: FeatureBlock,
   { scores, flags }: BlockScores,
 ): ScoredBlock {
-  // The lanes after the features come in this order, those that were asked for.
-  let next = names.length
-  const [rowLane, timeLane, labelLane] = [lanes.row, lanes.timestamp, lanes.label !== undefined].map((asked) =>
-    asked ? block.stride * next++ : null,
-  ) as [number | null, number | null, number | null]
-  const at = (lane: number | null, row: number) => (lane === null ? Number.NaN : block.values[lane + row]!)
+  const { block } = piece
   return {
-    rows: block.rows,
+    ...rowFacts(names.length, lanes, piece),
     scores,
-    position: (row) => (rowLane === null ? first + row : block.values[rowLane + row]!),
     reason(row) {
       const mark = flags[row]
       return mark === rowMarks.missing ? 'missing_value' : mark === rowMarks.nonFinite ? 'non_finite_value' : null
     },
     lacking: (row) =>
       flags[row] === 0 ? [] : names.filter((_, lane) => !Number.isFinite(block.values[lane * block.stride + row])),
+  }
+}
+
+/** What is told about rows beside their features. */
+export type RowFacts = Pick<ScoredBlock, 'rows' | 'position' | 'label' | 'time' | 'text'>
+
+/** Reads what stands behind the `features` first lanes of a block. */
+export function rowFacts(features: number, lanes: ExtraLanes, { block, first, text }: FeatureBlock): RowFacts {
+  // The lanes after the features come in this order, those that were asked for.
+  let next = features
+  const [rowLane, timeLane, labelLane] = [lanes.row, lanes.timestamp, lanes.label !== undefined].map((asked) =>
+    asked ? block.stride * next++ : null,
+  ) as [number | null, number | null, number | null]
+  const at = (lane: number | null, row: number) => (lane === null ? Number.NaN : block.values[lane + row]!)
+  return {
+    rows: block.rows,
+    position: (row) => (rowLane === null ? first + row : block.values[rowLane + row]!),
     label: (row) => at(labelLane, row),
     time: (row) => at(timeLane, row),
     text: (row) => text?.[row] ?? null,

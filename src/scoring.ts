@@ -2,8 +2,14 @@
  * Scoring, the one way for every door: rows in source order, compared with the version's own threshold,
  * counted. The door formats what comes out.
  */
+import { evaluateSpooled } from './evaluation.ts'
 import type { ScoredCounts } from './metrics.ts'
+import type { SourceFacts } from './opening.ts'
 import type { ScoredQuery } from './reader-types.ts'
+import { aggregateSource } from './report-aggregate.ts'
+import type { Evaluation } from './schemas/evaluate.ts'
+import type { Roles, VersionDocument } from './schemas/model.ts'
+import type { ReportAggregate } from './schemas/report.ts'
 import type { ScoreSettings, ScoreSummary } from './schemas/score.ts'
 import {
   type Prepared,
@@ -25,41 +31,61 @@ export interface ScoringParts extends ScoreStreamParts {
   readonly onScored: (model: string, version: number, counts: ScoredCounts) => void
 }
 
-/** A scoring under way: the version it uses, and its results, once. */
+/** A scoring under way: the version it uses, and its results. */
 export interface ScoringRun {
   readonly model: string
   readonly version: number
   readonly threshold: number
-  /** The rows in source order. Counts into the metrics when it was read to its end. */
+  readonly document: VersionDocument
+  /** What may be told about the source. */
+  readonly source: SourceFacts
+  /** Roles whose columns the source has. */
+  readonly roles: Roles
+  /** The rows in source order, once. Counts into the metrics when it was read to its end. */
   blocks(): AsyncGenerator<ScoredBlock, ScoreSummary>
-  /** Scores everything, then writes the source's columns with score and flag; the file is gone after `close`. */
+
+  // What follows is for runs with the output `table` or `report`. The first of them scores everything and
+  // spools the scores; the others take them from there. One after another, in any order, as often as needed.
+
+  /** Scores everything, if that was not done yet. */
+  summary(): Promise<ScoreSummary>
+  /** Writes the source's columns with score and flag; the file is gone after `close`. */
   toParquet(anomaliesOnly: boolean): Promise<{ path: string; bytes: number; summary: ScoreSummary }>
   /** The same table as a stream of Arrow IPC bytes. */
   toArrow(anomaliesOnly: boolean): Promise<AsyncIterable<Uint8Array>>
+  /** How good the flags are; labels, times and entities are read once more. Errors: those of `EvaluationUseCase.evaluate`. */
+  evaluate(): Promise<Evaluation>
+  /** What a report is drawn from, counted in SQL. */
+  aggregate(): Promise<ReportAggregate>
   /** Ends reading processes and removes files. Idempotent, never throws. */
   close(): Promise<void>
 }
 
+/**
+ * What is made of a scoring: rows alone, or also a file, an Arrow stream, an evaluation or a report, which rows held in
+ * memory have to be spooled for. A run for a report does not count into the metrics.
+ */
+export type ScoringOutput = 'rows' | 'table' | 'report'
+
 export interface Scoring {
   /**
-   * Opens a model and a source. `output` says whether a file or an Arrow stream will be made, which rows
-   * held in memory have to be spooled for.
+   * Opens a model and a source.
    *
    * Errors: `model_not_found`, `version_not_found`, `model_corrupt`, those of opening a source, and of
    * `planScoring`, `missing_timestamp`, `unknown_column`.
    */
-  score(settings: ScoreSettings, upload: Source | null, output: 'rows' | 'table', work: Work): Promise<ScoringRun>
+  score(settings: ScoreSettings, upload: Source | null, output: ScoringOutput, work: Work): Promise<ScoringRun>
 }
 
 export function createScoring(parts: ScoringParts): Scoring {
   return {
     async score(settings, upload, output, work) {
-      const isTable = output === 'table'
+      const isTable = output !== 'rows'
       const scratch = isTable ? await parts.scratch() : null
       try {
         const options = { signal: work.signal, outputPath: scratch?.outputPath, needsSession: isTable }
         const prepared = await prepareScoring(parts, settings, upload, options)
-        return await runOf(parts, prepared, settings, scratch, work)
+        return await runOf(parts, prepared, settings, { scratch, counted: output !== 'report' }, work)
       } catch (error) {
         await scratch?.dispose()
         throw error
@@ -72,22 +98,30 @@ async function runOf(
   parts: ScoringParts,
   found: Prepared,
   settings: ScoreSettings,
-  scratch: Scratch | null,
+  { scratch, counted }: { readonly scratch: Scratch | null; readonly counted: boolean },
   work: Work,
 ): Promise<ScoringRun> {
-  const { handle, opened } = found
+  const { handle, opened, description } = found
+  const { document } = handle
   const { window, timestamp } = found.query
   try {
-    requireColumns(found.description, settings.include ?? [], 'include')
+    requireColumns(description, settings.include ?? [], 'include')
   } catch (error) {
     await opened.close()
     throw error
   }
-  const { value: threshold } = handle.document.threshold
+  const { value: threshold } = document.threshold
   // Only a window makes a row's place in the source differ from its place in the stream.
   const prepared = {
     ...found,
     query: { ...found.query, lanes: window ? { row: true } : undefined, include: settings.include },
+  }
+  const present = (name: string | null) =>
+    name !== null && description.columns.some((column) => column.name === name) ? name : null
+  const roles: Roles = {
+    timestamp: timestamp ?? null,
+    entity: present(settings.entity ?? document.roles.entity),
+    label: present(settings.label ?? document.roles.label),
   }
   const tableQuery = (anomaliesOnly: boolean): ScoredQuery => ({
     scoresPath: scratch!.scoresPath,
@@ -99,25 +133,52 @@ async function runOf(
 
   async function* blocks(): AsyncGenerator<ScoredBlock, ScoreSummary> {
     const { summary, counts } = yield* scoreStream(parts, prepared, work)
-    parts.onScored(handle.name, handle.version, counts)
+    if (counted) parts.onScored(handle.name, handle.version, counts)
     return summary
   }
+
+  let spooled: Promise<ScoreSummary> | undefined
+  const summary = () => (spooled ??= spoolScores(blocks(), scratch!))
 
   let closed: Promise<void> | undefined
   return {
     model: handle.name,
     version: handle.version,
     threshold,
+    document,
+    source: opened.facts,
+    roles,
     blocks,
+    summary,
     async toParquet(anomaliesOnly) {
-      const summary = await spoolScores(blocks(), scratch!)
-      work.progress?.begin('writing', summary.rows)
+      const counts = await summary()
+      work.progress?.begin('writing', counts.rows)
       const { bytes } = await opened.session!.writeScored(tableQuery(anomaliesOnly))
-      return { path: scratch!.outputPath, bytes, summary }
+      return { path: scratch!.outputPath, bytes, summary: counts }
     },
     async toArrow(anomaliesOnly) {
-      await spoolScores(blocks(), scratch!)
+      await summary()
       return opened.session!.arrowScored(tableQuery(anomaliesOnly))
+    },
+    async evaluate() {
+      await summary()
+      return evaluateSpooled(found, settings, scratch!, work)
+    },
+    async aggregate() {
+      const { rows } = await summary()
+      work.progress?.begin('reporting', null)
+      const { features, timeContext } = document
+      return aggregateSource({
+        session: opened.session!,
+        scoresPath: scratch!.scoresPath,
+        threshold,
+        features,
+        roles,
+        window,
+        rows,
+        timeZone: timeContext.timeZone,
+        transitions: timeContext.transitions,
+      })
     },
     close() {
       closed ??= opened.close().then(() => scratch?.dispose())
@@ -126,6 +187,7 @@ async function runOf(
   }
 }
 
+/** Writes every score as it comes; the file is complete when this returns. */
 async function spoolScores(blocks: AsyncGenerator<ScoredBlock, ScoreSummary>, scratch: Scratch): Promise<ScoreSummary> {
   const file = await scratch.openScores()
   try {

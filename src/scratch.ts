@@ -9,6 +9,8 @@ export interface Scratch {
   readonly outputPath: string
   /** Opens the score file for writing from its start. */
   openScores(): Promise<{ write(bytes: Uint8Array): Promise<void>; close(): Promise<void> }>
+  /** Reads the scores from their start; `next` fills a whole array, and fails where fewer are left. */
+  readScores(): Promise<{ next(scores: Float64Array): Promise<void>; close(): Promise<void> }>
   /** Removes both files. Idempotent, never throws. */
   dispose(): Promise<void>
 }
@@ -26,6 +28,20 @@ export function createScratch(folder: string): Scratch {
       return {
         async write(bytes) {
           for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten
+        },
+        close: () => file.close(),
+      }
+    },
+    async readScores() {
+      const file = await open(scoresPath, 'r')
+      return {
+        async next(scores) {
+          const bytes = new Uint8Array(scores.buffer, scores.byteOffset, scores.byteLength)
+          for (let done = 0; done < bytes.length; ) {
+            const { bytesRead } = await file.read(bytes, done)
+            if (bytesRead === 0) throw new Error('there are fewer scores than rows')
+            done += bytesRead
+          }
         },
         close: () => file.close(),
       }

@@ -13,6 +13,7 @@ import { ndjsonRelation } from './reader-ndjson.ts'
 import { parquetRelation } from './reader-parquet.ts'
 import { send, sendFailure, sendResult } from './reader-pipe.ts'
 import type { Relation, RelationInput } from './reader-relation.ts'
+import { aggregateScored } from './reader-report.ts'
 import { streamScored, writeScored } from './reader-scored.ts'
 import { spanOf } from './reader-span.ts'
 
@@ -98,6 +99,8 @@ async function answer(command: Command): Promise<unknown> {
       return writeScored(database, await completeSource(), command.query, opened?.command.outputPath ?? null)
     case 'arrowScored':
       return { rows: await streamScored(database, await completeSource(), command.query) }
+    case 'aggregate':
+      return aggregateScored(database, await source(), command.query)
   }
 }
 

@@ -1,0 +1,166 @@
+/** Asks a scored source for what a report shows, and cuts the answer to what will be drawn. */
+
+import type { ZoneTransitions } from './kernels/time-context.ts'
+import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from './reader-types.ts'
+import { judgeLabels, scoreBars } from './report-curve.ts'
+import { featureBins, rangeOf } from './report-range.ts'
+import type { Feature, Roles } from './schemas/model.ts'
+import type { ReportAggregate } from './schemas/report.ts'
+import { zoneTransitions } from './time-zone.ts'
+
+/** Features shown in full; entities and rows told by name. */
+const shownFeatures = 40
+const shownEntities = 20
+const shownRows = 20
+/** Stretches the course of the score is told in, at most. */
+const mostStretches = 360
+/** Entities that are looked at, so that the most flagged ones are found. */
+const watchedEntities = 200
+const mostOthers = 1_000
+
+export interface ScoredSource {
+  readonly session: ReaderSession
+  readonly scoresPath: string
+  readonly threshold: number
+  readonly features: readonly Feature[]
+  /** Columns of the source; null where it has none. */
+  readonly roles: Roles
+  readonly window: ReadWindow | undefined
+  /** Rows in the window. */
+  readonly rows: number
+  readonly timeZone: string
+  /** The zone's table in the model; null takes this run-time's. */
+  readonly transitions: ZoneTransitions | null
+}
+
+/**
+ * Aggregates a source whose scores are spooled. Errors: those of `ReaderSession.aggregate` and `span`.
+ */
+export async function aggregateSource(source: ScoredSource): Promise<ReportAggregate> {
+  const { session, features, roles, threshold } = source
+  const timestamp = roles.timestamp ?? undefined
+  const { from, to } =
+    timestamp === undefined ? { from: null, to: null } : await session.span({ timestamp, window: source.window })
+  const timed = from !== null && to !== null
+  const stretches = timed ? timeStretches(from, to) : rowStretches(source.rows)
+  const indexes: number[] = []
+  const binned = features.flatMap((feature, index) => {
+    const range = rangeOf(feature)
+    if (range === null) return []
+    indexes.push(index)
+    return [{ name: feature.name, ...range }]
+  })
+  const found = await session.aggregate({
+    scoresPath: source.scoresPath,
+    threshold,
+    timestamp: timed ? timestamp : undefined,
+    entity: roles.entity ?? undefined,
+    label: roles.label ?? undefined,
+    window: source.window,
+    stretches,
+    transitions: timed
+      ? transitionsWithin(source.transitions ?? zoneTransitions(source.timeZone), from, to)
+      : { utc: [0], offset: [0] },
+    features: binned,
+    bins: featureBins,
+    topRows: shownRows,
+    topEntities: watchedEntities,
+  })
+  return shape(found, { indexes, from, to, threshold, course: { unit: timed ? 'time' : 'rows', ...stretches } })
+}
+
+interface Shape {
+  /** Of the features asked for, their places in the model. */
+  readonly indexes: readonly number[]
+  readonly from: number | null
+  readonly to: number | null
+  readonly threshold: number
+  readonly course: { readonly unit: 'time' | 'rows'; readonly first: number; readonly width: number }
+}
+
+function shape(found: SourceAggregate, { indexes, from, to, threshold, course }: Shape): ReportAggregate {
+  const telling = mostTelling(found).slice(0, shownFeatures)
+  const total = (count: (group: SourceAggregate['scores'][number]) => number) =>
+    found.scores.reduce((sum, group) => sum + count(group), 0)
+  const flagged = total((group) => (group.flagged ? group.rows : 0))
+  return {
+    rows: total((group) => group.rows) + found.unscored,
+    unscored: found.unscored,
+    flagged,
+    threshold,
+    from,
+    to,
+    scores: scoreBars(found.scores, threshold),
+    labels: judgeLabels(found.scores),
+    course: { unit: course.unit, first: course.first, width: course.width, stretches: [...found.stretches] },
+    hours: [...found.hours],
+    features: telling.map((place) => ({
+      feature: indexes[place]!,
+      ...found.flaggedValues[place]!,
+      counts: [...found.flaggedValues[place]!.counts],
+    })),
+    foldedFeatures: indexes.length - telling.length,
+    top: found.top.map((row) => ({ ...row, values: telling.map((place) => row.values[place] ?? null) })),
+    entities: found.entities && shapeEntities(found.entities, flagged),
+  }
+}
+
+/** Places of the features: first those whose flagged rows lie outside of what is usual most often, then in the model's order. */
+function mostTelling({ flaggedValues, top }: SourceAggregate): number[] {
+  const outside = flaggedValues.map(({ belowUsual, aboveUsual, missing }) => belowUsual + aboveUsual + missing)
+  const seen = (place: number) =>
+    (top as readonly TopRow[]).reduce((sum, row) => sum + Number(row.values[place] == null), 0)
+  return flaggedValues.map((_, place) => place).sort((a, b) => outside[b]! - outside[a]! || seen(b) - seen(a) || a - b)
+}
+
+function shapeEntities(
+  { named, others, othersFlagged }: NonNullable<SourceAggregate['entities']>,
+  flagged: number,
+): ReportAggregate['entities'] {
+  const shown = named.slice(0, shownEntities).map((entity) => ({ ...entity }))
+  const rest = named.length - shown.length
+  return {
+    named: shown,
+    flaggedNotNamed:
+      named.length === 0
+        ? flagged
+        : othersFlagged + named.slice(shownEntities).reduce((sum, entity) => sum + entity.flagged, 0),
+    others: others + rest,
+    manyOthers: others >= mostOthers,
+  }
+}
+
+const second = 1e6
+const minute = 60 * second
+const hour = 60 * minute
+const day = 24 * hour
+/** Lengths a stretch may have: those people think in. */
+const niceWidths = [
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500].map((milliseconds) => milliseconds * 1000),
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * second),
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * minute),
+  ...[1, 2, 3, 6, 12].map((count) => count * hour),
+  ...[1, 2, 7, 14, 28].map((count) => count * day),
+]
+
+function timeStretches(from: number, to: number) {
+  const width =
+    niceWidths.find((nice) => Math.floor(to / nice) - Math.floor(from / nice) < mostStretches) ??
+    Math.ceil((to - from + 1) / mostStretches / day) * day
+  const first = Math.floor(from / width) * width
+  return { first, width, count: Math.floor((to - first) / width) + 1 }
+}
+
+function rowStretches(rows: number) {
+  const width = Math.max(1, Math.ceil(rows / mostStretches))
+  return { first: 0, width, count: Math.max(1, Math.ceil(rows / width)) }
+}
+
+/** The offsets in force from one time to another. */
+function transitionsWithin({ utc, offset }: ZoneTransitions, from: number, to: number): ZoneTransitions {
+  let first = 0
+  while (first + 1 < utc.length && utc[first + 1]! * 1e6 <= from) first++
+  let end = first + 1
+  while (end < utc.length && utc[end]! * 1e6 <= to) end++
+  return { utc: Array.from(utc).slice(first, end), offset: Array.from(offset).slice(first, end) }
+}
