@@ -28,7 +28,7 @@ export async function trainForest(pool: Pool, blocks: readonly Block[], seed: nu
   const { effective } = detector.resolve(params, { rows: profile.rows, features })
   const samples = { values, count, size, lanes: features, filled: reservoirs[0]!.filled }
   const varying = varyingLanes(profile)
-  const bytes = await pool.fit({ detector: detector.id, effective, seed, samples, varying, features })
+  const bytes = await pool.fit({ detector: detector.id, effective, seed, samples, varying, deviations: profile.std, features })
   const payload = new SharedArrayBuffer(bytes.byteLength)
   new Uint8Array(payload).set(bytes)
   return { key: randomUUID(), detector: detector.id, payload, features, fill: null }

@@ -1,4 +1,5 @@
 /** What people ask about models, and the few things they may do to them. */
+import type { TreeNode } from './detectors/detector.ts'
 import { findDetector } from './detectors/index.ts'
 import { DeepWatchError } from './errors.ts'
 import type { ModelSummary, Quarantined, Registry } from './registry.ts'
@@ -51,7 +52,7 @@ export function createModels({ registry, onVersionRemoved, onModelRemoved }: Mod
         model: handle.name,
         version: handle.version,
         index: Number(index),
-        nodes: nodes.map((node) => ('feature' in node ? { ...node, feature: features[node.feature]!.name } : node)),
+        nodes: nodes.map((node) => named(node, (feature) => features[feature]!.name)),
       }
     },
     serve: (name, version) => registry.setServing(modelId(name), version),
@@ -67,6 +68,13 @@ export function createModels({ registry, onVersionRemoved, onModelRemoved }: Mod
     },
     quarantined: () => registry.quarantined(),
   }
+}
+
+/** A node with the names of its features instead of their numbers. */
+function named(node: TreeNode, nameOf: (feature: number) => string): object {
+  if ('feature' in node) return { ...node, feature: nameOf(node.feature) }
+  if ('cut' in node) return { ...node, cut: node.cut.map((part) => ({ ...part, feature: nameOf(part.feature) })) }
+  return node
 }
 
 function exists(registry: Registry<VersionDocument>, name: string): boolean {

@@ -1,7 +1,17 @@
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
-import type { FitResult, FitTask, Inspection, InspectTask, Reply, ScoreResult, ScoreTask } from '../workers/messages.ts'
+import type {
+  FitResult,
+  FitTask,
+  Inspection,
+  InspectTask,
+  JoinResult,
+  JoinTask,
+  Reply,
+  ScoreResult,
+  ScoreTask,
+} from '../workers/messages.ts'
 import type { EffectiveSettings } from './detectors/detector.ts'
 import { findDetector } from './detectors/index.ts'
 import { DeepWatchError, isErrorCode } from './errors.ts'
@@ -26,7 +36,7 @@ export interface ScoringModel {
 }
 
 export interface BlockScores {
-  /** One per row of the block: in (0, 1], NaN where the row cannot be scored. Shared memory. */
+  /** One per row of the block: in [0, 1], NaN where the row cannot be scored. Shared memory. */
   readonly scores: Float64Array<SharedArrayBuffer>
   /** One mark per row (`rowMarks`): 0 scored as is, 1 scored with filled values, 2 missing, 3 not finite. Shared memory. */
   readonly flags: Uint8Array<SharedArrayBuffer>
@@ -39,10 +49,12 @@ export interface FitRequest {
   /** From the detector's `resolve`. */
   readonly effective: EffectiveSettings
   readonly seed: number
-  /** One sample per piece; every value finite. */
+  /** One sample per piece, or one for all; every value finite. */
   readonly samples: SampleSet
   /** Features that are not constant, ascending. */
   readonly varying: readonly number[]
+  /** Standard deviation of each feature over all training rows. */
+  readonly deviations: Float64Array
   readonly features: number
 }
 
@@ -97,6 +109,7 @@ const heapMb = 512
 type Task =
   | { readonly name: 'inspect'; readonly message: InspectTask }
   | { readonly name: 'fit'; readonly message: FitTask }
+  | { readonly name: 'join'; readonly message: JoinTask }
   | { readonly name: 'score'; readonly message: ScoreTask }
 
 function startThreads(threads: number): Piscina {
@@ -166,14 +179,16 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
 
   async function fit(request: FitRequest, options: CallOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     queue.admit(options)
-    const { detector: id, effective, seed, samples, varying, features } = request
+    const { detector: id, effective, seed, samples, varying, deviations, features } = request
     const detector = findDetector(id)
     const tasks = cut(detector.pieces(effective), fitTasks).map(([from, to]): Task => {
-      return { name: 'fit', message: { detector: id, effective, seed, samples, varying, from, to } }
+      return { name: 'fit', message: { detector: id, effective, seed, samples, varying, deviations, from, to } }
     })
     const results = await queue.runAll<FitResult>(tasks, options)
     const pieces = results.flatMap((result) => result.pieces)
-    return detector.join(pieces, effective, features)
+    const message = { detector: id, pieces, effective, seed, features, samples }
+    const [joined] = await queue.runAll<JoinResult>([{ name: 'join', message }], options)
+    return (joined as JoinResult).payload
   }
 
   async function score(model: ScoringModel, block: Block, options: CallOptions = {}): Promise<BlockScores> {

@@ -141,7 +141,15 @@ async function trainOn(
   const { effective, warnings } = detector.resolve(requested, { rows: drawn.rowsUsed, features })
   work.progress?.begin('fitting', null)
   const payload = await parts.pool.fit(
-    { detector: detector.id, effective, seed, samples: drawn.samples, varying, features },
+    {
+      detector: detector.id,
+      effective,
+      seed,
+      samples: drawn.samples,
+      varying,
+      deviations: drawn.profile.std,
+      features,
+    },
     { signal: work.signal, patient: true },
   )
   const scored = await scoreTraining(

@@ -7,7 +7,18 @@ import { findDetector } from '../src/detectors/index.ts'
 import { DeepWatchError } from '../src/errors.ts'
 import { findUnusable, profileBlock } from '../src/kernels/profile.ts'
 import { sampleOf } from '../src/kernels/reservoir.ts'
-import type { Failure, FitResult, FitTask, Inspection, InspectTask, Reply, ScoreResult, ScoreTask } from './messages.ts'
+import type {
+  Failure,
+  FitResult,
+  FitTask,
+  Inspection,
+  InspectTask,
+  JoinResult,
+  JoinTask,
+  Reply,
+  ScoreResult,
+  ScoreTask,
+} from './messages.ts'
 
 /** One scorer per detector; each keeps its prepared models within a bound. */
 const scorers = new Map<string, Scorer>()
@@ -48,15 +59,21 @@ export function inspect({ block, features, usableOnly }: InspectTask): Reply<Ins
 }
 
 /** Fits some of a model's pieces. */
-export function fit({ detector, effective, seed, samples, varying, from, to }: FitTask): Reply<FitResult> {
+export function fit({ detector, effective, seed, samples, varying, deviations, from, to }: FitTask): Reply<FitResult> {
   return answer(() => {
     const { fitPiece } = findDetector(detector)
     const pieces: Uint8Array[] = []
     for (let piece = from; piece < to; piece++) {
-      pieces.push(fitPiece({ sample: sampleOf(samples, piece), piece, effective, seed, varying }))
+      const sample = sampleOf(samples, samples.count === 1 ? 0 : piece)
+      pieces.push(fitPiece({ sample, piece, effective, seed, varying, deviations }))
     }
     return { pieces }
   })
+}
+
+/** Puts the pieces of a model together. */
+export function join({ detector, ...input }: JoinTask): Reply<JoinResult> {
+  return answer(() => ({ payload: findDetector(detector).join(input) }))
 }
 
 /** Scores some rows of a block into the shared arrays of the task. */

@@ -2,7 +2,7 @@
  * What crosses the border between the service and its threads: plain data and shared memory only.
  * Errors cross as `Failure`, because a thrown one would lose its code on the way.
  */
-import type { EffectiveSettings } from '../src/detectors/detector.ts'
+import type { EffectiveSettings, JoinInput } from '../src/detectors/detector.ts'
 import type { Block } from '../src/kernels/block.ts'
 import type { Profile, Unusable } from '../src/kernels/profile.ts'
 import type { SampleSet } from '../src/kernels/reservoir.ts'
@@ -37,6 +37,7 @@ export interface FitTask {
   readonly seed: number
   readonly samples: SampleSet
   readonly varying: readonly number[]
+  readonly deviations: Float64Array
   /** Pieces from..to-1 are fitted. */
   readonly from: number
   readonly to: number
@@ -44,6 +45,13 @@ export interface FitTask {
 
 export interface FitResult {
   readonly pieces: readonly Uint8Array[]
+}
+
+/** Puts the fitted pieces together. */
+export type JoinTask = JoinInput & { readonly detector: string }
+
+export interface JoinResult {
+  readonly payload: Uint8Array<ArrayBuffer>
 }
 
 export interface ScoreTask {

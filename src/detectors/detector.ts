@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Block } from '../kernels/block.ts'
-import type { Sample } from '../kernels/reservoir.ts'
+import type { Sample, SampleSet } from '../kernels/reservoir.ts'
 
 /** The settings of a detector as a request gives them, after its schema filled in the defaults. */
 export interface DetectorParams {
@@ -10,7 +10,9 @@ export interface DetectorParams {
 }
 
 /** The settings that were really used, as they stand in the version document: plain JSON data. */
-export type EffectiveSettings = Readonly<Record<string, string | number | boolean | null>> & { readonly type: string }
+export type EffectiveSettings = Readonly<Record<string, string | number | boolean | null | readonly string[]>> & {
+  readonly type: string
+}
 
 /** Something the person who trains should know, with a stable code and one sentence. */
 export interface DetectorWarning {
@@ -28,7 +30,7 @@ export interface TrainingShape {
 
 /** What one piece of a model is fitted from. */
 export interface FitInput {
-  /** The rows drawn for this piece; every value finite. */
+  /** The rows drawn for this piece, or for all of them when there is one sample; every value finite. */
   readonly sample: Sample
   /** Number of the piece, from 0. */
   readonly piece: number
@@ -36,19 +38,51 @@ export interface FitInput {
   readonly seed: number
   /** Features that are not constant over the training rows, ascending. */
   readonly varying: readonly number[]
+  /** Standard deviation of each feature over all training rows. */
+  readonly deviations: Float64Array
 }
 
-/** The shape of a fitted model. Depth is of the deepest leaf; bytes are those of the payload. */
+/** What a model is put together from. */
+export interface JoinInput {
+  /** In order. */
+  readonly pieces: readonly Uint8Array[]
+  readonly effective: EffectiveSettings
+  readonly seed: number
+  readonly features: number
+  /** The samples the pieces were fitted from. */
+  readonly samples: SampleSet
+}
+
+/**
+ * The shape of a fitted model: bytes of the payload, and what else can be counted in it. Trees, nodes, leaves and depth
+ * (of the deepest leaf) belong to forests.
+ */
 export interface ModelShape {
-  readonly trees: number
-  readonly nodes: number
-  readonly leaves: number
-  readonly depth: number
   readonly bytes: number
+  readonly trees?: number
+  readonly nodes?: number
+  readonly leaves?: number
+  readonly depth?: number
+  /** Rows that are kept to compare with. */
+  readonly referenceRows?: number
+  /** Weight of the target a covariance was shrunk to, 0..1. */
+  readonly shrinkage?: number
 }
 
-/** A node of a tree. Features are numbers in the model's order; rows with value <= threshold go left. */
+/**
+ * A node of a tree. Features are numbers in the model's order; rows go left when their value, or for a cut through
+ * several features the sum of weight times value, is <= threshold.
+ */
 export type TreeNode =
+  | {
+      readonly id: number
+      readonly depth: number
+      readonly cut: readonly { readonly feature: number; readonly weight: number }[]
+      readonly threshold: number
+      readonly left: number
+      readonly right: number
+      readonly size: number
+    }
   | {
       readonly id: number
       readonly depth: number
@@ -71,7 +105,7 @@ export interface ScoreInput {
   readonly to: number
   /** Value per feature that stands in for one that is not finite; null = such a row is not scored. */
   readonly fill: Float64Array | null
-  /** One score per row of the block; only from..to-1 are written: in (0, 1], NaN where the row cannot be scored. */
+  /** One score per row of the block; only from..to-1 are written: in [0, 1], NaN where the row cannot be scored. */
   readonly scores: Float64Array
   /** One mark per row of the block, 0 before (see `rowMarks`): 0 scored as is, 1 filled, 2 missing, 3 not finite. */
   readonly flags: Uint8Array
@@ -98,7 +132,7 @@ export interface Detector<Params extends DetectorParams = DetectorParams> {
   /** The threshold of `"auto"`; null when the paper draws no line. */
   readonly autoThreshold: number | null
 
-  /** Samples of the training rows that must be drawn: `count` of up to `size` rows. */
+  /** Samples of the training rows that must be drawn: `count` of up to `size` rows. Either one, or one per piece. */
   reservoirs(params: Params): { readonly count: number; readonly size: number }
   /** Most bytes that fitting and the payload can take, beside the samples. */
   mostBytes(params: Params, features: number): number
@@ -111,12 +145,12 @@ export interface Detector<Params extends DetectorParams = DetectorParams> {
     shape: TrainingShape,
   ): { readonly effective: EffectiveSettings; readonly warnings: readonly DetectorWarning[] }
 
-  /** Number of pieces that can be fitted apart from each other, one per sample. */
+  /** Number of pieces that can be fitted apart from each other. */
   pieces(effective: EffectiveSettings): number
   /** Fits one piece: a function of its input alone. */
   fitPiece(input: FitInput): Uint8Array<ArrayBuffer>
-  /** Makes the payload of all pieces, in order. */
-  join(pieces: readonly Uint8Array[], effective: EffectiveSettings, features: number): Uint8Array<ArrayBuffer>
+  /** Makes the payload of all pieces, in order. A function of its input alone, too; runs on a thread. */
+  join(input: JoinInput): Uint8Array<ArrayBuffer>
 
   /**
    * Checks every number in a payload, and that it is for `features` features.

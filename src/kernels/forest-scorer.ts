@@ -1,6 +1,7 @@
 import type { Block } from './block.ts'
 import type { Forest } from './forest.ts'
 import { anomalyScore, averagePathLengths, scoreFactor } from './path-length.ts'
+import { keepPrepared } from './prepared.ts'
 import { rowMarks } from './profile.ts'
 import { cleanTile, copyTile } from './tile.ts'
 import { type ForestPlan, layRun, planForest } from './traverse-layout.ts'
@@ -29,7 +30,7 @@ const mostKeptBytes = 32 * 1024 * 1024
 /** Measured from 1 to 2,000 features: a larger tile is slower, and a much smaller one too. */
 const mostTileBytes = 128 * 1024
 
-interface Prepared {
+interface PreparedForest {
   readonly plan: ForestPlan
   readonly features: number
   readonly tileRows: number
@@ -49,7 +50,7 @@ function tileRowsFor(features: number, plan: ForestPlan): number {
 }
 
 /** Reads and lays out a forest; one that is too large to keep is laid out again run by run, whenever it is needed. */
-function prepare(forest: Forest): Prepared {
+function prepare(forest: Forest): PreparedForest {
   const { features, trees, psi } = forest
   const plan = planForest(forest)
   const tileRows = tileRowsFor(features, plan)
@@ -71,30 +72,11 @@ function prepare(forest: Forest): Prepared {
  */
 export function createForestScorer(read: (payload: Uint8Array) => Forest): ForestScorer {
   const kernel = createKernel()
-  const kept = new Map<string, Prepared>()
-  let keptBytes = 0
+  const kept = keepPrepared<PreparedForest>(mostKeptBytes, ({ plan }) => plan.bytes)
   /** What lies in the kernel's memory. */
-  let loaded: { prepared: Prepared; index: number } | undefined
+  let loaded: { prepared: PreparedForest; index: number } | undefined
 
-  function find(key: string, payload: Uint8Array): Prepared {
-    let prepared = kept.get(key)
-    if (prepared === undefined) {
-      prepared = prepare(read(payload))
-      if (prepared.plan.bytes > mostKeptBytes) return prepared
-      keptBytes += prepared.plan.bytes
-    }
-    // Again at the end: the first key of the map is the one used longest ago.
-    kept.delete(key)
-    kept.set(key, prepared)
-    for (const [oldest, { plan }] of kept) {
-      if (keptBytes <= mostKeptBytes) break
-      kept.delete(oldest)
-      keptBytes -= plan.bytes
-    }
-    return prepared
-  }
-
-  function load(prepared: Prepared, index: number): void {
+  function load(prepared: PreparedForest, index: number): void {
     if (loaded?.prepared === prepared && loaded.index === index) return
     kernel.loadTrees(prepared.run(index), prepared.features, prepared.tileRows)
     loaded = { prepared, index }
@@ -102,7 +84,7 @@ export function createForestScorer(read: (payload: Uint8Array) => Forest): Fores
 
   return {
     score({ key, payload, block, from, to, fill, scores, flags }) {
-      const prepared = find(key, payload)
+      const prepared = kept.get(key, () => prepare(read(payload)))
       const { plan, features, tileRows, factor } = prepared
       // The scores serve as the sums until every run of trees was walked.
       scores.fill(0, from, to)

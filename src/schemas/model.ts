@@ -64,7 +64,7 @@ export const versionDocument = z
       type: z.string(),
       settings: z.looseObject({}).describe('As asked for, defaults included.'),
       effective: z.looseObject({}).describe('As used; includes the seed.'),
-      shape: z.looseObject({}).describe('What was built: trees, nodes, leaves, depth, bytes.'),
+      shape: z.looseObject({}).describe('What was built: bytes, and for a forest trees, nodes, leaves and depth.'),
     }),
     features: z.array(feature).describe('In the order of the feature matrix.'),
     roles,
@@ -147,6 +147,17 @@ export const treeNode = z.union([
     id: z.int(),
     depth: z.int(),
     feature: z.string(),
+    threshold: z.number(),
+    left: z.int(),
+    right: z.int(),
+    size: z.int(),
+  }),
+  z.object({
+    id: z.int(),
+    depth: z.int(),
+    cut: z
+      .array(z.object({ feature: z.string(), weight: z.number() }))
+      .describe('A split through several features: a row goes left when the sum of weight times value <= threshold.'),
     threshold: z.number(),
     left: z.int(),
     right: z.int(),

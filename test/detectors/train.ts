@@ -27,13 +27,17 @@ export function drawSamples(detector: Detector, params: DetectorParams, block: B
 export function train(detector: Detector, block: Block, seed = 1, changes: object = {}) {
   const params = defaultsOf(detector, changes)
   const samples = drawSamples(detector, params, block, seed)
-  const varying = varyingLanes(profileBlock(block, block.lanes))
+  const profile = profileBlock(block, block.lanes)
+  const varying = varyingLanes(profile)
+  const deviations = profile.std
   const { effective, warnings } = detector.resolve(params, { rows: block.rows, features: block.lanes })
   const pieces = Array.from({ length: detector.pieces(effective) }, (_, piece) => {
-    const input: FitInput = { sample: sampleOf(samples, piece), piece, effective, seed, varying }
+    const sample = sampleOf(samples, samples.count === 1 ? 0 : piece)
+    const input: FitInput = { sample, piece, effective, seed, varying, deviations }
     return detector.fitPiece(input)
   })
-  return { payload: detector.join(pieces, effective, block.lanes), effective, warnings, samples, varying }
+  const payload = detector.join({ pieces, effective, seed, features: block.lanes, samples })
+  return { payload, effective, warnings, samples, varying, deviations }
 }
 
 export function scoreAll(detector: Detector, payload: Uint8Array, block: Block, fill: Float64Array | null = null) {

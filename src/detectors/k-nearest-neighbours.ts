@@ -1,0 +1,165 @@
+import { z } from 'zod'
+import { createNeighbours, type Neighbours } from '../kernels/neighbours.ts'
+import { distanceScore } from '../kernels/odds.ts'
+import { decodeNumbers, encodeNumbers, numbersBytes } from '../kernels/payload.ts'
+import { createRowScorer, type RowModel } from '../kernels/row-scorer.ts'
+import {
+  readStandardised,
+  type Standardised,
+  standardisedFor,
+  standardisedRows,
+  standardiseRow,
+} from '../kernels/standardised.ts'
+import type { Detector, EffectiveSettings, FitInput, ModelShape, TrainingShape } from './detector.ts'
+import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from './settings.ts'
+
+const id = 'k-nearest-neighbours'
+const mostReference = 16_384
+const mostNeighbours = 64
+/** Rows from which the unit of distance is taken. */
+const unitRows = 256
+
+const params = z
+  .strictObject({
+    type: z.literal(id),
+    neighbours: z
+      .int()
+      .min(1)
+      .max(mostNeighbours)
+      .default(5)
+      .describe('Nearest training rows whose distances are averaged'),
+    sampleSize: z
+      .int()
+      .min(2)
+      .max(mostReference)
+      .default(2048)
+      .describe('Training rows that are kept to compare with, drawn without replacement; clamped to the usable rows'),
+    seed,
+  })
+  .meta({
+    title: 'Distance to the nearest neighbours',
+    examples: [{ type: id, neighbours: 5, sampleSize: 2048, seed: 42 }],
+  })
+
+type Params = z.output<typeof params>
+type Effective = EffectiveSettings & { neighbours: number; sampleSize: number }
+
+// 'DWNN' read as a little-endian word
+const magic = 0x4e4e_5744
+
+function resolve(given: Params, { rows }: TrainingShape) {
+  requireTwoRows(rows, 'A comparison with neighbours')
+  const sampleSize = Math.min(given.sampleSize, rows)
+  // A reference row has one neighbour less, itself.
+  const neighbours = Math.min(given.neighbours, sampleSize - 1)
+  const warnings = []
+  if (neighbours < given.neighbours) {
+    const detail = `There are ${sampleSize} rows to compare with: ${neighbours} neighbours are used.`
+    warnings.push({ code: 'neighbours_clamped', detail })
+  }
+  return { effective: { type: id, neighbours, sampleSize }, warnings }
+}
+
+interface Model extends Standardised {
+  readonly features: number
+  readonly neighbours: number
+  /** The median distance of reference rows from their own neighbours. */
+  readonly unit: number
+  /** Rows in the units of the features, row-major. */
+  readonly reference: Float64Array
+}
+
+function fitPiece({ sample, effective, varying, deviations }: FitInput) {
+  const { neighbours } = effective as Effective
+  const units = standardisedFor(sample, varying, deviations)
+  const reference = standardisedRows(sample, units)
+  const unit = unitOf(createNeighbours(reference, varying.length), reference, varying.length, neighbours)
+  const parts = [units.lanes, units.centre, units.spread, Float64Array.of(unit), reference]
+  return encodeNumbers(magic, 1, [sample.lanes, varying.length, neighbours, sample.filled, 0, 0], parts)
+}
+
+/** Reference rows that all lie upon each other have no distance: one unit of a feature stands in. */
+function unitOf(
+  { meanDistance, rows }: Neighbours,
+  reference: Float64Array,
+  lanes: number,
+  neighbours: number,
+): number {
+  if (lanes === 0) return 1
+  const count = Math.min(unitRows, rows)
+  const distances = Float64Array.from({ length: count }, (_, i) => {
+    const r = Math.floor((i * rows) / count)
+    return meanDistance(reference.subarray(r * lanes, (r + 1) * lanes), neighbours, r)
+  }).sort()
+  const middle = distances[count >> 1] as number
+  return middle > 0 ? middle : 1
+}
+
+function decode(payload: Uint8Array): Model {
+  const numbers = decodeNumbers(payload, magic, 1)
+  const [features, count, neighbours, rows, ...rest] = numbers.words
+  if (features < 1 || features > 65_535 || count > features || rest.some((word) => word !== 0))
+    throw new RangeError('the head is not valid')
+  if (rows < 2 || rows > mostReference || neighbours < 1 || neighbours > mostNeighbours || neighbours >= rows)
+    throw new RangeError('the number of rows or neighbours is out of range')
+  const units = readStandardised(numbers, count, features)
+  const unit = numbers.next(1)[0] as number
+  if (!(unit > 0)) throw new RangeError('the unit is not valid')
+  const reference = numbers.next(count * rows)
+  numbers.end()
+  return { features, ...units, neighbours, unit, reference }
+}
+
+const read = (payload: Uint8Array): Model => readPayload(decode, payload)
+
+function prepare(payload: Uint8Array): RowModel {
+  const model = read(payload)
+  const { features, lanes, neighbours, unit, reference } = model
+  const row = new Float64Array(lanes.length)
+  const near = lanes.length > 0 ? createNeighbours(reference, lanes.length) : null
+  return {
+    features,
+    bytes: 2 * payload.byteLength,
+    score(tile, rows, scores) {
+      for (let r = 0; r < rows; r++) {
+        standardiseRow(model, tile, r * features, row)
+        const distance = near === null ? 0 : near.meanDistance(row, neighbours, -1)
+        // Only damaged numbers can make it anything else than finite.
+        scores[r] = distanceScore(distance < Number.MAX_VALUE ? distance : Number.MAX_VALUE, unit)
+      }
+    },
+  }
+}
+
+function describe(payload: Uint8Array): ModelShape {
+  const { reference, lanes } = read(payload)
+  return { bytes: payload.byteLength, referenceRows: lanes.length === 0 ? 0 : reference.length / lanes.length }
+}
+
+/**
+ * The mean distance of a row to its nearest neighbours in a bounded sample of the training rows, features in their own
+ * units (`robustScale`): it sees a row that is strange beside its own kind, however many kinds there are. The score is
+ * L / (1 + L), L = ln(1 + distance / median distance in training).
+ */
+export const detector: Detector<Params> = {
+  id,
+  title: 'Distance to the nearest neighbours',
+  paper:
+    'Angiulli, F. and Pizzuti, C. (2002), Fast Outlier Detection in High Dimensional Spaces, PKDD; Ramaswamy, S., Rastogi, R. and Shim, K. (2000), SIGMOD',
+  params,
+  autoThreshold: null,
+  reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
+  mostBytes: ({ sampleSize }, features) => 4 * numbersBytes(features * (sampleSize + 3) + 1),
+  resolve,
+  pieces: () => 1,
+  fitPiece,
+  join: ({ pieces }) => (pieces[0] as Uint8Array).slice(),
+  check: (payload, features) => requireFeatures(read(payload).features, features),
+  describe,
+  tree: (payload, index) => {
+    read(payload)
+    requireTree(index, 0)
+    return []
+  },
+  createScorer: () => createRowScorer(prepare),
+}

@@ -1,0 +1,153 @@
+import { z } from 'zod'
+import { DeepWatchError } from '../errors.ts'
+import { shrunkCovariance, whitening } from '../kernels/covariance.ts'
+import { distanceScore } from '../kernels/odds.ts'
+import { decodeNumbers, encodeNumbers, numbersBytes } from '../kernels/payload.ts'
+import { createRowScorer, type RowModel } from '../kernels/row-scorer.ts'
+import {
+  readStandardised,
+  type Standardised,
+  standardisedFor,
+  standardisedRows,
+  standardiseRow,
+} from '../kernels/standardised.ts'
+import type { Detector, DetectorWarning, FitInput, ModelShape, TrainingShape } from './detector.ts'
+import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from './settings.ts'
+
+const id = 'mahalanobis'
+
+/** The covariance takes the square of this many doubles, and its inverse the cube of as many steps. */
+const mostFeatures = 1024
+
+const params = z
+  .strictObject({
+    type: z.literal(id),
+    sampleSize: z
+      .int()
+      .min(2)
+      .max(65_536)
+      .default(16_384)
+      .describe('Rows the covariance is taken from, drawn without replacement; clamped to the usable rows'),
+    seed,
+  })
+  .meta({ title: 'Mahalanobis distance', examples: [{ type: id, sampleSize: 16_384, seed: 42 }] })
+
+type Params = z.output<typeof params>
+
+// 'DWMA' read as a little-endian word
+const magic = 0x414d_5744
+
+function resolve(given: Params, { rows, features }: TrainingShape) {
+  requireTwoRows(rows, 'A covariance')
+  if (features > mostFeatures) {
+    throw new DeepWatchError('training_too_large', `mahalanobis takes at most ${mostFeatures} features.`, {
+      facts: { features, limit: mostFeatures },
+    })
+  }
+  const sampleSize = Math.min(given.sampleSize, rows)
+  const warnings: DetectorWarning[] = []
+  if (sampleSize < 5 * features) {
+    const detail = `${sampleSize} rows are few for the covariance of ${features} features: it is shrunk towards equal, unrelated features as far as these rows ask for, and broken correlations will be seen less.`
+    warnings.push({ code: 'few_rows_for_features', detail })
+  }
+  return { effective: { type: id, sampleSize }, warnings }
+}
+
+interface Model extends Standardised {
+  readonly features: number
+  readonly shrinkage: number
+  readonly mean: Float64Array
+  /** See `whitening`. */
+  readonly white: Float64Array
+}
+
+function fitPiece({ sample, varying, deviations }: FitInput) {
+  const count = varying.length
+  const units = standardisedFor(sample, varying, deviations)
+  const { mean, covariance, shrinkage } = shrunkCovariance(standardisedRows(sample, units), count)
+  const white = whitening(covariance, count)
+  const parts = [units.lanes, units.centre, units.spread, mean, Float64Array.of(shrinkage), white]
+  return encodeNumbers(magic, 1, [sample.lanes, count, 0, 0, 0, 0], parts)
+}
+
+function decode(payload: Uint8Array): Model {
+  const numbers = decodeNumbers(payload, magic, 1)
+  const [features, count, ...rest] = numbers.words
+  if (features < 1 || features > mostFeatures || count > features || rest.some((word) => word !== 0))
+    throw new RangeError('the head is not valid')
+  const units = readStandardised(numbers, count, features)
+  const mean = numbers.next(count)
+  const shrinkage = numbers.next(1)[0] as number
+  if (!(shrinkage >= 0 && shrinkage <= 1)) throw new RangeError('the shrinkage is out of range')
+  const white = numbers.next((count * (count + 1)) / 2)
+  numbers.end()
+  return { features, ...units, mean, shrinkage, white }
+}
+
+const read = (payload: Uint8Array): Model => readPayload(decode, payload)
+
+function prepare(payload: Uint8Array): RowModel {
+  const model = read(payload)
+  const { features, mean, white } = model
+  const count = mean.length
+  const row = new Float64Array(count)
+  return {
+    features,
+    bytes: payload.byteLength,
+    score(tile, rows, scores) {
+      for (let r = 0; r < rows; r++) {
+        standardiseRow(model, tile, r * features, row)
+        scores[r] = distanceScore(squaredDistance(row, mean, white), Math.max(1, count))
+      }
+    },
+  }
+}
+
+/** The squared Mahalanobis distance of a standardised row, which is centred in place; see `whitening`. */
+function squaredDistance(row: Float64Array, mean: Float64Array, white: Float64Array): number {
+  let distance = 0
+  let at = 0
+  for (let a = 0; a < row.length; a++) row[a] = (row[a] as number) - (mean[a] as number)
+  for (let a = 0; a < row.length; a++) {
+    let sum = 0
+    for (let b = 0; b <= a; b++) sum += (white[at++] as number) * (row[b] as number)
+    distance += sum * sum
+  }
+  // Only damaged numbers can make it anything else than finite.
+  return distance < Number.MAX_VALUE ? distance : Number.MAX_VALUE
+}
+
+function describe(payload: Uint8Array): ModelShape {
+  return { bytes: payload.byteLength, shrinkage: read(payload).shrinkage }
+}
+
+/**
+ * The distance of a row from the middle of the training rows in units of how they vary together: it sees a correlation
+ * that broke. The covariance is shrunk (`shrunkCovariance`) over features in their own units (`robustScale`). The
+ * score is L / (1 + L), L = ln(1 + d^2 / features): monotone, 0.41 for a row as far out as the average one, and
+ * apart for any two distances doubles can hold.
+ */
+export const detector: Detector<Params> = {
+  id,
+  title: 'Mahalanobis distance',
+  paper:
+    'Mahalanobis, P. C. (1936); Ledoit, O. and Wolf, M. (2004), A well-conditioned estimator for large-dimensional covariance matrices, J. Multivariate Analysis 88',
+  params,
+  autoThreshold: null,
+  reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
+  mostBytes: ({ sampleSize }, features) =>
+    // Standardised rows, covariance and its factor, and twice the payload.
+    8 * features * sampleSize + 3 * 8 * features ** 2 + 2 * numbersBytes(features ** 2 + 4 * features + 1),
+  resolve,
+  pieces: () => 1,
+  fitPiece,
+  join: ({ pieces }) => (pieces[0] as Uint8Array).slice(),
+  check: (payload, features) => requireFeatures(read(payload).features, features),
+  describe,
+  tree: (payload, index) => {
+    read(payload)
+    requireTree(index, 0)
+    return []
+  },
+  createScorer: () => createRowScorer(prepare),
+}
