@@ -11,7 +11,7 @@ const never = (name, from, to, comment) => ({
 const kernels = '^src/kernels/'
 const detectors = '^src/detectors/'
 const formats = '^src/formats/'
-const words = '^src/(errors|config|metrics|json|time-zone|timestamps|log|software|work)\\.ts$|^src/schemas/'
+const words = '^src/(errors|config|metrics|json|time-zone|timestamps|log|software|work|answer)\\.ts$|^src/schemas/'
 const hands =
   '^src/(sources|spool|paths|reader|pool|registry|artefact|home-lock|payload-cache)[a-z-]*\\.ts$|^src/reader/'
 const useCases =

@@ -1,7 +1,9 @@
 /** `POST /evaluate`: how good the flags are on a labelled source. */
 import type { FastifyInstance } from 'fastify'
-import { withIntake } from '../src/http/context.ts'
-import { telemetryBodies, telemetryErrors } from '../src/http/telemetry-bodies.ts'
+import { jsonAnswer } from '../src/answer.ts'
+import { workFields } from '../src/http/preferences.ts'
+import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
+import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
 import { evaluateSettings, evaluation } from '../src/schemas/evaluate.ts'
 import { exampleEvaluation } from '../src/schemas/examples.ts'
 
@@ -18,6 +20,7 @@ export default async function evaluate(app: FastifyInstance): Promise<void> {
           description:
             "Precision, recall, F1, confusion counts and events are at the version's own threshold; ROC-AUC and average precision need none. Beside each figure stands, in `random`, what a random score that flags as many rows reaches. The label column is the one named here or in training. Raises no counters.",
           tag: 'telemetry',
+          headers: workFields,
           query: evaluateSettings.omit({ rows: true }),
           body: telemetryBodies(evaluateSettings, {
             model: 'web',
@@ -29,23 +32,23 @@ export default async function evaluate(app: FastifyInstance): Promise<void> {
               description: 'The figures.',
               content: { 'application/json': { schema: evaluation, example: exampleEvaluation } },
             },
+            202: acceptedAnswer,
           },
-          errors: [
-            ...telemetryErrors,
-            'model_not_found',
-            'version_not_found',
-            'missing_feature',
-            'one_class',
-            'evaluation_too_large',
-            'model_corrupt',
-            'model_version_unsupported',
-          ],
+          errors: [...telemetryErrors, ...workErrors, ...workErrorsOf.evaluate],
         },
       },
     },
     (request, reply) =>
-      withIntake(app, evaluateSettings, request, reply, ({ settings, upload }) =>
-        app.deepwatch.service().evaluation.evaluate(settings, upload, { signal: request.gone }),
+      answerWork(
+        app,
+        {
+          kind: 'evaluate',
+          settings: evaluateSettings,
+          plan: (settings) => async (upload, work) =>
+            jsonAnswer(200, await app.deepwatch.service().evaluation.evaluate(settings, upload, work)),
+        },
+        request,
+        reply,
       ),
   )
 }

@@ -1,13 +1,12 @@
 /** `POST /score`: a source scored with a model, in the form the client accepts. */
 import { createReadStream } from 'node:fs'
-import { finished } from 'node:stream/promises'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import type { Answer } from '../src/answer.ts'
 import { DeepWatchError } from '../src/errors.ts'
-import { withIntake } from '../src/http/context.ts'
-import { asDeepWatchError, problemOf } from '../src/http/problem.ts'
+import { workFields } from '../src/http/preferences.ts'
 import { jsonPieces, ndjsonPieces, type Return } from '../src/http/results.ts'
-import { sendPieces } from '../src/http/stream.ts'
-import { telemetryBodies, telemetryErrors } from '../src/http/telemetry-bodies.ts'
+import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
+import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
 import { exampleScores } from '../src/schemas/examples.ts'
 import { type ScoreSettings, scoreAnswer, scoreSettings } from '../src/schemas/score.ts'
 import type { ScoringRun } from '../src/scoring.ts'
@@ -30,6 +29,7 @@ export default async function score(app: FastifyInstance): Promise<void> {
           description:
             'Results are in source order, from exactly one version, named in `DeepWatch-Model`. `isAnomaly` is `score > threshold`, the version\'s own threshold. NDJSON ends with a line `{"summary": …}`, or `{"problem": …}` when the source broke off; JSON and Arrow that fail after the headers abort the connection. Parquet and Arrow hold the source\'s own columns with `anomaly_score` and `is_anomaly`.',
           tag: 'telemetry',
+          headers: workFields,
           query: scoreSettings.omit({ rows: true }),
           body: telemetryBodies(scoreSettings, {
             model: 'web',
@@ -55,51 +55,42 @@ export default async function score(app: FastifyInstance): Promise<void> {
                 [arrow]: {},
               },
             },
+            202: acceptedAnswer,
           },
-          errors: [
-            ...telemetryErrors,
-            'model_not_found',
-            'version_not_found',
-            'missing_feature',
-            'model_corrupt',
-            'model_version_unsupported',
-          ],
+          errors: [...telemetryErrors, ...workErrors, ...workErrorsOf.score],
         },
       },
     },
-    async (request, reply) => {
-      const { form } = request
-      return withIntake(app, scoreSettings, request, reply, async ({ settings, upload }) => {
-        const which = chooseReturn(settings, form)
-        const isTable = form === parquet || form === arrow
-        const run = await app.deepwatch
-          .service()
-          .scoring.score(settings, upload, isTable ? 'table' : 'rows', { signal: request.gone })
-        try {
-          reply
-            .header('deepwatch-model', `${run.model}@${run.version}`)
-            .header('deepwatch-threshold', String(run.threshold))
-            .type(form)
-          await send(app, run, form, which, request, reply)
-          return reply
-        } finally {
-          await run.close()
-        }
-      })
-    },
+    (request, reply) =>
+      answerWork(
+        app,
+        {
+          kind: 'score',
+          settings: scoreSettings,
+          plan(settings, form) {
+            const which = chooseReturn(settings, form)
+            const output = isTable(form) ? 'table' : 'rows'
+            return async (upload, work) =>
+              answerOf(await app.deepwatch.service().scoring.score(settings, upload, output, work), form, which)
+          },
+        },
+        request,
+        reply,
+      ),
   )
 }
+
+const isTable = (form: string) => form === parquet || form === arrow
 
 /** Which rows are answered with. A wish that would change nothing is refused. */
 function chooseReturn(settings: ScoreSettings, form: string): Return {
   const which = settings.return ?? (settings.rows || form !== json ? 'all' : 'anomalies')
-  const isTable = form === parquet || form === arrow
-  if (isTable && which === 'none')
+  if (isTable(form) && which === 'none')
     throw new DeepWatchError('unused_setting', 'return: none leaves nothing to write in this form.')
-  if (settings.include && (isTable || which === 'none')) {
+  if (settings.include && (isTable(form) || which === 'none')) {
     throw new DeepWatchError(
       'unused_setting',
-      isTable
+      isTable(form)
         ? 'include: this form holds every column of the source.'
         : 'include: with return none there is nothing to echo.',
     )
@@ -107,28 +98,29 @@ function chooseReturn(settings: ScoreSettings, form: string): Return {
   return which
 }
 
-/** Sends the answer and waits until the last byte has left, so that files can be removed afterwards. */
-async function send(
-  app: FastifyInstance,
-  run: ScoringRun,
-  form: string,
-  which: Return,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<void> {
-  const stallMs = app.deepwatch.config.DEEPWATCH_BODY_STALL_MS
-  // A client that leaves in the middle is no failure of ours.
-  const left = finished(reply.raw).catch(() => {})
-  if (form === parquet) {
-    const { path, bytes } = await run.toParquet(which === 'anomalies')
-    await sendPieces(reply.header('content-length', bytes), asPieces(createReadStream(path)), stallMs)
-  } else if (form === arrow) await sendPieces(reply, asPieces(await run.toArrow(which === 'anomalies')), stallMs)
-  else if (form === ndjson) {
-    const lastWords = (error: unknown) =>
-      `${JSON.stringify({ problem: problemOf(asDeepWatchError(error), request.id) })}\n`
-    await sendPieces(reply, ndjsonPieces(run, which), stallMs, lastWords)
-  } else await sendPieces(reply, jsonPieces(run, which), stallMs)
-  await left
+/** The answer in the form that was asked for; the run ends with it. */
+async function answerOf(run: ScoringRun, form: string, which: Return): Promise<Answer> {
+  const head = {
+    status: 200,
+    type: form,
+    headers: { 'deepwatch-model': `${run.model}@${run.version}`, 'deepwatch-threshold': String(run.threshold) },
+    bytes: null,
+    close: () => run.close(),
+  }
+  const anomaliesOnly = which === 'anomalies'
+  try {
+    if (form === parquet) {
+      const { path, bytes } = await run.toParquet(anomaliesOnly)
+      return { ...head, bytes, pieces: asPieces(createReadStream(path)) }
+    }
+    if (form === arrow) return { ...head, pieces: asPieces(await run.toArrow(anomaliesOnly)) }
+    if (form !== ndjson) return { ...head, pieces: jsonPieces(run, which) }
+    const lastWords = (problem: object) => `${JSON.stringify({ problem })}\n`
+    return { ...head, pieces: ndjsonPieces(run, which), lastWords }
+  } catch (error) {
+    await run.close()
+    throw error
+  }
 }
 
 async function* asPieces(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -1,7 +1,9 @@
 /** `POST /train`: a new version of a model. */
 import type { FastifyInstance } from 'fastify'
-import { withIntake } from '../src/http/context.ts'
-import { telemetryBodies, telemetryErrors } from '../src/http/telemetry-bodies.ts'
+import { jsonAnswer } from '../src/answer.ts'
+import { workFields } from '../src/http/preferences.ts'
+import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
+import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
 import { exampleVersion } from '../src/schemas/examples.ts'
 import { versionDocument } from '../src/schemas/model.ts'
 import { trainSettings } from '../src/schemas/train.ts'
@@ -19,6 +21,7 @@ export default async function train(app: FastifyInstance): Promise<void> {
           description:
             'Reads the source twice: once for the samples and the profile, once to score every row for the threshold. When the answer comes the version is on disk and, unless `serve` is false, serving. The same seed and telemetry give the same `payload.sha256`. `GET` the address in `Location` for the document again.',
           tag: 'telemetry',
+          headers: workFields,
           query: trainSettings.omit({ rows: true }),
           body: telemetryBodies(trainSettings, {
             model: 'web',
@@ -32,29 +35,26 @@ export default async function train(app: FastifyInstance): Promise<void> {
               headers: { Location: 'Where the version is.' },
               content: { 'application/json': { schema: versionDocument, example: exampleVersion } },
             },
+            202: acceptedAnswer,
           },
-          errors: [
-            ...telemetryErrors,
-            'no_features',
-            'no_variance',
-            'too_many_missing',
-            'insufficient_data',
-            'training_too_large',
-            'registry_full',
-            'storage_error',
-          ],
+          errors: [...telemetryErrors, ...workErrors, ...workErrorsOf.train],
         },
       },
     },
     (request, reply) =>
-      withIntake(app, trainSettings, request, reply, async ({ settings, upload }) => {
-        const document = await app.deepwatch
-          .service()
-          .training.train(settings, upload, { signal: request.gone, log: request.log })
-        return reply
-          .code(201)
-          .header('location', `/models/${document.model}/versions/${document.version}`)
-          .send(document)
-      }),
+      answerWork(
+        app,
+        {
+          kind: 'train',
+          settings: trainSettings,
+          plan: (settings) => async (upload, work) => {
+            const document = await app.deepwatch.service().training.train(settings, upload, work)
+            const location = `/models/${document.model}/versions/${document.version}`
+            return jsonAnswer(201, document, { headers: { location }, isCommitted: true })
+          },
+        },
+        request,
+        reply,
+      ),
   )
 }

@@ -6,6 +6,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import evaluate from '../routes/evaluate.ts'
+import jobs from '../routes/jobs.ts'
 import models from '../routes/models.ts'
 import operations from '../routes/operations.ts'
 import score from '../routes/score.ts'
@@ -13,6 +14,7 @@ import train from '../routes/train.ts'
 import type { Config } from './config.ts'
 import { DeepWatchError } from './errors.ts'
 import { guard } from './http/auth.ts'
+import { createListeners } from './http/events.ts'
 import { observeRequests } from './http/lifecycle.ts'
 import { negotiateForms } from './http/negotiation.ts'
 import { collectOperations } from './http/openapi.ts'
@@ -56,8 +58,10 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
       models: () => service?.registry.size.models ?? 0,
       poolQueue: () => service?.pool.queueSize ?? 0,
       poolUtilization: () => service?.pool.utilization ?? 0,
+      jobs: () => service?.jobs.counts() ?? null,
     },
   })
+  const listeners = createListeners(config.DEEPWATCH_JOBS_LISTENERS)
   const http = Fastify({
     loggerInstance: log,
     requestIdHeader: false,
@@ -89,6 +93,7 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
       return service
     },
     metrics,
+    listeners,
     config,
     state: () => (draining ? 'draining' : service ? 'ready' : 'starting'),
   })
@@ -117,7 +122,7 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
   negotiateForms(http)
   http.setErrorHandler(sendProblem)
   const operationsOf = collectOperations(http, software.version)
-  for (const route of [train, score, evaluate, models, operations]) await http.register(route)
+  for (const route of [train, score, evaluate, jobs, models, operations]) await http.register(route)
   // The documents ask for what `openapi.yaml` asks for; their plugin names no scope.
   http.addHook('onRoute', (route) => {
     if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'read' }
@@ -140,7 +145,9 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
     stop() {
       stopped ??= (async () => {
         draining = true
-        await work.idle()
+        // Jobs that do not end in time are interrupted, and that too takes a moment.
+        await Promise.all([work.idle(), service?.jobs.drain(0.8 * config.DEEPWATCH_DRAIN_MS)])
+        await listeners.ended()
         await http.close()
         await service?.close()
       })()

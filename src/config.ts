@@ -125,6 +125,18 @@ export const settings = {
   DEEPWATCH_METRIC_MODELS: whole(1, 10_000)
     .prefault('200')
     .describe('models with a label of their own in /metrics; the rest are other'),
+  DEEPWATCH_JOBS_RUNNING: whole(1, 64).prefault('2').describe('jobs at work at once'),
+  DEEPWATCH_JOBS_QUEUE: whole(0, 10_000).prefault('64').describe('jobs that may wait before 503'),
+  DEEPWATCH_JOBS_KEPT: whole(1, 100_000)
+    .prefault('1000')
+    .describe('finished jobs kept, and as many answers to requests with an Idempotency-Key'),
+  DEEPWATCH_JOBS_KEEP_MS: whole(100, 31_536_000_000)
+    .prefault('86400000')
+    .describe('milliseconds a finished job, its result and its Idempotency-Key are kept'),
+  DEEPWATCH_JOBS_RESULT_BYTES: bytes(KiB)
+    .prefault('8GiB')
+    .describe('size of all kept results together; the oldest make room'),
+  DEEPWATCH_JOBS_LISTENERS: whole(1, 100_000).prefault('100').describe('listeners to the events of jobs at once'),
   DEEPWATCH_DRAIN_MS: whole(0, 3_600_000)
     .prefault('30000')
     .describe('milliseconds accepted work may take after SIGTERM'),

@@ -86,6 +86,19 @@ const table = {
   model_version_unsupported: { status: 503, title: 'The stored model has a newer format' },
   registry_full: { status: 507, title: 'The registry is full' },
 
+  // Jobs
+  job_not_found: { status: 404, title: 'There is no such job' },
+  job_not_finished: { status: 409, title: 'The job is not over yet', retryAfterSeconds: 1 },
+  job_cancelled: { status: 409, title: 'The job was cancelled' },
+  job_interrupted: { status: 409, title: 'The service stopped before the job was over' },
+  result_too_large: { status: 422, title: 'The result is too large to be kept' },
+  idempotency_conflict: { status: 409, title: 'The idempotency key belongs to another request' },
+  idempotency_in_progress: {
+    status: 409,
+    title: 'The first request with this idempotency key is under way',
+    retryAfterSeconds: 1,
+  },
+
   // The service
   overloaded: { status: 503, title: 'The service has no room for more work', retryAfterSeconds: 1 },
   starting: { status: 503, title: 'The service is starting', retryAfterSeconds: 1 },

@@ -12,6 +12,7 @@ import {
   type PrometheusContentType,
   Registry,
 } from 'prom-client'
+import { type JobState, jobStates } from './schemas/job.ts'
 import { type UnscoredReason, unscoredReasons } from './schemas/score.ts'
 
 /** Stages of `deepwatch_score_duration_seconds`. */
@@ -22,12 +23,13 @@ export interface Observed {
   readonly models: () => number
   readonly poolQueue: () => number
   readonly poolUtilization: () => number
+  /** Null before there are jobs to count. */
+  readonly jobs?: () => Readonly<Record<JobState, number>> | null
 }
 
 /** Upper bounds of the buckets of `deepwatch_anomaly_score`. Scores near 0.5 are usual, above 0.6 rare. */
 const scoreBounds = [0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 1]
 const durationBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
-const jobStates = ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'interrupted'] as const
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 const versionsPerModel = 5
 
@@ -231,8 +233,16 @@ export function createMetrics(options: { version: string; models: number; observ
     help: 'Reading processes that died or had to be killed at work',
     registers,
   })
-  const jobs = new Gauge({ name: 'deepwatch_jobs', help: 'Jobs by state', labelNames: ['state'], registers })
-  for (const state of jobStates) jobs.set({ state }, 0)
+  new Gauge({
+    name: 'deepwatch_jobs',
+    help: 'Jobs by state',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      const counts = options.observed.jobs?.()
+      for (const state of jobStates) this.set({ state }, counts?.[state] ?? 0)
+    },
+  })
   const http = new Histogram({
     name: 'deepwatch_http_request_duration_seconds',
     help: 'Time a request took',

@@ -38,14 +38,19 @@ export interface OpenTelemetryOptions extends OpenOptions {
 
 export type OpenTelemetry = (requested: Requested, options?: OpenTelemetryOptions) => Promise<Opened>
 
-/** Errors: `validation_failed` without a source or with two, and those of `Sources` and `Readers`. */
+/** Throws `validation_failed` without a source or with two. */
+export function requireOneSource({ rows, source, upload }: Requested): void {
+  if (rows && source)
+    throw new DeepWatchError('validation_failed', 'rows: the source is named already; there can be only one.')
+  if (!rows && !source && !upload)
+    throw new DeepWatchError('validation_failed', 'rows: one of rows, source or an upload is needed.')
+}
+
+/** Errors: those of `requireOneSource`, `Sources` and `Readers`. */
 export function createOpener(sources: Sources, readers: Readers): OpenTelemetry {
   return async (requested, options = {}) => {
+    requireOneSource(requested)
     const { rows, source, upload } = requested
-    if (rows && source)
-      throw new DeepWatchError('validation_failed', 'rows: the source is named already; there can be only one.')
-    if (!rows && !source && !upload)
-      throw new DeepWatchError('validation_failed', 'rows: one of rows, source or an upload is needed.')
     if (rows && !options.needsSession) {
       const telemetry = readRows(rows)
       return {

@@ -5,6 +5,8 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { createEvaluation, type EvaluationUseCase } from './evaluation.ts'
 import { type HomeLock, lockHome } from './home-lock.ts'
+import { type Jobs, openJobs } from './jobs.ts'
+import { openJobsFolder } from './jobs-folder.ts'
 import type { Metrics } from './metrics.ts'
 import { createModels, type Models } from './models.ts'
 import { createOpener } from './opening.ts'
@@ -24,6 +26,7 @@ export interface Service {
   readonly scoring: Scoring
   readonly evaluation: EvaluationUseCase
   readonly models: Models
+  readonly jobs: Jobs
   readonly sources: Sources
   readonly pool: Pick<Pool, 'queueSize' | 'utilization' | 'saturated'>
   readonly readers: Pick<Readers, 'saturated' | 'queueSize'>
@@ -113,7 +116,9 @@ export async function startService(
       onModelRemoved: (model) => metrics.modelDisappeared(model),
       onVersionRemoved: (model, version) => metrics.versionDisappeared(model, version),
     })
-    return { training, scoring, evaluation, models, sources, pool, readers, registry, close }
+    const jobs = await openJobs({ folder: openJobsFolder(config.home), limits: jobsLimits(config), log })
+    started.push(() => jobs.close())
+    return { training, scoring, evaluation, models, jobs, sources, pool, readers, registry, close }
   } catch (error) {
     await close()
     throw error
@@ -142,6 +147,17 @@ function sourceLimits(config: Config) {
     uploadStallMs: config.DEEPWATCH_BODY_STALL_MS,
     uploadMinRate: config.DEEPWATCH_BODY_MIN_RATE,
     uploadGraceMs: config.DEEPWATCH_BODY_STALL_MS,
+  }
+}
+
+function jobsLimits(config: Config) {
+  return {
+    running: config.DEEPWATCH_JOBS_RUNNING,
+    queue: config.DEEPWATCH_JOBS_QUEUE,
+    heldBytes: 4 * config.DEEPWATCH_JSON_BYTES,
+    kept: config.DEEPWATCH_JOBS_KEPT,
+    keepMs: config.DEEPWATCH_JOBS_KEEP_MS,
+    resultBytes: config.DEEPWATCH_JOBS_RESULT_BYTES,
   }
 }
 

@@ -6,8 +6,12 @@ import { DeepWatchError } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The scope a caller needs; `public` for health. A route that names none needs `admin`. */
-    scope?: Scope | 'public'
+    /** The scope a caller needs, or any of several; `public` for health. A route that names none needs `admin`. */
+    scope?: Scope | 'public' | readonly Scope[]
+  }
+  interface FastifyRequest {
+    /** Whose token it came with; null in a service without tokens. */
+    caller: Pick<Token, 'name' | 'scopes'> | null
   }
 }
 
@@ -18,6 +22,7 @@ const bearer = /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i
  * everything. Answers `unauthorized` without a known token, `forbidden` without the route's scope.
  */
 export function guard(app: FastifyInstance, tokens: readonly Token[] | undefined): void {
+  app.decorateRequest('caller', null)
   if (!tokens) return
   app.addHook('onRequest', async (request) => {
     const scope = request.routeOptions.config?.scope ?? 'admin'
@@ -26,7 +31,10 @@ export function guard(app: FastifyInstance, tokens: readonly Token[] | undefined
     if (!token) throw new DeepWatchError('unauthorized', 'This needs a valid bearer token.')
     // A route that does not exist needs any token, so that strangers learn nothing from 404.
     if (request.is404) return
-    if (!token.scopes.has(scope)) throw new DeepWatchError('forbidden', `This needs a token with the scope ${scope}.`)
+    const scopes = [scope].flat()
+    if (!scopes.some((each) => token.scopes.has(each)))
+      throw new DeepWatchError('forbidden', `This needs a token with the scope ${scopes.join(' or ')}.`)
+    request.caller = token
   })
 }
 

@@ -5,6 +5,7 @@ import { DeepWatchError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import { describeIssue, settingsError } from '../schemas/merge.ts'
 import type { Service } from '../service.ts'
+import type { Listeners } from './events.ts'
 import { type Intake, type IntakeParts, takeIn } from './intake.ts'
 
 /** The doors' view of the house. */
@@ -12,6 +13,7 @@ export interface Context {
   /** The running service; `starting` before it runs, `shutting_down` when it is about to end. */
   service(): Service
   readonly metrics: Metrics
+  readonly listeners: Listeners
   readonly config: IntakeParts['config']
   /** What readiness says. */
   state(): 'starting' | 'ready' | 'draining'

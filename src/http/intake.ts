@@ -18,6 +18,8 @@ import { type MediaType, parseMediaType } from './media-type.ts'
 export interface Intake<S> {
   readonly settings: S
   readonly upload: Source | null
+  /** Bytes of the JSON body, rows and all: they stay in memory as long as the settings do. */
+  readonly heldBytes: number
 }
 
 export interface IntakeParts {
@@ -102,14 +104,15 @@ async function takeJson<S extends z.ZodObject>(
   config: IntakeParts['config'],
   schema: S,
   { request, type, query, open }: Door,
-): Promise<{ settings: z.infer<S>; upload: null } | null> {
-  if (!hasBody(request) && type === null) return { settings: mergeSettings(schema, query, {}, readJson), upload: null }
+): Promise<(Intake<z.infer<S>> & { upload: null }) | null> {
+  if (!hasBody(request) && type === null)
+    return { settings: mergeSettings(schema, query, {}, readJson), upload: null, heldBytes: 0 }
   if (type?.essence !== 'application/json') return null
   requireUtf8(type)
   const text = await readBody(request.raw, config.DEEPWATCH_JSON_BYTES, announced(request), open)
   const body = asSettings(parseJson(text), 'The JSON body')
   boundRows(body['rows'], config.DEEPWATCH_JSON_ROWS)
-  return { settings: mergeSettings(schema, query, body, readJson), upload: null }
+  return { settings: mergeSettings(schema, query, body, readJson), upload: null, heldBytes: text.length }
 }
 
 /** A body that is the source itself. */
@@ -127,7 +130,7 @@ async function takeUpload<S extends z.ZodObject>(
   open()
   const contentDigest = single(request.headers['content-digest'])
   const upload = await parts.sources.fromUpload(request.raw, { mediaType, contentDigest, signal })
-  return { settings, upload }
+  return { settings, upload, heldBytes: 0 }
 }
 
 async function takeMultipart<S extends z.ZodObject>(
@@ -169,7 +172,7 @@ async function takeMultipart<S extends z.ZodObject>(
       } else throw new DeepWatchError('malformed_multipart', 'The parts are config, once and first, and file, once.')
     }
     if (!settings || !upload) throw new DeepWatchError('missing_file', 'The body needs a part called file.')
-    return { settings, upload }
+    return { settings, upload, heldBytes: 0 }
   } catch (error) {
     await upload?.dispose()
     throw multipartError(error)

@@ -4,11 +4,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import { hasBody } from './intake.ts'
+import { prefersAsync } from './preferences.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Needs threads or processes: refused while there is no room. */
     takesWork?: boolean
+    /** Its answer lasts as long as the work of others: a stop does not wait for it. */
+    waitsForOthers?: boolean
   }
 }
 
@@ -27,7 +30,8 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
     const controller = new AbortController()
     request.gone = controller.signal
     // What comes while the service drains is refused, and nobody waits for it.
-    const counts = request.routeOptions.config?.scope !== 'public' && app.deepwatch.state() !== 'draining'
+    const { scope, waitsForOthers } = request.routeOptions.config ?? {}
+    const counts = scope !== 'public' && !waitsForOthers && app.deepwatch.state() !== 'draining'
     if (counts) underWay++
     onceOver(request, reply, () => {
       if (!reply.raw.writableFinished)
@@ -46,13 +50,15 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
 
   app.addHook('preParsing', async (request) => {
     if (!request.routeOptions.config?.takesWork) return
-    const { pool, readers, training } = app.deepwatch.service()
+    const { pool, readers, training, jobs } = app.deepwatch.service()
     const needsReader = !/^ *application\/json/i.test(request.headers['content-type'] ?? '')
-    if (
-      pool.saturated ||
-      (needsReader && readers.saturated) ||
-      (request.routeOptions.url === '/train' && training.saturated)
-    ) {
+    // A job takes its turn later: only their number counts now.
+    const hasNoRoom = prefersAsync(request)
+      ? jobs.saturated
+      : pool.saturated ||
+        (needsReader && readers.saturated) ||
+        (request.routeOptions.url === '/train' && training.saturated)
+    if (hasNoRoom) {
       throw new DeepWatchError('overloaded', 'There is no room for more work; the body was not read.')
     }
   })

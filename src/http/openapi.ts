@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { type ErrorCode, errorTable } from '../errors.ts'
+import { exampleJob } from '../schemas/examples.ts'
 import { problem } from '../schemas/problem.ts'
 import type { Answer, Content, Operation } from './operation.ts'
 import { problemMediaType } from './problem.ts'
@@ -78,6 +79,7 @@ function buildDocument(collected: readonly Collected[], version: string): Json {
     servers: [{ url: '/' }],
     tags: [
       { name: 'telemetry', description: 'Train and score.' },
+      { name: 'jobs', description: 'Work that goes on without its request: follow it, take its result, cancel it.' },
       { name: 'models', description: 'Look at models, choose which version serves, delete.' },
       { name: 'service', description: 'Health, metrics, this document.' },
     ],
@@ -105,7 +107,7 @@ function describe(operation: Operation, url: string, secured: boolean, schemas: 
     ...(operation.description ? { description: operation.description } : {}),
     tags: [operation.tag],
     ...(secured ? { security: [{}, { bearer: [] }] } : { security: [] }),
-    parameters: [...parameters, ...queryParameters(operation.query)],
+    parameters: [...parameters, ...queryParameters(operation.query), ...headerParameters(operation.headers)],
     ...(operation.body ? { requestBody: { required: false, content: contents(operation.body, schemas) } } : {}),
     responses: {
       ...Object.fromEntries(
@@ -116,7 +118,18 @@ function describe(operation: Operation, url: string, secured: boolean, schemas: 
   }
 }
 
-const pathExamples: Readonly<Record<string, string>> = { name: 'web', version: '3', index: '0' }
+const pathExamples: Readonly<Record<string, string>> = { name: 'web', version: '3', index: '0', id: exampleJob.id }
+
+function headerParameters(headers: Operation['headers'] = {}): Json[] {
+  return Object.entries(headers).map(([name, { description, example }]) => ({
+    name,
+    in: 'header',
+    required: false,
+    description,
+    schema: { type: 'string' },
+    example,
+  }))
+}
 
 function queryParameters(query: z.ZodObject | undefined): Json[] {
   if (!query) return []

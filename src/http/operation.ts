@@ -14,11 +14,18 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** A header field that a request may have. */
+export interface Field {
+  readonly description: string
+  readonly example: string
+}
+
 export interface Operation {
   readonly id: string
   readonly summary: string
   readonly description?: string
-  readonly tag: 'models' | 'telemetry' | 'service'
+  readonly tag: 'models' | 'telemetry' | 'jobs' | 'service'
+  readonly headers?: Readonly<Record<string, Field>>
   /** Every member is a query parameter; objects and lists are given as JSON text. */
   readonly query?: z.ZodObject
   readonly body?: Readonly<Record<string, Content>>

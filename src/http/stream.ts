@@ -1,43 +1,50 @@
-/** Sends text that is made while it is sent, and gives up on clients that stop taking it. */
+/** Sends answers that are made while they are sent, and gives up on clients that stop taking them. */
 import { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import type { FastifyReply } from 'fastify'
-import { asDeepWatchError, noteFailure } from './problem.ts'
+import type { Answer } from '../answer.ts'
+import { asDeepWatchError, noteFailure, problemOf } from './problem.ts'
 
 /** An answer up to this size is held back until it is complete, so that a late failure still gets its status. */
 const heldBack = 1024 * 1024
 
 /**
- * Sends the pieces in order. Whatever fails within the first MiB is thrown, for a problem document; later
- * the connection is aborted without its final chunk, unless `lastWords` turns the error into a last piece.
- * A client that takes nothing for `stallMs` is dropped.
+ * Sends an answer and waits until the last byte has left, so that files can be removed afterwards. Whatever fails within
+ * the first MiB is thrown, for a problem document; later the connection is aborted without its final chunk, unless
+ * the answer has last words. A client that takes nothing for `stallMs` is dropped. Closes the answer.
  */
-export async function sendPieces(
-  reply: FastifyReply,
-  pieces: AsyncGenerator<string | Uint8Array>,
-  stallMs: number,
-  lastWords?: (error: unknown) => string,
-): Promise<FastifyReply> {
-  const head: Buffer[] = []
-  let size = 0
-  while (size <= heldBack) {
-    const step = await pieces.next()
-    if (step.done) return reply.send(head.length === 1 ? head[0] : Buffer.concat(head))
-    const piece =
-      typeof step.value === 'string'
-        ? Buffer.from(step.value)
-        : Buffer.from(step.value.buffer, step.value.byteOffset, step.value.byteLength)
-    head.push(piece)
-    size += piece.length
+export async function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: number): Promise<FastifyReply> {
+  // A client that leaves in the middle is no failure of ours.
+  const left = finished(reply.raw).catch(() => {})
+  try {
+    reply.code(answer.status).headers(answer.headers).type(answer.type)
+    const head: Buffer[] = []
+    let size = 0
+    while (size <= heldBack) {
+      const step = await answer.pieces.next()
+      if (step.done) {
+        reply.send(head.length === 1 ? head[0] : Buffer.concat(head))
+        await left
+        return reply
+      }
+      const piece = asBuffer(step.value)
+      head.push(piece)
+      size += piece.length
+    }
+    if (answer.bytes !== null) reply.header('content-length', answer.bytes)
+    reply.send(Readable.from(rest(reply, head, answer, stallMs), { objectMode: false }))
+    await left
+    return reply
+  } finally {
+    await answer.close()
   }
-  return reply.send(Readable.from(rest(reply, head, pieces, stallMs, lastWords), { objectMode: false }))
 }
 
 async function* rest(
   reply: FastifyReply,
   head: readonly Buffer[],
-  pieces: AsyncGenerator<string | Uint8Array>,
+  { pieces, lastWords }: Answer,
   stallMs: number,
-  lastWords: ((error: unknown) => string) | undefined,
 ): AsyncGenerator<string | Uint8Array> {
   // While a piece waits to be taken the generator is suspended: the timer then runs against the client.
   let timer: NodeJS.Timeout | undefined
@@ -56,11 +63,15 @@ async function* rest(
       clearTimeout(timer)
     }
   } catch (error) {
-    noteFailure(reply.request, asDeepWatchError(error), 'an answer broke off')
+    const known = asDeepWatchError(error)
+    noteFailure(reply.request, known, 'an answer broke off')
     if (!lastWords) throw error
-    yield lastWords(error)
+    yield lastWords(problemOf(known, reply.request.id))
   } finally {
     clearTimeout(timer)
     await pieces.return(undefined)
   }
 }
+
+const asBuffer = (piece: string | Uint8Array) =>
+  typeof piece === 'string' ? Buffer.from(piece) : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)

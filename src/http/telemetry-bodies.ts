@@ -1,6 +1,7 @@
 /** What every route that takes telemetry takes, and what can go wrong with it: said once. */
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
+import type { JobKind } from '../schemas/job.ts'
 import type { Content } from './operation.ts'
 
 const upload: Content = {}
@@ -67,3 +68,26 @@ export const telemetryErrors: readonly ErrorCode[] = [
   'shutting_down',
   'storage_full',
 ]
+
+/** What can go wrong beside that, by kind of work. */
+export const workErrorsOf: Readonly<Record<JobKind, readonly ErrorCode[]>> = {
+  train: [
+    'no_features',
+    'no_variance',
+    'too_many_missing',
+    'insufficient_data',
+    'training_too_large',
+    'registry_full',
+    'storage_error',
+  ],
+  score: ['model_not_found', 'version_not_found', 'missing_feature', 'model_corrupt', 'model_version_unsupported'],
+  evaluate: [
+    'model_not_found',
+    'version_not_found',
+    'missing_feature',
+    'one_class',
+    'evaluation_too_large',
+    'model_corrupt',
+    'model_version_unsupported',
+  ],
+}

@@ -1,6 +1,7 @@
 /** The examples of `openapi.yaml`: what a small service really answers, shortened. A test checks them against the schemas. */
 import type { z } from 'zod'
 import type { Evaluation } from './evaluate.ts'
+import type { JobDocument } from './job.ts'
 import type { modelSummary, tree, VersionDocument } from './model.ts'
 import type { scoreAnswer } from './score.ts'
 
@@ -130,4 +131,23 @@ export const exampleEvaluation: Evaluation = {
   rows: 288,
   unlabelled: 0,
   unscored: 0,
+}
+
+export const exampleJob: JobDocument = {
+  id: '7d0f0f5e-4c0b-4b52-8f6e-7f6f2a3f9c11',
+  kind: 'score',
+  model: 'web',
+  state: 'running',
+  stage: 'scoring',
+  rowsDone: 9_830_400,
+  rowsTotal: 20_000_000,
+  rowsPerSecond: 1_966_080,
+  secondsLeft: 5.2,
+  createdAt: '2026-11-22T14:00:00.000Z',
+  startedAt: '2026-11-22T14:00:00.004Z',
+  finishedAt: null,
+  expiresAt: null,
+  problem: null,
+  events: '/jobs/7d0f0f5e-4c0b-4b52-8f6e-7f6f2a3f9c11/events',
+  result: null,
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { Scope } from '../../src/config.ts'
 import { canary, type HttpApp, markedRows, outcome, serveApp, smallForest } from './client.ts'
 import { endless, exchange, rawHead, rawRequest } from './wire.ts'
 
@@ -30,7 +31,7 @@ beforeAll(async () => {
 })
 
 /** Every route and the scope it asks for. A route that is not here fails the test. */
-const expected: Readonly<Record<string, 'public' | keyof typeof tokens>> = {
+const expected: Readonly<Record<string, 'public' | Scope | readonly Scope[]>> = {
   'GET /livez': 'public',
   'GET /readyz': 'public',
   'GET /metrics': 'read',
@@ -51,6 +52,11 @@ const expected: Readonly<Record<string, 'public' | keyof typeof tokens>> = {
   'POST /train': 'train',
   'POST /score': 'score',
   'POST /evaluate': 'score',
+  'GET /jobs': ['score', 'train', 'admin'],
+  'GET /jobs/:id': ['score', 'train', 'admin'],
+  'GET /jobs/:id/result': ['score', 'train', 'admin'],
+  'GET /jobs/:id/events': ['score', 'train', 'admin'],
+  'DELETE /jobs/:id': ['score', 'train', 'admin'],
   'PUT /models/:name/serving': 'admin',
   'DELETE /models/:name': 'admin',
   'DELETE /models/:name/versions/:version': 'admin',
@@ -98,12 +104,13 @@ describe('T21: every route asks for its scope', () => {
         .replace(':name', 'none')
         .replace(':version', '9')
         .replace(':index', '0')
+        .replace(':id', '00000000-0000-4000-8000-000000000000')
         .replace('*', 'static/swagger-ui.css')
       for (const [who, authorization] of callers) {
         const reply = await app.send(method, path, { headers: authorization === undefined ? {} : { authorization } })
         const name = who.startsWith('the token ') ? who.slice(10) : null
         const wanted =
-          scope === 'public' || (name !== null && (name === 'all' || name === scope))
+          scope === 'public' || (name !== null && (name === 'all' || [scope].flat().includes(name as Scope)))
             ? /^(200|302|404 \w+|422 validation_failed)$/
             : name !== null && name in tokens
               ? /^403 forbidden$/

@@ -132,7 +132,7 @@ function documentedBy({ paths }: Documented): (method: string, path: string, rep
 }
 
 /** Lines about the process; all others are about a request and must name it. */
-const processLines = /^(Server listening|ready|stopping|stopped|a reading process|stored models cannot be used)/
+const processLines = /^(Server listening|ready|stopping|stopped|a reading process|stored (models|jobs) cannot be used)/
 
 /** Holds for every log line: it belongs to a request or to the process, and shows no row, no token, no folder. */
 export function inspectLog(lines: readonly Record<string, unknown>[]): void {

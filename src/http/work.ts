@@ -1,0 +1,144 @@
+/**
+ * The one way through `POST /train`, `/score` and `/evaluate`: take in, check, and have the answer made; it is then sent
+ * while it is made, kept as a job's result, or both one after the other.
+ */
+import { createHash } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import type { Answer } from '../answer.ts'
+import { DeepWatchError, type ErrorCode } from '../errors.ts'
+import type { Jobs } from '../jobs.ts'
+import type { Job } from '../jobs-job.ts'
+import { requireOneSource } from '../opening.ts'
+import { exampleJob } from '../schemas/examples.ts'
+import { type JobKind, jobDocument } from '../schemas/job.ts'
+import type { Source } from '../sources.ts'
+import type { Work } from '../work.ts'
+import { type Intake, takeIn } from './intake.ts'
+import { describeJob } from './job-document.ts'
+import type { Answer as AnswerDescription } from './operation.ts'
+import { idempotencyKey, prefersAsync } from './preferences.ts'
+import { asDeepWatchError, noteFailure } from './problem.ts'
+import { sendAnswer } from './stream.ts'
+
+/** Settings that every kind of work has. */
+type WorkSettings = {
+  model: string
+  rows?: Record<string, unknown>[] | undefined
+  source?: { path: string | string[] } | undefined
+}
+
+export interface WorkKind<S extends z.ZodObject> {
+  readonly kind: JobKind
+  readonly settings: S
+  /**
+   * Refuses settings that cannot be meant, before anything is done or accepted, and says how the answer is made.
+   * `form` is the media type the client accepts.
+   */
+  plan(settings: z.infer<S>, form: string): (upload: Source | null, work: Work) => Promise<Answer>
+}
+
+/** What can go wrong with `Prefer` and `Idempotency-Key`. */
+export const workErrors: readonly ErrorCode[] = [
+  'idempotency_conflict',
+  'idempotency_in_progress',
+  'result_too_large',
+  'job_cancelled',
+  'storage_error',
+]
+
+/** The answer to `Prefer: respond-async`. */
+export const acceptedAnswer: AnswerDescription = {
+  description: 'With `Prefer: respond-async`: the job.',
+  headers: { Location: 'Where the job is.', 'Preference-Applied': '`respond-async`.' },
+  content: {
+    'application/json': { schema: jobDocument, example: { ...exampleJob, state: 'queued', stage: 'waiting' } },
+  },
+}
+
+/** Answers a request for work: with the answer, or with the job that makes it. */
+export async function answerWork<S extends z.ZodObject>(
+  app: FastifyInstance,
+  { kind, settings: schema, plan }: WorkKind<S>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { service, config } = app.deepwatch
+  const { sources, jobs } = service()
+  const stallMs = config.DEEPWATCH_BODY_STALL_MS
+  const isAsync = prefersAsync(request)
+  const key = idempotencyKey(request)
+  const intake = await takeIn({ sources, config }, schema, request, reply, request.gone)
+  const { upload } = intake
+  let isOurs = true
+  try {
+    const { model, rows, source } = intake.settings as unknown as WorkSettings
+    requireOneSource({ rows, source, upload })
+    const make = plan(intake.settings, request.form)
+    if (!isAsync && key === null) {
+      const answer = await make(upload, { signal: request.gone, log: request.log })
+      return await sendAnswer(reply, answer, stallMs)
+    }
+    isOurs = false
+    const { job, isNew } = await jobs.submit({
+      kind,
+      model,
+      owner: request.caller?.name ?? null,
+      requestId: request.id,
+      key: key === null ? null : digests(request, key, intake),
+      awaited: !isAsync,
+      heldBytes: intake.heldBytes,
+      log: request.log,
+      produce: (work) => make(upload, work),
+      explain(error) {
+        const known = asDeepWatchError(error)
+        noteFailure(request, known, 'a job failed')
+        return known
+      },
+      dispose: async () => upload?.dispose(),
+    })
+    if (isAsync) return sendJob(reply, job)
+    if (!isNew && !job.isOver)
+      throw new DeepWatchError('idempotency_in_progress', 'The first request with this Idempotency-Key is under way.')
+    return await sendAnswer(reply, await awaitResult(jobs, job, request), stallMs)
+  } finally {
+    if (isOurs) await upload?.dispose()
+  }
+}
+
+function sendJob(reply: FastifyReply, job: Job): FastifyReply {
+  return reply
+    .code(202)
+    .header('location', `/jobs/${job.id}`)
+    .header('preference-applied', 'respond-async')
+    .type('application/json')
+    .send(Buffer.from(JSON.stringify(describeJob(job))))
+}
+
+/** The answer of a job when it is over. A client that leaves is not waited for; its job goes on. */
+async function awaitResult(jobs: Jobs, job: Job, { gone }: FastifyRequest): Promise<Answer> {
+  await new Promise<void>((resolve, reject) => {
+    const leave = () => reject(gone.reason)
+    if (gone.aborted) leave()
+    gone.addEventListener('abort', leave, { once: true })
+    void job.settled.then(() => {
+      gone.removeEventListener('abort', leave)
+      resolve()
+    })
+  })
+  if (job.record.state === 'interrupted')
+    throw new DeepWatchError('shutting_down', 'The service stopped before the answer was complete.')
+  return jobs.result(job)
+}
+
+/**
+ * Digests by which a key and its request are known again: keys belong to a token, and a request is its route, the form
+ * of its answer, its settings and the bytes of its upload, wherever in the request they stood.
+ */
+function digests(request: FastifyRequest, key: string, { settings, upload }: Intake<unknown>) {
+  const owner = request.caller?.name ?? null
+  const asked = [request.method, request.routeOptions.url, request.form, settings, upload?.digest ?? null]
+  return { id: sha256([owner, key]), request: sha256([owner, ...asked]) }
+}
+
+const sha256 = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex')

@@ -1,0 +1,148 @@
+/**
+ * The folder of the jobs: `<id>.json`, checksummed, and `<id>.result` once a job succeeded. Both take their place whole
+ * or not at all. What cannot be read is passed over and named in the log; it goes when it is old.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type JobRecord, jobRecord } from './jobs-record.ts'
+import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from './registry-disk.ts'
+
+const recordName = /^([0-9a-f-]{36})\.json$/
+const resultName = /^([0-9a-f-]{36})\.result$/
+/** A record is a few hundred bytes; the facts of a problem may name many columns. */
+const mostRecordBytes = 1024 * 1024
+const format = 1
+
+export interface JobsFolder {
+  /**
+   * Everything that can be used, and the names of the records that cannot. Temporary files and results that belong to
+   * nobody are removed, and damaged records that are older than `keepMs`.
+   */
+  load(keepMs: number): Promise<{ records: JobRecord[]; damaged: string[] }>
+  /** Durable when it returns. Errors: `storage_full`, `storage_error`. */
+  save(record: JobRecord): Promise<void>
+  /**
+   * Writes a result, durable when it returns its bytes. `check` is called before each piece with the bytes so far and
+   * may throw; then nothing is left. Errors: those of the pieces, `storage_full`, `storage_error`.
+   */
+  receive(id: string, pieces: AsyncGenerator<string | Uint8Array>, check: (bytes: number) => void): Promise<number>
+  /** The bytes of a result. It may be removed meanwhile: what was opened is read to its end. */
+  read(id: string): Promise<AsyncIterable<Uint8Array>>
+  /** Removes record and result. Never throws. */
+  remove(id: string): Promise<void>
+}
+
+export function openJobsFolder(home: string): JobsFolder {
+  const folder = join(home, 'jobs')
+  const recordPath = (id: string) => join(folder, `${id}.json`)
+  const resultPath = (id: string) => join(folder, `${id}.result`)
+
+  return {
+    async load(keepMs) {
+      await realDisk.makeFolder(folder)
+      const records = new Map<string, JobRecord>()
+      const damaged: string[] = []
+      const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile())
+      for (const { name } of files) {
+        const id = recordName.exec(name)?.[1]
+        if (temporaryName.test(name)) await tryTo(() => rm(join(folder, name)))
+        if (id === undefined) continue
+        const record = await readRecord(recordPath(id))
+        if (record?.id === id && (await hasResult(record, resultPath(id)))) records.set(id, record)
+        else if (await isOld(recordPath(id), keepMs)) await tryTo(() => rm(recordPath(id)))
+        else damaged.push(name)
+      }
+      for (const { name } of files) {
+        const id = resultName.exec(name)?.[1]
+        if (id !== undefined && !records.get(id)?.result) await tryTo(() => rm(resultPath(id)))
+      }
+      return { records: [...records.values()].sort((a, b) => a.createdAt - b.createdAt), damaged }
+    },
+
+    async save(record) {
+      const text = `${JSON.stringify({ format, job: record, sha256: digestOf(record) })}\n`
+      try {
+        await putInPlace(realDisk, folder, `${record.id}.json`, [Buffer.from(text)])
+      } catch (error) {
+        throw storageFailure(error)
+      }
+    },
+
+    async receive(id, pieces, check) {
+      const temporary = join(folder, `.tmp-${randomBytes(8).toString('hex')}`)
+      try {
+        const file = await open(temporary, 'wx', 0o600).catch(failStorage)
+        let bytes = 0
+        try {
+          for await (const piece of pieces) {
+            const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
+            check(bytes + chunk.byteLength)
+            await write(file, chunk).catch(failStorage)
+            bytes += chunk.byteLength
+          }
+          await file.sync().catch(failStorage)
+        } finally {
+          await file.close()
+        }
+        await rename(temporary, resultPath(id)).catch(failStorage)
+        await realDisk.syncFolder(folder).catch(failStorage)
+        return bytes
+      } catch (error) {
+        await tryTo(() => rm(temporary, { force: true }))
+        await tryTo(() => rm(resultPath(id), { force: true }))
+        throw error
+      }
+    },
+
+    async read(id) {
+      const file = await open(resultPath(id), 'r').catch(failStorage)
+      return createReadStream('', { fd: file, highWaterMark: 256 * 1024 })
+    },
+
+    async remove(id) {
+      await tryTo(() => rm(recordPath(id), { force: true }))
+      await tryTo(() => rm(resultPath(id), { force: true }))
+    },
+  }
+}
+
+function failStorage(error: unknown): never {
+  throw storageFailure(error)
+}
+
+async function write(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.byteLength; ) at += (await file.write(chunk, at, chunk.byteLength - at)).bytesWritten
+}
+
+/** Null for anything that is not a whole record of ours. */
+async function readRecord(path: string): Promise<JobRecord | null> {
+  try {
+    if ((await stat(path)).size > mostRecordBytes) return null
+    const { job, sha256, ...rest } = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+    if (rest['format'] !== format || sha256 !== digestOf(job)) return null
+    return jobRecord.parse(job)
+  } catch {
+    return null
+  }
+}
+
+async function hasResult({ result }: JobRecord, path: string): Promise<boolean> {
+  if (result === null) return true
+  return stat(path).then(
+    ({ size }) => size === result.bytes,
+    () => false,
+  )
+}
+
+const isOld = (path: string, keepMs: number) =>
+  stat(path).then(
+    ({ mtimeMs }) => mtimeMs + keepMs < Date.now(),
+    () => false,
+  )
+
+const digestOf = (value: unknown) =>
+  createHash('sha256')
+    .update(JSON.stringify(value) ?? '')
+    .digest('hex')

@@ -1,0 +1,170 @@
+/** One job in memory: what it has come to, and whoever waits to hear of it. */
+import type { DeepWatchError } from './errors.ts'
+import { isOver, type JobRecord } from './jobs-record.ts'
+import type { Progress } from './work.ts'
+
+/** Wall time is shown; the steady clock measures, so that a jump of the wall clock ages nothing. Both in milliseconds. */
+export interface Clock {
+  wall(): number
+  steady(): number
+}
+
+export const realClock: Clock = { wall: () => Date.now(), steady: () => performance.now() }
+
+/** A change of state or stage. Numbers count from 1. */
+export interface Moment {
+  readonly number: number
+  readonly record: JobRecord
+}
+
+/** Changes that are remembered for listeners who come back. */
+const mostMoments = 64
+
+export class Job {
+  readonly #clock: Clock
+  readonly #controller = new AbortController()
+  readonly #moments: Moment[] = []
+  readonly #listeners = new Set<() => void>()
+  #record: JobRecord
+  #expires: { readonly steady: number; readonly wall: number } | null = null
+  #settle: () => void = () => {}
+  #stageSince: number
+  /** Fulfils when it is over and nothing of its work is left. */
+  readonly settled: Promise<void>
+
+  constructor(record: JobRecord, clock: Clock) {
+    this.#record = record
+    this.#clock = clock
+    this.#stageSince = clock.steady()
+    this.settled = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+    if (this.isOver) this.#settle()
+    this.#remember()
+  }
+
+  get id(): string {
+    return this.#record.id
+  }
+
+  /** The present state, speed included. */
+  get record(): JobRecord {
+    const { rowsDone, state } = this.#record
+    if (state !== 'running') return this.#record
+    const seconds = (this.#clock.steady() - this.#stageSince) / 1000
+    return { ...this.#record, rowsPerSecond: seconds > 0 ? rowsDone / seconds : 0 }
+  }
+
+  /** Sets how long it is kept from now on. */
+  keepFor(ms: number): void {
+    this.#expires = { steady: this.#clock.steady() + ms, wall: this.#clock.wall() + ms }
+  }
+
+  /** When it is forgotten, in both times; null while it is not over. */
+  get expires(): { readonly steady: number; readonly wall: number } | null {
+    return this.#expires
+  }
+
+  get isOver(): boolean {
+    return isOver(this.#record.state)
+  }
+
+  get rowsDone(): number {
+    return this.#record.rowsDone
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** What a use case tells while it works for this job. */
+  readonly progress: Progress = {
+    begin: (stage, rows) => {
+      this.#stageSince = this.#clock.steady()
+      this.become({ stage, rowsDone: 0, rowsTotal: rows, rowsPerSecond: 0 })
+    },
+    advance: (rows) => {
+      if (!this.isOver) this.#record = { ...this.#record, rowsDone: this.#record.rowsDone + rows }
+    },
+  }
+
+  /** Changes it and tells the listeners. What is over stays as it is. */
+  become(change: Partial<JobRecord>): void {
+    if (this.isOver) return
+    this.#record = { ...this.record, ...change }
+    this.#remember()
+    for (const wake of [...this.#listeners]) wake()
+  }
+
+  /** Nobody wants it any more, or the service ends: `reason` is what the work is thrown. */
+  abort(reason: DeepWatchError): void {
+    this.#controller.abort(reason)
+  }
+
+  settle(): void {
+    this.#settle()
+  }
+
+  get newest(): Moment {
+    return this.#moments.at(-1)!
+  }
+
+  /** The first change after that number which is still known. */
+  after(number: number): Moment | undefined {
+    return this.#moments.find((moment) => moment.number > number)
+  }
+
+  /** Resolves at the next change, after `ms` or when the signal aborts, whatever comes first. */
+  change(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.isOver) return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer)
+        this.#listeners.delete(wake)
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      this.#listeners.add(wake)
+      signal.addEventListener('abort', wake, { once: true })
+    })
+  }
+
+  #remember(): void {
+    const number = (this.#moments.at(-1)?.number ?? 0) + 1
+    this.#moments.push({ number, record: this.#record })
+    if (this.#moments.length > mostMoments) this.#moments.shift()
+  }
+}
+
+/** What a listener hears: a change, or how far it has come since. Null when only to be told that somebody is there. */
+export type Heard = Moment | null
+
+/**
+ * Follows a job to its end: every change after `from`, and progress at most every `paceMs`. Nothing is kept for a
+ * listener who is slow: progress is read when it is asked for. Ends early when the signal aborts.
+ */
+export async function* follow(
+  job: Job,
+  options: { from: number | null; paceMs: number; beatMs: number; signal: AbortSignal },
+): AsyncGenerator<Heard> {
+  const { from, paceMs, beatMs, signal } = options
+  let heard = from ?? job.newest.number - 1
+  let rowsDone = -1
+  let silentSince = performance.now()
+  const tell = (moment: Heard) => {
+    rowsDone = moment?.record.rowsDone ?? rowsDone
+    heard = moment?.number ?? heard
+    silentSince = performance.now()
+    return moment
+  }
+  while (!signal.aborted) {
+    const next = job.after(heard)
+    if (next) yield tell(next)
+    else if (job.isOver) return
+    else if (job.rowsDone !== rowsDone && performance.now() - silentSince >= paceMs)
+      yield tell({ number: heard, record: job.record })
+    else if (performance.now() - silentSince >= beatMs) yield tell(null)
+    else await job.change(paceMs, signal)
+  }
+}
