@@ -5,8 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
+/** What the rivals need; the newest of each. */
+const packages = [
+  ...['scikit-learn', 'isotree', 'onnxruntime', 'skl2onnx', 'duckdb', 'pandas', 'pyarrow', 'matplotlib', 'joblib'],
+  ...['fastapi', 'uvicorn[standard]'],
+]
+
 /**
- * The Python of the environment, which is made on the first call (a download of some 60 MB) and kept.
+ * The Python of the environment, which is made on the first call (a download of some 600 MB) and kept.
  * DEEPWATCH_BENCH_VENV names another place for it.
  */
 export function preparePython(): string {
@@ -14,7 +20,7 @@ export function preparePython(): string {
   const python = join(folder, 'bin', 'python')
   if (!existsSync(join(folder, 'ready'))) {
     execFileSync('python3', ['-m', 'venv', folder], { stdio: 'inherit' })
-    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--upgrade', 'scikit-learn'], { stdio: 'inherit' })
+    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--upgrade', ...packages], { stdio: 'inherit' })
     execFileSync('touch', [join(folder, 'ready')])
   }
   return python

@@ -17,6 +17,7 @@ import { findDetector } from './detectors/index.ts'
 import { DeepWatchError, isErrorCode } from './errors.ts'
 import type { Block } from './kernels/block.ts'
 import type { SampleSet } from './kernels/reservoir.ts'
+import { createPoolBatch } from './pool-batch.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
 
 export type { Inspection } from '../workers/messages.ts'
@@ -76,7 +77,7 @@ export interface Pool {
    */
   fit(request: FitRequest, options?: CallOptions): Promise<Uint8Array<ArrayBuffer>>
   /**
-   * Scores every row of a block.
+   * Scores every row of a block. Small blocks share a task with others that come at the same time.
    * @throws `overloaded`, `shutting_down`, `model_corrupt`, `internal_error`
    */
   score(model: ScoringModel, block: Block, options?: CallOptions): Promise<BlockScores>
@@ -135,6 +136,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   let closed = false
   let piscina = start()
   const queue = createPoolQueue<Task>(threads, maxQueue, run)
+  const batch = createPoolBatch(threads, scoreBlock)
 
   function start(): Piscina {
     const started = startThreads(threads)
@@ -192,7 +194,17 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   }
 
   async function score(model: ScoringModel, block: Block, options: CallOptions = {}): Promise<BlockScores> {
+    admitScore(options)
+    return batch.takes(block) ? batch.score(model, block, options) : scoreBlock(model, block, options)
+  }
+
+  function admitScore(options: CallOptions): void {
     queue.admit(options)
+    if (!options.patient && batch.waiting >= maxQueue)
+      throw new DeepWatchError('overloaded', 'All threads are busy and the queue is full.')
+  }
+
+  async function scoreBlock(model: ScoringModel, block: Block, options: CallOptions): Promise<BlockScores> {
     const { key, detector, payload, fill } = model
     const scores = new Float64Array(new SharedArrayBuffer(8 * block.rows))
     const flags = new Uint8Array(new SharedArrayBuffer(block.rows))
@@ -206,6 +218,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   }
 
   async function close(): Promise<void> {
+    batch.flush()
     await queue.close()
     closed = true
     await piscina.destroy()
@@ -217,13 +230,13 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     score,
     close,
     get queueSize() {
-      return queue.waiting
+      return queue.waiting + batch.waiting
     },
     get utilization() {
       return queue.running / threads
     },
     get saturated() {
-      return queue.saturated
+      return queue.saturated || batch.waiting >= maxQueue
     },
     get deaths() {
       return deaths

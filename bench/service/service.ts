@@ -35,6 +35,9 @@ export async function startService(env: Readonly<Record<string, string>> = {}): 
       if (msg === 'ready' && address) resolve(address)
     })
   })
+  // Its log flows on, unread: reading it would cost the bench more than writing it costs the service.
+  lines.close()
+  child.stdout!.resume()
   return {
     url,
     pid: child.pid!,

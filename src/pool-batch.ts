@@ -1,0 +1,144 @@
+/**
+ * Small calls share a task: what arrives within one turn of the event loop, or while every thread is busy,
+ * goes to a thread as one block, so that a hundred requests of a few rows do not cost a hundred messages. A lone
+ * call waits for nobody: it leaves at the end of the turn in which it came. A row's score does not depend on its company.
+ */
+import type { Block } from './kernels/block.ts'
+import type { BlockScores, CallOptions, ScoringModel } from './pool.ts'
+
+/** Calls of more rows gain nothing from company: scoring them takes far longer than a message. */
+const mostRowsOfCall = 512
+/** Rows of a shared block: a few milliseconds of one thread. */
+const mostRowsOfBatch = 4096
+
+/** Scores a block on the threads, without asking for admission. */
+export type ScoreBlock = (model: ScoringModel, block: Block, options: CallOptions) => Promise<BlockScores>
+
+export interface PoolBatch {
+  /** Whether a call is small enough to be scored in company. */
+  takes(block: Block): boolean
+  /** Scores a block together with others of the same model. An aborted call rejects with its signal's reason. */
+  score: ScoreBlock
+  /** Calls whose block has not left. */
+  readonly waiting: number
+  /** Hands everything that waits to the threads, before it returns. */
+  flush(): void
+}
+
+/** A call that waits for its block to leave. */
+interface Call {
+  readonly block: Block
+  readonly signal: AbortSignal | undefined
+  readonly resolve: (scores: BlockScores) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Calls for one model that will leave as one block. */
+interface Batch {
+  readonly model: ScoringModel
+  readonly calls: Call[]
+  rows: number
+}
+
+/** Puts small calls together; `threads` shared blocks are under way at once. */
+export function createPoolBatch(threads: number, scoreBlock: ScoreBlock): PoolBatch {
+  let open: Batch[] = []
+  let waiting = 0
+  let underWay = 0
+  let scheduled = false
+
+  function leaveSoon(): void {
+    if (scheduled || open.length === 0 || underWay >= threads) return
+    scheduled = true
+    setImmediate(() => {
+      scheduled = false
+      while (underWay < threads && open.length > 0) void send(open.shift()!)
+    })
+  }
+
+  async function send({ model, calls }: Batch): Promise<void> {
+    waiting -= calls.length
+    underWay++
+    try {
+      await scoreCalls(model, dropAborted(calls))
+    } finally {
+      underWay--
+      leaveSoon()
+    }
+  }
+
+  async function scoreCalls(model: ScoringModel, calls: readonly Call[]): Promise<void> {
+    if (calls.length < 2) {
+      for (const call of calls) await scoreAlone(model, call)
+      return
+    }
+    try {
+      const block = joinBlocks(calls, model.features)
+      handOut(calls, block.rows, await scoreBlock(model, block, {}))
+    } catch {
+      // Nobody fails for what came with somebody else.
+      for (const call of calls) await scoreAlone(model, call)
+    }
+  }
+
+  function scoreAlone(model: ScoringModel, { block, resolve, reject }: Call): Promise<void> {
+    return scoreBlock(model, block, {}).then(resolve, reject)
+  }
+
+  return {
+    takes: ({ rows }) => rows > 0 && rows <= mostRowsOfCall,
+    score: (model, block, { signal }) =>
+      new Promise((resolve, reject) => {
+        let batch = open.find((other) => other.model.key === model.key && other.rows + block.rows <= mostRowsOfBatch)
+        if (!batch) {
+          batch = { model, calls: [], rows: 0 }
+          open.push(batch)
+        }
+        batch.calls.push({ block, signal, resolve, reject })
+        batch.rows += block.rows
+        waiting++
+        leaveSoon()
+      }),
+    get waiting() {
+      return waiting
+    },
+    flush() {
+      const left = open
+      open = []
+      for (const batch of left) void send(batch)
+    },
+  }
+}
+
+function dropAborted(calls: readonly Call[]): Call[] {
+  return calls.filter(({ signal, reject }) => {
+    if (signal?.aborted) reject(signal.reason)
+    return !signal?.aborted
+  })
+}
+
+/** One block with the features of all calls, in order. */
+function joinBlocks(calls: readonly Call[], lanes: number): Block {
+  const rows = calls.reduce((sum, { block }) => sum + block.rows, 0)
+  const values = new Float64Array(new SharedArrayBuffer(8 * lanes * rows))
+  let start = 0
+  for (const { block } of calls) {
+    for (let lane = 0; lane < lanes; lane++) {
+      const from = lane * block.stride
+      values.set(block.values.subarray(from, from + block.rows), lane * rows + start)
+    }
+    start += block.rows
+  }
+  return { values, stride: rows, rows, lanes }
+}
+
+/** Each call gets its stretch of the scores, and its share of the time. */
+function handOut(calls: readonly Call[], rows: number, { scores, flags, seconds }: BlockScores): void {
+  let start = 0
+  for (const { block, resolve } of calls) {
+    const end = start + block.rows
+    const own = { scores: scores.subarray(start, end), flags: flags.subarray(start, end) }
+    resolve({ ...own, seconds: (seconds * block.rows) / rows })
+    start = end
+  }
+}
