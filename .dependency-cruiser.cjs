@@ -18,7 +18,9 @@ const useCases =
   '^src/(training|reporting|report-|jobs|scoring|score-stream|evaluation|telemetry|opening|models|json-rows)[a-z-]*\\.ts$'
 const routes = '^routes/'
 const workers = '^workers/'
-const wiring = '^src/(app|main|cli|serve)\\.ts$'
+const wiring = '^src/(app|main|cli|serve)\\.ts$|^src/cli/'
+const commandLine = '^src/cli/'
+const generate = '^src/generate/'
 
 module.exports = {
   forbidden: [
@@ -57,6 +59,24 @@ module.exports = {
     ),
     never('duckdb-lives-in-the-reading-process', '^(src|routes)/|^workers/(detect|messages)', 'node_modules/@duckdb'),
     never('piscina-lives-in-the-pool', '^(src/(?!pool\\.ts)|routes/|workers/reader)', 'node_modules/piscina'),
+    {
+      name: 'generated-telemetry-is-numbers',
+      severity: 'error',
+      from: { path: generate },
+      to: { pathNot: [generate, kernels] },
+    },
+    never(
+      'the-command-line-is-a-door',
+      commandLine,
+      'node_modules/(@duckdb|piscina|fastify)|^src/kernels/|^routes/|^workers/',
+      'it starts the service or the app; hands and use cases are reached through them',
+    ),
+    {
+      name: 'nobody-calls-the-command-line',
+      severity: 'error',
+      from: { pathNot: ['^src/cli\\.ts$', commandLine] },
+      to: { path: commandLine },
+    },
     never('nobody-imports-main', '', '^src/(main|cli)\\.ts$'),
     never('no-drawer-for-everything', '', '(^|/)(utils|common|helpers|lib)(/|\\.ts$)'),
   ].map((rule) =>

@@ -1,0 +1,255 @@
+/**
+ * Flags of the command line. Those for settings are derived from the zod schemas that the service checks
+ * its requests with, so that a new setting, or a new detector's, is a flag without anybody writing it down twice.
+ */
+import { z } from 'zod'
+import { DeepWatchError } from '../errors.ts'
+import { mergeSettings } from '../schemas/merge.ts'
+import { type Flag, kebabCase, readScalar } from './flag.ts'
+import { suggestion } from './suggestion.ts'
+
+/** What was given: flags by name, and what is no flag. */
+export interface Given {
+  readonly flags: ReadonlyMap<string, string | true>
+  readonly operands: readonly string[]
+}
+
+/** The part of a JSON schema that flags are made from. */
+interface Node {
+  readonly type?: string
+  readonly format?: string
+  readonly description?: string
+  readonly enum?: readonly unknown[]
+  readonly const?: unknown
+  readonly anyOf?: readonly Node[]
+  readonly oneOf?: readonly Node[]
+  readonly items?: Node
+  readonly properties?: Readonly<Record<string, Node>>
+}
+
+/** Settings that are given as files instead. */
+const notFlags = new Set(['rows', 'source'])
+
+/** A flag per setting of a schema, in its order; settings within settings get flags of their own. */
+export function flagsOfSettings(schema: z.ZodObject): Flag[] {
+  const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node
+  const flags = Object.entries(properties)
+    .filter(([key]) => !notFlags.has(key))
+    .flatMap(([key, node]) => [flagOf([key], node), ...innerFlags(key, node)])
+  // Detectors share settings such as the seed: the first one describes it, the schema of the chosen one judges it.
+  return [...new Map(flags.map((flag) => [flag.name, flag] as const).reverse()).values()].reverse()
+}
+
+function flagOf(path: readonly string[], node: Node): Flag {
+  const forms = formsOf(node)
+  return {
+    name: kebabCase(path.at(-1)!),
+    path,
+    hint: hintOf(path.at(-1)!, forms),
+    about: node.description ?? '',
+    choices: forms.flatMap((form) => choicesOf(form)),
+    read: (text) => readForm(path, forms, text),
+  }
+}
+
+/** Members of an object setting, of the object forms of a setting, and of every detector. */
+function innerFlags(key: string, node: Node): Flag[] {
+  return formsOf(node)
+    .filter((form) => form.properties !== undefined)
+    .flatMap((form) => {
+      const members = Object.entries(form.properties!)
+      const isChoice = members.some(([, member]) => member.const !== undefined)
+      const isOneOfForms = formsOf(node).length > 1
+      return members
+        .filter(([name, member]) => member.const === undefined && (isChoice || (name !== 'value' && isScalar(member))))
+        .map(([name, member]) => {
+          const flag = flagOf([key, name], member)
+          return isOneOfForms || isChoice ? flag : { ...flag, name: kebabCase(`${key}-${name}`) }
+        })
+        .map((flag) => (flag.about === '' ? { ...flag, about: node.description ?? '' } : flag))
+    })
+}
+
+const formsOf = (node: Node): readonly Node[] =>
+  (node.anyOf ?? node.oneOf ?? [node]).flatMap((form) => (form.anyOf || form.oneOf ? formsOf(form) : [form]))
+
+const isScalar = (node: Node) => formsOf(node).every(({ type }) => type !== 'object' && type !== 'array')
+
+function choicesOf(form: Node): readonly string[] {
+  if (form.type === 'boolean') return ['true', 'false']
+  if (form.enum) return form.enum.map(String)
+  if (form.const !== undefined) return [String(form.const)]
+  if (form.items) return choicesOf(form.items)
+  const type = form.properties?.['type']?.const
+  return type === undefined ? [] : [String(type)]
+}
+
+function hintOf(key: string, forms: readonly Node[]): string {
+  if (forms.length === 1 && forms[0]!.type === 'boolean') return ''
+  const hints = forms.flatMap((form) => {
+    const choices = choicesOf(form)
+    if (choices.length > 0) return [choices.join(form.items ? ',' : '|')]
+    if (form.type === 'integer' || form.type === 'number' || form.properties?.['value']) return ['N']
+    if (form.type === 'array') return ['a,b']
+    if (form.type === 'object') return forms.length === 1 ? ['JSON'] : []
+    if (form.type === 'null') return []
+    return [form.format === 'date-time' ? 'TIME' : kebabCase(key).split('-').at(-1)!.toUpperCase()]
+  })
+  return [...new Set(hints)].join('|')
+}
+
+function readForm(path: readonly string[], forms: readonly Node[], text: string): unknown {
+  const literal = forms.find((form) => form.const === text)
+  if (literal) return text
+  if (/^[[{]/.test(text)) return readJson(text)
+  const types = forms.map(({ type }) => type)
+  // A choice between objects is made by the name of their type.
+  const choice = forms.find((form) => form.properties?.['type']?.const !== undefined)
+  if (choice) {
+    const types = forms.flatMap((form) => choicesOf(form))
+    if (types.includes(text)) return { type: text }
+    const near = suggestion(text, types)
+    throw wrong(
+      `--${kebabCase(path.at(-1)!)}: must be ${types.join(' or ')}${near === null ? '.' : `; did you mean ${near}?`}`,
+    )
+  }
+  if (types.includes('null') && text === 'null') return null
+  if (types.includes('array')) return text === '' ? [] : text.split(',')
+  const scalar = readScalar(text)
+  if (typeof scalar === 'number' && forms.some((form) => form.properties?.['value'])) return { value: scalar }
+  if (types.includes('string') && !types.includes('number')) return text
+  return scalar
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/**
+ * Tells flags from operands. `--flag value`, `--flag=value`, `--no-flag` for a switch; `--` ends the flags, `-` is an operand.
+ * Errors, all `validation_failed` or `conflicting_parameter`: a flag that is not known, lacks its value, or comes twice.
+ */
+export function readArguments(args: readonly string[], flags: readonly Flag[]): Given {
+  const byName = new Map(flags.map((flag) => [flag.name, flag]))
+  const found = new Map<string, string | true>()
+  const operands: string[] = []
+  const put = (name: string, value: string | true) => {
+    const before = found.get(name)
+    if (before !== undefined && before !== value) {
+      throw new DeepWatchError('conflicting_parameter', `--${name} is given twice with different values.`)
+    }
+    found.set(name, value)
+  }
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at]!
+    if (arg === '--') {
+      operands.push(...args.slice(at + 1))
+      break
+    }
+    if (!arg.startsWith('-') || arg === '-') {
+      operands.push(arg)
+      continue
+    }
+    const equals = arg.indexOf('=')
+    const spelled = equals === -1 ? arg : arg.slice(0, equals)
+    const inline = equals === -1 ? undefined : arg.slice(equals + 1)
+    const { flag, negated } = findFlag(spelled, byName, flags)
+    if (flag.hint === '') {
+      if (negated && inline !== undefined) throw wrong(`--no-${flag.name} takes no value.`)
+      put(flag.name, inline ?? (negated ? 'false' : true))
+      continue
+    }
+    const value = inline ?? args[++at]
+    // What looks like the next flag was hardly meant as a value.
+    if (value === undefined || (inline === undefined && /^-[^\d.]/.test(value))) {
+      throw wrong(`--${flag.name} needs a value (${flag.hint}); one that begins with - is written --${flag.name}=…`)
+    }
+    put(flag.name, value)
+  }
+  return { flags: found, operands }
+}
+
+function findFlag(
+  spelled: string,
+  byName: ReadonlyMap<string, Flag>,
+  flags: readonly Flag[],
+): { flag: Flag; negated: boolean } {
+  const name = spelled === '-h' ? 'help' : spelled.startsWith('--') ? spelled.slice(2) : ''
+  const flag = byName.get(name)
+  if (flag) return { flag, negated: false }
+  const positive = name.startsWith('no-') ? byName.get(name.slice(3)) : undefined
+  if (positive?.hint === '') return { flag: positive, negated: true }
+  const near = suggestion(
+    spelled.replace(/^-+/, ''),
+    flags.map((each) => each.name),
+  )
+  const shown = JSON.stringify(spelled.slice(0, 60)).slice(1, -1)
+  throw wrong(`${shown} is not a flag here${near === null ? '' : `; did you mean --${near}?`}`)
+}
+
+const wrong = (detail: string) => new DeepWatchError('validation_failed', detail)
+
+/**
+ * The settings that these flags stand for, unchecked. Errors: `conflicting_parameter`, and `validation_failed` for a detector
+ * that is not there.
+ */
+export function settingsOf(given: Given, flags: readonly Flag[]): Record<string, unknown> {
+  const settings: Record<string, unknown> = {}
+  const owner = new Map<string, string>()
+  for (const flag of flags) {
+    const value = given.flags.get(flag.name)
+    if (value === undefined) continue
+    const [key, member] = flag.path as [string, string?]
+    const read = value === true ? true : flag.read(value)
+    const before = settings[key]
+    if (member === undefined) {
+      settings[key] = read
+      owner.set(key, flag.name)
+    } else if (before === undefined || isPlain(before)) {
+      const plain = (before ?? {}) as Record<string, unknown>
+      const other = owner.get(key)
+      if (Object.hasOwn(plain, member) || (other !== undefined && Object.hasOwn(plain, 'value')))
+        throw twice(other ?? flag.name, flag.name)
+      settings[key] = { ...plain, [member]: read }
+      owner.set(key, owner.get(key) ?? flag.name)
+    } else throw twice(owner.get(key)!, flag.name)
+  }
+  return settings
+}
+
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const twice = (one: string, other: string) =>
+  new DeepWatchError('conflicting_parameter', `--${one} and --${other} say the same in two ways.`)
+
+/**
+ * Checks settings as the service does. Errors: those of `mergeSettings`, naming flags instead of settings.
+ */
+export function checkSettings<S extends z.ZodObject>(
+  schema: S,
+  settings: Readonly<Record<string, unknown>>,
+  flags: readonly Flag[],
+): z.infer<S> {
+  try {
+    return mergeSettings(schema, {}, settings, () => null)
+  } catch (error) {
+    if (!(error instanceof DeepWatchError)) throw error
+    throw inFlags(error, flags)
+  }
+}
+
+/** The same error, its setting spelled as the flag it comes from. */
+export function inFlags(error: DeepWatchError, flags: readonly Flag[]): DeepWatchError {
+  const [, at, rest] = /^([\w.]+): (.*)$/s.exec(error.message) ?? []
+  if (at === undefined) return error
+  const path = at.split('.')
+  const flag =
+    flags.find((each) => each.path.join('.') === path.slice(0, each.path.length).join('.') && each.path.length > 1) ??
+    flags.find((each) => each.path[0] === path[0])
+  return flag ? new DeepWatchError(error.code, `--${flag.name}: ${rest}`, { facts: error.facts }) : error
+}

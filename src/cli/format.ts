@@ -1,0 +1,55 @@
+/** Which format a command writes, and where it may go. */
+import { extname } from 'node:path'
+import { DeepWatchError } from '../errors.ts'
+import type { Call } from './command.ts'
+
+/** Formats of rows on standard output or in a file. */
+export const scoreFormats = ['ndjson', 'csv', 'arrow', 'parquet', 'json'] as const
+export const generateFormats = ['csv', 'ndjson', 'arrow', 'parquet'] as const
+export const reportFormats = ['html', 'svg', 'png'] as const
+
+const endings: Readonly<Record<string, string>> = {
+  '.csv': 'csv',
+  '.ndjson': 'ndjson',
+  '.jsonl': 'ndjson',
+  '.json': 'json',
+  '.arrow': 'arrow',
+  '.arrows': 'arrow',
+  '.parquet': 'parquet',
+  '.html': 'html',
+  '.htm': 'html',
+  '.svg': 'svg',
+  '.png': 'png',
+}
+
+/**
+ * The format of `--format`, else of the ending of `--out`, else `otherwise` on standard output.
+ * Error: `validation_failed` for one that is not there, and for an ending that says nothing.
+ */
+export function chooseFormat<F extends string>(call: Call, formats: readonly F[], otherwise: F): F {
+  const named = call.text('format')
+  const out = call.text('out') ?? '-'
+  const is = (text: string | undefined): text is F => (formats as readonly (string | undefined)[]).includes(text)
+  if (named !== undefined) {
+    if (is(named)) return named
+    throw new DeepWatchError('validation_failed', `--format: must be ${formats.join(', ')}.`)
+  }
+  if (out === '-') return otherwise
+  const found = endings[extname(out).toLowerCase()]
+  if (is(found)) return found
+  throw new DeepWatchError(
+    'validation_failed',
+    `--format: is needed where --out does not end in ${formats.map((format) => `.${format}`).join(', ')}.`,
+  )
+}
+
+/** Refuses bytes on a terminal, and Parquet, which is written from its end, on standard output. */
+export function refuseBinary(call: Call, format: string): void {
+  if (format === 'parquet') throw new DeepWatchError('validation_failed', '--out: Parquet needs a file.')
+  if (call.isTerminal && (format === 'arrow' || format === 'png')) {
+    throw new DeepWatchError(
+      'validation_failed',
+      `--format: ${format} is no text for a terminal; name a file with --out, or pipe it.`,
+    )
+  }
+}

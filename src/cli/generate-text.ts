@@ -1,0 +1,49 @@
+/** Generated rows as text. The same numbers in every format: a double as JavaScript writes it reads back as itself. */
+import { metricNames } from '../generate/metrics.ts'
+import type { Batch, FleetTelemetry } from '../generate/telemetry.ts'
+
+export const csvHead = `timestamp,host,${metricNames.join(',')},label,incident\n`
+
+/** A writer of batches as lines of CSV; no incident is an empty cell. */
+export function csvRows({ hosts, kinds }: FleetTelemetry): (batch: Batch) => string {
+  const clock = createClock()
+  return ({ rows, times, hosts: numbers, values, incidents }) => {
+    let text = ''
+    for (let row = 0; row < rows; row++) {
+      text += `${clock(times[row]!)},${hosts[numbers[row]!]!}`
+      for (const column of values) text += `,${column[row]!}`
+      const incident = incidents[row]!
+      text += incident === 0 ? ',false,\n' : `,true,${kinds[incident - 1]!}\n`
+    }
+    return text
+  }
+}
+
+const keys = metricNames.map((name) => `,"${name}":`)
+
+/** A writer of batches as lines of JSON; no incident is null. */
+export function ndjsonRows({ hosts, kinds }: FleetTelemetry): (batch: Batch) => string {
+  const clock = createClock()
+  return ({ rows, times, hosts: numbers, values, incidents }) => {
+    let text = ''
+    for (let row = 0; row < rows; row++) {
+      text += `{"timestamp":"${clock(times[row]!)}","host":"${hosts[numbers[row]!]!}"`
+      for (let metric = 0; metric < keys.length; metric++) text += keys[metric]! + values[metric]![row]!
+      const incident = incidents[row]!
+      text +=
+        incident === 0 ? ',"label":false,"incident":null}\n' : `,"label":true,"incident":"${kinds[incident - 1]!}"}\n`
+    }
+    return text
+  }
+}
+
+/** Writes epoch seconds as RFC 3339; many rows have one time. */
+function createClock(): (seconds: number) => string {
+  let last = Number.NaN
+  let text = ''
+  return (seconds) => {
+    if (seconds !== last) text = `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`
+    last = seconds
+    return text
+  }
+}

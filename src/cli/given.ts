@@ -1,0 +1,92 @@
+/**
+ * Files as the command line names them. Whoever runs a command may read what they may read: the folders of the named
+ * files become the data roots of this one call. What is no plain file (a pipe, standard input) is taken as an upload.
+ */
+import { createReadStream } from 'node:fs'
+import { realpath, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Readable } from 'node:stream'
+import { DeepWatchError } from '../errors.ts'
+import type { Source, Sources } from '../sources.ts'
+import type { Call } from './command.ts'
+import { show } from './output.ts'
+
+/** What a command was given to read. */
+export interface Telemetry {
+  /** Folders that the files lie in. */
+  readonly roots: readonly string[]
+  /** The `source` of the settings; undefined when an upload is the source. */
+  readonly source: { readonly path: string | string[] } | undefined
+  /** Spools what comes as a stream, else null. The caller disposes of it. */
+  upload(sources: Sources, signal: AbortSignal): Promise<Source | null>
+}
+
+/** Refuses what a command does not take. */
+export function noOperands({ operands, command }: Call): void {
+  if (operands.length > 0) throw wrong(`${command.name} takes no ${show(operands[0]!)}.`)
+}
+
+/** Errors: `validation_failed` without a file or with a stream among several, `source_not_found`, `source_unreadable`. */
+export async function givenTelemetry({
+  operands,
+  stdin,
+  command,
+}: Pick<Call, 'operands' | 'stdin' | 'command'>): Promise<Telemetry> {
+  if (operands.length === 0) throw wrong(`${command.name} needs a file; - is standard input.`)
+  const found = await Promise.all(operands.map((name) => (name === '-' ? null : look(name))))
+  const isStream = found.some((file) => file === null || file.isStream)
+  if (isStream) {
+    if (found.length > 1) throw wrong('standard input or a pipe stands alone.')
+    return asUpload(() => (found[0] ? createReadStream(found[0].path) : stdin))
+  }
+  const paths = found.map((file) => file!.path)
+  return {
+    roots: [...new Set(found.map((file) => (file!.isFolder ? file!.path : dirname(file!.path))))],
+    source: { path: paths.length === 1 ? paths[0]! : paths },
+    upload: async () => null,
+  }
+}
+
+function asUpload(open: () => Readable): Telemetry {
+  return {
+    roots: [],
+    source: undefined,
+    async upload(sources, signal) {
+      const stream = open()
+      const stop = () => stream.destroy()
+      signal.addEventListener('abort', stop, { once: true })
+      try {
+        return await sources.fromUpload(stream, { mediaType: null, signal })
+      } catch (error) {
+        signal.throwIfAborted()
+        throw error
+      } finally {
+        signal.removeEventListener('abort', stop)
+        stream.destroy()
+      }
+    },
+  }
+}
+
+async function look(name: string): Promise<{ path: string; isFolder: boolean; isStream: boolean }> {
+  try {
+    const path = await realpath(name)
+    const found = await stat(path)
+    const isFolder = found.isDirectory()
+    // A file with several names is refused by path, where a client could have linked it there; here it is read as it comes.
+    return { path, isFolder, isStream: !isFolder && (!found.isFile() || found.nlink > 1) }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    // A pipe of a shell, such as <(zcat x), has no real path.
+    const isPipe = await stat(name).then(
+      (found) => found.isFIFO() || found.isCharacterDevice(),
+      () => false,
+    )
+    if (isPipe) return { path: name, isFolder: false, isStream: true }
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new DeepWatchError('source_not_found', `There is no file ${show(name)}.`)
+    throw new DeepWatchError('source_unreadable', `${show(name)} cannot be opened (${code}).`, { cause: error })
+  }
+}
+
+const wrong = (detail: string) => new DeepWatchError('validation_failed', detail)

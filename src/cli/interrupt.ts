@@ -1,0 +1,53 @@
+/** What ends a command from outside: a signal, or a reader of our output that has gone. */
+import { once } from 'node:events'
+import { DeepWatchError } from '../errors.ts'
+
+/** As shells count: 128 and the number of the signal. */
+const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+
+export interface Interrupt {
+  /** Aborted with why, once. */
+  readonly signal: AbortSignal
+  /** The exit code of what came from outside; null when nothing did. */
+  exitCode(): number | null
+  /** Writes to standard output and waits until it is taken. */
+  print(text: string | Uint8Array): Promise<void>
+  /** Listens no more. */
+  stop(): void
+}
+
+/**
+ * Listens. The first signal cancels the work, which cleans up after itself; the second one ends the process on the spot.
+ * A closed pipe cancels the work too, and is no failure: `head` has seen enough.
+ */
+export function listen(): Interrupt {
+  const controller = new AbortController()
+  let code: number | null = null
+  const listeners = Object.entries(signals).map(([name, number]) => {
+    const onSignal = () => {
+      if (controller.signal.aborted) process.exit(number)
+      code = number
+      controller.abort(new DeepWatchError('job_cancelled', `Stopped by ${name}; nothing is left behind.`))
+    }
+    process.on(name, onSignal)
+    return () => process.off(name, onSignal)
+  })
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    code ??= error.code === 'EPIPE' ? 0 : 1
+    controller.abort(error)
+  })
+  // Messages that nobody reads are no reason to stop.
+  process.stderr.on('error', () => {})
+  return {
+    signal: controller.signal,
+    exitCode: () => code,
+    async print(text) {
+      controller.signal.throwIfAborted()
+      if (process.stdout.write(text)) return
+      await once(process.stdout, 'drain', { signal: controller.signal }).catch(() => controller.signal.throwIfAborted())
+    },
+    stop() {
+      for (const stop of listeners) stop()
+    },
+  }
+}

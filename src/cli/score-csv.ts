@@ -1,0 +1,29 @@
+/** Scored rows as CSV (RFC 4180, LF). */
+import type { Return } from '../http/results.ts'
+import type { ScoredBlock, ScoringRun } from '../scoring.ts'
+import { csvCell } from './csv.ts'
+
+const pieceLength = 65_536
+
+/** Position, score and flag of each row, then why there is no score, then the columns asked for. */
+export async function* csvPieces(run: ScoringRun, which: Return, include: readonly string[]): AsyncGenerator<string> {
+  let piece = `row,anomaly_score,is_anomaly,reason${include.map((name) => `,${csvCell(name)}`).join('')}\n`
+  for await (const block of run.blocks()) {
+    for (let row = 0; row < block.rows; row++) {
+      if (which === 'anomalies' && !(block.scores[row]! > run.threshold)) continue
+      piece += line(block, row, run.threshold, include)
+      if (piece.length < pieceLength) continue
+      yield piece
+      piece = ''
+    }
+  }
+  yield piece
+}
+
+function line(block: ScoredBlock, row: number, threshold: number, include: readonly string[]): string {
+  const score = block.scores[row]!
+  const head = `${block.position(row)},${Number.isNaN(score) ? '' : score},${score > threshold},${block.reason(row) ?? ''}`
+  if (include.length === 0) return `${head}\n`
+  const values = JSON.parse(`{${block.text(row)}}`) as Record<string, unknown>
+  return `${head},${include.map((name) => csvCell(values[name])).join(',')}\n`
+}

@@ -1,0 +1,132 @@
+/** The house without its HTTP door: the same use cases on a state folder, for the length of one command. */
+import { randomBytes } from 'node:crypto'
+import { copyFile, mkdir, mkdtemp, open, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pino from 'pino'
+import { openSource, readArtefact } from '../artefact.ts'
+import { type Config, loadConfig } from '../config.ts'
+import { DeepWatchError } from '../errors.ts'
+import { createMetrics } from '../metrics.ts'
+import { artefactName } from '../registry-folder.ts'
+import { modelNamePattern } from '../schemas/model-name.ts'
+import { modelReferencePattern } from '../schemas/score.ts'
+import { type Service, startService } from '../service.ts'
+import { software } from '../software.ts'
+import type { Source } from '../sources.ts'
+import type { Call } from './command.ts'
+import type { Telemetry } from './given.ts'
+import { show } from './output.ts'
+
+const patient = String(3_600_000)
+
+/**
+ * Starts the service on a state folder, hands it to `use`, and ends it whatever happens.
+ * Errors: `home_locked`, `invalid_setting` and what `use` throws.
+ */
+export async function withService<Result>(
+  call: Pick<Call, 'env' | 'work'>,
+  options: { readonly home?: string | undefined; readonly roots?: readonly string[] },
+  use: (service: Service) => Promise<Result>,
+): Promise<Result> {
+  const config: Config = {
+    ...loadConfig(call.env, {
+      // Nothing listens here, and a pipe may be as slow as it likes.
+      HOST: '127.0.0.1',
+      DEEPWATCH_BODY_STALL_MS: patient,
+      DEEPWATCH_BODY_MIN_RATE: '0',
+      ...(options.home === undefined ? {} : { DEEPWATCH_HOME: options.home }),
+    }),
+    roots: options.roots ?? [],
+  }
+  const observed = { models: () => 0, poolQueue: () => 0, poolUtilization: () => 0 }
+  const metrics = createMetrics({ version: software.version, models: 1, observed })
+  call.work.signal.throwIfAborted()
+  const service = await startService(config, metrics, pino({ level: 'silent' }), software.version, () => {}).catch(
+    explainLock,
+  )
+  try {
+    return await use(service)
+  } finally {
+    await service.close()
+  }
+}
+
+/** The same, with what a command was given to read spooled where it has to be. */
+export function withTelemetry<Result>(
+  call: Pick<Call, 'env' | 'work'>,
+  home: string | undefined,
+  telemetry: Telemetry,
+  use: (service: Service, upload: Source | null) => Promise<Result>,
+): Promise<Result> {
+  return withService(call, { home, roots: telemetry.roots }, async (service) => {
+    const upload = await telemetry.upload(service.sources, call.work.signal)
+    try {
+      return await use(service, upload)
+    } finally {
+      await upload?.dispose()
+    }
+  })
+}
+
+function explainLock(error: unknown): never {
+  if (!(error instanceof DeepWatchError) || error.code !== 'home_locked') throw error
+  const advice = 'Ask it over HTTP, or take another folder with --home.'
+  throw new DeepWatchError('home_locked', `A service uses this state folder. ${advice}`, { cause: error })
+}
+
+/** An empty state folder that is gone afterwards. `inside` is an existing folder on the disk that results go to. */
+export async function withTemporaryHome<Result>(
+  inside: string,
+  use: (home: string) => Promise<Result>,
+): Promise<Result> {
+  const home = await mkdtemp(join(inside, '.deepwatch-'))
+  try {
+    return await use(home)
+  } finally {
+    await rm(home, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Finds the model that a command names: `NAME` or `NAME@V` in the state folder, anything else is the path of a model
+ * file, which gets a state folder of its own for the time. Errors: `validation_failed` without one, `model_not_found`,
+ * `model_corrupt`, `model_version_unsupported`.
+ */
+export async function withModel<Result>(
+  call: Call,
+  use: (home: string | undefined, reference: string) => Promise<Result>,
+): Promise<Result> {
+  const named = call.text('model')
+  if (named === undefined) {
+    throw new DeepWatchError('validation_failed', '--model is needed: NAME, NAME@3 or the path of a model file.')
+  }
+  if (modelReferencePattern.test(named)) return use(call.text('home'), named)
+  return withTemporaryHome(tmpdir(), async (home) => use(home, await placeModel(named, home)))
+}
+
+/** Puts a model file into a state folder, whole and checked, and gives its reference. */
+async function placeModel(path: string, home: string): Promise<string> {
+  const place = join(home, `${randomBytes(8).toString('hex')}.tmp`)
+  try {
+    await copyFile(await realpath(path), place)
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const detail = isMissing ? `There is no model file ${show(path)}.` : `The model file ${show(path)} cannot be read.`
+    throw new DeepWatchError('model_not_found', detail, { cause: error })
+  }
+  const file = await open(place)
+  try {
+    const { header } = await readArtefact(await openSource(file), { keepPayload: false })
+    // A checksum proves that nothing was damaged, not that nothing was made up.
+    if (!modelNamePattern.test(header.model))
+      throw new DeepWatchError('model_corrupt', 'The model file names no model.')
+    const folder = join(home, 'models', header.model)
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await copyFile(place, join(folder, artefactName(header.version)))
+    return `${header.model}@${header.version}`
+  } finally {
+    await file.close()
+    await rm(place, { force: true })
+  }
+}
