@@ -177,7 +177,9 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
         makeRoom(job, bytes)
       })
       resultBytes += bytes
-      return { state: 'succeeded', result: { status, type, headers: { ...headers }, bytes } }
+      const { rowsDone, rowsTotal } = job.record
+      const result = { status, type, headers: { ...headers }, bytes }
+      return { state: 'succeeded', rowsDone: rowsTotal ?? rowsDone, result }
     } finally {
       growing.delete(job)
       await answer.close()

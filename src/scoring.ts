@@ -131,9 +131,15 @@ async function runOf(
     anomaliesOnly,
   })
 
+  /** Counts into the metrics, once: when the answer is complete, which a table is only after it was written. */
+  let count = () => {}
   async function* blocks(): AsyncGenerator<ScoredBlock, ScoreSummary> {
     const { summary, counts } = yield* scoreStream(parts, prepared, work)
-    if (counted) parts.onScored(handle.name, handle.version, counts)
+    count = () => {
+      count = () => {}
+      if (counted) parts.onScored(handle.name, handle.version, counts)
+    }
+    if (!scratch) count()
     return summary
   }
 
@@ -154,11 +160,13 @@ async function runOf(
       const counts = await summary()
       work.progress?.begin('writing', counts.rows)
       const { bytes } = await opened.session!.writeScored(tableQuery(anomaliesOnly))
+      count()
       return { path: scratch!.outputPath, bytes, summary: counts }
     },
     async toArrow(anomaliesOnly) {
       await summary()
-      return opened.session!.arrowScored(tableQuery(anomaliesOnly))
+      const bytes = opened.session!.arrowScored(tableQuery(anomaliesOnly))
+      return atItsEnd(bytes, () => count())
     },
     async evaluate() {
       await summary()
@@ -185,6 +193,12 @@ async function runOf(
       return closed
     },
   }
+}
+
+/** The same pieces; `then` is called after the last one. */
+async function* atItsEnd<Piece>(pieces: AsyncIterable<Piece>, then: () => void): AsyncGenerator<Piece> {
+  yield* pieces
+  then()
 }
 
 /** Writes every score as it comes; the file is complete when this returns. */
