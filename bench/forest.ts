@@ -7,10 +7,15 @@ import { streams } from '../src/kernels/random.ts'
 import { createReservoir } from '../src/kernels/reservoir.ts'
 import type { Pool, ScoringModel } from '../src/pool.ts'
 
-/** Trains an isolation forest of 100 trees and 256 rows on blocks whose values are all finite. */
-export async function trainForest(pool: Pool, blocks: readonly Block[], seed: number): Promise<ScoringModel> {
+/** Trains an isolation forest, of 100 trees and 256 rows unless told otherwise, on blocks whose values are all finite. */
+export async function trainForest(
+  pool: Pool,
+  blocks: readonly Block[],
+  seed: number,
+  { trees = 100, sampleSize = 256 }: { readonly trees?: number; readonly sampleSize?: number } = {},
+): Promise<ScoringModel> {
   const detector = findDetector('isolation-forest')
-  const params = detector.params.parse({ type: detector.id, trees: 100, sampleSize: 256 })
+  const params = detector.params.parse({ type: detector.id, trees, sampleSize })
   const features = blocks[0]!.lanes
   const { count, size } = detector.reservoirs(params)
   const values = new Float64Array(new SharedArrayBuffer(8 * count * size * features))
@@ -28,7 +33,15 @@ export async function trainForest(pool: Pool, blocks: readonly Block[], seed: nu
   const { effective } = detector.resolve(params, { rows: profile.rows, features })
   const samples = { values, count, size, lanes: features, filled: reservoirs[0]!.filled }
   const varying = varyingLanes(profile)
-  const bytes = await pool.fit({ detector: detector.id, effective, seed, samples, varying, deviations: profile.std, features })
+  const bytes = await pool.fit({
+    detector: detector.id,
+    effective,
+    seed,
+    samples,
+    varying,
+    deviations: profile.std,
+    features,
+  })
   const payload = new SharedArrayBuffer(bytes.byteLength)
   new Uint8Array(payload).set(bytes)
   return { key: randomUUID(), detector: detector.id, payload, features, fill: null }

@@ -32,17 +32,28 @@ export interface Rival {
   close(): void
 }
 
-/** Starts a program of this folder, with every library held to one thread. */
+/** Starts a Python program, with every library held to one thread unless it is told otherwise. */
 export function startRival(script: URL): Rival {
+  return startProgram(preparePython(), [script.pathname])
+}
+
+/** Starts a program that answers each line of JSON with one. */
+export function startProgram(program: string, args: readonly string[]): Rival {
   const env = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' }
-  const child: ChildProcess = spawn(preparePython(), [script.pathname], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+  const child: ChildProcess = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
+  let last: Promise<unknown> = Promise.resolve()
   return {
-    async ask(question) {
-      child.stdin!.write(`${JSON.stringify(question)}\n`)
-      const { value, done } = await lines.next()
-      if (done) throw new Error('the Python side ended')
-      return JSON.parse(value) as Record<string, unknown>
+    ask(question) {
+      // One question after the other, so that answers find their askers.
+      const answer = last.then(async () => {
+        child.stdin!.write(`${JSON.stringify(question)}\n`)
+        const { value, done } = await lines.next()
+        if (done) throw new Error('a rival ended')
+        return JSON.parse(value) as Record<string, unknown>
+      })
+      last = answer.catch(() => {})
+      return answer
     },
     close: () => child.stdin!.end(),
   }
