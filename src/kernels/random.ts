@@ -80,10 +80,12 @@ export function isSeed(value: number): boolean {
 
 /**
  * The streams of one seed, so that no two purposes share random numbers: `sample(k)` draws the rows of
- * piece k, `fit(k)` fits piece k, `profile` draws the rows of the training profile.
+ * piece k, `fit(k)` fits piece k, `pick(k)` picks rows of a sample that pieces share, `profile` draws the rows of the
+ * training profile.
  */
 export const streams = {
   profile: 0,
   sample: (k: number): number => 4 * k + 1,
   fit: (k: number): number => 4 * k + 2,
+  pick: (k: number): number => 4 * k + 3,
 } as const

@@ -27,6 +27,19 @@ export function sampleOf(set: SampleSet, k: number): Sample {
   return { values: set.values.subarray(k * lanes * size, (k + 1) * lanes * size), size, lanes, filled }
 }
 
+/** Some rows of a sample, in the given order; a copy, over shared memory. */
+export function pickRows(
+  { values, size, lanes }: Sample,
+  rows: Uint32Array,
+): Sample & { values: Float64Array<SharedArrayBuffer> } {
+  const count = rows.length
+  const picked = new Float64Array(new SharedArrayBuffer(8 * count * lanes))
+  for (let f = 0; f < lanes; f++) {
+    for (let i = 0; i < count; i++) picked[f * count + i] = values[f * size + (rows[i] as number)] as number
+  }
+  return { values: picked, size: count, lanes, filled: count }
+}
+
 export interface Reservoir {
   /** Rows offered so far. */
   readonly seen: number

@@ -1,0 +1,315 @@
+import { z } from 'zod'
+import { DeepWatchError } from '../errors.ts'
+import type { Block } from '../kernels/block.ts'
+import { calibrate, memberScale, softMaximum } from '../kernels/calibration.ts'
+import {
+  decodeMixture,
+  encodeMixture,
+  type Mixture,
+  type MixtureMember,
+  mixtureBounds,
+  mixtureBytes,
+  type Rule,
+  rules,
+} from '../kernels/mixture.ts'
+import { oddsOf } from '../kernels/odds.ts'
+import { keepPrepared } from '../kernels/prepared.ts'
+import { rowMarks } from '../kernels/profile.ts'
+import { createRandom, streams } from '../kernels/random.ts'
+import { pickRows, type Sample, sampleOf } from '../kernels/reservoir.ts'
+import type {
+  Detector,
+  DetectorParams,
+  DetectorWarning,
+  EffectiveSettings,
+  FitInput,
+  JoinInput,
+  ModelShape,
+  ScoreInput,
+  Scorer,
+  TrainingShape,
+  TreeNode,
+} from './detector.ts'
+import { detector as extendedIsolationForest } from './extended-isolation-forest.ts'
+import { detector as isolationForest } from './isolation-forest.ts'
+import { detector as neighbours } from './k-nearest-neighbours.ts'
+import { detector as mahalanobis } from './mahalanobis.ts'
+import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from './settings.ts'
+
+const id = 'ensemble'
+
+/** What can be a member. Stored models name one by its place here: only add at the end. */
+const kinds: readonly Detector[] = [isolationForest, extendedIsolationForest, mahalanobis, neighbours].map(
+  (detector) => detector as unknown as Detector,
+)
+const kindIds = kinds.map((kind) => kind.id)
+
+const params = z
+  .strictObject({
+    type: z.literal(id),
+    members: z
+      .array(z.enum(kindIds))
+      .min(2)
+      .max(mixtureBounds.members)
+      .refine((ids) => new Set(ids).size === ids.length, 'must not name a detector twice')
+      .default(kindIds)
+      .describe('Detectors that are asked, each with its default settings'),
+    combine: z
+      .enum(rules)
+      .default('soft')
+      .describe(
+        'What becomes of their scores on one scale: a soft maximum, the mean (members have to agree), or the maximum (one is enough)',
+      ),
+    sampleSize: z
+      .int()
+      .min(2)
+      .max(65_536)
+      .default(16_384)
+      .describe(
+        'Rows the members learn from and are calibrated by, drawn without replacement; clamped to the usable rows',
+      ),
+    seed,
+  })
+  .meta({ title: 'Ensemble', examples: [{ type: id, members: kindIds, combine: 'soft', seed: 42 }] })
+
+type Params = z.output<typeof params>
+type Effective = EffectiveSettings & {
+  members: readonly string[]
+  combine: Rule
+  sampleSize: number
+  /** Rows of the sample that nothing is fitted to; 0 when there are too few, and those of the fit calibrate. */
+  heldBack: number
+}
+
+/** Below this a held-back share says too little, and is better learnt from. */
+const leastHeldBack = 32
+
+/** A member with its settings, and which of the model's pieces are its own. */
+interface Plan {
+  readonly detector: Detector
+  readonly effective: EffectiveSettings
+  readonly rows: number
+  readonly from: number
+  readonly to: number
+}
+
+const kindOf = (name: string): Detector => kinds[kindIds.indexOf(name)] as Detector
+const defaultsOf = (detector: Detector): DetectorParams => detector.params.parse({ type: detector.id })
+
+function planMembers({ members, sampleSize, heldBack }: Effective, features: number): Plan[] {
+  const rows = sampleSize - heldBack
+  let from = 0
+  return members.map((name) => {
+    const detector = kindOf(name)
+    const given = defaultsOf(detector)
+    const { effective } = detector.resolve(given, { rows, features })
+    const to = from + detector.pieces(effective)
+    const plan = { detector, effective, rows: Math.min(rows, detector.reservoirs(given).size), from, to }
+    from = to
+    return plan
+  })
+}
+
+function resolve(given: Params, { rows, features }: TrainingShape) {
+  requireTwoRows(rows, 'An ensemble')
+  const sampleSize = Math.min(given.sampleSize, rows)
+  const share = Math.min(mixtureBounds.heldBack, Math.floor(sampleSize / 4))
+  const heldBack = share < leastHeldBack ? 0 : share
+  const effective = { type: id, members: given.members, combine: given.combine, sampleSize, heldBack }
+  const warnings: DetectorWarning[] = []
+  if (heldBack === 0) {
+    const detail = `With ${sampleSize} rows none can be held back: the score is calibrated by the rows that were learnt from, and too high for new ones.`
+    warnings.push({ code: 'not_held_back', detail })
+  }
+  for (const name of given.members) {
+    const detector = kindOf(name)
+    const shape = { rows: sampleSize - heldBack, features }
+    for (const warning of detector.resolve(defaultsOf(detector), shape).warnings)
+      warnings.push({ ...warning, detail: `${name}: ${warning.detail}` })
+  }
+  return { effective, warnings }
+}
+
+/** The rows of a sample in a random order; the held-back ones are the first. */
+function shuffled(rows: number, seed: number): Uint32Array {
+  const random = createRandom(seed, streams.pick(0))
+  const order = Uint32Array.from({ length: rows }, (_, i) => i)
+  for (let i = rows - 1; i > 0; i--) swap(order, i, random.nextInt(i + 1))
+  return order
+}
+
+function swap(order: Uint32Array, i: number, j: number): void {
+  const kept = order[i] as number
+  order[i] = order[j] as number
+  order[j] = kept
+}
+
+function fitPiece(input: FitInput) {
+  const { sample, piece, seed } = input
+  const effective = input.effective as Effective
+  const plan = planMembers(effective, sample.lanes).find(({ to }) => piece < to) as Plan
+  const learnt = shuffled(sample.filled, seed).subarray(effective.heldBack)
+  // The first rows of another shuffle are the piece's own.
+  const random = createRandom(seed, streams.pick(piece + 1))
+  for (let i = 0; i < plan.rows; i++) swap(learnt, i, i + random.nextInt(learnt.length - i))
+  const own = pickRows(sample, learnt.subarray(0, plan.rows))
+  return plan.detector.fitPiece({ ...input, sample: own, effective: plan.effective })
+}
+
+function join({ pieces, effective: settings, seed, features, samples }: JoinInput) {
+  const effective = settings as Effective
+  const sample = sampleOf(samples, 0)
+  const block = calibrationRows(sample, effective, seed)
+  const parts = planMembers(effective, features).map(({ detector, effective: own, from, to }) => {
+    const payload = detector.join({ pieces: pieces.slice(from, to), effective: own, seed, features, samples })
+    const said = scoreOf(detector.createScorer(), { key: 'calibration', payload, block }).map(oddsOf)
+    return { kind: kinds.indexOf(detector), payload, said, ...memberScale(said.slice().sort()) }
+  })
+  const statistic = createStatistic(parts, effective.combine)
+  const heldBack = Float64Array.from({ length: block.rows }, (_, r) =>
+    statistic((m) => parts[m]?.said[r] as number),
+  ).sort()
+  return encodeMixture({ features, rule: effective.combine, members: parts, heldBack })
+}
+
+/** The held-back rows as a block; a sample of the others when there are none. */
+function calibrationRows({ ...sample }: Sample, { heldBack }: Effective, seed: number): Block {
+  const order = shuffled(sample.filled, seed)
+  const rows = pickRows(sample, order.subarray(0, heldBack > 0 ? heldBack : mixtureBounds.heldBack))
+  return { values: rows.values, stride: rows.size, rows: rows.size, lanes: rows.lanes }
+}
+
+function scoreOf(
+  scorer: Scorer,
+  { key, payload, block }: { key: string; payload: Uint8Array; block: Block },
+): Float64Array {
+  const scores = new Float64Array(block.rows)
+  const flags = new Uint8Array(block.rows)
+  scorer.score({ key, payload, block, from: 0, to: block.rows, fill: null, scores, flags })
+  return scores
+}
+
+/** Makes one number of what the members say: their odds on one scale, combined by the rule. */
+function createStatistic(members: readonly Pick<MixtureMember, 'middle' | 'unit'>[], rule: Rule) {
+  const levels = new Float64Array(members.length)
+  return (oddsOfMember: (member: number) => number): number => {
+    let sum = 0
+    let most = Number.NEGATIVE_INFINITY
+    for (let m = 0; m < levels.length; m++) {
+      const { middle, unit } = members[m] as MixtureMember
+      const level = Math.min((oddsOfMember(m) - middle) / unit, Number.MAX_VALUE / levels.length)
+      levels[m] = level
+      sum += level
+      if (level > most) most = level
+    }
+    return rule === 'soft' ? softMaximum(levels) : rule === 'mean' ? sum / levels.length : most
+  }
+}
+
+function decode(payload: Uint8Array): Mixture {
+  const mixture = decodeMixture(payload)
+  for (const { kind } of mixture.members) if (kinds[kind] === undefined) throw new RangeError('a member is not known')
+  return mixture
+}
+
+const read = (payload: Uint8Array): Mixture => readPayload(decode, payload)
+
+/** Checks the members too. @throws DeepWatchError `model_corrupt` */
+function readWhole(payload: Uint8Array): Mixture {
+  const mixture = read(payload)
+  for (const { kind, payload: own } of mixture.members) (kinds[kind] as Detector).check(own, mixture.features)
+  return mixture
+}
+
+const mostKeptBytes = 32 * 1024 * 1024
+
+function createScorer(): Scorer {
+  const scorers = kinds.map((kind) => kind.createScorer())
+  const kept = keepPrepared<ReturnType<typeof prepare>>(mostKeptBytes, ({ bytes }) => bytes)
+  let odds: Float64Array[] = []
+
+  function prepare(payload: Uint8Array) {
+    const { members, rule, heldBack } = readWhole(payload)
+    const calibration = calibrate(heldBack)
+    return { members, calibration, statistic: createStatistic(members, rule), bytes: payload.byteLength }
+  }
+
+  function score(input: ScoreInput): void {
+    const { key, payload, from, to, scores, flags } = input
+    const { members, calibration, statistic } = kept.get(key, () => prepare(payload))
+    const rows = to - from
+    if (odds.length < members.length || (odds[0] as Float64Array).length < rows)
+      odds = members.map(() => new Float64Array(Math.max(rows, 1)))
+    members.forEach((member, m) => {
+      const scorer = scorers[member.kind] as Scorer
+      scorer.score({ ...input, key: `${key}/${m}`, payload: member.payload })
+      const own = odds[m] as Float64Array
+      for (let r = 0; r < rows; r++) own[r] = oddsOf(scores[from + r] as number)
+    })
+    let row = 0
+    const said = (m: number) => (odds[m] as Float64Array)[row] as number
+    for (; row < rows; row++) {
+      const isScored = (flags[from + row] as number) <= rowMarks.filled
+      scores[from + row] = isScored ? calibration.shareBelow(statistic(said)) : Number.NaN
+    }
+  }
+
+  return { score }
+}
+
+function forests({ members }: Mixture): { detector: Detector; payload: Uint8Array; trees: number }[] {
+  return members.flatMap(({ kind, payload }) => {
+    const detector = kinds[kind] as Detector
+    const { trees = 0 } = detector.describe(payload)
+    return trees > 0 ? [{ detector, payload, trees }] : []
+  })
+}
+
+function describe(payload: Uint8Array): ModelShape {
+  const trees = forests(readWhole(payload)).reduce((sum, forest) => sum + forest.trees, 0)
+  return { bytes: payload.byteLength, trees }
+}
+
+/** The trees of the first forest among the members come first. */
+function tree(payload: Uint8Array, index: number): readonly TreeNode[] {
+  const found = forests(readWhole(payload))
+  requireTree(
+    index,
+    found.reduce((sum, forest) => sum + forest.trees, 0),
+  )
+  let place = index
+  for (const { detector, payload: own, trees } of found) {
+    if (place < trees) return detector.tree(own, place)
+    place -= trees
+  }
+  throw new DeepWatchError('tree_not_found', 'The model has no such tree.')
+}
+
+/**
+ * Several detectors as one. Each learns from three quarters of a sample of the training rows; what it says of the last
+ * quarter puts it on a scale of its own (0 the median row, 1 the 95th percentile). The scores on that scale are
+ * combined, and the combination is turned into a share: a score of 0.99 means that 99 of 100 training rows that were
+ * held back are at most this strange. Beyond the strangest 128th of them it is an order more than a share: see
+ * `calibrate`.
+ */
+export const detector: Detector<Params> = {
+  id,
+  title: 'Ensemble',
+  paper: 'Aggarwal, C. C. and Sathe, S. (2017), Outlier Ensembles, Springer; and the papers of its members',
+  params,
+  autoThreshold: 0.99,
+  reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
+  mostBytes: ({ members, sampleSize }, features) =>
+    members.reduce((sum, name) => sum + kindOf(name).mostBytes(defaultsOf(kindOf(name)), features), 0) +
+    2 * mixtureBytes(members.length) +
+    // The rows of a piece, and those that calibrate.
+    2 * 8 * features * sampleSize,
+  resolve,
+  pieces: (effective) => Math.max(...planMembers(effective as Effective, 1).map(({ to }) => to)),
+  fitPiece,
+  join,
+  check: (payload, features) => requireFeatures(readWhole(payload).features, features),
+  describe,
+  tree,
+  createScorer,
+}

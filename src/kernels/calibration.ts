@@ -1,0 +1,70 @@
+import { quantileOf } from './scaling.ts'
+
+/** A line that puts the scores of different detectors on one scale: 0 at the median of held-back rows, 1 at their 95th percentile. */
+export interface MemberScale {
+  readonly middle: number
+  readonly unit: number
+}
+
+/** @param sorted what the member says of the held-back rows, ascending, finite */
+export function memberScale(sorted: Float64Array): MemberScale {
+  const middle = quantileOf(sorted, 0.5)
+  const unit = quantileOf(sorted, 0.95) - middle
+  // A member that says nearly the same of all rows is given the width of all it said.
+  const wide = (sorted[sorted.length - 1] as number) - middle
+  return { middle, unit: unit > 0 ? unit : wide > 0 ? wide : 1 }
+}
+
+/**
+ * A soft maximum: ln of the mean of exp(values). Between mean and maximum, and rising in every value, so that a row
+ * on which members agree comes before one that a single member names as loudly; far out it is the maximum less a
+ * constant. Wilson (2019), "The harmonic mean p-value", PNAS 116, combines tail probabilities this way.
+ */
+export function softMaximum(values: Float64Array): number {
+  let most = Number.NEGATIVE_INFINITY
+  for (const value of values) if (value > most) most = value
+  let sum = 0
+  for (const value of values) sum += Math.exp(value - most)
+  return most + Math.log(sum / values.length)
+}
+
+/** Turns a statistic into the share of rows that are at most this strange. */
+export interface Calibration {
+  /** In (0, 1), rising with the statistic without end. */
+  shareBelow(statistic: number): number
+}
+
+/**
+ * Calibration by held-back rows. Up to the last 128th of them it is their share that is at most this strange,
+ * interpolated (rank / (n + 1)); beyond, what is left falls off as 1 / (1 + excess / scale), with the median
+ * excess of the held-back rows there as scale: a generalised Pareto tail (Pickands 1975) whose shape is held at 1, the
+ * heaviest that is usual, so that few rows cannot promise too much, and rows far out still rank.
+ *
+ * @param sorted the statistic of the held-back rows, ascending, finite, at least one
+ */
+export function calibrate(sorted: Float64Array): Calibration {
+  const n = sorted.length
+  const tail = Math.min(n - 1, Math.max(4, Math.ceil(n / 128)))
+  const edge = sorted[n - 1 - tail] as number
+  const least = 1e-6 * Math.max(1, Math.abs(edge))
+  const scale = Math.max((sorted[n - 1 - (tail >> 1)] as number) - edge, least)
+  const beyondEdge = (tail + 1) / (n + 1)
+  const first = sorted[0] as number
+  return {
+    shareBelow(statistic) {
+      if (statistic >= edge) return 1 - beyondEdge / (1 + (statistic - edge) / scale)
+      if (statistic < first) return 1 / (n + 1) / (1 + (first - statistic) / scale)
+      // The last row that is not above: ties count in full.
+      let from = 0
+      let to = n
+      while (from < to) {
+        const middle = (from + to) >>> 1
+        if ((sorted[middle] as number) <= statistic) from = middle + 1
+        else to = middle
+      }
+      const low = sorted[from - 1] as number
+      const high = sorted[from] as number
+      return (from + (statistic - low) / (high - low)) / (n + 1)
+    },
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Several models as one, as bytes: which members there are, the held-back rows that put them on one scale, and the
+ * payloads of the members. Little-endian: eight 32-bit words (magic, format version, features, members, rule,
+ * held-back rows, 0, 0); per member two words (its kind, bytes of its payload); then float64: per member the middle and
+ * unit of its scale, and the statistic of the held-back rows, ascending; then the payloads, each padded to 8 bytes.
+ */
+import type { MemberScale } from './calibration.ts'
+
+/** How the scaled scores of the members become one statistic. */
+export const rules = ['soft', 'mean', 'max'] as const
+export type Rule = (typeof rules)[number]
+
+export interface MixtureMember extends MemberScale {
+  /** A number that stands for the detector. */
+  readonly kind: number
+  /** A view. */
+  readonly payload: Uint8Array
+}
+
+export interface Mixture {
+  readonly features: number
+  readonly rule: Rule
+  readonly members: readonly MixtureMember[]
+  /** The statistic of the held-back rows, ascending. */
+  readonly heldBack: Float64Array
+}
+
+/** Most members and most held-back rows of a mixture. */
+export const mixtureBounds = { members: 8, heldBack: 4096 } as const
+
+// 'DWMX' read as a little-endian word
+const magic = 0x584d_5744
+const formatVersion = 1
+const headerBytes = 32
+
+const padded = (bytes: number) => Math.ceil(bytes / 8) * 8
+
+/** Bytes beside the payloads of the members, at most. */
+export const mixtureBytes = (members: number) => headerBytes + members * (8 + 16 + 8) + 8 * mixtureBounds.heldBack
+
+/** The bytes of a mixture. */
+export function encodeMixture({ features, rule, members, heldBack }: Mixture): Uint8Array<ArrayBuffer> {
+  const payloads = members.reduce((sum, { payload }) => sum + padded(payload.byteLength), 0)
+  const numbers = headerBytes + 8 * members.length
+  const start = numbers + 16 * members.length + 8 * heldBack.length
+  const bytes = new Uint8Array(start + payloads)
+  const words = [magic, formatVersion, features, members.length, rules.indexOf(rule), heldBack.length, 0, 0]
+  const directory = members.flatMap(({ kind, payload }) => [kind, payload.byteLength])
+  new Uint32Array(bytes.buffer, 0, words.length + directory.length).set([...words, ...directory])
+  const values = new Float64Array(bytes.buffer, numbers, 2 * members.length + heldBack.length)
+  values.set([...members.flatMap(({ middle, unit }) => [middle, unit]), ...heldBack])
+  let at = start
+  for (const { payload } of members) {
+    bytes.set(payload, at)
+    at += padded(payload.byteLength)
+  }
+  return bytes
+}
+
+/**
+ * Reads a mixture and checks every number but those of the members' payloads, which are the members' own.
+ *
+ * @param bytes may lie over shared memory; where its offset allows, everything is a view of it, else of a copy
+ * @throws RangeError when anything is out of place
+ */
+export function decodeMixture(bytes: Uint8Array): Mixture {
+  if (bytes.byteLength < headerBytes) throw new RangeError('the model is shorter than its head')
+  const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
+  const { buffer, byteOffset } = aligned
+  const [word, version, features = 0, count = 0, rule = 0, rows = 0, ...rest] = new Uint32Array(buffer, byteOffset, 8)
+  if (word !== magic || version !== formatVersion || rest.some((value) => value !== 0))
+    throw new RangeError('this is not a mixture of format 1')
+  if (count < 1 || count > mixtureBounds.members || rows < 1 || rows > mixtureBounds.heldBack)
+    throw new RangeError('the number of members or rows is out of range')
+  const name = rules[rule]
+  if (name === undefined || features < 1) throw new RangeError('the rule or the number of features is not valid')
+  const numbers = headerBytes + 8 * count
+  const start = numbers + 16 * count + 8 * rows
+  if (aligned.byteLength < start) throw new RangeError('the model is too short')
+  const directory = new Uint32Array(buffer, byteOffset + headerBytes, 2 * count)
+  const values = new Float64Array(buffer, byteOffset + numbers, 2 * count + rows)
+  for (const value of values) if (!Number.isFinite(value)) throw new RangeError('a number is not finite')
+  const members = []
+  let at = start
+  for (let m = 0; m < count; m++) {
+    const [kind, length] = [directory[2 * m] as number, directory[2 * m + 1] as number]
+    const [middle, unit] = [values[2 * m] as number, values[2 * m + 1] as number]
+    if (!(unit > 0) || at + padded(length) > aligned.byteLength) throw new RangeError('a member is not valid')
+    members.push({ kind, middle, unit, payload: aligned.subarray(at, at + length) })
+    at += padded(length)
+  }
+  if (at !== aligned.byteLength) throw new RangeError('the model is too long')
+  const heldBack = values.subarray(2 * count)
+  for (let i = 1; i < rows; i++)
+    if ((heldBack[i] as number) < (heldBack[i - 1] as number)) throw new RangeError('the rows are not in order')
+  return { features, rule: name, members, heldBack }
+}
