@@ -39,8 +39,9 @@ export function createListeners(most: number): Listeners {
       }
       reply.raw.once('close', leave)
       request.gone.addEventListener('abort', leave, { once: true })
-      const number = Number(given ?? Number.NaN)
-      const from = number <= job.newest.number - (job.isOver ? 1 : 0) && number >= 0 ? number : null
+      // A number from before a restart may be any: who comes back to a job that is over hears at least its end.
+      const number = /^\d{1,9}$/.test(String(given)) ? Number(given) : Number.POSITIVE_INFINITY
+      const from = number <= job.newest.number - (job.isOver ? 1 : 0) ? number : null
       const events = eventsOf(job, follow(job, { from, paceMs, beatMs, signal: request.gone }))
       return reply
         .code(200)
