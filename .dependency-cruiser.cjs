@@ -13,9 +13,10 @@ const detectors = '^src/detectors/'
 const formats = '^src/formats/'
 const words = '^src/(errors|config|metrics|json|time-zone|timestamps|log|software|work|answer)\\.ts$|^src/schemas/'
 const hands =
-  '^src/(sources|spool|paths|reader|pool|registry|artefact|home-lock|payload-cache)[a-z-]*\\.ts$|^src/reader/'
+  '^src/(sources|spool|paths|reader|pool|registry|artefact|home-lock|payload-cache|drawing|kept-reports)[a-z-]*\\.ts$|^src/reader/'
 const useCases =
   '^src/(training|reporting|report-|jobs|scoring|score-stream|evaluation|telemetry|opening|models|json-rows)[a-z-]*\\.ts$'
+const report = '^src/report/'
 const routes = '^routes/'
 const workers = '^workers/'
 const wiring = '^src/(app|main|cli|serve)\\.ts$|^src/cli/'
@@ -35,6 +36,21 @@ module.exports = {
     never('detectors-stay-pure', detectors, 'node_modules/(fastify|@duckdb|piscina|pino|prom-client)'),
     never('formats-stay-pure', formats, 'node_modules/(fastify|@duckdb)|^routes/|^workers/'),
     never('words-know-nobody', words, [useCases, hands, routes, workers, wiring].join('|')),
+    never(
+      'reports-are-drawn-from-facts',
+      report,
+      [
+        hands,
+        useCases,
+        detectors,
+        routes,
+        workers,
+        wiring,
+        'node_modules/(fastify|@duckdb|piscina|pino|prom-client)',
+      ].join('|'),
+      'plain data in, bytes out',
+    ),
+    never('vega-lives-in-the-report', '^(src/(?!report/)|routes/|workers/)', 'node_modules/(vega|vega-lite|@resvg)/'),
     never('hands-do-not-call-up', hands, [useCases, routes, wiring].join('|')),
     never(
       'use-cases-know-no-transport',
@@ -49,7 +65,7 @@ module.exports = {
     ),
     never(
       'threads-know-no-service',
-      '^workers/(detect|messages)\\.ts$',
+      '^workers/(detect|messages|draw)\\.ts$',
       'node_modules/(fastify|@duckdb|pino|prom-client)|^src/(config|metrics)\\.ts$|^routes/',
     ),
     never(

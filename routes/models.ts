@@ -4,8 +4,10 @@ import { z } from 'zod'
 import type { ErrorCode } from '../src/errors.ts'
 import { noQuery, readQuery } from '../src/http/context.ts'
 import { takeSettings } from '../src/http/intake.ts'
+import { chooseFormat, reportAnswers, sendReport } from '../src/http/reports.ts'
 import { exampleModel, exampleTree, exampleVersion } from '../src/schemas/examples.ts'
 import { modelList, modelSummary, tree, versionDocument } from '../src/schemas/model.ts'
+import { reportFormat } from '../src/schemas/report.ts'
 
 const page = z.strictObject({
   after: z.string().max(63).optional().describe('Name after which the page begins.'),
@@ -18,6 +20,8 @@ const page = z.strictObject({
 })
 const serving = z.strictObject({ version: z.int().min(1).describe('The version that scores when none is named.') })
 const shownVersion = versionDocument.extend({ serving: z.boolean() }).meta({ id: 'ShownModelVersion' })
+
+const reportQuery = z.strictObject({ format: reportFormat })
 
 const notThere: readonly ErrorCode[] = ['invalid_id', 'uri_too_long', 'model_not_found']
 const noVersion: readonly ErrorCode[] = [...notThere, 'version_not_found', 'model_corrupt', 'model_version_unsupported']
@@ -127,6 +131,33 @@ export default async function models(app: FastifyInstance): Promise<void> {
     async (request) => {
       readQuery(noQuery, request)
       return use().tree(request.params.name, request.params.version, request.params.index)
+    },
+  )
+
+  app.get<Versioned>(
+    '/models/:name/versions/:version/report',
+    {
+      config: {
+        scope: 'read',
+        takesWork: true,
+        formIsASetting: true,
+        operation: {
+          id: 'reportVersion',
+          summary: 'The report of a version',
+          description:
+            'What its training saw. Of a version that keeps no counts of its training the report shows what the version document knows, and says what is missing.',
+          tag: 'models',
+          query: reportQuery,
+          answers: { 200: reportAnswers },
+          errors: [...noVersion, 'overloaded', 'shutting_down'],
+        },
+      },
+    },
+    async (request, reply) => {
+      const format = chooseFormat(request, readQuery(reportQuery, request).format)
+      const { name, version } = request.params
+      const work = { signal: request.gone, log: request.log }
+      return sendReport(reply, await app.deepwatch.service().reporting.ofVersion(name, version, work), format)
     },
   )
 

@@ -9,6 +9,7 @@ import evaluate from '../routes/evaluate.ts'
 import jobs from '../routes/jobs.ts'
 import models from '../routes/models.ts'
 import operations from '../routes/operations.ts'
+import report from '../routes/report.ts'
 import score from '../routes/score.ts'
 import train from '../routes/train.ts'
 import type { Config } from './config.ts'
@@ -122,7 +123,7 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
   negotiateForms(http)
   http.setErrorHandler(sendProblem)
   const operationsOf = collectOperations(http, software.version)
-  for (const route of [train, score, evaluate, jobs, models, operations]) await http.register(route)
+  for (const route of [train, score, evaluate, report, jobs, models, operations]) await http.register(route)
   // The documents ask for what `openapi.yaml` asks for; their plugin names no scope.
   http.addHook('onRoute', (route) => {
     if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'read' }

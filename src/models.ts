@@ -11,8 +11,9 @@ export type ShownVersion = VersionDocument & { readonly serving: boolean }
 
 export interface ModelsParts {
   readonly registry: Registry<VersionDocument>
-  readonly onVersionRemoved: (model: string, version: number) => void
-  readonly onModelRemoved: (model: string) => void
+  /** Called when a version is gone for good; waited for, must not throw. */
+  readonly onVersionRemoved: (model: string, version: number) => Promise<void>
+  readonly onModelRemoved: (model: string) => Promise<void>
 }
 
 /** Names and numbers come as the address gives them; a malformed one is `invalid_id`, an endless one `uri_too_long`. */
@@ -58,13 +59,13 @@ export function createModels({ registry, onVersionRemoved, onModelRemoved }: Mod
     serve: (name, version) => registry.setServing(modelId(name), version),
     async removeModel(name) {
       await registry.removeModel(modelId(name))
-      onModelRemoved(name)
+      await onModelRemoved(name)
     },
     async removeVersion(name, version) {
       const number = wholeId(version, 'version', 1)
       await registry.removeVersion(modelId(name), number)
-      onVersionRemoved(name, number)
-      if (!exists(registry, name)) onModelRemoved(name)
+      await onVersionRemoved(name, number)
+      if (!exists(registry, name)) await onModelRemoved(name)
     },
     quarantined: () => registry.quarantined(),
   }

@@ -2,8 +2,8 @@
 
 import type { ZoneTransitions } from './kernels/time-context.ts'
 import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from './reader-types.ts'
+import { featureBins, rangeOf } from './report/feature-range.ts'
 import { judgeLabels, scoreBars } from './report-curve.ts'
-import { featureBins, rangeOf } from './report-range.ts'
 import type { Feature, Roles } from './schemas/model.ts'
 import type { ReportAggregate } from './schemas/report.ts'
 import { zoneTransitions } from './time-zone.ts'
@@ -157,7 +157,7 @@ function rowStretches(rows: number) {
 }
 
 /** The offsets in force from one time to another. */
-function transitionsWithin({ utc, offset }: ZoneTransitions, from: number, to: number): ZoneTransitions {
+export function transitionsWithin({ utc, offset }: ZoneTransitions, from: number, to: number): ZoneTransitions {
   let first = 0
   while (first + 1 < utc.length && utc[first + 1]! * 1e6 <= from) first++
   let end = first + 1

@@ -104,7 +104,7 @@ export function requireColumns(description: Description, names: readonly string[
 }
 
 /** Columns that NDJSON has to be searched for although they may be absent: roles, and what is echoed. */
-function expectedColumns(
+export function expectedColumns(
   { roles }: VersionDocument,
   target: ScoreTarget & { readonly include?: readonly string[] | undefined },
 ): string[] {
@@ -113,7 +113,7 @@ function expectedColumns(
 }
 
 /** What text formats must read the model's columns as, instead of guessing. */
-function columnTypes({ features, roles }: VersionDocument, target: ScoreTarget): ColumnType[] {
+export function columnTypes({ features, roles }: VersionDocument, target: ScoreTarget): ColumnType[] {
   const types: ColumnType[] = []
   for (const feature of features) {
     if (feature.kind !== 'timeContext') types.push({ name: feature.name, kind: feature.kind })

@@ -3,10 +3,12 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
+import { createDrawing } from './drawing.ts'
 import { createEvaluation, type EvaluationUseCase } from './evaluation.ts'
 import { type HomeLock, lockHome } from './home-lock.ts'
 import { type Jobs, openJobs } from './jobs.ts'
 import { openJobsFolder } from './jobs-folder.ts'
+import { openKeptReports } from './kept-reports.ts'
 import type { Metrics } from './metrics.ts'
 import { createModels, type Models } from './models.ts'
 import { createOpener } from './opening.ts'
@@ -14,6 +16,8 @@ import { createPool, type Pool } from './pool.ts'
 import { createReaders } from './reader.ts'
 import type { Readers } from './reader-types.ts'
 import { openRegistry, type Registry } from './registry.ts'
+import { recordTraining } from './report-training.ts'
+import { createReporting, type Reporting } from './reporting.ts'
 import { type VersionDocument, versionDocument } from './schemas/model.ts'
 import { createScoring, type Scoring } from './scoring.ts'
 import { createScratch } from './scratch.ts'
@@ -25,6 +29,7 @@ export interface Service {
   readonly training: Training
   readonly scoring: Scoring
   readonly evaluation: EvaluationUseCase
+  readonly reporting: Reporting
   readonly models: Models
   readonly jobs: Jobs
   readonly sources: Sources
@@ -89,6 +94,9 @@ export async function startService(
     started.push(() => readers.close())
 
     const open = createOpener(sources, readers)
+    const scratch = async () => createScratch(spool)
+    const kept = openKeptReports(config.home)
+    await kept.sweep((model, version) => hasVersion(registry, model, version))
     const ahead = config.poolThreads + 1
     const training = createTraining({
       open,
@@ -97,6 +105,7 @@ export async function startService(
       mostBytes: config.DEEPWATCH_TRAIN_BYTES,
       ahead,
       software,
+      record: () => recordTraining({ open, scratch, kept, log }),
       onTrained(document, seconds) {
         appeared(document)
         metrics.trained(seconds)
@@ -107,21 +116,38 @@ export async function startService(
       pool,
       registry,
       ahead,
-      scratch: async () => createScratch(spool),
+      scratch,
       onScored: (model, version, counts) => metrics.scored(model, version, counts),
     })
     const evaluation = createEvaluation({ open, pool, registry, ahead })
     const models = createModels({
       registry,
-      onModelRemoved: (model) => metrics.modelDisappeared(model),
-      onVersionRemoved: (model, version) => metrics.versionDisappeared(model, version),
+      async onModelRemoved(model) {
+        metrics.modelDisappeared(model)
+        await kept.removeModel(model)
+      },
+      async onVersionRemoved(model, version) {
+        metrics.versionDisappeared(model, version)
+        await kept.removeVersion(model, version)
+      },
     })
+    const drawing = createDrawing()
+    started.push(() => drawing.close())
+    const reporting = createReporting({ scoring, drawing, kept, version: models.version })
     const jobs = await openJobs({ folder: openJobsFolder(config.home), limits: jobsLimits(config), log })
     started.push(() => jobs.close())
-    return { training, scoring, evaluation, models, jobs, sources, pool, readers, registry, close }
+    return { training, scoring, evaluation, reporting, models, jobs, sources, pool, readers, registry, close }
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+function hasVersion(registry: Registry<VersionDocument>, model: string, version: number): boolean {
+  try {
+    return registry.get(model).versions.includes(version)
+  } catch {
+    return false
   }
 }
 

@@ -15,6 +15,7 @@ import type { Opened, OpenTelemetry } from './opening.ts'
 import type { Pool } from './pool.ts'
 import type { FeatureQuery } from './reader-types.ts'
 import type { Registry } from './registry.ts'
+import type { TrainingRecord } from './report-training.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
 import type { Source } from './sources.ts'
@@ -33,6 +34,8 @@ export interface TrainingParts {
   /** Blocks under way at once. */
   readonly ahead: number
   readonly software: string
+  /** Begins the record from which a version's report is drawn. */
+  readonly record: () => Promise<TrainingRecord>
   readonly onTrained: (document: VersionDocument, seconds: number) => void
 }
 
@@ -84,8 +87,9 @@ async function run(
   // Known before the work, so that nobody trains for minutes and is refused at the end.
   parts.registry.checkRoom(settings.model)
   const opened = await parts.open({ ...settings, upload }, { signal: work.signal })
+  const record = await parts.record()
   try {
-    const document = await trainOn(parts, settings, opened, work, started)
+    const document = await trainOn(parts, settings, { opened, record }, work, started)
     const seconds = (performance.now() - started) / 1000
     parts.onTrained(document, seconds)
     work.log?.info(
@@ -95,13 +99,14 @@ async function run(
     return document
   } finally {
     await opened.close()
+    await record.close()
   }
 }
 
 async function trainOn(
   parts: TrainingParts,
   settings: TrainSettings,
-  opened: Opened,
+  { opened, record }: { readonly opened: Opened; readonly record: TrainingRecord },
   work: Work,
   started: number,
 ): Promise<VersionDocument> {
@@ -154,38 +159,40 @@ async function trainOn(
   )
   const scored = await scoreTraining(
     parts,
-    opened,
+    { opened, record },
     { settings, drawn, payload, detector: detector.id, autoThreshold: detector.autoThreshold },
     work,
   )
 
+  const document = describeVersion({
+    version: 0,
+    createdAt: '',
+    software: parts.software,
+    settings,
+    requested,
+    effective: { ...effective, seed },
+    shape: detector.describe(payload),
+    plan,
+    time,
+    drawn,
+    span,
+    scored,
+    source: opened.facts,
+    payload,
+    seconds: (performance.now() - started) / 1000,
+    warnings: warnings.map(({ code, detail }) => ({ code, message: detail })),
+  })
+  const { profileSample } = drawn
+  const report = await record.count({ document, settings, opened, window, profileSample }, work)
   // Saving cannot be taken back: who left or cancelled before it gets no version.
   work.signal.throwIfAborted()
-  return parts.registry.add(
+  const added = await parts.registry.add(
     settings.model,
-    (version, createdAt) => ({
-      payload,
-      document: describeVersion({
-        version,
-        createdAt,
-        software: parts.software,
-        settings,
-        requested,
-        effective: { ...effective, seed },
-        shape: detector.describe(payload),
-        plan,
-        time,
-        drawn,
-        span,
-        scored,
-        source: opened.facts,
-        payload,
-        seconds: (performance.now() - started) / 1000,
-        warnings: warnings.map(({ code, detail }) => ({ code, message: detail })),
-      }),
-    }),
+    (version, createdAt) => ({ payload, document: { ...document, version, createdAt } }),
     { serve: settings.serve ?? true },
   )
+  await record.keep(added, report)
+  return added
 }
 
 function requireRows(rows: number): void {
@@ -206,7 +213,7 @@ interface ScoringPass {
 /** The second pass: every training row is scored once, in blocks, for the threshold and the histogram. */
 async function scoreTraining(
   parts: TrainingParts,
-  opened: Opened,
+  { opened, record }: { readonly opened: Opened; readonly record: TrainingRecord },
   pass: ScoringPass,
   { signal, progress }: Work,
 ): Promise<TrainingScores> {
@@ -234,6 +241,7 @@ async function scoreTraining(
   for await (const { scores } of blocks) {
     histogram.add(scores)
     threshold.offer(scores)
+    await record.add(scores)
     progress?.advance(scores.length)
   }
   if (histogram.total !== drawn.rowsUsed)

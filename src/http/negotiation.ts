@@ -19,7 +19,7 @@ const parameter = /;\s*(?!q=)[^;,=\s]+=(?:"(?:[^"\\]|\\.)*"|[^;,]*)/gi
 export function negotiateForms(app: FastifyInstance): void {
   app.decorateRequest('form', '')
   app.addHook('onRequest', async (request) => {
-    const { operation, scope } = request.routeOptions.config ?? {}
+    const { operation, scope, formIsASetting } = request.routeOptions.config ?? {}
     if (!operation || scope === 'public') return
     const forms = Object.values(operation.answers).flatMap(({ content }) => Object.keys(content ?? {}))
     if (forms.length === 0) return
@@ -27,8 +27,12 @@ export function negotiateForms(app: FastifyInstance): void {
     // No form has parameters: `text/plain;version=0.0.4`, as Prometheus asks for it, means text/plain.
     if (headers.accept) headers.accept = headers.accept.replace(parameter, '')
     const form = request.type(forms)
-    if (typeof form !== 'string')
-      throw new DeepWatchError('not_acceptable', `The answer can be given as ${forms.join(', ')}.`)
-    request.form = form
+    if (typeof form === 'string') request.form = form
+    else if (!formIsASetting) throw notAcceptable(forms)
   })
+}
+
+/** The error for a client that takes none of the forms there are. */
+export function notAcceptable(forms: readonly string[]): DeepWatchError {
+  return new DeepWatchError('not_acceptable', `The answer can be given as ${forms.join(', ')}.`)
 }

@@ -37,5 +37,7 @@ export interface Operation {
 declare module 'fastify' {
   interface FastifyContextConfig {
     operation?: Operation
+    /** A setting may name the form, so that `Accept` alone refuses nothing: the route does, when neither names one. */
+    formIsASetting?: boolean
   }
 }

@@ -1,0 +1,156 @@
+/**
+ * What is kept of a training for its report. The scores of the second pass are spooled, and when the threshold is known the
+ * telemetry is counted as any scored source is. A training never fails for its report.
+ */
+import type { KeptReports } from './kept-reports.ts'
+import type { Sample } from './kernels/reservoir.ts'
+import type { Opened, OpenTelemetry } from './opening.ts'
+import type { ReadWindow } from './reader-types.ts'
+import { featureBins, rangeOf } from './report/feature-range.ts'
+import { aggregateSource } from './report-aggregate.ts'
+import type { VersionDocument } from './schemas/model.ts'
+import type { KeptReport, ReportAggregate, TrainingBins } from './schemas/report.ts'
+import type { TrainSettings } from './schemas/train.ts'
+import { columnTypes, expectedColumns } from './score-stream.ts'
+import type { Scratch } from './scratch.ts'
+import type { Work } from './work.ts'
+
+export interface TrainingReportParts {
+  readonly open: OpenTelemetry
+  readonly scratch: () => Promise<Scratch>
+  readonly kept: KeptReports
+  readonly log: { warn(facts: object, message: string): void }
+}
+
+/** What is counted once the threshold is known. */
+export interface Trained {
+  /** Complete but for its number. */
+  readonly document: VersionDocument
+  readonly settings: TrainSettings
+  readonly opened: Opened
+  readonly window: ReadWindow | undefined
+  readonly profileSample: Sample
+}
+
+/** The record of one training. */
+export interface TrainingRecord {
+  /** Takes the scores of the second pass, in source order, NaN where a row has none. Never throws. */
+  add(scores: Float64Array): Promise<void>
+  /** Counts. Throws the signal's reason alone. */
+  count(trained: Trained, work: Work): Promise<KeptReport>
+  /** Keeps what was counted beside its version. Never throws. */
+  keep(document: VersionDocument, report: KeptReport): Promise<void>
+  /** Removes the spooled scores. Idempotent, never throws. */
+  close(): Promise<void>
+}
+
+/** How long rows held in memory wait for a reading process: training must not stand behind other people's files. */
+const patienceMs = 2_000
+
+export async function recordTraining(parts: TrainingReportParts): Promise<TrainingRecord> {
+  const warn = (cause: unknown) => parts.log.warn({ err: cause }, 'a training goes on without a complete report')
+  const scratch = await parts.scratch()
+  let failed = false
+  let file: Awaited<ReturnType<Scratch['openScores']>> | null = null
+  const guarded = async (work: () => Promise<void>) => {
+    if (failed) return
+    try {
+      await work()
+    } catch (error) {
+      failed = true
+      warn(error)
+    }
+  }
+  const closeFile = async () => {
+    const open = file
+    file = null
+    await open?.close()
+  }
+
+  return {
+    add: (scores) =>
+      guarded(async () => {
+        file ??= await scratch.openScores()
+        await file.write(new Uint8Array(scores.buffer, scores.byteOffset, scores.byteLength))
+      }),
+    async count(trained, work) {
+      let aggregate: ReportAggregate | null = null
+      work.progress?.begin('reporting', null)
+      await guarded(async () => {
+        await closeFile()
+        aggregate = await countTraining(parts.open, trained, scratch, work)
+      })
+      work.signal.throwIfAborted()
+      return { aggregate, profiles: profilesOf(trained, aggregate) }
+    },
+    async keep({ model, version, payload }, report) {
+      try {
+        await parts.kept.keep({ model, version, payload: payload.sha256 }, report)
+      } catch (error) {
+        warn(error)
+      }
+    },
+    async close() {
+      await closeFile().catch(() => {})
+      await scratch.dispose()
+    },
+  }
+}
+
+async function countTraining(
+  open: OpenTelemetry,
+  { document, settings, opened, window }: Trained,
+  { scoresPath }: Scratch,
+  work: Work,
+): Promise<ReportAggregate> {
+  const { features, roles, threshold, training, timeContext } = document
+  const count = (session: NonNullable<Opened['session']>) =>
+    aggregateSource({
+      session,
+      scoresPath,
+      threshold: threshold.value,
+      features,
+      roles,
+      window,
+      rows: training.rowsInWindow,
+      timeZone: timeContext.timeZone,
+      transitions: timeContext.transitions,
+    })
+  if (opened.session !== null) return count(opened.session)
+  const spooled = await open(
+    { rows: settings.rows, upload: null },
+    {
+      signal: AbortSignal.any([work.signal, AbortSignal.timeout(patienceMs)]),
+      needsSession: true,
+      types: columnTypes(document, { model: document.model }),
+      expect: expectedColumns(document, { model: document.model }),
+    },
+  )
+  try {
+    return await count(spooled.session!)
+  } finally {
+    await spooled.close()
+  }
+}
+
+/** The profile's sample in bins, those features first that a report shows first. */
+function profilesOf({ document, profileSample }: Trained, aggregate: ReportAggregate | null): TrainingBins[] {
+  const first = aggregate?.features.map(({ feature }) => feature) ?? []
+  const order = [...new Set([...first, ...document.features.keys()])]
+  const profiles: TrainingBins[] = []
+  for (const feature of order) {
+    if (profiles.length === 512) break
+    const range = rangeOf(document.features[feature]!)
+    if (range === null) continue
+    const counts: number[] = Array(featureBins + 2).fill(0)
+    const { values, size, filled } = profileSample
+    for (let at = feature * size; at < feature * size + filled; at++) {
+      const value = values[at]!
+      if (!Number.isFinite(value)) continue
+      const place = Math.floor(((value - range.low) / (range.high - range.low)) * featureBins)
+      counts[value < range.low ? 0 : value > range.high ? featureBins + 1 : 1 + Math.min(place, featureBins - 1)]!++
+    }
+    profiles.push({ feature, counts })
+  }
+  return profiles
+}

@@ -1,0 +1,49 @@
+/** The one picture that tells the story by itself: the score over time, its threshold, flags and labels, and how scores lie. */
+import type { Chart } from './draw.ts'
+import type { ReportFacts } from './facts.ts'
+import { light } from './palette.ts'
+import { scoreCourseSpec, stretchWords } from './score-course.ts'
+import { type Distribution, scoreDistributionSpec } from './score-distribution.ts'
+import { formatShare, formatTime, plural } from './text.ts'
+
+const width = 1000
+
+/** `distribution` stands alone where nothing else is known. */
+export function anomalyChart(facts: ReportFacts, distribution: Distribution): Chart {
+  const { aggregate, document, zone } = facts
+  const { rows, flagged } = distribution
+  const share = rows === 0 ? '' : ` (${formatShare(flagged / rows)})`
+  const summary = `${plural(flagged, 'row')} of ${rows.toLocaleString('en-US')} flagged${share}`
+  const { timeZone } = document.timeContext
+  const when =
+    aggregate?.from == null
+      ? ''
+      : ` · ${formatTime(aggregate.from, zone)} to ${formatTime(aggregate.to!, zone)}, ${timeZone}`
+  const subtitle = [
+    summary + when,
+    ...(aggregate === null
+      ? []
+      : [
+          `Above: the highest and the mean score of every ${stretchWords(aggregate)}. Below: rows by score, counted logarithmically.`,
+        ]),
+  ]
+  const plots = [
+    ...(aggregate === null || aggregate.course.stretches.length === 0
+      ? []
+      : [scoreCourseSpec(facts, aggregate, { width, height: 280 })]),
+    scoreDistributionSpec(distribution, { width, height: 150 }),
+  ]
+  const title = `${document.model}@${document.version}: anomaly scores${facts.subject === 'version' ? ' in training' : ''}`
+  return {
+    title,
+    description: summary + when,
+    spec: {
+      title: { text: title, subtitle },
+      background: light.paper,
+      padding: 24,
+      vconcat: plots,
+      spacing: 28,
+      resolve: { scale: { color: 'independent' } },
+    },
+  }
+}

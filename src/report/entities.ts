@@ -1,0 +1,52 @@
+/** Where rows are flagged: the entities with the most of them. */
+import type { ReportAggregate } from '../schemas/report.ts'
+import type { Chart } from './draw.ts'
+import { light } from './palette.ts'
+import { formatCount, formatShare, plural, shownName } from './text.ts'
+
+const mostShown = 15
+
+export function flaggedEntities({ named }: NonNullable<ReportAggregate['entities']>, width: number): Chart {
+  const isNarrow = width < 500
+  const names = isNarrow ? 16 : 28
+  const shown = named.slice(0, mostShown)
+  const values = shown.map(({ entity, rows, flagged }, index) => ({
+    index,
+    flagged,
+    name: entity === '' ? '(empty)' : shownName(entity, names),
+    count: isNarrow
+      ? formatCount(flagged)
+      : `${formatCount(flagged)} of ${formatCount(rows)} (${formatShare(flagged / rows)})`,
+  }))
+  const longest = Math.max(...values.map(({ name }) => [...name].length))
+  const left = longest * 6.6 + 14
+  const most = Math.max(...shown.map(({ flagged }) => flagged))
+  const y = { field: 'index', type: 'ordinal', axis: null, scale: { paddingInner: 0.35, paddingOuter: 0.1 } }
+  // Room at the right for the count of the longest bar.
+  const x = {
+    field: 'flagged',
+    type: 'quantitative',
+    scale: { domain: [0, most * (isNarrow ? 1.25 : 1.5)], nice: false },
+    axis: null,
+  }
+  return {
+    title: 'Entities with the most flagged rows',
+    description: values.map(({ name, flagged }) => `${name}: ${plural(flagged, 'row')}`).join('; '),
+    spec: {
+      width: Math.max(120, width - left - 8),
+      height: values.length * 24,
+      data: { values },
+      layer: [
+        { mark: { type: 'bar', color: light.flagged, cornerRadiusEnd: 2 }, encoding: { x, y } },
+        {
+          mark: { type: 'text', align: 'right', dx: -8, color: light.ink },
+          encoding: { y, x: { value: 0 }, text: { field: 'name', type: 'nominal' } },
+        },
+        {
+          mark: { type: 'text', align: 'left', dx: 6, color: light.soft },
+          encoding: { x, y, text: { field: 'count', type: 'nominal' } },
+        },
+      ],
+    },
+  }
+}

@@ -1,0 +1,71 @@
+/** Precision against recall for every threshold, and where the version's own threshold stands. */
+import type { ReportAggregate } from '../schemas/report.ts'
+import type { Chart } from './draw.ts'
+import { light } from './palette.ts'
+import { formatShare } from './text.ts'
+
+type Labels = NonNullable<ReportAggregate['labels']>
+
+export function precisionRecall({ curve, confusion: { tp, fp, tn, fn } }: Labels, width: number): Chart {
+  const base = (tp + fn) / (tp + fp + tn + fn)
+  const own = { recall: tp / (tp + fn), precision: tp + fp === 0 ? null : tp / (tp + fp) }
+  const side = Math.min(width - 60, 380)
+  const axis = { format: '.0%', tickCount: 5 }
+  const x = {
+    field: 'recall',
+    type: 'quantitative',
+    scale: { domain: [0, 1] },
+    axis: { ...axis, title: 'recall: share of the anomalies that are flagged' },
+  }
+  const y = {
+    field: 'precision',
+    type: 'quantitative',
+    scale: { domain: [0, 1] },
+    axis: { ...axis, title: 'precision: share of the flags that are right' },
+  }
+  const start = { recall: 0, precision: curve[0]?.precision ?? 0 }
+  return {
+    title: 'Precision against recall',
+    description:
+      own.precision === null
+        ? 'Nothing is flagged at the threshold of the version.'
+        : `At the version's threshold ${formatShare(own.precision)} precision and ${formatShare(own.recall)} recall; chance gives ${formatShare(base)} precision.`,
+    spec: {
+      width: side,
+      height: Math.min(side, 280),
+      layer: [
+        {
+          data: { values: [{ precision: base }] },
+          mark: { type: 'rule', color: light.usual, strokeDash: [3, 3], strokeWidth: 1.2 },
+          encoding: { y },
+        },
+        {
+          data: { values: [{ recall: 1, precision: base, text: 'chance' }] },
+          mark: {
+            type: 'text',
+            align: 'right',
+            baseline: base > 0.9 ? 'top' : 'bottom',
+            dy: base > 0.9 ? 4 : -4,
+            dx: -2,
+            color: light.soft,
+          },
+          encoding: { x, y, text: { field: 'text', type: 'nominal' } },
+        },
+        {
+          data: { values: [start, ...curve] },
+          mark: { type: 'line', interpolate: 'step-before', color: light.score, strokeWidth: 2 },
+          encoding: { x, y, order: { field: 'recall', type: 'quantitative' } },
+        },
+        ...(own.precision === null
+          ? []
+          : [
+              {
+                data: { values: [own] },
+                mark: { type: 'point', filled: true, size: 110, color: light.flagged, opacity: 1 },
+                encoding: { x, y },
+              },
+            ]),
+      ],
+    },
+  }
+}

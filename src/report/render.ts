@@ -1,0 +1,32 @@
+/** Facts in, the bytes of a report out: the page, or the chart alone. Same facts, same bytes. */
+import type { ReportFormat } from '../schemas/report.ts'
+import { anomalyChart } from './anomaly-chart.ts'
+import { drawChart } from './draw.ts'
+import type { ReportFacts } from './facts.ts'
+import { page } from './page.ts'
+import type { Distribution } from './score-distribution.ts'
+
+export async function renderReport(facts: ReportFacts, format: ReportFormat): Promise<Uint8Array> {
+  const distribution = distributionOf(facts)
+  if (format === 'html') return Buffer.from(await page(facts, distribution))
+  const svg = await drawChart(anomalyChart(facts, distribution), 'chart')
+  if (format === 'svg') return Buffer.from(svg)
+  const { rasterise } = await import('./png.ts')
+  return rasterise(svg)
+}
+
+/** The scores as they were counted, or as the version document remembers them. */
+function distributionOf({ aggregate, document }: ReportFacts): Distribution {
+  if (aggregate !== null) {
+    const { scores, threshold, flagged, rows } = aggregate
+    return { bars: scores, threshold, flagged, rows }
+  }
+  const { value: threshold, flaggedRows } = document.threshold
+  const { bins, counts } = document.scores
+  const bars = counts.flatMap((rows, bin) => {
+    const [from, to] = [bin / bins, (bin + 1) / bins]
+    // The bin that the threshold lies in holds both kinds; it is drawn as what most of it is.
+    return rows === 0 ? [] : [{ from, to, rows, flagged: (from + to) / 2 > threshold }]
+  })
+  return { bars, threshold, flagged: flaggedRows, rows: document.training.rowsUsed }
+}

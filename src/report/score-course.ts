@@ -1,0 +1,160 @@
+/** The score over time, or over the rows where there is no time: what was highest and what was usual in each stretch. */
+import type { ReportAggregate } from '../schemas/report.ts'
+import type { Chart, ChartSpec } from './draw.ts'
+import type { ReportFacts } from './facts.ts'
+import { light } from './palette.ts'
+import { formatCount, formatDuration, formatScore, offsetAt, plural } from './text.ts'
+
+/** A line is broken where this many stretches in a row are empty. */
+const longestGap = 3
+
+/** The chart with its words. `width` is the whole picture's, in pixels. */
+export function scoreCourse(facts: ReportFacts, aggregate: ReportAggregate, width: number): Chart {
+  const { course } = aggregate
+  const what =
+    course.unit === 'time'
+      ? `Score over time (${facts.document.timeContext.timeZone})`
+      : 'Score by position in the source'
+  return {
+    title: what,
+    description: `${plural(aggregate.rows, 'row')} in stretches of ${stretchWords(aggregate)}; ${formatCount(aggregate.flagged)} above the threshold of ${formatScore(aggregate.threshold)}.`,
+    spec: scoreCourseSpec(facts, aggregate, { width: width - 60, height: width < 500 ? 190 : 250 }),
+  }
+}
+
+/** How long a stretch is, in words. */
+export function stretchWords({ course }: ReportAggregate): string {
+  return course.unit === 'time' ? formatDuration(course.width) : plural(course.width, 'row')
+}
+
+/** The plot alone, to stand by itself or above another one. */
+export function scoreCourseSpec(
+  facts: ReportFacts,
+  aggregate: ReportAggregate,
+  { width, height }: { readonly width: number; readonly height: number },
+): ChartSpec {
+  const { course, threshold } = aggregate
+  const isTime = course.unit === 'time'
+  // Vega knows UTC and the machine's zone alone: local time is drawn as if it were UTC.
+  const place = (at: number) => (isTime ? (at + offsetAt(facts.zone, at)) / 1000 : at)
+  const points = pointsOf(course, place)
+  const scores = course.stretches.flatMap(({ highest, mean }) => (highest === null ? [] : [highest, mean!]))
+  const low = Math.max(0, Math.min(threshold, ...scores) - 0.03)
+  const high = Math.min(1, Math.max(threshold, ...scores) + 0.04)
+  const kind = isTime
+    ? { type: 'temporal', scale: { type: 'utc' } }
+    : { type: 'quantitative', scale: { zero: false, nice: false } }
+  const first = place(course.first)
+  const last = place(course.first + ((course.stretches.at(-1)?.index ?? 0) + 1) * course.width)
+  const x = {
+    ...kind,
+    field: 'x',
+    scale: { ...kind.scale, domain: [first, last] },
+    axis: {
+      title: isTime ? null : 'row',
+      grid: false,
+      ...(isTime
+        ? { format: timeFormat, tickCount: Math.max(3, Math.round(width / 110)) }
+        : { format: ',d', tickCount: Math.max(3, Math.round(width / 130)) }),
+    },
+  }
+  const y = {
+    field: 'y',
+    type: 'quantitative',
+    scale: { domain: [low, high], nice: false },
+    axis: { title: null, tickCount: 4, format: '.2f' },
+  }
+  const colour = (name: string) => ({ datum: name, scale: colours(aggregate) })
+  const layers: ChartSpec[] = []
+  if (aggregate.labels !== null)
+    layers.push({
+      data: { values: labelledSpans(course, place) },
+      mark: { type: 'rect', stroke: light.label, strokeWidth: 1.5 },
+      encoding: { x, x2: { field: 'x2' }, color: colour('labelled anomaly') },
+    })
+  layers.push(
+    {
+      data: { values: points.map(({ x, mean }) => ({ x, y: mean })) },
+      mark: { type: 'line', strokeWidth: 1.5, interpolate: 'linear' },
+      encoding: { x, y, color: colour('mean score') },
+    },
+    {
+      data: { values: points.map(({ x, highest }) => ({ x, y: highest })) },
+      mark: { type: 'line', strokeWidth: 1.5, interpolate: 'linear', point: points.length < 3 },
+      encoding: { x, y, color: colour('highest score') },
+    },
+    {
+      data: { values: [{ y: threshold }] },
+      mark: { type: 'rule', strokeDash: [5, 4], strokeWidth: 1.2, color: light.flagged },
+      encoding: { y },
+    },
+    {
+      data: { values: points.filter(({ flagged }) => flagged > 0).map(({ x, highest }) => ({ x, y: highest })) },
+      mark: { type: 'point', filled: true, size: 34, opacity: 1 },
+      encoding: { x, y, color: colour('flagged') },
+    },
+    {
+      data: { values: [{ x: first, y: threshold, text: `threshold ${formatScore(threshold)}` }] },
+      mark: { type: 'text', align: 'left', baseline: 'bottom', dx: 4, dy: -3, color: light.flagged, fontSize: 11 },
+      encoding: { x, y, text: { field: 'text', type: 'nominal' } },
+    },
+  )
+  return { width, height, layer: layers }
+}
+
+/** Hours where hours tell, days where days do. */
+const timeFormat = {
+  year: '%Y',
+  quarter: '%b %Y',
+  month: '%b %Y',
+  week: '%-d %b',
+  date: '%-d %b',
+  day: '%-d %b',
+  hours: '%H:%M',
+  minutes: '%H:%M',
+  seconds: '%H:%M:%S',
+  milliseconds: '%S.%L',
+}
+
+function colours({ labels, flagged }: ReportAggregate) {
+  const all: [string, string][] = [
+    ['highest score', light.score],
+    ['mean score', light.mean],
+  ]
+  if (flagged > 0) all.push(['flagged', light.flagged])
+  if (labels !== null) all.push(['labelled anomaly', light.label])
+  return { domain: all.map(([name]) => name), range: all.map(([, colour]) => colour) }
+}
+
+interface Point {
+  readonly x: number
+  readonly highest: number | null
+  readonly mean: number | null
+  readonly flagged: number
+}
+
+/** One point in the middle of each stretch, and one without a value where the line breaks. */
+function pointsOf({ stretches, first, width }: ReportAggregate['course'], place: (at: number) => number): Point[] {
+  const points: Point[] = []
+  let before = stretches[0]?.index ?? 0
+  for (const { index, highest, mean, flagged } of stretches) {
+    const x = place(first + (index + 0.5) * width)
+    if (index - before > longestGap)
+      points.push({ x: place(first + (before + 1) * width), highest: null, mean: null, flagged: 0 })
+    points.push({ x, highest, mean, flagged })
+    before = index
+  }
+  return points
+}
+
+/** Runs of stretches with a labelled row. */
+function labelledSpans({ stretches, first, width }: ReportAggregate['course'], place: (at: number) => number) {
+  const spans: { from: number; to: number }[] = []
+  for (const { index, labelled } of stretches) {
+    if (labelled === 0) continue
+    const last = spans.at(-1)
+    if (last && last.to === index) last.to = index + 1
+    else spans.push({ from: index, to: index + 1 })
+  }
+  return spans.map(({ from, to }) => ({ x: place(first + from * width), x2: place(first + to * width) }))
+}

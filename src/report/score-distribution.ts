@@ -1,0 +1,87 @@
+/** How the scores are distributed, on a scale where a single row can be seen beside a million. */
+import type { ReportAggregate } from '../schemas/report.ts'
+import type { Chart, ChartSpec } from './draw.ts'
+import { light } from './palette.ts'
+import { formatCount, formatScore, plural } from './text.ts'
+
+/** Scores in bars, and the score above which rows are flagged. */
+export interface Distribution {
+  readonly bars: ReportAggregate['scores']
+  readonly threshold: number
+  readonly flagged: number
+  readonly rows: number
+}
+
+export function scoreDistribution(distribution: Distribution, width: number): Chart {
+  const { rows, flagged, threshold } = distribution
+  return {
+    title: 'Distribution of scores',
+    description: `Rows by score, counted on a logarithmic scale: ${formatCount(flagged)} of ${plural(rows, 'row')} lie above the threshold of ${formatScore(threshold)}.`,
+    spec: scoreDistributionSpec(distribution, { width: width - 60, height: width < 500 ? 160 : 200 }),
+  }
+}
+
+export function scoreDistributionSpec(
+  { bars, threshold }: Distribution,
+  { width, height }: { readonly width: number; readonly height: number },
+): ChartSpec {
+  const most = Math.max(1, ...bars.map((bar) => bar.rows))
+  const first = Math.min(threshold, bars[0]?.from ?? 0)
+  const last = Math.max(threshold, bars.at(-1)?.to ?? 1)
+  const ticks = Array.from({ length: Math.ceil(Math.log10(most)) + 1 }, (_, power) => 10 ** power)
+  const domain = [first - (last - first) * 0.01, last + (last - first) * 0.01]
+  // The label stands on the side with more room.
+  const isLeft = threshold > (first + last) / 2
+  const x = {
+    field: 'from',
+    type: 'quantitative',
+    scale: { domain, nice: false, zero: false },
+    axis: { title: 'score', grid: false, tickCount: 6, format: last - first < 0.06 ? '.3f' : '.2f' },
+  }
+  return {
+    width,
+    height,
+    layer: [
+      {
+        data: {
+          values: bars.map(({ from, to, rows, flagged }) => ({ from, to, rows, kind: flagged ? 'flagged' : 'usual' })),
+        },
+        mark: { type: 'rect', stroke: null },
+        encoding: {
+          x,
+          x2: { field: 'to' },
+          y: {
+            field: 'rows',
+            type: 'quantitative',
+            scale: { type: 'symlog', domain: [0, most * 1.3], nice: false },
+            axis: { title: 'rows', values: [0, ...ticks], format: '~s' },
+          },
+          y2: { datum: 0 },
+          color: {
+            field: 'kind',
+            type: 'nominal',
+            scale: { domain: ['usual', 'flagged'], range: [light.score, light.flagged] },
+            legend: null,
+          },
+        },
+      },
+      {
+        data: { values: [{ from: threshold }] },
+        mark: { type: 'rule', strokeDash: [5, 4], strokeWidth: 1.2, color: light.flagged },
+        encoding: { x },
+      },
+      {
+        data: { values: [{ from: threshold, text: `threshold ${formatScore(threshold)}` }] },
+        mark: {
+          type: 'text',
+          align: isLeft ? 'right' : 'left',
+          baseline: 'top',
+          dx: isLeft ? -6 : 6,
+          color: light.flagged,
+          fontSize: 11,
+        },
+        encoding: { x, y: { value: 0 }, text: { field: 'text', type: 'nominal' } },
+      },
+    ],
+  }
+}

@@ -1,0 +1,78 @@
+/** Every feature with a small picture: what training saw, and where the flagged rows lie. */
+import type { FeatureProfile } from '../schemas/model.ts'
+import { drawChart } from './draw.ts'
+import type { ReportFacts } from './facts.ts'
+import { rangeOf } from './feature-range.ts'
+import { type FeatureFacts, featureValues } from './feature-values.ts'
+import { escapeText, formatRange, formatShare, formatValue, plural, shownName, unitOf } from './text.ts'
+
+/** Features with a picture where no aggregate has chosen them. */
+const mostShown = 40
+
+export async function featureList(facts: ReportFacts): Promise<string> {
+  const { aggregate, document, profiles } = facts
+  const drawable = document.features.flatMap((feature, index) => (rangeOf(feature) === null ? [] : [index]))
+  const shown = aggregate ? aggregate.features.map(({ feature }) => feature) : drawable.slice(0, mostShown)
+  if (shown.length === 0) return ''
+  const trained = new Map(profiles.map(({ feature, counts }) => [feature, counts]))
+  const flaggedOf = new Map(aggregate?.features.map((entry) => [entry.feature, entry]))
+  const flagged = aggregate?.flagged ?? 0
+  const items: string[] = []
+  for (const index of shown) {
+    const feature = document.features[index]!
+    const found = flagged === 0 ? undefined : flaggedOf.get(index)
+    const chart = featureValues({
+      feature,
+      training: trained.get(index) ?? null,
+      flagged: found?.counts ?? null,
+    } satisfies FeatureFacts)
+    if (chart === null) continue
+    items.push(
+      `<li><h3><bdi>${escapeText(shownName(feature.name, 80))}</bdi></h3>${await drawChart(chart, `feature-${index}`)}<p class="soft">${words(feature.name, feature.profile, found, flagged)}</p></li>`,
+    )
+  }
+  const rest = drawable.length - shown.length
+  const clock = document.features.length - document.features.filter(({ kind }) => kind !== 'timeContext').length
+  const notes = [
+    rest > 0
+      ? `${plural(rest, 'feature')} whose flagged rows are less unusual ${rest === 1 ? 'is' : 'are'} not shown.`
+      : '',
+    clock > 0 ? 'The model also looks at the clock.' : '',
+  ].filter((note) => note !== '')
+  const key =
+    flagged > 0
+      ? '<span class="key k-usual"></span>training, upwards; <span class="key k-flagged"></span>flagged rows, downwards, each to its own scale; <span class="key k-band"></span>usual, the 5th to the 95th percentile of training. A bar apart stands for everything beyond the range shown.'
+      : '<span class="key k-usual"></span>training; <span class="key k-band"></span>usual, the 5th to the 95th percentile of training. A bar apart stands for everything beyond the range shown.'
+  return `<section class="flow"><h2>Features</h2><p class="soft">${key} ${notes.join(' ')}</p><ul class="features">${items.join('')}</ul></section>`
+}
+
+interface Found {
+  readonly missing: number
+  readonly belowUsual: number
+  readonly aboveUsual: number
+}
+
+function words(
+  name: string,
+  { quantiles, constant, min, missing }: FeatureProfile,
+  found: Found | undefined,
+  flagged: number,
+): string {
+  const unit = unitOf(name)
+  const usual = constant
+    ? `always ${formatValue(min!, unit)} in training`
+    : `usual ${formatRange(quantiles!.p05, quantiles!.p95, unit)}`
+  const gaps = missing === 0 ? [] : [`${plural(missing, 'value')} missing in training`]
+  if (!found) return [usual, ...gaps].join(' · ')
+  const parts = [
+    [found.aboveUsual, 'above'],
+    [found.belowUsual, 'below'],
+    [found.missing, 'missing'],
+  ] as const
+  const outside = parts.filter(([rows]) => rows > 0).map(([rows, where]) => `${formatShare(rows / flagged)} ${where}`)
+  return [
+    usual,
+    outside.length === 0 ? 'flagged rows all usual' : `<span class="flag">flagged: ${outside.join(', ')}</span>`,
+    ...gaps,
+  ].join(' · ')
+}

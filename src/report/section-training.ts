@@ -1,0 +1,90 @@
+/** The facts of the training, and its warnings. */
+import type { ReportFacts } from './facts.ts'
+import {
+  escapeText,
+  formatBytes,
+  formatCount,
+  formatNumber,
+  formatScore,
+  formatShare,
+  plural,
+  shownName,
+} from './text.ts'
+
+export function trainingFacts({ document }: ReportFacts): string {
+  const { training, detector, threshold, timeContext, missing, features, roles, payload } = document
+  const seed = detector.effective['seed']
+  const zone = ` (${timeContext.timeZone})`
+  const window = training.window
+  const facts: [string, string][] = [
+    ['rows', rowWords(training)],
+    ['time', training.from === null ? 'no timestamp' : `${training.from} to ${training.to}`],
+    ...(window ? ([['window', windowWords(window)]] as [string, string][]) : []),
+    [
+      'left out',
+      training.rowsLeftOut === 0
+        ? 'no row'
+        : `${plural(training.rowsLeftOut, 'row')} with missing or non-finite values`,
+    ],
+    ...(training.rowsFilled > 0
+      ? ([['filled', `${plural(training.rowsFilled, 'row')} with training medians`]] as [string, string][])
+      : []),
+    ['missing values', `rule ${missing.rule}`],
+    [
+      'features',
+      `${plural(features.length, 'feature')}${timeContext.features.length > 0 ? `, with ${timeContext.features.map((name) => (name === 'hour' ? 'the hour' : 'the day of the week')).join(' and ')}${zone}` : ''}`,
+    ],
+    [
+      'roles',
+      Object.entries(roles)
+        .filter(([, name]) => name !== null)
+        .map(([role, name]) => `${role} ${shownName(name!, 60)}`)
+        .join(', ') || 'none',
+    ],
+    ['detector', `${detector.type}: ${settingWords(detector.effective)}`],
+    ['seed', seed === undefined ? 'none' : String(seed)],
+    [
+      'threshold',
+      `${formatScore(threshold.value)}, from ${ruleWords(threshold.rule)}; ${plural(threshold.flaggedRows, 'training row')} above it (${formatShare(threshold.flaggedShare)})`,
+    ],
+    ['model', `${formatBytes(payload.bytes)}, SHA-256 ${payload.sha256.slice(0, 16)}…`],
+    ['took', `${formatNumber(training.seconds, 3)} s`],
+  ]
+  const warnings = document.warnings.map(({ message, columns }) => {
+    const names = (columns ?? []).slice(0, 8).map((name) => shownName(name, 60))
+    const more = (columns?.length ?? 0) - names.length
+    return `<li>${escapeText(shownName(message, 400))}${names.length === 0 ? '' : ` <bdi>${escapeText(names.join(', '))}</bdi>`}${more > 0 ? ` and ${formatCount(more)} more` : ''}</li>`
+  })
+  const leftOut = timeContext.leftOut.map(
+    ({ feature, reason }) =>
+      `<li>${feature === 'hour' ? 'The hour' : 'The day of the week'} was left out. ${escapeText(shownName(reason, 200))}</li>`,
+  )
+  const notes = [...warnings, ...leftOut]
+  return `<section class="flow"><h2>How it was trained</h2><dl class="facts">${facts.map(([name, value]) => `<dt>${name}</dt><dd><bdi>${escapeText(value)}</bdi></dd>`).join('')}</dl></section>${notes.length === 0 ? '' : `<section><h2>Warnings</h2><ul class="plain">${notes.join('')}</ul></section>`}`
+}
+
+function rowWords({ rows, rowsInWindow, rowsUsed }: ReportFacts['document']['training']): string {
+  const inWindow = rowsInWindow === rows ? '' : `, ${formatCount(rowsInWindow)} in the window`
+  return `${formatCount(rowsUsed)} used of ${formatCount(rows)}${inWindow}`
+}
+
+function windowWords({ from, to, exclude }: NonNullable<ReportFacts['document']['training']['window']>): string {
+  const bounds = [from === undefined ? '' : `from ${from}`, to === undefined ? '' : `to ${to}`].filter(
+    (part) => part !== '',
+  )
+  const without = exclude === undefined || exclude.length === 0 ? [] : [`without ${plural(exclude.length, 'range')}`]
+  return [...bounds, ...without].join(' ')
+}
+
+function ruleWords(rule: ReportFacts['document']['threshold']['rule']): string {
+  if (rule === 'auto') return "the detector's own line"
+  return 'contamination' in rule ? `a contamination of ${formatShare(rule.contamination)}` : 'a given value'
+}
+
+/** Settings as they were used, but for the seed, which stands by itself. */
+function settingWords(effective: Readonly<Record<string, unknown>>): string {
+  const words = Object.entries(effective)
+    .filter(([name, value]) => name !== 'seed' && name !== 'type' && (typeof value !== 'object' || value === null))
+    .map(([name, value]) => `${name} ${String(value)}`)
+  return words.length === 0 ? 'no settings' : words.join(', ')
+}

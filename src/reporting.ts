@@ -1,0 +1,183 @@
+/**
+ * Reporting: a picture that explains itself, of a source that was scored or of what a training saw. Everything is counted
+ * before it is drawn, so a report of ten million rows weighs what one of ten thousand does.
+ */
+import type { Drawing } from './drawing.ts'
+import { DeepWatchError } from './errors.ts'
+import type { KeptReports } from './kept-reports.ts'
+import type { ShownVersion } from './models.ts'
+import type { ReportFacts } from './report/facts.ts'
+import { pagePolicy } from './report/policy.ts'
+import { transitionsWithin } from './report-aggregate.ts'
+import type { Evaluation } from './schemas/evaluate.ts'
+import type { VersionDocument } from './schemas/model.ts'
+import type { ReportAggregate, ReportFormat, ReportSettings } from './schemas/report.ts'
+import type { Scoring, ScoringRun } from './scoring.ts'
+import type { Source } from './sources.ts'
+import { zoneTransitions } from './time-zone.ts'
+import type { Work } from './work.ts'
+
+export interface ReportingParts {
+  readonly scoring: Scoring
+  readonly drawing: Drawing
+  readonly kept: KeptReports
+  /** A version document by name and number as an address gives them. */
+  readonly version: (model: string, version: string) => ShownVersion
+}
+
+/** A report that is complete but for its form. It can be drawn as often as wanted, also when its source is closed. */
+export interface Report {
+  readonly model: string
+  readonly version: number
+  readonly threshold: number
+  readonly facts: ReportFacts
+  render(format: ReportFormat): Promise<RenderedReport>
+}
+
+export interface RenderedReport {
+  readonly body: Uint8Array
+  readonly mediaType: string
+  /** What the picture may do in a browser, as a `Content-Security-Policy`. */
+  readonly contentPolicy: string
+}
+
+export interface Reporting {
+  /** Whether a report would be refused now. */
+  readonly saturated: boolean
+  /**
+   * Scores a source and reports on it; judges the flags where it has labels. Nothing is counted into the metrics.
+   * Errors: those of `Scoring.score`, of reading the source, and `type_mismatch` for a label that is none.
+   */
+  ofSource(settings: Omit<ReportSettings, 'format'>, upload: Source | null, work: Work): Promise<Report>
+  /** Reports on a scoring under way, with the output `table` or `report`; the caller closes it. Errors: as `ofSource`. */
+  ofRun(run: ScoringRun, work: Work): Promise<Report>
+  /** Reports on what a training saw. Errors: those of looking a version up. */
+  ofVersion(model: string, version: string, work: Work): Promise<Report>
+}
+
+const forms: Readonly<Record<ReportFormat, { readonly mediaType: string; readonly contentPolicy: string }>> = {
+  html: { mediaType: 'text/html; charset=utf-8', contentPolicy: `${pagePolicy}; frame-ancestors 'none'` },
+  svg: { mediaType: 'image/svg+xml', contentPolicy: "default-src 'none'; frame-ancestors 'none'; sandbox" },
+  png: { mediaType: 'image/png', contentPolicy: "default-src 'none'; frame-ancestors 'none'" },
+}
+
+export function createReporting({ scoring, drawing, kept, version: findVersion }: ReportingParts): Reporting {
+  const report = (facts: ReportFacts, { signal }: Work): Report => {
+    const { document, aggregate } = facts
+    return {
+      model: document.model,
+      version: document.version,
+      threshold: aggregate?.threshold ?? document.threshold.value,
+      facts,
+      render: async (format) => ({ body: await drawing.draw({ facts, format }, signal), ...forms[format] }),
+    }
+  }
+
+  async function ofRun(run: ScoringRun, work: Work): Promise<Report> {
+    const aggregate = await run.aggregate()
+    const { evaluation, gap } = await judge(run, aggregate)
+    const { kind, files } = run.source
+    const found = await kept.read(keptFor(run.document))
+    return report(
+      {
+        subject: 'source',
+        document: shown(run.document),
+        source: { kind, files: files.slice(0, 3) },
+        aggregate,
+        profiles: typeof found === 'string' ? [] : found.profiles,
+        zone: zoneOf(run.document, aggregate),
+        evaluation,
+        gaps: gap === null ? [] : [gap],
+      },
+      work,
+    )
+  }
+
+  return {
+    get saturated() {
+      return drawing.saturated
+    },
+    ofRun,
+    async ofSource(settings, upload, work) {
+      const run = await scoring.score(settings, upload, 'report', work)
+      try {
+        return await ofRun(run, work)
+      } finally {
+        await run.close()
+      }
+    },
+    async ofVersion(model, number, work) {
+      const { serving: _, ...document } = findVersion(model, number)
+      const found = await kept.read(keptFor(document))
+      const { aggregate, profiles } = typeof found === 'string' ? { aggregate: null, profiles: [] } : found
+      const { kind, files } = document.training.source
+      return report(
+        {
+          subject: 'version',
+          document: shown(document),
+          source: { kind, files: files.slice(0, 3) },
+          aggregate,
+          profiles,
+          zone: zoneOf(document, aggregate),
+          evaluation: null,
+          gaps: aggregate === null ? [lacking(found)] : [],
+        },
+        work,
+      )
+    },
+  }
+}
+
+function lacking(found: unknown): string {
+  const why =
+    found === 'damaged'
+      ? 'What was kept of this training for its report is damaged.'
+      : 'Nothing but the version document was kept of this training.'
+  return `${why} The course of the score, the most anomalous rows, the hours and what the flagged rows have in common are not shown; training again, or a report of a source, shows them.`
+}
+
+/** The figures of the evaluation where there are labels of both kinds; else why there are none. */
+async function judge(
+  run: ScoringRun,
+  { labels }: ReportAggregate,
+): Promise<{ evaluation: Evaluation | null; gap: string | null }> {
+  if (run.roles.label === null) return { evaluation: null, gap: null }
+  if (labels === null) return { evaluation: null, gap: 'No scored row has a label: the flags are not judged.' }
+  const { tp, fp, tn, fn } = labels.confusion
+  if (tp + fn === 0)
+    return {
+      evaluation: null,
+      gap: 'No labelled row is an anomaly: there is nothing to find, so the flags are not judged.',
+    }
+  if (fp + tn === 0) return { evaluation: null, gap: 'Every labelled row is an anomaly: the flags are not judged.' }
+  try {
+    return { evaluation: await run.evaluate(), gap: null }
+  } catch (error) {
+    if (error instanceof DeepWatchError && error.code === 'evaluation_too_large')
+      return {
+        evaluation: null,
+        gap: 'There are too many labelled rows to rank: figures beside those of chance are not shown.',
+      }
+    throw error
+  }
+}
+
+function keptFor({ model, version, payload }: VersionDocument) {
+  return { model, version, payload: payload.sha256 }
+}
+
+/** The document without what no report shows and would only be copied. */
+function shown(document: VersionDocument): VersionDocument {
+  const { timeContext, warnings } = document
+  return {
+    ...document,
+    timeContext: { ...timeContext, transitions: null },
+    warnings: warnings.slice(0, 50).map((warning) => ({ ...warning, columns: warning.columns?.slice(0, 1000) ?? [] })),
+  }
+}
+
+function zoneOf({ timeContext }: VersionDocument, aggregate: ReportAggregate | null) {
+  if (aggregate?.from == null || aggregate.to === null) return { utc: [0], offset: [0] }
+  const transitions = timeContext.transitions ?? zoneTransitions(timeContext.timeZone)
+  return transitionsWithin(transitions, aggregate.from, aggregate.to)
+}
