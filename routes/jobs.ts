@@ -112,7 +112,7 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
           id: 'getJobResult',
           summary: 'What the request would have answered',
           description:
-            'Status, media type, header fields and body of the answer, byte for byte; its media type was chosen by the `Accept` of the request for the work. A failed job answers with the problem it failed with.',
+            'Status, media type, header fields and body of the answer, byte for byte; its media type was chosen by the `Accept` of the request for the work. A failed job answers with the problem it failed with: an answer that would have broken off is one.',
           tag: 'jobs',
           answers: {
             200: {
@@ -191,7 +191,7 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
           id: 'deleteJob',
           summary: 'Cancel a job, or forget it',
           description:
-            'A job that is not over is cancelled: when the answer comes its reading processes are gone, its tasks dropped and its files removed, and its state is `cancelled`. A training whose version is being written already succeeds all the same. A job that is over is forgotten, and its result removed.',
+            'A job that is not over is cancelled: when the answer comes its reading processes are gone, its tasks dropped and its files removed, and its state is `cancelled`. One that is just ending, above all a training whose version is being written, ends as it would have. A job that is over is forgotten, and its result removed.',
           tag: 'jobs',
           answers: { 204: { description: 'It is cancelled, or forgotten.' } },
           errors: notThere,

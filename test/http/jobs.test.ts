@@ -199,12 +199,11 @@ describe('DELETE', () => {
     ['/train?model=never', 'scoring for the threshold', ({ stage }) => stage === 'scoring'],
     ['/score?model=web&return=all', 'scoring', ({ stage, rowsDone }) => stage === 'scoring' && rowsDone > 0],
   ]
-  test.each(uploads)('of %s while %s leaves nothing behind', async (path, stage, isThere) => {
+  test.each(uploads)('of %s while %s leaves nothing behind', async (path, _stage, isThere) => {
     const before = await rowsScored()
     const job = await submit(app.url, path, { body: longCsv, headers: { 'content-type': 'text/csv' } })
     await heard(app.url, job.id, isThere)
-    const ms = await cancel(job.id)
-    process.stdout.write(`cancelled while ${stage}: ${ms.toFixed(0)} ms to the end of the last reading process\n`)
+    await cancel(job.id)
     expect([await rowsScored(), await versionsOf(app, 'never')]).toEqual([before, []])
   })
 
