@@ -27,14 +27,14 @@ interface Node {
   readonly properties?: Readonly<Record<string, Node>>
 }
 
-/** Settings that are given as files instead. */
-const notFlags = new Set(['rows', 'source'])
+/** Telemetry is given as files instead. */
+const isTelemetry = (key: string, { type }: Node) => key === 'source' || (key === 'rows' && type === 'array')
 
 /** A flag per setting of a schema, in its order; settings within settings get flags of their own. */
 export function flagsOfSettings(schema: z.ZodObject): Flag[] {
   const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node
   const flags = Object.entries(properties)
-    .filter(([key]) => !notFlags.has(key))
+    .filter(([key, node]) => !isTelemetry(key, node))
     .flatMap(([key, node]) => [flagOf([key], node), ...innerFlags(key, node)])
   // Detectors share settings such as the seed: the first one describes it, the schema of the chosen one judges it.
   return [...new Map(flags.map((flag) => [flag.name, flag] as const).reverse()).values()].reverse()

@@ -1,12 +1,13 @@
 /** Which format a command writes, and where it may go. */
 import { extname } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
+import type { ReportFormat } from '../schemas/report.ts'
 import type { Call } from './command.ts'
 
 /** Formats of rows on standard output or in a file. */
 export const scoreFormats = ['ndjson', 'csv', 'arrow', 'parquet', 'json'] as const
 export const generateFormats = ['csv', 'ndjson', 'arrow', 'parquet'] as const
-export const reportFormats = ['html', 'svg', 'png'] as const
+export const reportFormats = ['html', 'svg', 'png'] as const satisfies readonly ReportFormat[]
 
 const endings: Readonly<Record<string, string>> = {
   '.csv': 'csv',

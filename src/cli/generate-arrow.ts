@@ -11,7 +11,6 @@ import {
   Struct,
   TimestampMicrosecond,
   Utf8,
-  vectorFromArray,
 } from 'apache-arrow'
 import { metricNames } from '../generate/metrics.ts'
 import { type Batch, createBatch, createTelemetry, type FleetSettings } from '../generate/telemetry.ts'
@@ -55,16 +54,31 @@ function recordBatch(batch: Batch, hosts: readonly string[], kinds: readonly str
   const { rows } = batch
   const column = (type: DataType, data: ArrayBufferView) =>
     makeData({ type, length: rows, nullCount: 0, data } as never)
-  const texts = (values: (string | null)[]) => vectorFromArray(values, new Utf8()).data[0]!
   const times = BigInt64Array.from({ length: rows }, (_, row) => BigInt(batch.times[row]!) * 1_000_000n)
   const labels = new Uint8Array(Math.ceil(rows / 8))
   for (let row = 0; row < rows; row++) if (batch.incidents[row]! > 0) labels[row >> 3]! |= 1 << (row & 7)
   const children = [
     column(new TimestampMicrosecond('UTC'), times),
-    texts(Array.from({ length: rows }, (_, row) => hosts[batch.hosts[row]!]!)),
+    texts(hosts, batch.hosts, rows),
     ...batch.values.map((values) => column(new Float64(), values.subarray(0, rows))),
     column(new Bool(), labels),
-    texts(Array.from({ length: rows }, (_, row) => kinds[batch.incidents[row]! - 1] ?? null)),
+    texts([null, ...kinds], batch.incidents, rows),
   ]
   return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children }))
+}
+
+/** A column of texts, each one of a few; the library's own builder takes ten times as long. */
+function texts(choices: readonly (string | null)[], chosen: Uint32Array | Uint8Array, rows: number) {
+  const bytes = choices.map((text) => Buffer.from(text ?? ''))
+  const valueOffsets = new Int32Array(rows + 1)
+  for (let row = 0; row < rows; row++) valueOffsets[row + 1] = valueOffsets[row]! + bytes[chosen[row]!]!.length
+  const data = new Uint8Array(valueOffsets[rows]!)
+  const nullBitmap = new Uint8Array(Math.ceil(rows / 8))
+  let nullCount = 0
+  for (let row = 0; row < rows; row++) {
+    data.set(bytes[chosen[row]!]!, valueOffsets[row]!)
+    if (choices[chosen[row]!] === null) nullCount++
+    else nullBitmap[row >> 3]! |= 1 << (row & 7)
+  }
+  return makeData({ type: new Utf8(), length: rows, nullCount, nullBitmap, valueOffsets, data })
 }

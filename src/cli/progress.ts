@@ -9,7 +9,7 @@ const names: Readonly<Record<Stage, string>> = {
   scoring: 'scoring',
   writing: 'writing',
   judging: 'evaluating',
-  reporting: 'drawing',
+  reporting: 'reporting',
 }
 
 const redrawMs = 100
@@ -63,7 +63,7 @@ export function createProgress(
     const columns = options.columns()
     if (columns === null) options.write(`${describe()}\n`)
     else {
-      options.write(`\r\x1b[K${bar(options.color).slice(0)}${cut(describe(), columns - barWidth - 16)}`)
+      options.write(`\r\x1b[K${bar(options.color)}${cut(describe(), columns - barWidth - 16)}`)
       isDrawn = true
     }
   }
