@@ -16,6 +16,7 @@ import type { EffectiveSettings } from './detectors/detector.ts'
 import { findDetector } from './detectors/index.ts'
 import { DeepWatchError, isErrorCode } from './errors.ts'
 import type { Block } from './kernels/block.ts'
+import type { Guards } from './kernels/guards.ts'
 import type { SampleSet } from './kernels/reservoir.ts'
 import { createPoolBatch } from './pool-batch.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
@@ -34,6 +35,8 @@ export interface ScoringModel {
   readonly features: number
   /** Training median per feature, which stands in for values that are not finite; null = such rows are not scored. */
   readonly fill: Float64Array | null
+  /** Raises rows with values that training did not see; a function of the key. */
+  readonly guards?: Guards | null
 }
 
 export interface BlockScores {
@@ -205,13 +208,13 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   }
 
   async function scoreBlock(model: ScoringModel, block: Block, options: CallOptions): Promise<BlockScores> {
-    const { key, detector, payload, fill } = model
+    const { key, detector, payload, fill, guards = null } = model
     const scores = new Float64Array(new SharedArrayBuffer(8 * block.rows))
     const flags = new Uint8Array(new SharedArrayBuffer(block.rows))
     const tasks: Task[] = []
     for (let from = 0; from < block.rows; from += sliceRows) {
       const to = Math.min(block.rows, from + sliceRows)
-      tasks.push({ name: 'score', message: { key, detector, payload, fill, block, from, to, scores, flags } })
+      tasks.push({ name: 'score', message: { key, detector, payload, fill, guards, block, from, to, scores, flags } })
     }
     const results = await queue.runAll<ScoreResult>(tasks, options)
     return { scores, flags, seconds: results.reduce((sum, result) => sum + result.seconds, 0) }

@@ -4,6 +4,7 @@
  */
 import { DeepWatchError } from './errors.ts'
 import { inOrder } from './flow.ts'
+import type { Guards } from './kernels/guards.ts'
 import { rowMarks } from './kernels/profile.ts'
 import { type ScoredCounts, ScoreTally } from './metrics.ts'
 import type { Opened, OpenTelemetry, OpenTelemetryOptions } from './opening.ts'
@@ -11,9 +12,10 @@ import type { BlockScores, Pool, ScoringModel } from './pool.ts'
 import type { ColumnType, Description, ExtraLanes, FeatureBlock, FeatureQuery } from './reader-types.ts'
 import type { ModelHandle, Registry } from './registry.ts'
 import type { VersionDocument } from './schemas/model.ts'
-import type { ScoreSettings, ScoreSummary, UnscoredReason } from './schemas/score.ts'
+import type { RowReason, ScoreSettings, ScoreSummary, UnscoredReason } from './schemas/score.ts'
 import type { Source } from './sources.ts'
 import { planScoring, quote, readWindow } from './telemetry.ts'
+import { guardsOf, reasonsOf } from './telemetry-guards.ts'
 import type { Work } from './work.ts'
 
 export interface ScoreStreamParts {
@@ -36,6 +38,8 @@ export interface ScoredBlock {
   position(row: number): number
   /** Why a row has no score, or null. */
   reason(row: number): UnscoredReason | null
+  /** Values of a row that training never saw, which raised its score. */
+  reasons(row: number): RowReason[]
   /** Features of a row that had no usable value: filled with the median, or the reason why it has no score. */
   lacking(row: number): string[]
   /** The label lane: 1, 0, or NaN for null; NaN too when it was not asked for. */
@@ -133,7 +137,9 @@ export async function* scoreStream(
   const { document } = handle
   const threshold = document.threshold.value
   const names = document.features.map((feature) => feature.name)
+  const guards = guardsOf(document)
   const model: ScoringModel = {
+    guards,
     key: handle.digest,
     detector: document.detector.type,
     payload: handle.payload,
@@ -166,7 +172,7 @@ export async function* scoreStream(
     kernelSeconds += result.seconds
     progress?.advance(count)
     try {
-      yield scoredBlock(names, query.lanes ?? {}, piece, result)
+      yield scoredBlock(names, query.lanes ?? {}, piece, result, guards)
     } finally {
       piece.release()
     }
@@ -182,6 +188,7 @@ function scoredBlock(
   lanes: ExtraLanes,
   piece: FeatureBlock,
   { scores, flags }: BlockScores,
+  guards: Guards | null,
 ): ScoredBlock {
   const { block } = piece
   return {
@@ -191,6 +198,7 @@ function scoredBlock(
       const mark = flags[row]
       return mark === rowMarks.missing ? 'missing_value' : mark === rowMarks.nonFinite ? 'non_finite_value' : null
     },
+    reasons: (row) => reasonsOf(guards, names, block, row),
     lacking: (row) =>
       flags[row] === 0 ? [] : names.filter((_, lane) => !Number.isFinite(block.values[lane * block.stride + row])),
   }

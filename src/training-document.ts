@@ -79,6 +79,7 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       flaggedRows: above,
       flaggedShare: above / drawn.rowsUsed,
     },
+    guards: settings.guards === false ? null : { level: value },
     scores: { bins: scoreBins, counts: [...scored.histogram.counts] },
     training: {
       source: { ...facts.source, files: [...facts.source.files] },
@@ -123,6 +124,7 @@ function describeProfile({ profile, profileSample }: Drawn, index: number): Feat
     std: known(profile.std[index]!),
     quantiles: Number.isNaN(p50) ? null : { p01, p05, p25, p50, p75, p95, p99 },
     constant: finite > 0 && profile.min[index] === profile.max[index],
+    nearConstant: p01 === p99 && profile.min[index]! < profile.max[index]!,
   }
 }
 
@@ -132,7 +134,7 @@ function constantWarning(features: readonly Feature[]): Warning[] {
   return [
     {
       code: 'constant_features',
-      message: 'Features with one value only are kept out of the splits: a change in them goes unseen.',
+      message: 'Features with one value only tell no rows apart: only the guards see a change in them.',
       columns: names.slice(0, 1000),
     },
   ]

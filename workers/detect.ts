@@ -5,6 +5,7 @@
 import type { Scorer } from '../src/detectors/detector.ts'
 import { findDetector } from '../src/detectors/index.ts'
 import { DeepWatchError } from '../src/errors.ts'
+import { raiseOutside } from '../src/kernels/guards.ts'
 import { findUnusable, profileBlock } from '../src/kernels/profile.ts'
 import { sampleOf } from '../src/kernels/reservoir.ts'
 import type {
@@ -77,10 +78,11 @@ export function join({ detector, ...input }: JoinTask): Reply<JoinResult> {
 }
 
 /** Scores some rows of a block into the shared arrays of the task. */
-export function score({ key, detector, payload, fill, block, from, to, scores, flags }: ScoreTask): Reply<ScoreResult> {
+export function score({ detector, payload, guards, ...task }: ScoreTask): Reply<ScoreResult> {
   return answer(() => {
     const start = performance.now()
-    scorerOf(detector).score({ key, payload: new Uint8Array(payload), block, from, to, fill, scores, flags })
+    scorerOf(detector).score({ ...task, payload: new Uint8Array(payload) })
+    if (guards !== null) raiseOutside(guards, task.block, task.from, task.to, task.scores)
     return { seconds: (performance.now() - start) / 1000 }
   })
 }

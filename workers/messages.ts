@@ -4,6 +4,7 @@
  */
 import type { EffectiveSettings, JoinInput } from '../src/detectors/detector.ts'
 import type { Block } from '../src/kernels/block.ts'
+import type { Guards } from '../src/kernels/guards.ts'
 import type { Profile, Unusable } from '../src/kernels/profile.ts'
 import type { SampleSet } from '../src/kernels/reservoir.ts'
 
@@ -59,6 +60,7 @@ export interface ScoreTask {
   readonly detector: string
   readonly payload: SharedArrayBuffer
   readonly fill: Float64Array | null
+  readonly guards: Guards | null
   readonly block: Block
   /** Rows from..to-1 are scored. */
   readonly from: number

@@ -68,6 +68,8 @@ function resultText(block: ScoredBlock, row: number, score: number, threshold: n
       : reason === null
         ? `,"filled":${JSON.stringify(lacking)}`
         : `,"reason":"${reason}","features":${JSON.stringify(lacking)}`
+  const reasons = Number.isNaN(score) ? [] : block.reasons(row)
+  const why = reasons.length === 0 ? '' : `,"reasons":${JSON.stringify(reasons)}`
   const text = block.text(row)
-  return `${head}${marks}${text === null ? '' : `,"values":{${text}}`}}`
+  return `${head}${why}${marks}${text === null ? '' : `,"values":{${text}}`}}`
 }

@@ -40,6 +40,10 @@ export const featureProfile = z.object({
     })
     .nullable(),
   constant: z.boolean().describe('Constant in training: kept out of every split.'),
+  nearConstant: z
+    .boolean()
+    .optional()
+    .describe('The same value from the 1st to the 99th percentile, but not in all rows.'),
 })
 export type FeatureProfile = z.infer<typeof featureProfile>
 
@@ -89,6 +93,15 @@ export const versionDocument = z
       flaggedRows: z.int(),
       flaggedShare: z.number().describe('Share of the training rows that lie above the threshold.'),
     }),
+    guards: z
+      .object({
+        level: z.number().describe('The threshold: one whole range outside adds as much as it takes to be flagged.'),
+      })
+      .nullable()
+      .optional()
+      .describe(
+        'Rows with a value outside the min and max of its feature are raised; null when that was switched off. Absent in versions made before there were guards.',
+      ),
     scores: z.object({
       bins: z.int(),
       counts: z.array(z.int()).describe('Training scores in equal bins over [0, 1].'),

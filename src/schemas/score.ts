@@ -39,6 +39,17 @@ export type ScoreSettings = z.infer<typeof scoreSettings>
 export const unscoredReasons = ['missing_value', 'non_finite_value'] as const
 export type UnscoredReason = (typeof unscoredReasons)[number]
 
+/** What lifted the score of a row beyond what the detector says. */
+export const rowReason = z
+  .object({
+    reason: z
+      .enum(['out_of_range', 'novel_value'])
+      .describe('The value lies outside the range seen in training, or the feature was constant there.'),
+    feature: z.string(),
+  })
+  .meta({ id: 'RowReason' })
+export type RowReason = z.infer<typeof rowReason>
+
 export const scoreResult = z
   .looseObject({
     row: z.int().min(0).describe('Position in the source, from 0, before any window.'),
@@ -46,6 +57,7 @@ export const scoreResult = z
     isAnomaly: z.boolean().describe('Whether score > threshold.'),
     reason: z.enum(unscoredReasons).optional().describe('Why there is no score.'),
     features: z.array(z.string()).optional().describe('With reason: the features without a usable value.'),
+    reasons: z.array(rowReason).max(10).optional().describe('Values that training never saw, the strongest first.'),
     filled: z.array(z.string()).optional().describe('Features that were filled with the training median.'),
     values: z.record(z.string(), z.unknown()).optional().describe('The columns asked for with include.'),
   })

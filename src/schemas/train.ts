@@ -66,6 +66,12 @@ export const trainSettings = z.strictObject({
     .describe('What becomes of rows with null, NaN or infinite values; by default reject.'),
   serve: z.boolean().optional().describe('Whether the new version serves at once; by default true.'),
   detector: detectorSettings.optional(),
+  guards: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether rows with a value outside the range seen in training, or in a feature that was constant there, are raised; by default true.',
+    ),
   threshold: threshold.optional(),
 })
 

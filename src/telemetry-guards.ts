@@ -1,0 +1,32 @@
+/** The guards of a version: what its document says about the values that training saw. */
+import type { Block } from './kernels/block.ts'
+import { type Guards, outsideOf } from './kernels/guards.ts'
+import type { VersionDocument } from './schemas/model.ts'
+import type { RowReason } from './schemas/score.ts'
+
+/** Most reasons given for a row. */
+const mostReasons = 10
+
+/**
+ * The trained range of every feature that is a column; null for a version trained without guards, or before there
+ * were any. Time context is not guarded: a new hour is no new value.
+ */
+export function guardsOf({ features, guards }: VersionDocument): Guards | null {
+  if (!guards) return null
+  const bound = (edge: 'min' | 'max', none: number) =>
+    Float64Array.from(features, ({ kind, profile }) => (kind === 'timeContext' ? none : (profile[edge] ?? none)))
+  return {
+    min: bound('min', Number.NEGATIVE_INFINITY),
+    max: bound('max', Number.POSITIVE_INFINITY),
+    level: guards.level,
+  }
+}
+
+/** Why a row was raised, the strongest reason first. @param names of the features, in order */
+export function reasonsOf(guards: Guards | null, names: readonly string[], block: Block, row: number): RowReason[] {
+  if (guards === null) return []
+  return outsideOf(guards, block, row, mostReasons).map(({ lane, isNovel }) => ({
+    reason: isNovel ? 'novel_value' : 'out_of_range',
+    feature: names[lane]!,
+  }))
+}
