@@ -7,7 +7,7 @@ import { isOver } from '../jobs-record.ts'
 import { describeJob } from './job-document.ts'
 
 /** Progress is told so often at most, and a sign of life so often at least, in milliseconds. */
-const paceMs = 400
+const paceMs = 250
 const beatMs = 15_000
 /** The id of the last event: whoever comes back with it has heard everything. */
 const lastId = 'end'

@@ -21,14 +21,15 @@ async function start(home: string, settings: Record<string, string> = {}): Promi
 }
 
 /** A job that is over, one at work on an upload and one that waits, in a service that is about to end. */
-async function threeJobs(url: string): Promise<{ over: string; running: string; waiting: string }> {
+async function threeJobs(url: string, trees = 1000): Promise<{ over: string; running: string; waiting: string }> {
   const train = { model: 'web', rows: markedRows(), ...forest }
   const over = await submit(url, '/train', { json: train, headers: { 'idempotency-key': 'kept' } })
   await ended(url, over.id)
-  const running = await submit(url, '/train?model=never', upload)
+  const detector = encodeURIComponent(JSON.stringify({ type: 'isolation-forest', trees }))
+  const running = await submit(url, `/train?model=never&detector=${detector}`, upload)
   const json = { model: 'web', rows: markedRows(4) }
   const waiting = await submit(url, '/score', { json, headers: { 'idempotency-key': 'freed' } })
-  await heard(url, running.id, ({ stage, rowsDone }) => stage === 'sampling' && rowsDone > 0)
+  await heard(url, running.id, ({ stage }) => stage === 'sampling')
   return { over: over.id, running: running.id, waiting: waiting.id }
 }
 
@@ -79,7 +80,7 @@ describe('F27: after a restart', () => {
   test('a stop lets the running job end when it can, interrupts what waits, and exits 0', async () => {
     const home = await freshFolder()
     const first = await start(home)
-    const ids = await threeJobs(first.url)
+    const ids = await threeJobs(first.url, 10)
     first.child.process.kill('SIGTERM')
     expect(await first.child.exit).toBe(0)
     const second = await start(home)
@@ -92,7 +93,7 @@ describe('F27: after a restart', () => {
 
   test('a stop interrupts a job that takes longer than there is, processes and all, and exits 0', async () => {
     const home = await freshFolder()
-    const first = await start(home, { DEEPWATCH_DRAIN_MS: '500' })
+    const first = await start(home, { DEEPWATCH_DRAIN_MS: '4000' })
     const ids = await threeJobs(first.url)
     expect((await readersOf(home, first.child.process.pid)).length).toBeGreaterThan(0)
     first.child.process.kill('SIGTERM')

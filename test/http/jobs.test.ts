@@ -91,7 +91,7 @@ describe('a job', () => {
   })
 
   test('has a document that fits its schema in every state, at its own address and in the list', async () => {
-    const long = await longScore()
+    const long = await longScore({ return: 'all' })
     const waiting = await longScore()
     const running = await heard(app.url, long.id, ({ rowsDone }) => rowsDone > 0)
     expect(running).toMatchObject({ state: 'running', stage: 'scoring', finishedAt: null })
@@ -194,10 +194,14 @@ describe('DELETE', () => {
     return gone
   }
 
-  const uploads: [string, string, (job: { stage: string; rowsDone: number }) => boolean][] = [
-    ['/train?model=never', 'sampling', ({ stage, rowsDone }) => stage === 'sampling' && rowsDone > 0],
-    ['/train?model=never', 'scoring for the threshold', ({ stage }) => stage === 'scoring'],
-    ['/score?model=web&return=all', 'scoring', ({ stage, rowsDone }) => stage === 'scoring' && rowsDone > 0],
+  const uploads: [string, string, (job: { stage: string }) => boolean][] = [
+    ['/train?model=never', 'sampling', ({ stage }) => stage === 'sampling'],
+    [
+      '/train?model=never&detector={"type":"isolation-forest","trees":1000}',
+      'scoring for the threshold',
+      ({ stage }) => stage === 'scoring',
+    ],
+    ['/score?model=web&return=all', 'scoring', ({ stage }) => stage === 'scoring'],
   ]
   test.each(uploads)('of %s while %s leaves nothing behind', async (path, _stage, isThere) => {
     const before = await rowsScored()
