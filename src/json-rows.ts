@@ -13,6 +13,7 @@ type Row = Readonly<Record<string, unknown>>
 
 /** What the rows hold under one key, counted in one walk. */
 interface Gathered {
+  readonly name: string
   numbers: number
   booleans: number
   texts: number
@@ -21,7 +22,14 @@ interface Gathered {
   others: number
   /** First rows whose value is neither number, boolean nor null. */
   readonly strangers: number[]
+  /** Number or 0/1 of each row, NaN for everything else; null when there is none, or when the rows are too sparse to keep them. */
+  values: Float64Array | null
 }
+
+/** Values that are kept from the one walk, 32 MiB: as many as a dense body can hold. Sparse rows are read once more. */
+const mostValues = 4 * 1024 * 1024
+/** Fewer rows are read once more in less time than a list takes to make. */
+const fewRows = 16
 
 /** Distinct keys that rows may have: every one is looked at, however few rows have it. */
 const mostColumns = 4096
@@ -31,44 +39,67 @@ const mostColumns = 4096
  * Errors: `too_many_columns`, and those of a reading process.
  */
 export function readRows(rows: readonly Row[], columnLimit: number = mostColumns): Telemetry {
+  let gathered: ReadonlyMap<string, Gathered> | undefined
   let described: Description | undefined
-  const describe = () =>
-    (described ??= {
-      columns: [...gather(rows, columnLimit)].map(([name, column]) => describeColumn(name, column)),
-      rows: rows.length,
-    })
+  const columns = () => (gathered ??= gather(rows, columnLimit))
+  const describe = () => (described ??= { columns: Array.from(columns().values(), describeColumn), rows: rows.length })
   return {
     describe: async () => describe(),
     span: async (query) => spanOf(rows, query),
-    features: (query) => features(rows, query),
+    features: (query) => features(rows, columns(), query),
     close: async () => {},
   }
 }
 
 function gather(rows: readonly Row[], columnLimit: number): Map<string, Gathered> {
   const columns = new Map<string, Gathered>()
+  // Rows are mostly alike: the column at a place is mostly that of the row before.
+  const places: Gathered[] = []
   for (let index = 0; index < rows.length; index++) {
     const row = rows[index]!
-    for (const name of Object.keys(row)) {
-      let column = columns.get(name)
-      if (!column) {
-        if (columns.size >= columnLimit)
-          throw new DeepWatchError('too_many_columns', `A source may have ${columnLimit} columns.`, {
-            facts: { limit: columnLimit },
-          })
-        column = { numbers: 0, booleans: 0, texts: 0, times: 0, others: 0, strangers: [] }
-        columns.set(name, column)
+    let place = 0
+    for (const name in row) {
+      let column = places[place]
+      if (column?.name !== name) {
+        column = columns.get(name) ?? addColumn(columns, name, columnLimit)
+        places[place] = column
       }
-      put(column, index, row[name])
+      place++
+      const value = row[name]
+      if (typeof value === 'number') {
+        column.numbers++
+        if (column.values) column.values[index] = value
+        else if (column.numbers + column.booleans === 1) keepValues(column, index, value, rows.length, columns.size)
+      } else put(column, index, value, rows.length, columns.size)
     }
   }
   return columns
 }
 
-function put(column: Gathered, index: number, value: unknown): void {
-  if (typeof value === 'number') column.numbers++
-  else if (typeof value === 'boolean') column.booleans++
-  else if (value !== null) {
+function addColumn(columns: Map<string, Gathered>, name: string, columnLimit: number): Gathered {
+  if (columns.size >= columnLimit)
+    throw new DeepWatchError('too_many_columns', `A source may have ${columnLimit} columns.`, {
+      facts: { limit: columnLimit },
+    })
+  const counts = { numbers: 0, booleans: 0, texts: 0, times: 0, others: 0 }
+  const column: Gathered = { name, ...counts, strangers: [], values: null }
+  columns.set(name, column)
+  return column
+}
+
+/** Begins to keep the values of a column, at its first one. */
+function keepValues(column: Gathered, index: number, value: number, rows: number, columns: number): void {
+  if (rows < fewRows || rows * columns > mostValues) return
+  column.values = new Float64Array(rows).fill(Number.NaN)
+  column.values[index] = value
+}
+
+function put(column: Gathered, index: number, value: unknown, rows: number, columns: number): void {
+  if (typeof value === 'boolean') {
+    column.booleans++
+    if (column.values) column.values[index] = Number(value)
+    else if (column.numbers + column.booleans === 1) keepValues(column, index, Number(value), rows, columns)
+  } else if (value !== null) {
     if (typeof value !== 'string') column.others++
     else {
       if (column.times === column.texts && parseTimestamp(value) !== null) column.times++
@@ -86,9 +117,9 @@ const typeNames: Readonly<Record<ColumnKind, string>> = {
   other: 'mixed',
 }
 
-function describeColumn(name: string, column: Gathered): Column {
+function describeColumn(column: Gathered): Column {
   const kind = kindOf(column)
-  const { numbers, booleans, texts, others, strangers } = column
+  const { name, numbers, booleans, texts, others, strangers } = column
   const empty = numbers + booleans + texts + others === 0
   const mixed = numbers + booleans > 0 && texts + others > 0
   const facts = { name, type: empty ? 'null' : typeNames[kind], kind, partition: false, precisionLoss: false }
@@ -163,11 +194,15 @@ function spanOf(
   return { rows: rows.length, rowsInWindow, from: known ? from : null, to: known ? to : null }
 }
 
-async function* features(rows: readonly Row[], query: FeatureQuery): AsyncGenerator<FeatureBlock> {
+async function* features(
+  rows: readonly Row[],
+  columns: ReadonlyMap<string, Gathered>,
+  query: FeatureQuery,
+): AsyncGenerator<FeatureBlock> {
   const times = query.timestamp === undefined ? null : timesOf(rows, query.timestamp)
   const positions = positionsIn(times, query.window)
   const total = positions?.length ?? rows.length
-  const lanes = laneFillers(rows, query, times)
+  const lanes = lanesOf(rows, columns, query, times)
   const most = Math.min(blockRows(lanes.length), echoedRows(query.include))
   for (let first = 0; first < total; first += most) {
     const count = Math.min(most, total - first)
@@ -178,9 +213,12 @@ async function* features(rows: readonly Row[], query: FeatureQuery): AsyncGenera
       lanes: lanes.length,
     }
     const at = (row: number) => (positions ? positions[first + row]! : first + row)
-    lanes.forEach((fill, lane) => {
-      for (let row = 0; row < count; row++) block.values[lane * count + row] = fill(at(row))
-    })
+    for (const [index, lane] of lanes.entries()) {
+      const start = index * count
+      if (typeof lane === 'function') for (let row = 0; row < count; row++) block.values[start + row] = lane(at(row))
+      else if (positions) for (let row = 0; row < count; row++) block.values[start + row] = lane[at(row)]!
+      else block.values.set(lane.subarray(first, first + count), start)
+    }
     const text = query.include
       ? Array.from({ length: count }, (_, row) => members(rows[at(row)]!, query.include!))
       : null
@@ -194,16 +232,17 @@ function echoedRows(names: readonly string[] = []): number {
   return length === 0 ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor((1024 * 1024) / length))
 }
 
-/** One function per lane, from the position of a row to its value. */
-function laneFillers(
+/** Per lane the value at every position of a row, kept or read. */
+function lanesOf(
   rows: readonly Row[],
+  columns: ReadonlyMap<string, Gathered>,
   query: FeatureQuery,
   times: Float64Array | null,
-): ((position: number) => number)[] {
+): (Float64Array | ((position: number) => number))[] {
   const context: TimeContext | null = query.transitions ? createTimeContext(query.transitions) : null
   const fillers = query.features.map((lane) => {
     if ('timeContext' in lane) return (position: number) => context!.value(lane.timeContext, times![position]!)
-    return numberReader(rows, lane.name)
+    return columns.get(lane.name)?.values ?? numberReader(rows, lane.name)
   })
   const { row, timestamp, label } = query.lanes ?? {}
   if (row) fillers.push((position) => position)

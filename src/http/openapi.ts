@@ -220,7 +220,7 @@ function toJsonSchema(schema: z.ZodType): Json {
     // Inner schemas with an id are written out: references to `$defs` would point outside the component.
     metadata: withoutIds,
     override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema._zod.def.type === 'custom')
+      if (zodSchema._zod.def.type === 'custom' && jsonSchema.type === undefined)
         Object.assign(jsonSchema, { type: 'object', additionalProperties: true })
     },
   }) as Json
