@@ -120,7 +120,9 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
           profiles,
           zone: zoneOf(document, aggregate),
           evaluation: null,
-          gaps: aggregate === null ? [lacking(found)] : [],
+          gaps: [aggregate === null ? lacking(found) : labelGap(document.roles.label !== null, aggregate)].filter(
+            (gap) => gap !== null,
+          ),
         },
         work,
       )
@@ -136,28 +138,29 @@ function lacking(found: unknown): string {
   return `${why} The course of the score, the most anomalous rows, the hours and what the flagged rows have in common are not shown; training again, or a report of a source, shows them.`
 }
 
+/** Why flags are not judged although a label column is there; null when they are. */
+function labelGap(hasLabel: boolean, { labels }: ReportAggregate): string | null {
+  if (!hasLabel) return null
+  if (labels === null) return 'No scored row has a label: the flags are not judged.'
+  const { tp, fp, tn, fn } = labels.confusion
+  if (tp + fn === 0) return 'No labelled row is an anomaly: there is nothing to find, so the flags are not judged.'
+  return fp + tn === 0 ? 'Every labelled row is an anomaly: the flags are not judged.' : null
+}
+
 /** The figures of the evaluation where there are labels of both kinds; else why there are none. */
 async function judge(
   run: ScoringRun,
-  { labels }: ReportAggregate,
+  aggregate: ReportAggregate,
 ): Promise<{ evaluation: Evaluation | null; gap: string | null }> {
-  if (run.roles.label === null) return { evaluation: null, gap: null }
-  if (labels === null) return { evaluation: null, gap: 'No scored row has a label: the flags are not judged.' }
-  const { tp, fp, tn, fn } = labels.confusion
-  if (tp + fn === 0)
-    return {
-      evaluation: null,
-      gap: 'No labelled row is an anomaly: there is nothing to find, so the flags are not judged.',
-    }
-  if (fp + tn === 0) return { evaluation: null, gap: 'Every labelled row is an anomaly: the flags are not judged.' }
+  const gap = labelGap(run.roles.label !== null, aggregate)
+  if (gap !== null || run.roles.label === null) return { evaluation: null, gap }
   try {
     return { evaluation: await run.evaluate(), gap: null }
   } catch (error) {
-    if (error instanceof DeepWatchError && error.code === 'evaluation_too_large')
-      return {
-        evaluation: null,
-        gap: 'There are too many labelled rows to rank: figures beside those of chance are not shown.',
-      }
+    if (error instanceof DeepWatchError && error.code === 'evaluation_too_large') {
+      const tooMany = 'There are too many labelled rows to rank: figures beside those of chance are not shown.'
+      return { evaluation: null, gap: tooMany }
+    }
     throw error
   }
 }

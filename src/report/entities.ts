@@ -19,7 +19,7 @@ export function flaggedEntities({ named }: NonNullable<ReportAggregate['entities
       : `${formatCount(flagged)} of ${formatCount(rows)} (${formatShare(flagged / rows)})`,
   }))
   const longest = Math.max(...values.map(({ name }) => [...name].length))
-  const left = longest * 6.6 + 14
+  const left = longest * 7.4 + 14
   const most = Math.max(...shown.map(({ flagged }) => flagged))
   const y = { field: 'index', type: 'ordinal', axis: null, scale: { paddingInner: 0.35, paddingOuter: 0.1 } }
   // Room at the right for the count of the longest bar.

@@ -40,7 +40,7 @@ export function featureValues({ feature, training, flagged }: FeatureFacts): Cha
     axis: null,
   }
   const label = (value: number, dx: number, align: string) => ({
-    data: { values: [{ from: at(value), text: formatValue(value, unit) }] },
+    data: { values: [{ from: at(value), text: formatValue(Number(value.toPrecision(3)), unit) }] },
     mark: { type: 'text', align, baseline: 'top', dx, dy: 4, color: light.soft, fontSize: 11 },
     encoding: { x, y: { value: 'height' }, text: { field: 'text', type: 'nominal' } },
   })

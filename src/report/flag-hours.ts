@@ -50,7 +50,7 @@ export function flagHours(aggregate: ReportAggregate, timeZone: string, width: n
             title: 'flagged rows',
             symbolType: 'square',
             direction: 'horizontal',
-            columns: width < 500 ? 3 : 6,
+            columns: width < 400 ? 3 : 6,
           },
         },
       },

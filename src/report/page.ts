@@ -6,7 +6,7 @@ import type { ReportFacts } from './facts.ts'
 import { flagHours } from './flag-hours.ts'
 import { pagePolicy } from './policy.ts'
 import { precisionRecall } from './precision-recall.ts'
-import { scoreCourse, stretchWords } from './score-course.ts'
+import { hasLabelled, isSpread, scoreCourse, stretchWords } from './score-course.ts'
 import { type Distribution, scoreDistribution } from './score-distribution.ts'
 import { featureList } from './section-features.ts'
 import { judgement } from './section-labels.ts'
@@ -33,7 +33,8 @@ export async function page(facts: ReportFacts, distribution: Distribution): Prom
     aggregate && aggregate.course.stretches.length > 0 ? await course(facts, aggregate, figure) : '',
     aggregate && aggregate.top.length > 0 ? topRows(facts, aggregate) : '',
     `<div class="pair">${[await distributionSection(distribution, figure), aggregate ? await hours(facts, aggregate, figure) : ''].join('')}</div>`,
-    `<div class="pair">${[aggregate ? await labels(facts, aggregate, figure) : '', aggregate ? await entities(aggregate, figure) : ''].join('')}</div>`,
+    aggregate ? await entities(aggregate, figure) : '',
+    aggregate ? await labels(facts, aggregate, figure) : '',
     await featureList(facts),
     trainingFacts(facts),
   ]
@@ -113,14 +114,22 @@ function section(title: string, ...content: readonly string[]): string {
 }
 
 async function course(facts: ReportFacts, aggregate: ReportAggregate, figure: Figure): Promise<string> {
-  const { course, flagged, labels } = aggregate
+  const { course, flagged } = aggregate
   const isTime = course.unit === 'time'
   const zone = isTime ? ` Times are local in ${escapeText(facts.document.timeContext.timeZone)}.` : ''
-  const marks = flagged > 0 ? ' A dot marks a stretch with flagged rows, at its highest score.' : ''
-  const shaded = labels === null ? '' : ' Shaded: rows labelled as anomalies.'
+  const each = isSpread(course)
+    ? `The highest and the mean score of every ${stretchWords(aggregate)}.`
+    : 'The score of every row.'
+  const marks =
+    flagged > 0
+      ? isSpread(course)
+        ? ' A dot marks a stretch with flagged rows, at its highest score.'
+        : ' A dot marks a flagged row.'
+      : ''
+  const shaded = !hasLabelled(course) ? '' : ' Shaded: rows labelled as anomalies.'
   return section(
     isTime ? 'Score over time' : 'Score over the rows',
-    `<p class="soft">The highest and the mean score of every ${stretchWords(aggregate)}.${marks}${shaded}${zone}</p>`,
+    `<p class="soft">${each}${marks}${shaded}${zone}</p>`,
     await figure('course', (width) => scoreCourse(facts, aggregate, width)),
   )
 }
@@ -134,41 +143,41 @@ async function distributionSection(distribution: Distribution, figure: Figure): 
 }
 
 async function hours(facts: ReportFacts, aggregate: ReportAggregate, figure: Figure): Promise<string> {
-  if (aggregate.hours.length === 0) return ''
+  if (aggregate.hours.length === 0 || aggregate.flagged === 0) return ''
   const zone = facts.document.timeContext.timeZone
   return section(
     'Flags by hour and weekday',
     `<p class="soft">Local time in ${escapeText(zone)}. Hours of the week without a row are left empty.</p>`,
-    aggregate.flagged === 0
-      ? '<p>No row is flagged.</p>'
-      : await figure('hours', (width) => flagHours(aggregate, zone, width), halfDesk),
+    await figure('hours', (width) => flagHours(aggregate, zone, width), halfDesk),
   )
 }
 
 async function entities(aggregate: ReportAggregate, figure: Figure): Promise<string> {
   const { entities } = aggregate
-  if (entities === null) return ''
+  if (entities === null || entities.named.length === 0) return ''
   const { named, others, manyOthers, flaggedNotNamed } = entities
-  if (named.length === 0) return section('Entities', '<p>No entity has a flagged row.</p>')
   const shown = Math.min(15, named.length)
   const hidden = named.slice(shown)
   const rest = others + hidden.length
   const flaggedRest = flaggedNotNamed + hidden.reduce((sum, { flagged }) => sum + flagged, 0)
   const more =
     rest === 0
-      ? 'Every entity with rows is shown.'
+      ? named.length === 1
+        ? 'The source has one entity.'
+        : 'Every entity is shown.'
       : `${manyOthers ? 'More than ' : ''}${rest === 1 && !manyOthers ? '1 other entity has' : `${formatCount(rest)} other entities have`} ${flaggedRest === 0 ? 'no flagged row' : plural(flaggedRest, 'flagged row')}.`
   return section(
     'Flags by entity',
     `<p class="soft">${more}</p>`,
-    await figure('entities', (width) => flaggedEntities(entities, width), halfDesk),
+    await figure('entities', (width) => flaggedEntities(entities, width), 720),
   )
 }
 
 async function labels(facts: ReportFacts, aggregate: ReportAggregate, figure: Figure): Promise<string> {
   const { labels } = aggregate
-  if (labels === null) return ''
-  const picture =
-    labels.curve.length === 0 ? '' : await figure('curve', (width) => precisionRecall(labels, width), halfDesk)
-  return section('Against the labels', judgement(facts, labels), picture)
+  // Where the labels are all the same, a sentence at the top says so.
+  if (labels === null || labels.curve.length === 0) return ''
+  const picture = await figure('curve', (width) => precisionRecall(labels, width), halfDesk)
+  const { words, tables } = judgement(facts, labels)
+  return section('Against the labels', words, `<div class="beside"><div>${tables}</div>${picture}</div>`)
 }

@@ -40,13 +40,13 @@ export function precisionRecall({ curve, confusion: { tp, fp, tn, fn } }: Labels
           encoding: { y },
         },
         {
-          data: { values: [{ recall: 1, precision: base, text: 'chance' }] },
+          data: { values: [{ recall: 0, precision: base, text: 'chance' }] },
           mark: {
             type: 'text',
-            align: 'right',
+            align: 'left',
             baseline: base > 0.9 ? 'top' : 'bottom',
             dy: base > 0.9 ? 4 : -4,
-            dx: -2,
+            dx: 4,
             color: light.soft,
           },
           encoding: { x, y, text: { field: 'text', type: 'nominal' } },

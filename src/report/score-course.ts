@@ -5,8 +5,10 @@ import type { ReportFacts } from './facts.ts'
 import { light } from './palette.ts'
 import { formatCount, formatDuration, formatScore, offsetAt, plural } from './text.ts'
 
-/** A line is broken where this many stretches in a row are empty. */
+/** A line is broken at a gap this many times as long as most gaps are. */
 const longestGap = 3
+/** Up to so many scores each is a point: a line of a few, or one with gaps, would hide some. */
+const fewPoints = 60
 
 /** The chart with its words. `width` is the whole picture's, in pixels. */
 export function scoreCourse(facts: ReportFacts, aggregate: ReportAggregate, width: number): Chart {
@@ -18,8 +20,21 @@ export function scoreCourse(facts: ReportFacts, aggregate: ReportAggregate, widt
   return {
     title: what,
     description: `${plural(aggregate.rows, 'row')} in stretches of ${stretchWords(aggregate)}; ${formatCount(aggregate.flagged)} above the threshold of ${formatScore(aggregate.threshold)}.`,
-    spec: scoreCourseSpec(facts, aggregate, { width: width - 60, height: width < 500 ? 190 : 250 }),
+    spec: scoreCourseSpec(facts, aggregate, {
+      width: width - (width < 500 ? 84 : 126),
+      height: width < 500 ? 190 : 250,
+    }),
   }
+}
+
+/** Whether some stretch has several scores, so that the mean is another one than the highest. */
+export function isSpread({ stretches }: ReportAggregate['course']): boolean {
+  return stretches.some(({ highest, mean }) => highest !== null && highest - mean! > 1e-9)
+}
+
+/** Whether some row is labelled as an anomaly. */
+export function hasLabelled({ stretches }: ReportAggregate['course']): boolean {
+  return stretches.some(({ labelled }) => labelled > 0)
 }
 
 /** How long a stretch is, in words. */
@@ -38,6 +53,7 @@ export function scoreCourseSpec(
   // Vega knows UTC and the machine's zone alone: local time is drawn as if it were UTC.
   const place = (at: number) => (isTime ? (at + offsetAt(facts.zone, at)) / 1000 : at)
   const points = pointsOf(course, place)
+  const hasMean = isSpread(course)
   const scores = course.stretches.flatMap(({ highest, mean }) => (highest === null ? [] : [highest, mean!]))
   const low = Math.max(0, Math.min(threshold, ...scores) - 0.03)
   const high = Math.min(1, Math.max(threshold, ...scores) + 0.04)
@@ -64,24 +80,34 @@ export function scoreCourseSpec(
     scale: { domain: [low, high], nice: false },
     axis: { title: null, tickCount: 4, format: '.2f' },
   }
-  const colour = (name: string) => ({ datum: name, scale: colours(aggregate) })
+  const colour = (name: string) => ({
+    datum: name,
+    scale: colours(aggregate),
+    legend: { orient: 'top', direction: 'horizontal', title: null, columns: width < 400 ? 2 : 4, offset: 6 },
+  })
   const layers: ChartSpec[] = []
-  if (aggregate.labels !== null)
+  if (hasLabelled(course))
     layers.push({
       data: { values: labelledSpans(course, place) },
       mark: { type: 'rect', stroke: light.label, strokeWidth: 1.5 },
       encoding: { x, x2: { field: 'x2' }, color: colour('labelled anomaly') },
     })
-  layers.push(
-    {
+  if (hasMean)
+    layers.push({
       data: { values: points.map(({ x, mean }) => ({ x, y: mean })) },
       mark: { type: 'line', strokeWidth: 1.5, interpolate: 'linear' },
       encoding: { x, y, color: colour('mean score') },
-    },
+    })
+  layers.push(
     {
       data: { values: points.map(({ x, highest }) => ({ x, y: highest })) },
-      mark: { type: 'line', strokeWidth: 1.5, interpolate: 'linear', point: points.length < 3 },
-      encoding: { x, y, color: colour('highest score') },
+      mark: {
+        type: 'line',
+        strokeWidth: 1.5,
+        interpolate: 'linear',
+        point: points.length <= fewPoints && { size: 24 },
+      },
+      encoding: { x, y, color: colour(hasMean ? 'highest score' : 'score') },
     },
     {
       data: { values: [{ y: threshold }] },
@@ -94,8 +120,13 @@ export function scoreCourseSpec(
       encoding: { x, y, color: colour('flagged') },
     },
     {
-      data: { values: [{ x: first, y: threshold, text: `threshold ${formatScore(threshold)}` }] },
-      mark: { type: 'text', align: 'left', baseline: 'bottom', dx: 4, dy: -3, color: light.flagged, fontSize: 11 },
+      data: {
+        values: [
+          { x: last, y: threshold, text: width < 400 ? formatScore(threshold) : `threshold ${formatScore(threshold)}` },
+        ],
+      },
+      // Beside the plot, where no line runs through it.
+      mark: { type: 'text', align: 'left', baseline: 'middle', dx: 6, color: light.flagged, fontSize: 11 },
       encoding: { x, y, text: { field: 'text', type: 'nominal' } },
     },
   )
@@ -116,13 +147,15 @@ const timeFormat = {
   milliseconds: '%S.%L',
 }
 
-function colours({ labels, flagged }: ReportAggregate) {
-  const all: [string, string][] = [
-    ['highest score', light.score],
-    ['mean score', light.mean],
-  ]
+function colours({ course, flagged }: ReportAggregate) {
+  const all: [string, string][] = isSpread(course)
+    ? [
+        ['highest score', light.score],
+        ['mean score', light.mean],
+      ]
+    : [['score', light.score]]
   if (flagged > 0) all.push(['flagged', light.flagged])
-  if (labels !== null) all.push(['labelled anomaly', light.label])
+  if (hasLabelled(course)) all.push(['labelled anomaly', light.label])
   return { domain: all.map(([name]) => name), range: all.map(([, colour]) => colour) }
 }
 
@@ -136,10 +169,12 @@ interface Point {
 /** One point in the middle of each stretch, and one without a value where the line breaks. */
 function pointsOf({ stretches, first, width }: ReportAggregate['course'], place: (at: number) => number): Point[] {
   const points: Point[] = []
+  const gaps = stretches.slice(1).map(({ index }, place) => index - stretches[place]!.index)
+  const usualGap = gaps.sort((a, b) => a - b)[gaps.length >> 1] ?? 1
   let before = stretches[0]?.index ?? 0
   for (const { index, highest, mean, flagged } of stretches) {
     const x = place(first + (index + 0.5) * width)
-    if (index - before > longestGap)
+    if (index - before > longestGap * usualGap)
       points.push({ x: place(first + (before + 1) * width), highest: null, mean: null, flagged: 0 })
     points.push({ x, highest, mean, flagged })
     before = index

@@ -12,12 +12,16 @@ export interface Distribution {
   readonly rows: number
 }
 
+/** 1, 10, 100, 1k, 10k ... as Vega writes it. */
+const shortCount =
+  "datum.value >= 1e9 ? datum.value / 1e9 + 'G' : datum.value >= 1e6 ? datum.value / 1e6 + 'M' : datum.value >= 1e3 ? datum.value / 1e3 + 'k' : datum.value + ''"
+
 export function scoreDistribution(distribution: Distribution, width: number): Chart {
   const { rows, flagged, threshold } = distribution
   return {
     title: 'Distribution of scores',
     description: `Rows by score, counted on a logarithmic scale: ${formatCount(flagged)} of ${plural(rows, 'row')} lie above the threshold of ${formatScore(threshold)}.`,
-    spec: scoreDistributionSpec(distribution, { width: width - 60, height: width < 500 ? 160 : 200 }),
+    spec: scoreDistributionSpec(distribution, { width: width - 54, height: width < 500 ? 160 : 200 }),
   }
 }
 
@@ -54,7 +58,7 @@ export function scoreDistributionSpec(
             field: 'rows',
             type: 'quantitative',
             scale: { type: 'symlog', domain: [0, most * 1.3], nice: false },
-            axis: { title: 'rows', values: [0, ...ticks], format: '~s' },
+            axis: { title: 'rows', values: [0, ...ticks], labelExpr: shortCount },
           },
           y2: { datum: 0 },
           color: {

@@ -8,6 +8,8 @@ import { escapeText, formatRange, formatShare, formatValue, plural, shownName, u
 
 /** Features with a picture where no aggregate has chosen them. */
 const mostShown = 40
+/** Of usual rows 5 in 100 lie above what is usual and 5 below: more than twice as many are worth a colour. */
+const telling = 0.1
 
 export async function featureList(facts: ReportFacts): Promise<string> {
   const { aggregate, document, profiles } = facts
@@ -72,7 +74,11 @@ function words(
   const outside = parts.filter(([rows]) => rows > 0).map(([rows, where]) => `${formatShare(rows / flagged)} ${where}`)
   return [
     usual,
-    outside.length === 0 ? 'flagged rows all usual' : `<span class="flag">flagged: ${outside.join(', ')}</span>`,
+    outside.length === 0
+      ? 'flagged rows all usual'
+      : Math.max(...parts.map(([rows]) => rows)) > telling * flagged
+        ? `<span class="flag">flagged: ${outside.join(', ')}</span>`
+        : `flagged: ${outside.join(', ')}`,
     ...gaps,
   ].join(' · ')
 }

@@ -2,11 +2,14 @@
 import type { Figures } from '../schemas/evaluate.ts'
 import type { ReportAggregate } from '../schemas/report.ts'
 import type { ReportFacts } from './facts.ts'
-import { formatCount, formatNumber, formatShare, plural } from './text.ts'
+import { formatCount, formatDuration, formatNumber, formatShare, plural } from './text.ts'
 
 type Labels = NonNullable<ReportAggregate['labels']>
 
-export function judgement({ evaluation }: ReportFacts, { confusion, unlabelled }: Labels): string {
+export function judgement(
+  { evaluation }: ReportFacts,
+  { confusion, unlabelled }: Labels,
+): { words: string; tables: string } {
   const { tp, fp, tn, fn } = confusion
   const left =
     unlabelled === 0 ? '' : ` ${plural(unlabelled, 'row')} without a label ${unlabelled === 1 ? 'is' : 'are'} left out.`
@@ -14,11 +17,11 @@ export function judgement({ evaluation }: ReportFacts, { confusion, unlabelled }
   const cell = (count: number, isWrong: boolean) =>
     `<td${isWrong && count > 0 ? ' class="out"' : ''}>${formatCount(count)}</td>`
   const counts = `<div class="scroll" tabindex="0" role="region" aria-label="Confusion counts"><table><thead><tr><th class="left" scope="col">rows</th><th scope="col">flagged</th><th scope="col">not flagged</th></tr></thead><tbody><tr><th class="left" scope="row">anomaly</th>${cell(tp, false)}${cell(fn, true)}</tr><tr><th class="left" scope="row">no anomaly</th>${cell(fp, true)}${cell(tn, false)}</tr></tbody></table></div>`
-  return words + counts + (evaluation === null ? '' : figures(evaluation, evaluation.random))
+  return { words, tables: counts + (evaluation === null ? '' : figures(evaluation, evaluation.random)) }
 }
 
 function figures(own: Figures, random: Figures): string {
-  const score = (value: number) => formatNumber(value, 3)
+  const score = (value: number) => value.toFixed(3)
   const rows: [string, string, string][] = [
     ['precision', formatShare(own.precision), formatShare(random.precision)],
     ['recall', formatShare(own.recall), formatShare(random.recall)],
@@ -29,7 +32,7 @@ function figures(own: Figures, random: Figures): string {
   ]
   if (own.events !== null && random.events !== null) {
     const delay = ({ medianDelaySeconds }: NonNullable<Figures['events']>) =>
-      medianDelaySeconds === null ? 'none' : `${formatNumber(medianDelaySeconds, 3)} s`
+      medianDelaySeconds === null ? 'none' : formatDuration(medianDelaySeconds * 1e6)
     const alarms = ({ falseAlarmsPerEntityDay }: NonNullable<Figures['events']>) =>
       falseAlarmsPerEntityDay === null ? 'none' : formatNumber(falseAlarmsPerEntityDay, 3)
     rows.push(

@@ -18,6 +18,8 @@ export function topRows(facts: ReportFacts, aggregate: ReportAggregate): string 
   const { document, zone } = facts
   const { top } = aggregate
   const hasTime = top.some(({ time }) => time !== null)
+  // Seconds are told only where they tell something.
+  const length = top.every(({ time }) => time === null || formatTime(time, zone).endsWith(':00')) ? 16 : 19
   const hasEntity = top.some(({ entity }) => entity !== null)
   const hasLabel = top.some(({ label }) => label !== null)
   const columns = aggregate.features.map(({ feature: index }) => {
@@ -42,7 +44,7 @@ export function topRows(facts: ReportFacts, aggregate: ReportAggregate): string 
       return `<td${mark === '' ? '' : ' class="out"'}>${mark}${formatValue(value, unit)}</td>`
     })
     const flagged = score > aggregate.threshold
-    return `<tr><th scope="row">${formatCount(row)}</th><td${flagged ? ' class="out"' : ''}>${formatScore(score)}</td>${hasTime ? `<td class="left">${time === null ? 'none' : formatTime(time, zone)}</td>` : ''}${hasEntity ? `<td class="left"><bdi>${entity === null ? 'none' : escapeText(shownName(entity, 40))}</bdi></td>` : ''}${hasLabel ? `<td class="left">${label === 1 ? 'anomaly' : label === 0 ? 'no' : 'none'}</td>` : ''}${cells.join('')}</tr>`
+    return `<tr><th scope="row">${formatCount(row)}</th><td${flagged ? ' class="out"' : ''}>${formatScore(score)}</td>${hasTime ? `<td class="left">${time === null ? 'none' : formatTime(time, zone).slice(0, length)}</td>` : ''}${hasEntity ? `<td class="left"><bdi>${entity === null ? 'none' : escapeText(shownName(entity, 40))}</bdi></td>` : ''}${hasLabel ? `<td class="left">${label === 1 ? 'anomaly' : label === 0 ? 'no' : 'none'}</td>` : ''}${cells.join('')}</tr>`
   })
   const flagged = top.filter(({ score }) => score > aggregate.threshold).length
   const which =

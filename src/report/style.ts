@@ -44,8 +44,9 @@ svg text{font-family:inherit}
 .narrow{display:none}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr));gap:44px 48px}
 .pair section{margin:44px 0 0;min-width:0}
-.pair+section{margin-top:44px}
-.features{display:grid;grid-template-columns:repeat(auto-fill,minmax(244px,1fr));gap:30px 28px;margin:18px 0 0;padding:0;list-style:none}
+.beside{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr));gap:0 48px;align-items:start}
+.beside>*{min-width:0}
+.features{display:grid;grid-template-columns:repeat(auto-fill,minmax(226px,1fr));gap:30px 28px;margin:18px 0 0;padding:0;list-style:none}
 .features li{min-width:0}
 .features .soft{font-size:13px;line-height:1.4;margin:2px 0 0}
 .key{display:inline-block;width:.75em;height:.75em;border-radius:2px;margin:0 .35em 0 0}
@@ -58,12 +59,13 @@ thead th{border-top:0;font-weight:600;vertical-align:bottom}
 thead th span{display:block;font-weight:400;font-size:12px}
 thead bdi{display:inline-block;max-width:180px;overflow:hidden;text-overflow:ellipsis;vertical-align:bottom;color:var(--ink)}
 tbody th{font-weight:400;color:var(--ink)}
+tbody th.left{white-space:normal}
 .left{text-align:left}
 td.out{color:var(--flagged);font-weight:600}
 .note{border-left:3px solid var(--usual);padding:2px 0 2px 14px;margin:18px 0 0;font-size:15px;max-width:72ch}
 .note p{margin:0 0 4px}
 ul.plain{margin:0;padding:0 0 0 18px;font-size:15px}
 footer{padding:28px 24px 48px;margin-top:52px;font-size:13px;color:var(--soft)}
-@media (max-width:640px){main,header,footer{padding-left:16px;padding-right:16px}header{padding-top:22px}h1{font-size:25px}.wide{display:none}.narrow{display:block}section,.pair section{margin-top:36px}.pair{gap:0}.figures{grid-template-columns:1fr 1fr}.figures dd{font-size:19px}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin:0 0 8px}th,td{padding:6px 9px}}
+@media (max-width:640px){main,header,footer{padding-left:16px;padding-right:16px}header{padding-top:22px}h1{font-size:25px}.wide{display:none}.narrow{display:block}section,.pair section{margin-top:36px}.pair{gap:0}.figures{grid-template-columns:1fr 1fr}.figures div:last-child:nth-child(odd){grid-column:1/-1}.figures dd{font-size:19px}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin:0 0 8px}th,td{padding:6px 9px}}
 @media print{:root{color-scheme:light;${variables(light)}}body{font-size:11pt}section,figure,.features li,tr{break-inside:avoid}section.flow{break-inside:auto}h2{break-after:avoid}.scroll{overflow:visible;border:0}table{font-size:8pt}th,td{padding:3px 5px;white-space:normal}main,header,footer{max-width:none;padding-left:0;padding-right:0}}
 `

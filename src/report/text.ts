@@ -32,6 +32,9 @@ export function escapeText(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => entities[character]!)
 }
 
+/** Between a number and its unit: a space at which no line ends. */
+const thin = '\u00a0'
+
 /** A whole number with its thousands apart. */
 export function formatCount(count: number): string {
   return String(Math.round(count)).replaceAll(/\B(?=(\d{3})+$)/g, ',')
@@ -58,8 +61,8 @@ function minus(text: string): string {
 /** A share as per cent; what is more than nothing never reads 0. */
 export function formatShare(share: number): string {
   const percent = share * 100
-  if (percent > 0 && percent < 0.01) return '<0.01 %'
-  return `${formatNumber(percent, percent < 99.95 ? 2 : 4)} %`
+  if (percent > 0 && percent < 0.01) return `<0.01${thin}%`
+  return `${formatNumber(percent, percent < 99.95 ? 2 : 4)}${thin}%`
 }
 
 /** A score or threshold. */
@@ -75,7 +78,7 @@ export function formatBytes(bytes: number): string {
     size /= 1024
     unit++
   }
-  return `${formatNumber(size, 3)} ${units[unit]}`
+  return `${formatNumber(size, 3)}${thin}${units[unit]}`
 }
 
 /** What the end of a column's name says about its unit. Nothing else is guessed. */
@@ -116,9 +119,7 @@ export function unitOf(name: string): string {
 export function formatValue(value: number, unit: string): string {
   if (unit === 'B' && Number.isFinite(value)) return formatBytes(value)
   if (unit === '') return formatNumber(value)
-  return unit.startsWith('/') || unit === '%'
-    ? `${formatNumber(value)}${unit === '%' ? ' %' : unit}`
-    : `${formatNumber(value)} ${unit}`
+  return `${formatNumber(value)}${unit.startsWith('/') ? '' : thin}${unit}`
 }
 
 /** From one value to another, the unit once. */
@@ -143,6 +144,7 @@ export function formatTime(micros: number, zone: ZoneTransitions): string {
 
 /** A length of time in the unit people would use. */
 export function formatDuration(micros: number): string {
+  if (micros === 0) return `0${thin}s`
   const units: readonly (readonly [number, string])[] = [
     [86_400e6, 'd'],
     [3600e6, 'h'],
@@ -151,7 +153,7 @@ export function formatDuration(micros: number): string {
     [1e3, 'ms'],
   ]
   const [size, unit] = units.find(([length]) => Math.abs(micros) >= length) ?? [1, 'µs']
-  return `${formatNumber(micros / size, 3)} ${unit}`
+  return `${formatNumber(micros / size, 3)}${thin}${unit}`
 }
 
 /** `1 row`, `2 rows`. */
