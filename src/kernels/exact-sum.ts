@@ -1,0 +1,91 @@
+/**
+ * A sum of doubles without rounding, of which values can be taken out again: after any run of additions and removals it
+ * is a function of what is in it, and of nothing that was in it before. Every double is an integer multiple of 2^-1074; the
+ * sum is held in chunks of 32 bits (the small superaccumulator of Neal 2015), and because a chunk has room for 2^21
+ * addends no carry is ever needed.
+ */
+
+const WORD = 2 ** 32
+/** Values a sum may hold at once. */
+export const mostAddends = 2 ** 20
+/** A mantissa lies over three chunks. */
+const SPAN = 3
+const CHUNKS = 2 ** (11 - 5) + SPAN
+const MANTISSA = 1_075
+
+const asNumber = new Float64Array(1)
+const asWords = new Uint32Array(asNumber.buffer)
+const shifts = Float64Array.from({ length: 32 }, (_, bits) => 2 ** bits)
+/** Worth of one unit in each chunk. What a double cannot tell from 0 is 0. */
+const worth = Float64Array.from({ length: CHUNKS }, (_, chunk) => 2 ** Math.min(1023, 32 * chunk - MANTISSA))
+
+export class ExactSum {
+  /** The sum rounded to a double, after `read`; Infinity where it is too large for one. */
+  high = 0
+  /** What the rounding left over, after `read`. */
+  rest = 0
+  /** Index of the first chunk that is held; those below and above are 0. */
+  private first = 0
+  private chunks = new Float64Array(0)
+
+  /** Adds a finite double. */
+  add(value: number): void {
+    if (value !== 0) this.put(value, 1)
+  }
+
+  /** Takes a double out that was added. */
+  remove(value: number): void {
+    if (value !== 0) this.put(value, -1)
+  }
+
+  clear(): void {
+    this.chunks.fill(0)
+  }
+
+  /** Rounds the sum into `high` and `rest`. */
+  read(): void {
+    const { chunks, first } = this
+    let high = 0
+    let rest = 0
+    for (let at = chunks.length - 1; at >= 0; at--) {
+      const part = (chunks[at] as number) * (worth[first + at] as number)
+      const sum = high + part
+      const shift = sum - high
+      rest += high - (sum - shift) + (part - shift)
+      high = sum
+    }
+    this.high = high + rest
+    this.rest = high - this.high + rest
+  }
+
+  private put(value: number, sign: number): void {
+    asNumber[0] = value
+    const top = asWords[1] as number
+    const biased = (top >>> 20) & 0x7ff
+    const exponent = biased === 0 ? 1 : biased
+    const mantissa = ((top & 0xfffff) + (biased === 0 ? 0 : 0x100000)) * WORD + (asWords[0] as number)
+    const shifted = mantissa * (shifts[exponent & 31] as number)
+    const upper = Math.floor(shifted / (WORD * WORD))
+    const lower = shifted - upper * (WORD * WORD)
+    const middle = Math.floor(lower / WORD)
+    const signed = top >>> 31 === 1 ? -sign : sign
+    const at = this.place(exponent >>> 5)
+    const { chunks } = this
+    ;(chunks[at] as number) += signed * (lower - middle * WORD)
+    ;(chunks[at + 1] as number) += signed * middle
+    ;(chunks[at + 2] as number) += signed * upper
+  }
+
+  /** Where a chunk lies, with the two above it; makes room for them. */
+  private place(chunk: number): number {
+    const { first, chunks } = this
+    if (chunk >= first && chunk + SPAN <= first + chunks.length) return chunk - first
+    const from = chunks.length === 0 ? chunk : Math.min(first, chunk)
+    const to = Math.max(chunks.length === 0 ? 0 : first + chunks.length, chunk + SPAN)
+    const grown = new Float64Array(to - from)
+    grown.set(chunks, chunks.length === 0 ? 0 : first - from)
+    this.first = from
+    this.chunks = grown
+    return chunk - from
+  }
+}
