@@ -32,11 +32,11 @@ export async function exchange(
   options: { answers?: number; end?: boolean } = {},
 ): Promise<Exchange> {
   const socket = await dial(url)
-  let received = Buffer.alloc(0)
+  const chunks: Buffer[] = []
   let notify: (() => void) | undefined
   socket.on('data', (chunk: Buffer) => {
-    received = Buffer.concat([received, chunk])
-    if (options.answers !== undefined && split(received).replies.length >= options.answers) notify?.()
+    chunks.push(chunk)
+    if (options.answers !== undefined && split(Buffer.concat(chunks)).replies.length >= options.answers) notify?.()
   })
   const done = new Promise<void>((resolve) => {
     notify = resolve
@@ -56,6 +56,7 @@ export async function exchange(
   await done
   const sent = socket.bytesWritten - socket.writableLength
   socket.destroy()
+  const received = Buffer.concat(chunks)
   const { replies, interim } = split(received)
   for (const reply of replies) inspect(reply, reply.headers['x-request-id'] !== undefined)
   return { replies, interim, sent, received: received.toString('latin1') }
