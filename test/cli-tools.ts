@@ -2,6 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { vi } from 'vitest'
+import { main } from '../src/cli/main.ts'
 
 /** The compiled entry. */
 export const cliPath = fileURLToPath(new URL('../src/cli.js', import.meta.url))
@@ -35,9 +37,27 @@ export function startCli(
 /** Runs it to its end. */
 export const cli = (args: readonly string[], options: CliOptions = {}): Promise<Ended> => startCli(args, options).ended
 
+/** The same inside this process, where everything is loaded already: for what a process of its own would not change. */
+export async function inProcess(args: readonly string[]): Promise<Ended> {
+  const out: Buffer[] = []
+  const err: Buffer[] = []
+  const keep = (chunks: Buffer[]) => (chunk: string | Uint8Array) => chunks.push(Buffer.from(chunk as string)) > 0
+  const spies = [
+    vi.spyOn(process.stdout, 'write').mockImplementation(keep(out)),
+    vi.spyOn(process.stderr, 'write').mockImplementation(keep(err)),
+  ]
+  try {
+    const code = await main(args)
+    const stdout = Buffer.concat(out)
+    return { code, stdout, stderr: Buffer.concat(err).toString(), text: stdout.toString() }
+  } finally {
+    for (const spy of spies) spy.mockRestore()
+  }
+}
+
 /** Runs a line of bash in which `deepwatch` is the command line. */
 export function bash(line: string, options: CliOptions = {}): Promise<Ended> {
-  const child = spawn('bash', ['-c', `deepwatch() { "$NODE" "$CLI" "$@"; }; ${line}`], {
+  const child = spawn('bash', ['--norc', '--noprofile', '-c', `deepwatch() { "$NODE" "$CLI" "$@"; }; ${line}`], {
     cwd: options.cwd,
     env: {
       PATH: process.env['PATH'] ?? '',

@@ -36,7 +36,7 @@ export async function givenTelemetry({
   const found = await Promise.all(operands.map((name) => (name === '-' ? null : look(name))))
   const isStream = found.some((file) => file === null || file.isStream)
   if (isStream) {
-    if (found.length > 1) throw wrong('standard input or a pipe stands alone.')
+    if (found.length > 1) throw wrong('standard input, a pipe or a file with several names (hard links) stands alone.')
     return asUpload(() => (found[0] ? createReadStream(found[0].path) : stdin))
   }
   const paths = found.map((file) => file!.path)

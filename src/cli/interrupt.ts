@@ -32,12 +32,14 @@ export function listen(): Interrupt {
     process.on(name, onSignal)
     return () => process.off(name, onSignal)
   })
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  const onClosed = (error: NodeJS.ErrnoException) => {
     code ??= error.code === 'EPIPE' ? 0 : 1
     controller.abort(error)
-  })
+  }
+  process.stdout.on('error', onClosed)
   // Messages that nobody reads are no reason to stop.
-  process.stderr.on('error', () => {})
+  const ignore = () => {}
+  process.stderr.on('error', ignore)
   return {
     signal: controller.signal,
     exitCode: () => code,
@@ -48,6 +50,9 @@ export function listen(): Interrupt {
     },
     stop() {
       for (const stop of listeners) stop()
+      process.stderr.off('error', ignore)
+      // What was written last may still meet a closed pipe.
+      if (!controller.signal.aborted) process.stdout.off('error', onClosed).once('error', ignore)
     },
   }
 }

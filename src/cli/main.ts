@@ -117,7 +117,7 @@ function terminal() {
   const isDumb = process.env['TERM'] === 'dumb'
   return {
     write: (text: string) => void stderr.write(text),
-    columns: () => (stderr.isTTY && !isDumb ? (stderr.columns ?? 80) : null),
+    columns: () => (stderr.isTTY && !isDumb ? stderr.columns || 80 : null),
     color: stderr.isTTY && !isDumb && (process.env['NO_COLOR'] ?? '') === '',
     now: () => performance.now(),
   }

@@ -14,7 +14,6 @@ const names: Readonly<Record<Stage, string>> = {
 
 const redrawMs = 100
 const lineEveryMs = 5_000
-const barWidth = 24
 
 export interface ProgressOptions {
   readonly write: (text: string) => void
@@ -63,26 +62,29 @@ export function createProgress(
     const columns = options.columns()
     if (columns === null) options.write(`${describe()}\n`)
     else {
-      options.write(`\r\x1b[K${bar(options.color)}${cut(describe(), columns - barWidth - 16)}`)
+      options.write(
+        `\r\x1b[K${bar(barWidth(columns), options.color)}${cut(describe(), columns - barWidth(columns) - 15)}`,
+      )
       isDrawn = true
     }
   }
 
-  function bar(color: boolean): string {
+  function bar(width: number, color: boolean): string {
     const head = names[stage!].padEnd(11)
-    if (total === null || total === 0) return `${head} ${' '.repeat(barWidth + 2)} `
-    const filled = Math.min(barWidth, Math.floor((rows / total) * barWidth))
+    if (total === null || total === 0) return `${head} ${' '.repeat(width)} `
+    const filled = Math.min(width, Math.floor((rows / total) * width))
     const [on, off] = color ? ['\x1b[36m', '\x1b[0m'] : ['', '']
-    return `${head} ${on}${'█'.repeat(filled)}${off}${'░'.repeat(barWidth - filled)}  `
+    return `${head} ${on}${'█'.repeat(filled)}${off}${'░'.repeat(width - filled)}  `
   }
 
   function describe(): string {
     const elapsed = seconds()
     const rate = elapsed > 0.2 ? rows / elapsed : 0
     const parts: string[] = isTerminal() ? [] : [names[stage!]]
+    const number = isTerminal() ? shortCount : count
     if (total !== null && total > 0) {
-      parts.push(`${Math.min(100, Math.floor((rows / total) * 100))} %`, `${count(rows)} of ${count(total)} rows`)
-    } else if (rows > 0) parts.push(`${count(rows)} rows`)
+      parts.push(`${Math.min(100, Math.floor((rows / total) * 100))} %`, `${number(rows)} of ${number(total)} rows`)
+    } else if (rows > 0) parts.push(`${number(rows)} rows`)
     if (rate > 0 && rows > 0) parts.push(`${shortCount(rate)} rows/s`)
     if (rate > 0 && total !== null && rows > 0 && rows < total) parts.push(`${clock((total - rows) / rate)} left`)
     return parts.join('  ')
@@ -121,6 +123,9 @@ export function createProgress(
     stages,
   }
 }
+
+/** What the words leave of a line. */
+const barWidth = (columns: number) => Math.max(8, Math.min(24, columns - 66))
 
 const cut = (text: string, length: number) => (text.length > length ? text.slice(0, Math.max(0, length)) : text)
 

@@ -6,13 +6,14 @@ import type { Service } from '../service.ts'
 import type { Call } from './command.ts'
 import { chooseFormat, refuseBinary, reportFormats } from './format.ts'
 import { givenTelemetry } from './given.ts'
-import { type Output, toFile, toStdout } from './output.ts'
+import { type Output, openTarget, toFile, toStdout } from './output.ts'
 import { withModel, withService, withTelemetry } from './session.ts'
 
 export async function run(call: Call): Promise<number> {
   const out = call.text('out') ?? '-'
   const format = chooseFormat(call, reportFormats, 'html')
   if (out === '-') refuseBinary(call, format)
+  else await openTarget(out)
   if (out === '-' && call.isOn('json')) {
     throw new DeepWatchError(
       'conflicting_parameter',

@@ -6,7 +6,7 @@ import type { ScoringRun } from '../scoring.ts'
 import type { Call } from './command.ts'
 import { chooseFormat, refuseBinary, scoreFormats } from './format.ts'
 import { givenTelemetry } from './given.ts'
-import { moveInPlace, type Output, toFile, toStdout } from './output.ts'
+import { moveInPlace, type Output, openTarget, toFile, toStdout } from './output.ts'
 import { csvPieces } from './score-csv.ts'
 import { withModel, withTelemetry } from './session.ts'
 import { tellScoring } from './summary.ts'
@@ -19,6 +19,8 @@ export async function run(call: Call): Promise<number> {
   const isJson = call.isOn('json')
   const format = chooseFormat(call, scoreFormats, isJson && out === '-' ? 'json' : 'ndjson')
   if (out === '-') refuseBinary(call, format)
+  // Nobody waits for minutes to hear that there is no such folder.
+  else await openTarget(out)
   if (isJson && out === '-' && format !== 'json') {
     throw new DeepWatchError(
       'conflicting_parameter',
