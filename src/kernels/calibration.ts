@@ -6,13 +6,19 @@ export interface MemberScale {
   readonly unit: number
 }
 
-/** @param sorted what the member says of the held-back rows, ascending, finite */
+/**
+ * The line for one member. A member that says the same of nearly all rows, as distances do of copies, is measured
+ * farther out, where a share of 1 - q lies ln(1 - q) / ln(0.05) units away as in an exponential tail.
+ *
+ * @param sorted what the member says of the held-back rows, ascending, finite
+ */
 export function memberScale(sorted: Float64Array): MemberScale {
   const middle = quantileOf(sorted, 0.5)
-  const unit = quantileOf(sorted, 0.95) - middle
-  // A member that says nearly the same of all rows is given the width of all it said.
-  const wide = (sorted[sorted.length - 1] as number) - middle
-  return { middle, unit: unit > 0 ? unit : wide > 0 ? wide : 1 }
+  for (const share of [0.05, 0.01, 0.001, 1 / (sorted.length + 1)]) {
+    const width = quantileOf(sorted, 1 - (share < 1 / sorted.length ? 0 : share)) - middle
+    if (width > 0) return { middle, unit: (width * Math.log(0.05)) / Math.log(share) }
+  }
+  return { middle, unit: 1 }
 }
 
 /**
