@@ -1,4 +1,5 @@
 import type { Block } from './kernels/block.ts'
+import type { Derivation } from './kernels/derivation.ts'
 import type { TimeContextLane, ZoneTransitions } from './kernels/time-context.ts'
 import type { Source } from './sources.ts'
 
@@ -55,16 +56,44 @@ export interface Span {
   /** Earliest and latest time within the window, both inclusive; null without a timestamp or without rows. */
   readonly from: number | null
   readonly to: number | null
+  /** Typical microseconds from a row of an entity to its next, from the first rows of the window; null when unknown or not asked for. */
+  readonly interval?: number | null
 }
+
+/** What `span` is asked. */
+export interface SpanQuery {
+  readonly timestamp?: string | undefined
+  readonly window?: ReadWindow | undefined
+  /** Asks for the interval; `entity` is the column that tells entities apart. Needs `timestamp`. */
+  readonly interval?: { readonly entity: string | null } | undefined
+}
+
+/** Rows whose steps tell the interval. */
+export const intervalRows = 65_536
 
 export type { TimeContextLane }
 
-/** One lane of the feature matrix: a column of the source, or a part of the time context. */
+/** One lane of the feature matrix: a column of the source, a part of the time context, or what the history derives. */
 export type FeatureLane =
   | { readonly name: string; readonly kind: 'number' | 'boolean' }
   | { readonly timeContext: TimeContextLane }
+  /** Index into `FeatureQuery.history.derivations`; `name` is for people. */
+  | { readonly derived: number; readonly name: string }
 
-/** Lanes after the features, in this order: row, timestamp, label. */
+/** What is derived from the trailing rows of each entity, which begin with the first row of the stream. */
+export interface HistoryQuery {
+  /** Base columns, in the order of `Derivation.column`. */
+  readonly columns: readonly { readonly name: string; readonly kind: 'number' | 'boolean' }[]
+  readonly derivations: readonly Derivation[]
+  /** Column that tells entities apart; without one all rows are of one entity. */
+  readonly entity?: string | undefined
+  /** Bytes that all histories together may take; more is `history_too_large`. */
+  readonly mostBytes: number
+  /** Rows of which something derived is not known are left out of the stream. Not to be had with `include`. */
+  readonly completeOnly?: boolean | undefined
+}
+
+/** Lanes after the features, in this order: row, timestamp, label, history. */
 export interface ExtraLanes {
   /** 0-based position in the whole source, before any window. */
   readonly row?: boolean | undefined
@@ -72,6 +101,8 @@ export interface ExtraLanes {
   readonly timestamp?: boolean | undefined
   /** The label column: 1, 0, or NaN for null. Another value is `type_mismatch`. */
   readonly label?: string | undefined
+  /** What became of the row in its entity's history, see `rowHistory`. Needs `history` in the query. */
+  readonly history?: boolean | undefined
 }
 
 export interface FeatureQuery {
@@ -81,6 +112,8 @@ export interface FeatureQuery {
   /** Needed with time-context lanes. */
   readonly transitions?: ZoneTransitions | undefined
   readonly window?: ReadWindow | undefined
+  /** Needed with derived lanes; needs `timestamp`. */
+  readonly history?: HistoryQuery | undefined
   readonly lanes?: ExtraLanes | undefined
   /** Columns echoed per row as JSON text. */
   readonly include?: readonly string[] | undefined
@@ -165,8 +198,8 @@ export interface SourceAggregate {
     readonly highest: number | null
     readonly mean: number | null
   }[]
-  /** Hours of the local week that have rows; 0 is Monday 0:00 to 0:59. */
-  readonly hours: readonly { readonly hour: number; readonly rows: number; readonly flagged: number }[]
+  /** Hours of the local week that have flagged rows; 0 is Monday 0:00 to 0:59. */
+  readonly hours: readonly { readonly hour: number; readonly flagged: number }[]
   /** Per feature of the query, over the flagged rows. */
   readonly flaggedValues: readonly FlaggedValues[]
   /** The rows with the highest scores, highest first, earlier first among equals. */
@@ -216,7 +249,7 @@ export interface OpenOptions {
 export interface ReaderSession {
   /** Columns and footers only; refuses bombs, hostile names and unsupported files before data is read. */
   describe(): Promise<Description>
-  span(query: { timestamp?: string | undefined; window?: ReadWindow | undefined }): Promise<Span>
+  span(query: SpanQuery): Promise<Span>
   /** Streams the feature matrix in source order. A source that breaks off ends in an error, never in fewer rows. */
   features(query: FeatureQuery): AsyncIterableIterator<FeatureBlock>
   /** Writes the source's own columns with `anomaly_score` and `is_anomaly` to the session's `outputPath` as Parquet. */

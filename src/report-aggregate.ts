@@ -50,6 +50,9 @@ export async function aggregateSource(source: ScoredSource): Promise<ReportAggre
     indexes.push(index)
     return [{ name: feature.name, ...range }]
   })
+  const transitions = timed
+    ? transitionsWithin(source.transitions ?? zoneTransitions(source.timeZone), from, to)
+    : { utc: [0], offset: [0] }
   const found = await session.aggregate({
     scoresPath: source.scoresPath,
     threshold,
@@ -58,15 +61,14 @@ export async function aggregateSource(source: ScoredSource): Promise<ReportAggre
     label: roles.label ?? undefined,
     window: source.window,
     stretches,
-    transitions: timed
-      ? transitionsWithin(source.transitions ?? zoneTransitions(source.timeZone), from, to)
-      : { utc: [0], offset: [0] },
+    transitions,
     features: binned,
     bins: featureBins,
     topRows: shownRows,
     topEntities: watchedEntities,
   })
-  return shape(found, { indexes, from, to, threshold, course: { unit: timed ? 'time' : 'rows', ...stretches } })
+  const hours = timed ? hoursOf(found, stretches, transitions) : []
+  return shape(found, { indexes, from, to, threshold, hours, course: { unit: timed ? 'time' : 'rows', ...stretches } })
 }
 
 interface Shape {
@@ -75,10 +77,11 @@ interface Shape {
   readonly from: number | null
   readonly to: number | null
   readonly threshold: number
+  readonly hours: ReportAggregate['hours']
   readonly course: { readonly unit: 'time' | 'rows'; readonly first: number; readonly width: number }
 }
 
-function shape(found: SourceAggregate, { indexes, from, to, threshold, course }: Shape): ReportAggregate {
+function shape(found: SourceAggregate, { indexes, from, to, threshold, hours, course }: Shape): ReportAggregate {
   const telling = mostTelling(found).slice(0, shownFeatures)
   const total = (count: (group: SourceAggregate['scores'][number]) => number) =>
     found.scores.reduce((sum, group) => sum + count(group), 0)
@@ -93,7 +96,7 @@ function shape(found: SourceAggregate, { indexes, from, to, threshold, course }:
     scores: scoreBars(found.scores, threshold),
     labels: judgeLabels(found.scores),
     course: { unit: course.unit, first: course.first, width: course.width, stretches: [...found.stretches] },
-    hours: [...found.hours],
+    hours,
     features: telling.map((place) => ({
       feature: indexes[place]!,
       ...found.flaggedValues[place]!,
@@ -154,6 +157,35 @@ function timeStretches(from: number, to: number) {
 function rowStretches(rows: number) {
   const width = Math.max(1, Math.ceil(rows / mostStretches))
   return { first: 0, width, count: Math.max(1, Math.ceil(rows / width)) }
+}
+
+/**
+ * Every hour of the local week with its flagged rows. Stretches of up to an hour tell which hours have no row at all: those are left
+ * out. Longer ones span weeks, in which every hour has come.
+ */
+function hoursOf(
+  { hours, stretches }: SourceAggregate,
+  { first, width }: { readonly first: number; readonly width: number },
+  zone: ZoneTransitions,
+): ReportAggregate['hours'] {
+  const flagged = new Map(hours.map((each) => [each.hour, each.flagged]))
+  const known = new Set(flagged.keys())
+  if (width > hour) for (let each = 0; each < 168; each++) known.add(each)
+  else
+    for (const { index } of stretches) {
+      // A stretch may reach from one local hour into the next.
+      const from = first + index * width
+      for (const at of [from, from + width - 1]) known.add(hourAt(at, zone))
+    }
+  return [...known].sort((a, b) => a - b).map((each) => ({ hour: each, flagged: flagged.get(each) ?? 0 }))
+}
+
+/** Local hour of the week; 1970-01-01 was a Thursday. */
+function hourAt(micros: number, { utc, offset }: ZoneTransitions): number {
+  let index = 0
+  while (index + 1 < utc.length && utc[index + 1]! * 1e6 <= micros) index++
+  const since = Math.floor((micros + offset[index]! * 1e6) / hour) + 72
+  return since - 168 * Math.floor(since / 168)
 }
 
 /** The offsets in force from one time to another. */

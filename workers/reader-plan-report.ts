@@ -17,20 +17,20 @@ const entityLength = 200
 /** Plans `sql/report-groups.sql`. Throws `unknown_column`, `missing_timestamp`, `type_mismatch`. */
 export function planGroups(relation: Relation, query: AggregateQuery): Planned {
   const needed = new Needed()
-  const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
-  const { first, width, count } = query.stretches
-  const bound: Record<string, number> = { threshold: query.threshold, first, width, stretches: count }
-  const place =
-    time === null ? 'position::double' : microseconds(needed, requireKind(time, ['timestamp'], 'a timestamp'))
-  const offset = time === null ? '0::double' : offsetAt(place, query, bound)
-  const label = query.label === undefined ? `'nan'::double` : labelOf(needed, relation, query.label)
-  return finish('report-groups', { place, offset, label }, bound, { relation, query, needed, time })
+  const time = timeOf(relation, query)
+  const bound: Record<string, number> = { threshold: query.threshold }
+  const stretch = stretchOf(placeOf(needed, time), query, bound)
+  const label =
+    query.label === undefined
+      ? '2'
+      : `case ${labelOf(needed, relation, query.label)} when 1 then 1 when 0 then 0 when 'nan' then 2 else 3 end`
+  return finish('report-groups', { stretch, label }, bound, { relation, query, needed, time })
 }
 
 /** Plans `sql/report-values.sql`. Rows with a score below `least` are passed over. Throws as `planGroups` does. */
 export function planValues(relation: Relation, query: AggregateQuery, least: number): Planned {
   const needed = new Needed()
-  const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
+  const time = timeOf(relation, query)
   const bound: Record<string, number> = {
     threshold: query.threshold,
     least,
@@ -38,6 +38,9 @@ export function planValues(relation: Relation, query: AggregateQuery, least: num
     entities: query.topEntities,
     bins: query.bins,
   }
+  const place = placeOf(needed, time)
+  const stretch = stretchOf(place, query, bound)
+  const hour = time === null ? 'null::integer' : hourOf(place, query, bound)
   const numbers = query.features.map(({ name }) => {
     const column = requireKind(columnOf(relation, name), ['number', 'boolean'], 'numeric or boolean')
     return `${needed.add(column.expression)}::double`
@@ -55,13 +58,13 @@ export function planValues(relation: Relation, query: AggregateQuery, least: num
     // Only in a window is a row's place in the source another one than its place in the stream.
     `row: ${query.window === undefined ? 'position' : needed.add(relation.position)}::double`,
     'score: score',
-    `time: ${time === null ? 'null' : nullIfNaN(microseconds(needed, time))}`,
+    `time: ${time === null ? 'null' : nullIfNaN(place)}`,
     `entity: ${entity}`,
     `label: ${query.label === undefined ? 'null' : nullIfNaN(labelOf(needed, relation, query.label))}`,
     `"values": [${numbers.map((number) => `${number}::varchar`).join(', ')}]::varchar[]`,
   ]
   const bins = numbers.map((number, index) => `histogram(${binOf(number, index + 1)})`)
-  const slots = { bins: bins.join(', '), row: `{${row.join(', ')}}`, entity }
+  const slots = { bins: bins.join(', '), stretch, hour, row: `{${row.join(', ')}}`, entity }
   const used = bins.length === 0 ? omit(bound, 'bins') : { ...bound, ...lists }
   return finish('report-values', slots, used, { relation, query, needed, time })
 }
@@ -111,19 +114,34 @@ function binOf(value: string, index: number): string {
     + case when ${value} < ${usualLow} then 0 when ${value} > ${usualHigh} then 2 else 1 end)::integer end`
 }
 
-/** What local time is ahead of UTC, in microseconds: by the table the model holds, because the database's own is another one. */
-function offsetAt(
-  time: string,
-  { transitions: { utc, offset } }: AggregateQuery,
-  bound: Record<string, number>,
-): string {
+function timeOf(relation: Relation, { timestamp }: AggregateQuery): RelationColumn | null {
+  return timestamp === undefined ? null : requireKind(columnOf(relation, timestamp), ['timestamp'], 'a timestamp')
+}
+
+/** What stretches are made of: epoch microseconds, NaN for null, or the position of a row. */
+function placeOf(needed: Needed, time: RelationColumn | null): string {
+  return time === null ? 'position::double' : microseconds(needed, time)
+}
+
+/** Number of the stretch; what lies outside counts to the nearest. */
+function stretchOf(place: string, { stretches }: AggregateQuery, bound: Record<string, number>): string {
+  Object.assign(bound, { first: stretches.first, width: stretches.width, last: stretches.count - 1 })
+  return `case when not isnan(${place}) then least(greatest(floor((${place} - $first) / $width), 0), $last)::integer end`
+}
+
+/**
+ * Local hour of the week; 1970-01-01 was a Thursday. By the table of offsets that the model holds, because the database's own is
+ * another one.
+ */
+function hourOf(time: string, { transitions: { utc, offset } }: AggregateQuery, bound: Record<string, number>): string {
   const cases = utc.slice(1).map((second, index) => {
     bound[`until${index}`] = second * 1e6
     bound[`offset${index}`] = (offset[index] as number) * 1e6
     return `when ${time} < $until${index} then $offset${index}`
   })
   bound['offset'] = (offset.at(-1) as number) * 1e6
-  return cases.length === 0 ? '$offset' : `case ${cases.join(' ')} else $offset end`
+  const ahead = cases.length === 0 ? '$offset' : `case ${cases.join(' ')} else $offset end`
+  return `case when not isnan(${time}) then (((floor((${time} + ${ahead}) / 3600e6)::bigint + 72) % 168 + 168) % 168)::integer end`
 }
 
 function labelOf(needed: Needed, relation: Relation, name: string): string {

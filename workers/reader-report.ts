@@ -27,66 +27,65 @@ export async function aggregateScored(
   const groups = readGroups(await rows(planGroups(relation, query)), query)
   const least = Math.min(query.threshold, scoreOfRow(groups.scores, query.topRows))
   const [texts = []] = await rows(planValues(relation, query, least))
-  const [histograms, top, names] = texts.map((text) => (text === null ? [] : JSON.parse(String(text)))) as [
-    (Record<string, number> | null)[],
-    RawRow[],
-    string[],
-  ]
+  const [histograms, byStretch, byHour, top, names] = texts.map((text) =>
+    text === null ? null : (JSON.parse(String(text)) as unknown),
+  ) as [(Histogram | null)[] | null, Histogram | null, Histogram | null, RawRow[] | null, string[] | null]
   const entities =
     query.entity === undefined
       ? null
-      : await countEntities(names, () =>
-          rows(planEntities(relation, { ...query, entity: query.entity! }, names, mostOthers)),
+      : await countEntities(names ?? [], () =>
+          rows(planEntities(relation, { ...query, entity: query.entity! }, names ?? [], mostOthers)),
         )
   return {
     ...groups,
-    flaggedValues: query.features.map((_, index) => flaggedValues(histograms[index] ?? {}, query.bins)),
-    top: top.map(readRow),
+    stretches: groups.stretches.map((stretch) => ({ ...stretch, flagged: byStretch?.[stretch.index] ?? 0 })),
+    hours: Object.entries(byHour ?? {}).map(([hour, flagged]) => ({ hour: Number(hour), flagged })),
+    flaggedValues: query.features.map((_, index) => flaggedValues(histograms?.[index] ?? {}, query.bins)),
+    top: (top ?? []).map(readRow),
     entities,
   }
 }
 
-type Groups = Pick<SourceAggregate, 'scores' | 'unscored' | 'stretches' | 'hours'>
+/** Rows by key. */
+type Histogram = Readonly<Record<string, number>>
 
+type Groups = Pick<SourceAggregate, 'scores' | 'unscored'> & {
+  readonly stretches: readonly Omit<SourceAggregate['stretches'][number], 'flagged'>[]
+}
+
+/** Takes apart what `sql/report-groups.sql` packs. */
 function readGroups(cells: readonly Cell[][], query: AggregateQuery): Groups {
   const scores: SourceAggregate['scores'][number][] = []
-  const stretches: SourceAggregate['stretches'][number][] = []
-  const hours: SourceAggregate['hours'][number][] = []
+  const stretches: Groups['stretches'][number][] = []
   let unscored = 0
-  for (const [table, key, tail, isFlagged, label, ...counts] of cells) {
-    const [rows, scored, flagged, labelled, highest, sum] = counts as number[] as [
-      number,
-      number,
-      number,
-      number,
-      number | null,
-      number | null,
-    ]
-    if (table === 0 && label === 2) throw badLabel(query.label ?? '')
-    if (table === 0 && key === null) unscored += rows
-    // Rows without a time are in no stretch and in no hour.
-    if (key === null) continue
-    const index = Number(key)
-    if (table === 0)
-      scores.push({
-        step: index,
-        tail: Number(tail),
-        flagged: isFlagged === true,
-        label: label === 1 ? 1 : label === 0 ? 0 : null,
-        rows,
-      })
-    else if (table === 1)
+  for (const [stretch, place, ...counts] of cells as (number | null)[][]) {
+    const [rows, scored, labelled, highest, sum] = counts as [number, number, number, number | null, number | null]
+    if (place != null) {
+      const label = place & 3
+      if (label === 3) throw badLabel(query.label ?? '')
+      if (place < 0) unscored += rows
+      else
+        scores.push({
+          step: place >> 14,
+          tail: (place >> 3) & 2047,
+          flagged: (place & 4) !== 0,
+          label: label === 2 ? null : (label as 0 | 1),
+          rows,
+        })
+    }
+    // Rows without a time are in no stretch.
+    else if (stretch != null) {
+      const isScored = scored > 0 && sum !== null
       stretches.push({
-        index,
+        index: stretch,
         rows,
-        flagged,
         labelled,
-        highest: scored === 0 ? null : highest,
-        mean: scored === 0 || sum === null ? null : sum / scored,
+        highest: isScored ? highest : null,
+        mean: isScored ? sum / scored : null,
       })
-    else if (query.timestamp !== undefined) hours.push({ hour: index, rows, flagged })
+    }
   }
-  return { scores, unscored, stretches, hours }
+  return { scores, unscored, stretches }
 }
 
 /** A score that at least `count` rows reach, or all of them. */
@@ -100,7 +99,7 @@ function scoreOfRow(scores: Groups['scores'], count: number): number {
   return -1
 }
 
-function flaggedValues(histogram: Readonly<Record<string, number>>, bins: number): FlaggedValues {
+function flaggedValues(histogram: Histogram, bins: number): FlaggedValues {
   const counts: number[] = Array(bins + 2).fill(0)
   let [missing, belowUsual, aboveUsual] = [0, 0, 0]
   for (const [key, rows] of Object.entries(histogram)) {

@@ -76,7 +76,10 @@ export const reportAggregate = z.object({
       )
       .max(500),
   }),
-  hours: z.array(z.object({ hour: z.int().min(0).max(167), rows: count, flagged: count })).max(168),
+  hours: z
+    .array(z.object({ hour: z.int().min(0).max(167), flagged: count }))
+    .max(168)
+    .describe('Local hours of the week, from Monday 0:00; those that are known to have no row are left out.'),
   features: z.array(flaggedFeature).max(40),
   foldedFeatures: count,
   top: z.array(topRow).max(20),
