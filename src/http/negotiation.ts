@@ -1,6 +1,7 @@
 /** Which of its forms an answer takes, by `Accept`: decided before a body is read or anything is done. */
 import type { FastifyInstance } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
+import type { Operation } from './operation.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -21,15 +22,28 @@ export function negotiateForms(app: FastifyInstance): void {
   app.addHook('onRequest', async (request) => {
     const { operation, scope, formIsASetting } = request.routeOptions.config ?? {}
     if (!operation || scope === 'public') return
-    const forms = Object.values(operation.answers).flatMap(({ content }) => Object.keys(content ?? {}))
+    const forms = formsOf(operation)
     if (forms.length === 0) return
     const { headers } = request.raw
+    if (headers.accept === undefined || headers.accept === '*/*') {
+      request.form = forms[0]!
+      return
+    }
     // No form has parameters: `text/plain;version=0.0.4`, as Prometheus asks for it, means text/plain.
-    if (headers.accept) headers.accept = headers.accept.replace(parameter, '')
+    headers.accept = headers.accept.replace(parameter, '')
     const form = request.type(forms)
     if (typeof form === 'string') request.form = form
     else if (!formIsASetting) throw notAcceptable(forms)
   })
+}
+
+const known = new WeakMap<Operation, string[]>()
+
+function formsOf(operation: Operation): string[] {
+  const forms =
+    known.get(operation) ?? Object.values(operation.answers).flatMap(({ content }) => Object.keys(content ?? {}))
+  known.set(operation, forms)
+  return forms
 }
 
 /** The error for a client that takes none of the forms there are. */

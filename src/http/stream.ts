@@ -9,28 +9,24 @@ import { asDeepWatchError, noteFailure, problemOf } from './problem.ts'
 const heldBack = 1024 * 1024
 
 /**
- * Sends an answer and waits until the last byte has left, so that files can be removed afterwards. Whatever fails within
+ * Sends an answer; what is made while it is sent is waited for, so that files can be removed afterwards. Whatever fails within
  * the first MiB is thrown, for a problem document; later the connection is aborted without its final chunk, unless
  * the answer has last words. A client that takes nothing for `stallMs` is dropped. Closes the answer.
  */
 export async function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: number): Promise<FastifyReply> {
-  // A client that leaves in the middle is no failure of ours.
-  const left = finished(reply.raw).catch(() => {})
   try {
     reply.code(answer.status).headers(answer.headers).type(answer.type)
-    const head: Buffer[] = []
+    const head: (string | Uint8Array)[] = []
     let size = 0
     while (size <= heldBack) {
       const step = await answer.pieces.next()
-      if (step.done) {
-        reply.send(head.length === 1 ? head[0] : Buffer.concat(head))
-        await left
-        return reply
-      }
-      const piece = asBuffer(step.value)
-      head.push(piece)
-      size += piece.length
+      // The whole is in memory: what it was made of may go before it has left.
+      if (step.done) return reply.send(whole(head))
+      head.push(step.value)
+      size += step.value.length
     }
+    // A client that leaves in the middle is no failure of ours.
+    const left = finished(reply.raw).catch(() => {})
     if (answer.bytes !== null) reply.header('content-length', answer.bytes)
     reply.send(Readable.from(rest(reply, head, answer, stallMs), { objectMode: false }))
     await left
@@ -42,7 +38,7 @@ export async function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: n
 
 async function* rest(
   reply: FastifyReply,
-  head: readonly Buffer[],
+  head: readonly (string | Uint8Array)[],
   { pieces, lastWords }: Answer,
   stallMs: number,
 ): AsyncGenerator<string | Uint8Array> {
@@ -71,6 +67,11 @@ async function* rest(
     clearTimeout(timer)
     await pieces.return(undefined)
   }
+}
+
+function whole(pieces: readonly (string | Uint8Array)[]): Buffer {
+  if (pieces.every((piece) => typeof piece === 'string')) return Buffer.from(pieces.join(''))
+  return pieces.length === 1 ? asBuffer(pieces[0]!) : Buffer.concat(pieces.map(asBuffer))
 }
 
 const asBuffer = (piece: string | Uint8Array) =>
