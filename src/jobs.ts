@@ -9,21 +9,17 @@ import { createGate } from './flow.ts'
 import type { JobsFolder } from './jobs-folder.ts'
 import { type Clock, Job, realClock } from './jobs-job.ts'
 import { failureOf, isOver, type JobRecord, newRecord } from './jobs-record.ts'
+import { createShelf, type ShelfLimits } from './jobs-shelf.ts'
 import { type JobKind, type JobState, jobStates } from './schemas/job.ts'
 import type { Work } from './work.ts'
 
-export interface JobsLimits {
+export interface JobsLimits extends ShelfLimits {
   /** Jobs at work at once. */
   readonly running: number
   /** Jobs that may wait beside them. */
   readonly queue: number
   /** Bytes of JSON bodies that unfinished jobs may hold in memory together. */
   readonly heldBytes: number
-  /** Finished jobs that are kept, and as many finished requests with a key. */
-  readonly kept: number
-  readonly keepMs: number
-  /** Bytes of all results together. */
-  readonly resultBytes: number
 }
 
 export interface JobsParts {
@@ -78,22 +74,18 @@ export interface Jobs {
 
 /** Loads what an earlier process left: what it had not finished is `interrupted`. */
 export async function openJobs({ folder, limits, log, clock = realClock }: JobsParts): Promise<Jobs> {
-  const jobs = new Map<string, Job>()
-  const byKey = new Map<string, Job>()
+  const shelf = createShelf(folder, limits, clock)
   const accepted = new WeakMap<Job, Promise<void>>()
   const gate = createGate(limits.running, Number.POSITIVE_INFINITY)
   let unfinished = 0
   let heldBytes = 0
-  let resultBytes = 0
-  /** Results that are being written, and their bytes so far. */
-  const growing = new Map<Job, number>()
   let draining = false
 
   const { records, damaged } = await folder.load(limits.keepMs)
   if (damaged.length > 0) log.warn({ files: damaged.slice(0, 10), count: damaged.length }, 'stored jobs cannot be used')
   for (const record of records) await restore(record)
-  expire()
-  const sweeper = setInterval(expire, Math.min(limits.keepMs, 60_000)).unref()
+  shelf.expire()
+  const sweeper = setInterval(shelf.expire, Math.min(limits.keepMs, 60_000)).unref()
 
   async function restore(record: JobRecord): Promise<void> {
     const finishedAt = clock.wall()
@@ -105,16 +97,14 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
     const job = new Job(kept, clock)
     const age = Math.min(Math.max(clock.wall() - kept.finishedAt!, 0), limits.keepMs)
     job.keepFor(limits.keepMs - age)
-    jobs.set(job.id, job)
-    if (kept.key) byKey.set(kept.key.id, job)
-    resultBytes += kept.result?.bytes ?? 0
+    shelf.put(job)
   }
 
   async function submit(request: JobRequest): Promise<{ job: Job; isNew: boolean }> {
     try {
       if (draining) throw new DeepWatchError('shutting_down', 'The service takes no more jobs.')
-      expire()
-      const known = request.key && byKey.get(request.key.id)
+      shelf.expire()
+      const known = request.key && shelf.ofKey(request.key.id)
       if (known) {
         await request.dispose()
         return { job: await equal(known, request), isNew: false }
@@ -124,8 +114,7 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
       const job = new Job(newRecord(request, clock.wall()), clock)
       unfinished++
       heldBytes += request.heldBytes
-      jobs.set(job.id, job)
-      if (request.key) byKey.set(request.key.id, job)
+      shelf.put(job)
       const saved = request.awaited ? Promise.resolve() : folder.save(job.record)
       accepted.set(job, saved)
       try {
@@ -133,7 +122,7 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
       } catch (error) {
         unfinished--
         heldBytes -= request.heldBytes
-        void forget(job)
+        void shelf.forget(job)
         throw error
       }
       void live(job, request)
@@ -162,7 +151,7 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
     unfinished--
     heldBytes -= request.heldBytes
     job.settle()
-    expire()
+    shelf.expire()
   }
 
   /** Does the work and keeps its answer. */
@@ -174,14 +163,12 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
       const { status, type, headers } = answer
       const bytes = await folder.receive(job.id, answer.pieces, (bytes) => {
         if (!answer.isCommitted) job.signal.throwIfAborted()
-        makeRoom(job, bytes)
+        shelf.makeRoom(job, bytes)
       })
-      resultBytes += bytes
       const { rowsDone, rowsTotal } = job.record
       const result = { status, type, headers: { ...headers }, bytes }
       return { state: 'succeeded', rowsDone: rowsTotal ?? rowsDone, result }
     } finally {
-      growing.delete(job)
       await answer.close()
     }
   }
@@ -219,60 +206,17 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
       await folder.save(over)
     } catch (error) {
       const { code, message: detail, facts } = error as DeepWatchError
-      log.warn({ err: error }, 'the end of a job could not be written')
+      log.warn({ err: error, requestId: job.record.requestId }, 'the end of a job could not be written')
       if (over.result) await folder.remove(job.id)
-      resultBytes -= over.result?.bytes ?? 0
       Object.assign(over, { state: 'failed', result: null, key: null, failure: { code, detail, facts } })
     }
     const { key } = job.record
-    if (key && !over.key) byKey.delete(key.id)
+    if (key && !over.key) shelf.freeKey(key.id)
     job.keepFor(limits.keepMs)
-    // Forgotten in the order in which they ended.
-    jobs.delete(job.id)
-    jobs.set(job.id, job)
     job.become(over)
-  }
-
-  /** Before a result grows to `bytes`: the oldest make room for it, those of requests that were answered first. */
-  function makeRoom(job: Job, bytes: number): void {
-    growing.set(job, bytes)
-    const needed = [...growing.values()].reduce((sum, each) => sum + each, resultBytes) - limits.resultBytes
-    if (needed <= 0) return
-    if (bytes > limits.resultBytes) {
-      throw new DeepWatchError('result_too_large', `A result may have at most ${limits.resultBytes} bytes.`, {
-        facts: { limit: limits.resultBytes },
-      })
-    }
-    let freed = 0
-    for (const old of [...kept(true), ...kept(false)]) {
-      if (freed >= needed) return
-      freed += old.record.result?.bytes ?? 0
-      if (old.record.result) void forget(old)
-    }
-    if (freed < needed) throw new DeepWatchError('storage_full', 'There is no room for the result beside others.')
-  }
-
-  /** What is over, in the order in which it ended. */
-  function kept(awaited: boolean): Job[] {
-    return [...jobs.values()].filter((job) => job.isOver && job.record.awaited === awaited)
-  }
-
-  /** Forgets what is too old or too many. */
-  function expire(): void {
-    const now = clock.steady()
-    for (const awaited of [true, false]) {
-      const all = kept(awaited)
-      for (const [index, job] of all.entries())
-        if (job.expires!.steady <= now || index < all.length - limits.kept) void forget(job)
-    }
-  }
-
-  async function forget(job: Job): Promise<void> {
-    const { key, result } = job.record
-    jobs.delete(job.id)
-    if (key && byKey.get(key.id) === job) byKey.delete(key.id)
-    resultBytes -= result?.bytes ?? 0
-    await folder.remove(job.id)
+    // Forgotten in the order in which they ended.
+    shelf.put(job)
+    shelf.grown(job)
   }
 
   function isSaturated(): boolean {
@@ -285,12 +229,15 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
     },
     submit,
     find(id) {
-      expire()
-      return jobs.get(id)
+      shelf.expire()
+      return shelf.find(id)
     },
     list() {
-      expire()
-      return [...jobs.values()].reverse().sort((a, b) => b.record.createdAt - a.record.createdAt)
+      shelf.expire()
+      return shelf
+        .all()
+        .reverse()
+        .sort((a, b) => b.record.createdAt - a.record.createdAt)
     },
     async result(job) {
       const { state, result } = job.record
@@ -303,19 +250,19 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
       return { ...result, pieces: piecesOf(file), close: async () => {} }
     },
     async remove(job) {
-      if (job.isOver) return forget(job)
+      if (job.isOver) return shelf.forget(job)
       job.abort(cancelled())
       await job.settled
     },
     counts() {
-      expire()
+      shelf.expire()
       const counts = Object.fromEntries(jobStates.map((state) => [state, 0])) as Record<JobState, number>
-      for (const { record } of jobs.values()) counts[record.state]++
+      for (const { record } of shelf.all()) counts[record.state]++
       return counts
     },
     async drain(ms) {
       draining = true
-      const all = [...jobs.values()].filter((job) => !job.isOver)
+      const all = shelf.all().filter((job) => !job.isOver)
       for (const job of all) if (job.record.state === 'queued') job.abort(interrupted())
       const timer = setTimeout(() => {
         for (const job of all) job.abort(interrupted())

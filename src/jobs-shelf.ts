@@ -1,0 +1,93 @@
+/** The jobs there are, within bounds of time, number and bytes: what is over is forgotten oldest first. */
+import { DeepWatchError } from './errors.ts'
+import type { JobsFolder } from './jobs-folder.ts'
+import type { Clock, Job } from './jobs-job.ts'
+
+export interface ShelfLimits {
+  /** Finished jobs that are kept, and as many finished requests with a key. */
+  readonly kept: number
+  readonly keepMs: number
+  /** Bytes of all results together. */
+  readonly resultBytes: number
+}
+
+export interface Shelf {
+  /** Puts a job behind all others; one that is there already moves there. */
+  put(job: Job): void
+  find(id: string): Job | undefined
+  /** The job that a key stands for, by the key's digest. */
+  ofKey(id: string): Job | undefined
+  /** In the order in which they were put. */
+  all(): Job[]
+  freeKey(id: string): void
+  /**
+   * Before the result of a job grows to `bytes`: the oldest make room, those of requests that were answered first.
+   * Throws `result_too_large` when all of the room is not enough, `storage_full` when the rest is growing too.
+   */
+  makeRoom(job: Job, bytes: number): void
+  /** The result of this job is written no longer: it counts when it is part of its record. */
+  grown(job: Job): void
+  /** Forgets what is too old or too many. */
+  expire(): void
+  /** Forgets a job, its key and its result. */
+  forget(job: Job): Promise<void>
+}
+
+export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLimits, clock: Clock): Shelf {
+  const jobs = new Map<string, Job>()
+  const byKey = new Map<string, Job>()
+  /** Results that are being written, and their bytes so far. */
+  const growing = new Map<Job, number>()
+
+  /** What is over, in the order in which it ended. */
+  const kept = (awaited: boolean) => [...jobs.values()].filter((job) => job.isOver && job.record.awaited === awaited)
+
+  async function forget(job: Job): Promise<void> {
+    const { key } = job.record
+    jobs.delete(job.id)
+    if (key && byKey.get(key.id) === job) byKey.delete(key.id)
+    await folder.remove(job.id)
+  }
+
+  return {
+    put(job) {
+      jobs.delete(job.id)
+      jobs.set(job.id, job)
+      const { key } = job.record
+      if (key) byKey.set(key.id, job)
+    },
+    find: (id) => jobs.get(id),
+    ofKey: (id) => byKey.get(id),
+    all: () => [...jobs.values()],
+    freeKey: (id) => void byKey.delete(id),
+    makeRoom(job, bytes) {
+      if (bytes > limits.resultBytes) {
+        throw new DeepWatchError('result_too_large', `A result may have at most ${limits.resultBytes} bytes.`, {
+          facts: { limit: limits.resultBytes },
+        })
+      }
+      growing.set(job, bytes)
+      const stored = [...jobs.values()].map(({ record }) => record.result?.bytes ?? 0)
+      let over = [...growing.values(), ...stored].reduce((sum, each) => sum + each, 0) - limits.resultBytes
+      if (over <= 0) return
+      for (const old of [...kept(true), ...kept(false)]) {
+        const { result } = old.record
+        if (over <= 0) return
+        if (!result) continue
+        over -= result.bytes
+        void forget(old)
+      }
+      if (over > 0) throw new DeepWatchError('storage_full', 'There is no room for the result beside others.')
+    },
+    grown: (job) => void growing.delete(job),
+    expire() {
+      const now = clock.steady()
+      for (const awaited of [true, false]) {
+        const all = kept(awaited)
+        for (const [index, job] of all.entries())
+          if (job.expires!.steady <= now || index < all.length - limits.kept) void forget(job)
+      }
+    },
+    forget,
+  }
+}
