@@ -2,10 +2,12 @@
  * What is kept of a training for its report. The scores of the second pass are spooled, and when the threshold is known the
  * telemetry is counted as any scored source is. A training never fails for its report.
  */
+import { DeepWatchError } from './errors.ts'
 import type { KeptReports } from './kept-reports.ts'
 import type { Sample } from './kernels/reservoir.ts'
 import type { Opened, OpenTelemetry } from './opening.ts'
 import type { ReadWindow } from './reader-types.ts'
+import { errorCode } from './registry-disk.ts'
 import { featureBins, rangeOf } from './report/feature-range.ts'
 import { aggregateSource } from './report-aggregate.ts'
 import type { VersionDocument } from './schemas/model.ts'
@@ -19,7 +21,6 @@ export interface TrainingReportParts {
   readonly open: OpenTelemetry
   readonly scratch: () => Promise<Scratch>
   readonly kept: KeptReports
-  readonly log: { warn(facts: object, message: string): void }
 }
 
 /** What is counted once the threshold is known. */
@@ -47,8 +48,11 @@ export interface TrainingRecord {
 /** How long rows held in memory wait for a reading process: training must not stand behind other people's files. */
 const patienceMs = 2_000
 
-export async function recordTraining(parts: TrainingReportParts): Promise<TrainingRecord> {
-  const warn = (cause: unknown) => parts.log.warn({ err: cause }, 'a training goes on without a complete report')
+export async function recordTraining(parts: TrainingReportParts, { log }: Work): Promise<TrainingRecord> {
+  const warn = (error: unknown) => {
+    const reason = error instanceof DeepWatchError ? error.code : (errorCode(error) ?? 'internal_error')
+    log?.info({ reason }, 'trained without all that its report shows')
+  }
   const scratch = await parts.scratch()
   let failed = false
   let file: Awaited<ReturnType<Scratch['openScores']>> | null = null

@@ -103,9 +103,10 @@ export async function startService(
       pool,
       registry,
       mostBytes: config.DEEPWATCH_TRAIN_BYTES,
+      historyBytes: config.DEEPWATCH_WINDOW_BYTES,
       ahead,
       software,
-      record: () => recordTraining({ open, scratch, kept, log }),
+      record: (work) => recordTraining({ open, scratch, kept }, work),
       onTrained(document, seconds) {
         appeared(document)
         metrics.trained(seconds)
@@ -115,11 +116,18 @@ export async function startService(
       open,
       pool,
       registry,
+      historyBytes: config.DEEPWATCH_WINDOW_BYTES,
       ahead,
       scratch,
       onScored: (model, version, counts) => metrics.scored(model, version, counts),
     })
-    const evaluation = createEvaluation({ open, pool, registry, ahead })
+    const evaluation = createEvaluation({
+      open,
+      pool,
+      registry,
+      historyBytes: config.DEEPWATCH_WINDOW_BYTES,
+      ahead,
+    })
     const models = createModels({
       registry,
       async onModelRemoved(model) {

@@ -4,10 +4,12 @@
  * telemetry give the same payload, in whatever format it came and however many threads worked.
  */
 import { randomInt } from 'node:crypto'
+import { describeDerived, historyQuery } from './derived.ts'
 import type { EffectiveSettings } from './detectors/detector.ts'
 import { detectors } from './detectors/index.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate, inOrder } from './flow.ts'
+import { historyMarks, markHistory } from './history-marks.ts'
 import { varyingLanes } from './kernels/profile.ts'
 import { createScoreHistogram } from './kernels/score-histogram.ts'
 import { createTopScores } from './kernels/top-scores.ts'
@@ -31,11 +33,13 @@ export interface TrainingParts {
   readonly registry: Registry<VersionDocument>
   /** Bytes that one training may take for its samples and trees. */
   readonly mostBytes: number
+  /** Bytes that the windows of all entities may take. */
+  readonly historyBytes: number
   /** Blocks under way at once. */
   readonly ahead: number
   readonly software: string
   /** Begins the record from which a version's report is drawn. */
-  readonly record: () => Promise<TrainingRecord>
+  readonly record: (work: Work) => Promise<TrainingRecord>
   readonly onTrained: (document: VersionDocument, seconds: number) => void
 }
 
@@ -87,7 +91,7 @@ async function run(
   // Known before the work, so that nobody trains for minutes and is refused at the end.
   parts.registry.checkRoom(settings.model)
   const opened = await parts.open({ ...settings, upload }, { signal: work.signal })
-  const record = await parts.record()
+  const record = await parts.record(work)
   try {
     const document = await trainOn(parts, settings, { opened, record }, work, started)
     const seconds = (performance.now() - started) / 1000
@@ -120,12 +124,19 @@ async function trainOn(
   const { timestamp } = plan.roles
   if (window && timestamp === null)
     throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
-  const span = await telemetry.span({ timestamp: timestamp ?? undefined, window })
+  const { entity } = plan.roles
+  const interval = plan.derived.length > 0 ? { entity } : undefined
+  const span = await telemetry.span({ timestamp: timestamp ?? undefined, window, interval })
   requireRows(span.rowsInWindow)
+  const derived = plan.derived.map(({ feature, column }) =>
+    describeDerived(feature, { kind: column.kind as 'number' | 'boolean', type: column.type }, span.interval ?? null),
+  )
   const time = planTimeContext(settings, timestamp, span)
   const seed = requested.seed ?? randomInt(2 ** 47)
   const samplePlan: SamplePlan = {
     columns: plan.features,
+    derived,
+    history: historyQuery(derived, entity, parts.historyBytes),
     named: settings.features !== undefined,
     time,
     timestamp,
@@ -230,15 +241,21 @@ async function scoreTraining(
   const histogram = createScoreHistogram()
   const threshold = thresholdOf(pass)
   const query: FeatureQuery = drawn.query
-  progress?.begin('scoring', drawn.rowsUsed + drawn.rowsLeftOut)
+  // The lane behind the features, where something is derived.
+  const historyLane = query.history ? drawn.lanes.length : null
+  let rowsOutOfOrder = 0
+  progress?.begin('scoring', drawn.rowsUsed + drawn.rowsLeftOut + drawn.rowsWithoutHistory)
   const blocks = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
     try {
-      return await parts.pool.score(model, piece.block, { signal, patient: true })
+      const result = await parts.pool.score(model, piece.block, { signal, patient: true })
+      if (historyLane !== null) markHistory(piece, historyLane, result)
+      return result
     } finally {
       piece.release()
     }
   })
-  for await (const { scores } of blocks) {
+  for await (const { scores, flags } of blocks) {
+    for (const mark of historyLane === null ? [] : flags) if (mark === historyMarks.late) rowsOutOfOrder++
     histogram.add(scores)
     threshold.offer(scores)
     await record.add(scores)
@@ -246,7 +263,7 @@ async function scoreTraining(
   }
   if (histogram.total !== drawn.rowsUsed)
     throw new DeepWatchError('source_changed', 'The second reading of the source brought other rows than the first.')
-  return { histogram, threshold: threshold.result() }
+  return { histogram, threshold: threshold.result(), rowsOutOfOrder }
 }
 
 function thresholdOf({ settings, drawn, autoThreshold }: ScoringPass) {
