@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { createNeighbours, type Neighbours } from '../kernels/neighbours.ts'
+import { createNeighbourSearch, layReference, type NeighbourSearch } from '../kernels/neighbours.ts'
 import { distanceScore } from '../kernels/odds.ts'
 import { decodeNumbers, encodeNumbers, numbersBytes } from '../kernels/payload.ts'
 import { createRowScorer, type RowModel } from '../kernels/row-scorer.ts'
@@ -73,23 +73,20 @@ function fitPiece({ sample, effective, varying, deviations }: FitInput) {
   const { neighbours } = effective as Effective
   const units = standardisedFor(sample, varying, deviations)
   const reference = standardisedRows(sample, units)
-  const unit = unitOf(createNeighbours(reference, varying.length), reference, varying.length, neighbours)
+  const unit = unitOf(reference, varying.length, neighbours)
   const parts = [units.lanes, units.centre, units.spread, Float64Array.of(unit), reference]
   return encodeNumbers(magic, 1, [sample.lanes, varying.length, neighbours, sample.filled, 0, 0], parts)
 }
 
 /** Reference rows that all lie upon each other have no distance: one unit of a feature stands in. */
-function unitOf(
-  { meanDistance, rows }: Neighbours,
-  reference: Float64Array,
-  lanes: number,
-  neighbours: number,
-): number {
+function unitOf(reference: Float64Array, lanes: number, neighbours: number): number {
   if (lanes === 0) return 1
-  const count = Math.min(unitRows, rows)
+  const search = createNeighbourSearch()
+  const near = layReference(reference, lanes)
+  const count = Math.min(unitRows, near.rows)
   const distances = Float64Array.from({ length: count }, (_, i) => {
-    const r = Math.floor((i * rows) / count)
-    return meanDistance(reference.subarray(r * lanes, (r + 1) * lanes), neighbours, r)
+    const r = Math.floor((i * near.rows) / count)
+    return search.meanDistance(near, reference.subarray(r * lanes, (r + 1) * lanes), neighbours, r)
   }).sort()
   const middle = distances[count >> 1] as number
   return middle > 0 ? middle : 1
@@ -112,18 +109,18 @@ function decode(payload: Uint8Array): Model {
 
 const read = (payload: Uint8Array): Model => readPayload(decode, payload)
 
-function prepare(payload: Uint8Array): RowModel {
+function prepare(payload: Uint8Array, search: NeighbourSearch): RowModel {
   const model = read(payload)
   const { features, lanes, neighbours, unit, reference } = model
   const row = new Float64Array(lanes.length)
-  const near = lanes.length > 0 ? createNeighbours(reference, lanes.length) : null
+  const near = lanes.length > 0 ? layReference(reference, lanes.length) : null
   return {
     features,
     bytes: 2 * payload.byteLength,
     score(tile, rows, scores) {
       for (let r = 0; r < rows; r++) {
         standardiseRow(model, tile, r * features, row)
-        const distance = near === null ? 0 : near.meanDistance(row, neighbours, -1)
+        const distance = near === null ? 0 : search.meanDistance(near, row, neighbours, -1)
         // Only damaged numbers can make it anything else than finite.
         scores[r] = distanceScore(distance < Number.MAX_VALUE ? distance : Number.MAX_VALUE, unit)
       }
@@ -161,5 +158,8 @@ export const detector: Detector<Params> = {
     requireTree(index, 0)
     return []
   },
-  createScorer: () => createRowScorer(prepare),
+  createScorer() {
+    const search = createNeighbourSearch()
+    return createRowScorer((payload) => prepare(payload, search))
+  },
 }

@@ -1,70 +1,125 @@
-/**
- * Distances to the nearest of a set of reference rows, exact. The rows are kept in the order of their distance from
- * the origin: two rows are at least as far apart as these distances differ, so the search starts beside the row in
- * question, goes outwards, and ends where nothing nearer can come.
- */
-export interface Neighbours {
+import {
+  addF64x2,
+  type Code,
+  compile,
+  constant,
+  createMemory,
+  forEach,
+  get,
+  i32,
+  loadF64Twice,
+  loadF64x2,
+  mulF64x2,
+  op,
+  repeatWhile,
+  set,
+  storeF64x2,
+  subF64x2,
+  tee,
+  v128,
+  type WasmFunction,
+  zeroF64x2,
+} from './wasm.ts'
+
+/** Rows to compare with, in the order in which the search reads them. */
+export interface Reference {
   readonly rows: number
+  readonly lanes: number
+  /** Groups of eight rows; lane f of row r of group g at (g * lanes + f) * 8 + r. Places without a row are Infinity. */
+  readonly groups: Float64Array
+}
+
+/** Finds the nearest of reference rows, exactly: every distance is computed. */
+export interface NeighbourSearch {
   /**
    * Mean Euclidean distance from a point to its `k` nearest reference rows.
    *
+   * @param point one value per lane, within +-1e150
    * @param k 1..rows; one less when `without` is given
-   * @param without number of a reference row, as they came, that is not looked at; -1 for none
+   * @param without number of a reference row that is not looked at; -1 for none
    */
-  meanDistance(point: Float64Array, k: number, without: number): number
+  meanDistance(reference: Reference, point: Float64Array, k: number, without: number): number
 }
 
-/** @param reference rows x lanes, row-major; squares of differences must not overflow */
-export function createNeighbours(reference: Float64Array, lanes: number): Neighbours {
-  const rows = reference.length / lanes
-  const lengths = Float64Array.from({ length: rows }, (_, r) => lengthOf(reference, r * lanes, lanes))
-  const order = Uint32Array.from(lengths, (_, r) => r).sort(
-    (a, b) => (lengths[a] as number) - (lengths[b] as number) || a - b,
-  )
-  const sorted = new Float64Array(reference.length)
-  order.forEach((from, to) => {
-    sorted.set(reference.subarray(from * lanes, (from + 1) * lanes), to * lanes)
-  })
-  const sortedLengths = Float64Array.from(order, (r) => lengths[r] as number)
+const groupRows = 8
+const pageBytes = 65_536
+
+/** Lays out rows. @param rows rows x lanes, row-major, within +-1e150 */
+export function layReference(rows: Float64Array, lanes: number): Reference {
+  const count = rows.length / lanes
+  const groups = new Float64Array(Math.ceil(count / groupRows) * groupRows * lanes).fill(Number.POSITIVE_INFINITY)
+  for (let r = 0; r < count; r++) {
+    const start = Math.floor(r / groupRows) * groupRows * lanes + (r % groupRows)
+    for (let f = 0; f < lanes; f++) groups[start + f * groupRows] = rows[r * lanes + f] as number
+  }
+  return { rows: count, lanes, groups }
+}
+
+/**
+ * The squared distances of a point from all reference rows, eight at a time: per lane four pairs of rows are
+ * subtracted, squared and added. Parameters, all byte addresses: point [0, 1), reference [2, 3), distances 4.
+ */
+function squaredDistances(): WasmFunction {
+  const [point, pointEnd, reference, referenceEnd, target, lane, value, difference, sums] = [
+    0, 1, 2, 3, 4, 5, 6, 7, 8,
+  ] as const
+  const pairs = groupRows / 2
+  const increase = (local: number, bytes: number): Code => [...get(local), ...constant(bytes), op.i32Add, ...set(local)]
+  const addPair = (pair: number): Code => [
+    ...[...get(reference), ...loadF64x2(16 * pair), ...get(value), ...subF64x2, ...tee(difference)],
+    ...[...get(difference), ...mulF64x2, ...get(sums + pair), ...addF64x2, ...set(sums + pair)],
+  ]
+  const group = [
+    ...forEach(pairs, (pair) => [...zeroF64x2, ...set(sums + pair)]),
+    ...[...get(point), ...set(lane)],
+    ...repeatWhile(
+      [
+        ...[...get(lane), ...loadF64Twice(0), ...set(value)],
+        ...forEach(pairs, addPair),
+        ...[...increase(reference, 8 * groupRows), ...increase(lane, 8)],
+      ],
+      [...get(lane), ...get(pointEnd), op.i32LtU],
+    ),
+    ...forEach(pairs, (pair) => [...get(target), ...get(sums + pair), ...storeF64x2(16 * pair)]),
+    ...increase(target, 8 * groupRows),
+  ]
+  const body = repeatWhile(group, [...get(reference), ...get(referenceEnd), op.i32LtU])
+  return { name: 'distances', params: 5, locals: [i32, ...Array.from({ length: 2 + pairs }, () => v128)], body }
+}
+
+/** A search of one thread, with a memory that only grows: point, distances and one reference, in this order. */
+export function createNeighbourSearch(): NeighbourSearch {
+  const memory = createMemory()
+  const distances = compile(squaredDistances(), memory)
+  let doubles = new Float64Array(memory.buffer)
+  let loaded: Reference | undefined
   let nearest = new Float64Array(8)
 
-  /** Squared distance, or something above `bound` as soon as it is known to be. */
-  function squaredDistance(point: Float64Array, row: number, bound: number): number {
-    let sum = 0
-    let at = row * lanes
-    let f = 0
-    for (; f + 4 <= lanes; f += 4, at += 4) {
-      const a = (point[f] as number) - (sorted[at] as number)
-      const b = (point[f + 1] as number) - (sorted[at + 1] as number)
-      const c = (point[f + 2] as number) - (sorted[at + 2] as number)
-      const d = (point[f + 3] as number) - (sorted[at + 3] as number)
-      sum += a * a + b * b + (c * c + d * d)
-      if (sum >= bound) return sum
+  function load(reference: Reference): void {
+    if (loaded === reference) return
+    const { lanes, groups } = reference
+    const start = lanes + groups.length / lanes
+    const missing = Math.ceil((8 * (start + groups.length) - memory.buffer.byteLength) / pageBytes)
+    if (missing > 0) {
+      memory.grow(missing)
+      doubles = new Float64Array(memory.buffer)
     }
-    for (; f < lanes; f++, at++) {
-      const a = (point[f] as number) - (sorted[at] as number)
-      sum += a * a
-    }
-    return sum
+    doubles.set(groups, start)
+    loaded = reference
   }
 
-  function meanDistance(point: Float64Array, k: number, without: number): number {
+  function meanDistance(reference: Reference, point: Float64Array, k: number, without: number): number {
+    load(reference)
+    const { rows, lanes, groups } = reference
+    doubles.set(point)
+    const start = 8 * (lanes + groups.length / lanes)
+    distances(0, 8 * lanes, start, start + 8 * groups.length, 8 * lanes)
     if (nearest.length < k) nearest = new Float64Array(k)
     nearest.fill(Number.POSITIVE_INFINITY, 0, k)
-    const length = lengthOf(point, 0, lanes)
-    let above = firstAbove(sortedLengths, length)
-    let below = above - 1
     let bound = Number.POSITIVE_INFINITY
-    for (;;) {
-      const up = above < rows ? (sortedLengths[above] as number) - length : Number.POSITIVE_INFINITY
-      const down = below >= 0 ? length - (sortedLengths[below] as number) : Number.POSITIVE_INFINITY
-      const gap = Math.min(up, down)
-      // A little slack, as the lengths are rounded.
-      if (gap === Number.POSITIVE_INFINITY || gap * gap * (1 - 1e-12) > bound) break
-      const row = up <= down ? above++ : below--
-      if (order[row] === without) continue
-      const distance = squaredDistance(point, row, bound)
-      if (distance >= bound) continue
+    for (let r = 0; r < rows; r++) {
+      const distance = doubles[lanes + r] as number
+      if (!(distance < bound) || r === without) continue
       let place = k - 1
       while (place > 0 && (nearest[place - 1] as number) > distance) {
         nearest[place] = nearest[place - 1] as number
@@ -78,23 +133,5 @@ export function createNeighbours(reference: Float64Array, lanes: number): Neighb
     return sum / k
   }
 
-  return { rows, meanDistance }
-}
-
-function lengthOf(values: Float64Array, start: number, lanes: number): number {
-  let sum = 0
-  for (let at = start; at < start + lanes; at++) sum += (values[at] as number) ** 2
-  return Math.sqrt(sum)
-}
-
-/** Place of the first entry above `value` in ascending values. */
-function firstAbove(sorted: Float64Array, value: number): number {
-  let from = 0
-  let to = sorted.length
-  while (from < to) {
-    const middle = (from + to) >>> 1
-    if ((sorted[middle] as number) <= value) from = middle + 1
-    else to = middle
-  }
-  return from
+  return { meanDistance }
 }

@@ -64,7 +64,10 @@ export const loadF64x2 = (offset: number): Code => [0xfd, 0, 4, ...unsigned(offs
 export const storeF64x2 = (offset: number): Code => [0xfd, 11, 4, ...unsigned(offset)]
 export const zeroF64x2: Code = [0xfd, 12, ...Array.from({ length: 16 }, () => 0)]
 export const addF64x2: Code = [0xfd, ...unsigned(0xf0)]
+export const subF64x2: Code = [0xfd, ...unsigned(0xf1)]
 export const mulF64x2: Code = [0xfd, ...unsigned(0xf2)]
+/** One double, in both halves. */
+export const loadF64Twice = (offset: number): Code => [0xfd, 10, 3, ...unsigned(offset)]
 export const storeF64 = (offset: number): Code => [0x39, 3, ...unsigned(offset)]
 
 /** Takes target, source and length in bytes. */

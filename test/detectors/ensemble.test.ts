@@ -8,9 +8,9 @@ const shape = { rows: 1000, features: 3 }
 
 describe('the score of an ensemble', () => {
   const trained = train(detector, blockOf(normalRows(12_000, 3)), 1)
+  const { scores } = scoreAll(detector, trained.payload, blockOf(normalRows(20_000, 3, 2)))
 
   test.each([0.9, 0.99, 0.999])('says %d: that share of fresh rows of the same kind is at most as strange', (share) => {
-    const { scores } = scoreAll(detector, trained.payload, blockOf(normalRows(20_000, 3, 2)))
     const above = scores.filter((score) => score > share).length / scores.length
     // 3,000 held-back rows and 20,000 fresh ones, each with four standard deviations.
     const allowed = 4 * Math.sqrt(share * (1 - share)) * (1 / Math.sqrt(3000) + 1 / Math.sqrt(20_000))

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createNeighbours } from '../../src/kernels/neighbours.ts'
+import { createNeighbourSearch, layReference } from '../../src/kernels/neighbours.ts'
 import { drawnRows, normalRows } from './blocks.ts'
 import { wave, waves } from './oracle.ts'
 
@@ -12,7 +12,14 @@ function slowly(reference: number[][], point: number[], k: number, without = -1)
   return distances.slice(0, k).reduce((sum, distance) => sum + distance, 0) / k
 }
 
-const made = (reference: number[][]) => createNeighbours(Float64Array.from(reference.flat()), reference[0]!.length)
+const search = createNeighbourSearch()
+
+function made(reference: number[][]) {
+  const laid = layReference(Float64Array.from(reference.flat()), reference[0]!.length)
+  return {
+    meanDistance: (point: Float64Array, k: number, without: number) => search.meanDistance(laid, point, k, without),
+  }
+}
 
 test('gives what scikit-learn 1.9 gives, neighbors.NearestNeighbors, mean of the seven nearest', () => {
   const near = made(waves(300, 5))
