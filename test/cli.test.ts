@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Command } from '../src/cli/command.ts'
 import { commands } from '../src/cli/commands.ts'
+import { withDetector } from '../src/cli/detector.ts'
 import { checkSettings, flagsOfSettings, readArguments, settingsOf } from '../src/cli/flags.ts'
 import { longHelp, overview, shortHelp } from '../src/cli/help.ts'
 import { createProgress } from '../src/cli/progress.ts'
@@ -490,6 +491,37 @@ describe('progress', () => {
       'fitting',
     ])
     expect(texts.every((text) => /^\P{Cc}+\n$/u.test(text))).toBe(true)
+  })
+})
+
+describe('documents', () => {
+  test('show only calls that the flags allow', async () => {
+    const calls = ['../../README.md', '../../examples/make.sh', '../../CONTRIBUTING.md'].flatMap((name) => {
+      const text = readFileSync(new URL(name, import.meta.url), 'utf8')
+      return [...text.matchAll(/^(?:.*\| )?(?:node dist\/src\/cli\.js|deepwatch) ([a-z]+ .*)$/gm)].map(
+        ([, call]) => call!,
+      )
+    })
+    expect(calls.length).toBeGreaterThan(3)
+    for (const call of calls) {
+      const [name, ...args] = call
+        .replace(/[#|<>].*$/, '')
+        .trim()
+        .split(/\s+/)
+      const each = command(name!)
+      const flags = await settingFlags(each)
+      const given = readArguments(args, [...each.own, ...flags])
+      const schema = await each.schema?.()
+      if (!schema) continue
+      const settings = withDetector(settingsOf(given, flags))
+      checkSettings(schema, 'model' in schema.shape ? { model: 'web', ...settings } : settings, flags)
+    }
+  })
+
+  test('name every command', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    for (const { name } of commands.filter(({ name }) => name !== 'openapi'))
+      expect(readme).toContain(`| \`deepwatch ${name}`)
   })
 })
 

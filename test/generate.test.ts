@@ -267,6 +267,27 @@ describe('deepwatch generate', () => {
     expect(stdout).toEqual(readFileSync(join(folder, 'a.arrow')))
   })
 
+  test('made the examples', async () => {
+    const examples = new URL('../../examples/', import.meta.url)
+    const calls = readFileSync(new URL('make.sh', examples), 'utf8').matchAll(/^deepwatch (generate .*) --out (\S+)$/gm)
+    const folder = await freshFolder()
+    const names = await Promise.all(
+      [...calls].map(async ([, call, name]) => {
+        expect((await cli([...call!.split(' '), '--out', join(folder, name!)])).code).toBe(0)
+        const bytes = readFileSync(new URL(name!, examples))
+        expect(bytes.equals(readFileSync(join(folder, name!))), `${name} is not what examples/make.sh makes`).toBe(true)
+        expect(bytes.length).toBeLessThan(300 * 1024)
+        return name
+      }),
+    )
+    expect(names).toEqual(
+      readdirSync(examples)
+        .filter((name) => name.endsWith('.parquet'))
+        .sort()
+        .reverse(),
+    )
+  })
+
   test('takes no more memory for ten times the rows', async () => {
     const folder = await freshFolder()
     const peaks = []
