@@ -4,7 +4,8 @@
  * call waits for nobody: it leaves at the end of the turn in which it came. A row's score does not depend on its company.
  */
 import type { Block } from './kernels/block.ts'
-import type { BlockScores, CallOptions, ScoringModel } from './pool.ts'
+import type { CallOptions } from './pool-queue.ts'
+import type { BlockScores, ScoringModel } from './pool-types.ts'
 
 /** Calls of more rows gain nothing from company: scoring them takes far longer than a message. */
 const mostRowsOfCall = 512

@@ -16,37 +16,14 @@ import type { EffectiveSettings } from './detectors/detector.ts'
 import { findDetector } from './detectors/index.ts'
 import { DeepWatchError, isErrorCode } from './errors.ts'
 import type { Block } from './kernels/block.ts'
-import type { Guards } from './kernels/guards.ts'
 import type { SampleSet } from './kernels/reservoir.ts'
 import { createPoolBatch } from './pool-batch.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
+import type { BlockScores, ScoringModel } from './pool-types.ts'
 
 export type { Inspection } from '../workers/messages.ts'
 export type { CallOptions } from './pool-queue.ts'
-
-/** A fitted model as threads need it. */
-export interface ScoringModel {
-  /** Names the payload and nothing else, for good: what a thread prepared is kept under it. */
-  readonly key: string
-  /** Id of the detector. */
-  readonly detector: string
-  readonly payload: SharedArrayBuffer
-  /** Number of features; the first lanes of each block. */
-  readonly features: number
-  /** Training median per feature, which stands in for values that are not finite; null = such rows are not scored. */
-  readonly fill: Float64Array | null
-  /** Raises rows with values that training did not see; a function of the key. */
-  readonly guards?: Guards | null
-}
-
-export interface BlockScores {
-  /** One per row of the block: in [0, 1], NaN where the row cannot be scored. Shared memory. */
-  readonly scores: Float64Array<SharedArrayBuffer>
-  /** One mark per row (`rowMarks`): 0 scored as is, 1 scored with filled values, 2 missing, 3 not finite. Shared memory. */
-  readonly flags: Uint8Array<SharedArrayBuffer>
-  /** Seconds the threads spent on it, added up. */
-  readonly seconds: number
-}
+export type { BlockScores, ScoringModel } from './pool-types.ts'
 
 export interface FitRequest {
   readonly detector: string

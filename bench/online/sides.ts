@@ -1,0 +1,132 @@
+/** The servers of the online benches, and the load on them. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import autocannon from 'autocannon'
+import { request } from 'undici'
+import { createRandom } from '../../src/kernels/random.ts'
+import { preparePython } from '../python.ts'
+import { startService } from '../service/service.ts'
+
+export const connections = 32
+export const trainingRows = 20_000
+
+const features = 8
+const random = createRandom(7, 0)
+const normal = () => Math.sqrt(-2 * Math.log(1 - random.nextFloat())) * Math.cos(2 * Math.PI * random.nextFloat())
+
+/** The telemetry of the online benches: `trainingRows` rows of 8 features. */
+export const columns = Array.from({ length: features }, () => Float64Array.from({ length: trainingRows }, normal))
+
+/** Numbers as telemetry has them: a few digits after the point. */
+const rowsOf = (count: number) =>
+  Array.from({ length: count }, (_, row) =>
+    Object.fromEntries(columns.map((column, n) => [`m${n}`, Math.round(column[row]! * 1e4) / 1e4])),
+  )
+
+/** The body of a request with this many rows. */
+export const bodyOf = (count: number) => JSON.stringify({ model: 'web', rows: rowsOf(count) })
+
+/** A server that answers `POST /score`. */
+export interface Side {
+  readonly name: string
+  readonly url: string
+  readonly pid: number
+  stop(): Promise<unknown>
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  const { value, done } = await createInterface({ input: child.stdout! })[Symbol.asyncIterator]().next()
+  if (done) throw new Error('a server ended before it listened')
+  return String(value)
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+}
+
+/** Posts JSON and gives the answer's text; throws when it is none of 2xx. */
+export async function post(url: string, body: string): Promise<string> {
+  const answer = await request(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+  const text = await answer.body.text()
+  if (answer.statusCode >= 300) throw new Error(text.slice(0, 300))
+  return text
+}
+
+/** Our service with a trained model. */
+export async function startOurs(): Promise<Side> {
+  const service = await startService()
+  const detector = { type: 'isolation-forest', seed: 1 }
+  await post(`${service.url}/train`, JSON.stringify({ model: 'web', rows: rowsOf(trainingRows), detector }))
+  return { name: 'deepwatch', url: service.url, pid: service.pid, stop: () => service.stop() }
+}
+
+/** The bare route, which gives this answer. */
+export async function startBare(answer: string): Promise<Side> {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./bare.js', import.meta.url))], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  child.stdin!.end(answer)
+  return { name: 'bare fastify', url: await firstLine(child), pid: child.pid!, stop: () => end(child) }
+}
+
+/** FastAPI with scikit-learn, two workers. `matrix` is the training telemetry as a file. */
+export async function startFastApi(matrix: string): Promise<Side> {
+  const port = 20_000 + (process.pid % 20_000)
+  const server = ['serve:app', '--workers', '2', '--port', String(port)]
+  const child = spawn(preparePython(), ['-m', 'uvicorn', ...server, '--no-access-log', '--log-level', 'warning'], {
+    cwd: fileURLToPath(new URL('../../../bench/rivals/', import.meta.url)),
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEEPWATCH_BENCH_MATRIX: matrix, OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' },
+  })
+  const url = `http://127.0.0.1:${port}`
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await post(`${url}/score`, bodyOf(1))
+      return { name: 'fastapi + scikit-learn', url, pid: child.pid!, stop: () => end(child) }
+    } catch (error) {
+      // It listens when scikit-learn is loaded; there is no event to wait for.
+      if (attempt === 600 || child.exitCode !== null) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+}
+
+export interface Load {
+  readonly requests: number
+  readonly perSecond: number
+  readonly p50: number
+  readonly p99: number
+  /** Processor time that the server's main thread took for one request, in microseconds. */
+  readonly cpu: number
+}
+
+/** Loads a side for some seconds; throws when a request was refused. */
+export async function load(side: Side, body: string, duration: number): Promise<Load> {
+  const before = threadMicroseconds(side.pid)
+  const result = await autocannon({
+    url: `${side.url}/score`,
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+    connections,
+    duration,
+  })
+  if (result.non2xx > 0 || result.errors > 0)
+    throw new Error(`${side.name}: ${result.non2xx} refused, ${result.errors} failed`)
+  const requests = result.requests.total
+  const cpu = (threadMicroseconds(side.pid) - before) / requests
+  const { p50, p99 } = result.latency
+  return { requests, perSecond: result.requests.average, p50, p99, cpu }
+}
+
+/** Processor time of a process's main thread so far. A clock tick is 10 ms on every Linux there is. */
+function threadMicroseconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10_000
+}
