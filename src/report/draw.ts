@@ -115,6 +115,12 @@ const refusing = {
  * that say nothing go. Only tags are touched: in them is no text from outside.
  */
 function finish(svg: string, title: string, description: string, id: string): string {
+  // Vega counts its clips through all charts of a process: here each chart counts its own.
+  const clips = new Map<string, string>()
+  const clip = (name: string) => {
+    if (!clips.has(name)) clips.set(name, `${id}-c${clips.size}`)
+    return clips.get(name)!
+  }
   const words = `<title id="${id}-t">${escapeText(title)}</title><desc id="${id}-d">${escapeText(description)}</desc>`
   return svg
     .replaceAll(/<text [^>]*opacity="0"[^>]*>[^<]*<\/text>/g, '')
@@ -123,6 +129,7 @@ function finish(svg: string, title: string, description: string, id: string): st
       tag
         .replaceAll(/ (?:aria-hidden|pointer-events|aria-roledescription|role|class)="[^"]*"/g, '')
         .replaceAll(' opacity="1"', '')
+        .replaceAll(/(?<= id="|url\(#)clip\d+/g, clip)
         .replaceAll(/(\d\.\d{2})\d+/g, '$1'),
     )
     .replace(

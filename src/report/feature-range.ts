@@ -18,7 +18,8 @@ export interface FeatureRange {
  */
 export function rangeOf(feature: Feature): FeatureRange | null {
   const { quantiles } = feature.profile
-  if (feature.kind === 'timeContext' || quantiles === null) return null
+  // What is derived is no column that could be counted in the source.
+  if (feature.kind === 'timeContext' || feature.kind === 'derived' || quantiles === null) return null
   const usual = { usualLow: quantiles.p05, usualHigh: quantiles.p95 }
   if (feature.kind === 'boolean') return { low: -0.5, high: 1.5, ...usual }
   const { low, high } = robustRange(feature.profile, quantiles.p01, quantiles.p99)
