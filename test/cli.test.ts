@@ -90,6 +90,45 @@ describe('help', () => {
   })
 })
 
+describe('start-up', () => {
+  /** Files and packages that a compiled module loads before it runs. */
+  function loaded(file: URL, seen = new Set<string>()): Set<string> {
+    if (seen.has(file.href)) return seen
+    seen.add(file.href)
+    const text = readFileSync(file, 'utf8')
+    for (const [, name] of text.matchAll(/^(?:import|export)\s(?:[\w\s{},*$]+\sfrom\s)?['"]([^'"]+)['"]/gm)) {
+      if (name!.startsWith('.')) loaded(new URL(name!, file), seen)
+      else if (!name!.startsWith('node:')) seen.add(name!)
+    }
+    return seen
+  }
+  const packages = (...names: string[]) => {
+    const all = names.flatMap((name) => [...loaded(new URL(`../src/${name}.js`, import.meta.url))])
+    return { files: all.length, packages: [...new Set(all.filter((name) => !name.startsWith('file:')))].sort() }
+  }
+
+  test('loads no package for the list of commands', () => {
+    const { files, packages: found } = packages('cli', 'cli/help')
+    expect(found).toEqual([])
+    expect(files).toBeGreaterThan(5)
+    expect(files).toBeLessThan(25)
+  })
+
+  test('loads no web server, no database and no drawing for the others', () => {
+    const found = packages(
+      'cli/flags',
+      'cli/run',
+      'cli/train',
+      'cli/score',
+      'cli/evaluate',
+      'cli/report',
+      'cli/models',
+    ).packages
+    expect(found).toEqual(['pino', 'piscina', 'prom-client', 'zod'])
+    expect(packages('cli/generate').packages).toEqual(['zod'])
+  })
+})
+
 describe('flags', () => {
   const kebab = (key: string) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
