@@ -59,6 +59,7 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
       models: () => service?.registry.size.models ?? 0,
       poolQueue: () => service?.pool.queueSize ?? 0,
       poolUtilization: () => service?.pool.utilization ?? 0,
+      windows: () => service?.windows.size ?? 0,
       jobs: () => service?.jobs.counts() ?? null,
     },
   })

@@ -122,6 +122,14 @@ export const settings = {
   DEEPWATCH_CACHE_BYTES: bytes(MiB).prefault('256MiB').describe('forests kept decoded in memory'),
   DEEPWATCH_MAX_MODELS: whole(1, 1_000_000).prefault('10000').describe('models the registry may hold'),
   DEEPWATCH_TRAIN_BYTES: bytes(MiB).prefault('512MiB').describe('memory one training may take for its samples'),
+  DEEPWATCH_WINDOW_ENTITIES: whole(1, 10_000_000)
+    .prefault('100000')
+    .describe(
+      'entities, of all model versions, whose last window is kept for rows sent as JSON; least recently seen out first',
+    ),
+  DEEPWATCH_WINDOW_BYTES: bytes(MiB)
+    .prefault('128MiB')
+    .describe('memory of these windows, and of those of each file or training that derives features'),
   DEEPWATCH_METRIC_MODELS: whole(1, 10_000)
     .prefault('200')
     .describe('models with a label of their own in /metrics; the rest are other'),

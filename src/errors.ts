@@ -77,6 +77,7 @@ const table = {
   one_class: { status: 422, title: 'The labels are all the same' },
   evaluation_too_large: { status: 422, title: 'The evaluation would need too much memory' },
   training_too_large: { status: 422, title: 'The training would need too much memory' },
+  history_too_large: { status: 422, title: 'The windows of the entities would need too much memory' },
 
   // Models
   model_not_found: { status: 404, title: 'There is no such model' },

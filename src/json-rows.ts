@@ -3,9 +3,21 @@
  * in the same words and with the same numbers, so that a row's score does not depend on its door.
  */
 import { DeepWatchError } from './errors.ts'
+import { createHistories, type HistoryKeeper } from './histories.ts'
 import { type Block, blockRows } from './kernels/block.ts'
+import { rowHistory } from './kernels/history.ts'
 import { createTimeContext, type TimeContext } from './kernels/time-context.ts'
-import type { Column, ColumnKind, Description, FeatureBlock, FeatureQuery, ReadWindow, Span } from './reader-types.ts'
+import {
+  type Column,
+  type ColumnKind,
+  type Description,
+  type FeatureBlock,
+  type FeatureQuery,
+  intervalRows,
+  type ReadWindow,
+  type Span,
+  type SpanQuery,
+} from './reader-types.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 import { formatTimestamp, parseTimestamp } from './timestamps.ts'
 
@@ -36,9 +48,14 @@ const mostColumns = 4096
 
 /**
  * Reads rows held in memory. Nothing is copied; `close` does nothing.
+ * `live` are histories that go on from earlier rows; without them each stream begins with none.
  * Errors: `too_many_columns`, and those of a reading process.
  */
-export function readRows(rows: readonly Row[], columnLimit: number = mostColumns): Telemetry {
+export function readRows(
+  rows: readonly Row[],
+  columnLimit: number = mostColumns,
+  live: HistoryKeeper | null = null,
+): Telemetry {
   let gathered: ReadonlyMap<string, Gathered> | undefined
   let described: Description | undefined
   const columns = () => (gathered ??= gather(rows, columnLimit))
@@ -46,7 +63,7 @@ export function readRows(rows: readonly Row[], columnLimit: number = mostColumns
   return {
     describe: async () => describe(),
     span: async (query) => spanOf(rows, query),
-    features: (query) => features(rows, columns(), query),
+    features: (query) => features(rows, columns(), query, live),
     close: async () => {},
   }
 }
@@ -176,10 +193,7 @@ function positionsIn(times: Float64Array | null, window: ReadWindow | undefined)
   return positions.subarray(0, count)
 }
 
-function spanOf(
-  rows: readonly Row[],
-  { timestamp, window }: { timestamp?: string | undefined; window?: ReadWindow | undefined },
-): Span {
+function spanOf(rows: readonly Row[], { timestamp, window, interval }: SpanQuery): Span {
   const times = timestamp === undefined ? null : timesOf(rows, timestamp)
   const positions = positionsIn(times, window)
   const rowsInWindow = positions?.length ?? rows.length
@@ -191,18 +205,61 @@ function spanOf(
     if (time > to) to = time
   }
   const known = from <= to
-  return { rows: rows.length, rowsInWindow, from: known ? from : null, to: known ? to : null }
+  const span = { rows: rows.length, rowsInWindow, from: known ? from : null, to: known ? to : null }
+  return interval && times
+    ? { ...span, interval: intervalOf(times, positions, entityReader(rows, interval.entity)) }
+    : span
+}
+
+/** As `sql/interval.sql`. */
+function intervalOf(
+  times: Float64Array,
+  positions: Uint32Array | null,
+  entity: (position: number) => string | null,
+): number | null {
+  const byEntity = new Map<string | null, number[]>()
+  const count = Math.min(intervalRows, positions?.length ?? times.length)
+  for (let at = 0; at < count; at++) {
+    const position = positions ? positions[at]! : at
+    if (Number.isNaN(times[position]!)) continue
+    const name = entity(position)
+    const known = byEntity.get(name)
+    if (known) known.push(times[position]!)
+    else byEntity.set(name, [times[position]!])
+  }
+  const steps: number[] = []
+  for (const known of byEntity.values()) {
+    known.sort((a, b) => a - b)
+    for (let at = 1; at < known.length; at++) if (known[at]! > known[at - 1]!) steps.push(known[at]! - known[at - 1]!)
+  }
+  steps.sort((a, b) => a - b)
+  return steps[Math.ceil(steps.length / 2) - 1] ?? null
+}
+
+/** What tells the entity of a row at a position; null for none. */
+function entityReader(rows: readonly Row[], name: string | null): (position: number) => string | null {
+  if (name === null) return () => null
+  const read = cellReader(name)
+  return (position) => {
+    const value = read(rows[position]!) ?? null
+    return typeof value === 'object' && value !== null ? JSON.stringify(value) : value === null ? null : String(value)
+  }
 }
 
 async function* features(
   rows: readonly Row[],
   columns: ReadonlyMap<string, Gathered>,
   query: FeatureQuery,
+  live: HistoryKeeper | null,
 ): AsyncGenerator<FeatureBlock> {
   const times = query.timestamp === undefined ? null : timesOf(rows, query.timestamp)
-  const positions = positionsIn(times, query.window)
+  const inWindow = positionsIn(times, query.window)
+  const derived = query.history
+    ? derive(rows, columns, { ...query, history: query.history }, times!, inWindow, live)
+    : null
+  const positions = derived?.positions ?? inWindow
   const total = positions?.length ?? rows.length
-  const lanes = lanesOf(rows, columns, query, times)
+  const lanes = lanesOf(rows, columns, query, times, derived)
   const most = Math.min(blockRows(lanes.length), echoedRows(query.include))
   for (let first = 0; first < total; first += most) {
     const count = Math.min(most, total - first)
@@ -232,22 +289,69 @@ function echoedRows(names: readonly string[] = []): number {
   return length === 0 ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor((1024 * 1024) / length))
 }
 
+/** What was derived, by position. */
+interface Derived {
+  readonly lanes: readonly Float64Array[]
+  /** See `rowHistory`. */
+  readonly states: Float64Array
+  /** Positions of the rows that are handed out; null for all of them. */
+  readonly positions: Uint32Array | null
+}
+
+/** Takes the rows into the histories of their entities, all at once: nobody else's rows come in between. */
+function derive(
+  rows: readonly Row[],
+  columns: ReadonlyMap<string, Gathered>,
+  { history }: { readonly history: NonNullable<FeatureQuery['history']> },
+  times: Float64Array,
+  inWindow: Uint32Array | null,
+  live: HistoryKeeper | null,
+): Derived {
+  const { derivations, mostBytes } = history
+  const keeper = live ?? createHistories({ columns: history.columns.length, derivations }, mostBytes)
+  const entity = entityReader(rows, history.entity ?? null)
+  const bases = history.columns.map(({ name }) => columns.get(name)?.values ?? numberReader(rows, name))
+  const lanes = derivations.map(() => new Float64Array(rows.length))
+  const states = new Float64Array(rows.length)
+  const base = new Float64Array(bases.length)
+  const figures = new Float64Array(derivations.length)
+  const positions = history.completeOnly ? new Uint32Array(rows.length) : null
+  const count = inWindow?.length ?? rows.length
+  let kept = 0
+  for (let at = 0; at < count; at++) {
+    const position = inWindow ? inWindow[at]! : at
+    bases.forEach((read, column) => {
+      base[column] = typeof read === 'function' ? read(position) : read[position]!
+    })
+    const state = keeper.take(entity(position), times[position]!, base, figures)
+    states[position] = state
+    lanes.forEach((lane, index) => {
+      lane[position] = figures[index]!
+    })
+    if (positions && state === rowHistory.complete) positions[kept++] = position
+  }
+  return { lanes, states, positions: positions ? positions.subarray(0, kept) : inWindow }
+}
+
 /** Per lane the value at every position of a row, kept or read. */
 function lanesOf(
   rows: readonly Row[],
   columns: ReadonlyMap<string, Gathered>,
   query: FeatureQuery,
   times: Float64Array | null,
+  derived: Derived | null,
 ): (Float64Array | ((position: number) => number))[] {
   const context: TimeContext | null = query.transitions ? createTimeContext(query.transitions) : null
   const fillers = query.features.map((lane) => {
     if ('timeContext' in lane) return (position: number) => context!.value(lane.timeContext, times![position]!)
+    if ('derived' in lane) return derived!.lanes[lane.derived]!
     return columns.get(lane.name)?.values ?? numberReader(rows, lane.name)
   })
-  const { row, timestamp, label } = query.lanes ?? {}
+  const { row, timestamp, label, history } = query.lanes ?? {}
   if (row) fillers.push((position) => position)
   if (timestamp) fillers.push((position) => times?.[position] ?? Number.NaN)
   if (label !== undefined) fillers.push(labelFiller(rows, label))
+  if (history) fillers.push(derived!.states)
   return fillers
 }
 

@@ -23,6 +23,7 @@ export interface Observed {
   readonly models: () => number
   readonly poolQueue: () => number
   readonly poolUtilization: () => number
+  readonly windows?: () => number
   /** Null before there are jobs to count. */
   readonly jobs?: () => Readonly<Record<JobState, number>> | null
 }
@@ -243,6 +244,11 @@ export function createMetrics(options: { version: string; models: number; observ
       for (const state of jobStates) this.set({ state }, counts?.[state] ?? 0)
     },
   })
+  const evictions = new Counter({
+    name: 'deepwatch_window_evictions_total',
+    help: 'Windows of entities that had to make room for others',
+    registers,
+  })
   const http = new Histogram({
     name: 'deepwatch_http_request_duration_seconds',
     help: 'Time a request took',
@@ -264,6 +270,11 @@ export function createMetrics(options: { version: string; models: number; observ
     })
   gauge('deepwatch_models_loaded', 'Models in the registry', options.observed.models)
   gauge('deepwatch_pool_queue_size', 'Tasks that wait for a thread', options.observed.poolQueue)
+  gauge(
+    'deepwatch_window_entities',
+    'Entities whose last window is kept, per model version',
+    options.observed.windows ?? (() => 0),
+  )
   gauge(
     'deepwatch_pool_utilization_ratio',
     'Share of the thread time of the pool that was used',
@@ -318,6 +329,9 @@ export function createMetrics(options: { version: string; models: number; observ
     },
     trained(seconds: number): void {
       training.observe(seconds)
+    },
+    windowEvicted(): void {
+      evictions.inc()
     },
     readerDied(): void {
       deaths.inc()

@@ -56,7 +56,12 @@ export interface OpenCommand {
 export type Command =
   | OpenCommand
   | { readonly call: 'describe' }
-  | { readonly call: 'span'; readonly timestamp: string | null; readonly window: ReadWindow | null }
+  | {
+      readonly call: 'span'
+      readonly timestamp: string | null
+      readonly window: ReadWindow | null
+      readonly interval: { readonly entity: string | null } | null
+    }
   | { readonly call: 'features'; readonly query: FeatureQuery }
   | { readonly call: 'writeScored'; readonly query: ScoredQuery }
   | { readonly call: 'arrowScored'; readonly query: ScoredQuery }

@@ -103,8 +103,13 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
 
   return {
     describe: () => (described ??= call({ call: 'describe' }) as Promise<Description>),
-    span: ({ timestamp, window }) =>
-      call({ call: 'span', timestamp: timestamp ?? null, window: window ?? null }) as Promise<Span>,
+    span: ({ timestamp, window, interval }) =>
+      call({
+        call: 'span',
+        timestamp: timestamp ?? null,
+        window: window ?? null,
+        interval: interval ?? null,
+      }) as Promise<Span>,
     features,
     async writeScored(query) {
       const result = (await call({ call: 'writeScored', query })) as { rows: number; bytes: number }
@@ -122,7 +127,8 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
 }
 
 function countExtra({ lanes }: FeatureQuery): number {
-  return Number(lanes?.row === true) + Number(lanes?.timestamp === true) + Number(lanes?.label !== undefined)
+  const { row, timestamp, label, history } = lanes ?? {}
+  return [row === true, timestamp === true, label !== undefined, history === true].filter(Boolean).length
 }
 
 /** Takes one block frame from the pipe into shared memory, without a copy in between. */

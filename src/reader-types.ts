@@ -56,7 +56,7 @@ export interface Span {
   /** Earliest and latest time within the window, both inclusive; null without a timestamp or without rows. */
   readonly from: number | null
   readonly to: number | null
-  /** Typical microseconds from a row of an entity to its next, from the first rows of the window; null when unknown or not asked for. */
+  /** Typical microseconds from a row of an entity to its next, from the first rows of the window; null when unknown, absent when not asked for. */
   readonly interval?: number | null
 }
 

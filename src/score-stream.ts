@@ -2,8 +2,11 @@
  * The stream that scoring and evaluating share: a version pinned, a source opened, the model's features found
  * in it, block after block through the threads.
  */
+import { historyQuery, isDerived } from './derived.ts'
 import { DeepWatchError } from './errors.ts'
 import { inOrder } from './flow.ts'
+import { historyMarks, markHistory } from './history-marks.ts'
+import { readRows } from './json-rows.ts'
 import type { Guards } from './kernels/guards.ts'
 import { rowMarks } from './kernels/profile.ts'
 import { type ScoredCounts, ScoreTally } from './metrics.ts'
@@ -12,16 +15,25 @@ import type { BlockScores, Pool, ScoringModel } from './pool.ts'
 import type { ColumnType, Description, ExtraLanes, FeatureBlock, FeatureQuery } from './reader-types.ts'
 import type { ModelHandle, Registry } from './registry.ts'
 import type { VersionDocument } from './schemas/model.ts'
-import type { RowReason, ScoreSettings, ScoreSummary, UnscoredReason } from './schemas/score.ts'
+import {
+  type RowReason,
+  type ScoreSettings,
+  type ScoreSummary,
+  type UnscoredReason,
+  unscoredReasons,
+} from './schemas/score.ts'
 import type { Source } from './sources.ts'
 import { planScoring, quote, readWindow } from './telemetry.ts'
 import { guardsOf, reasonsOf } from './telemetry-guards.ts'
+import type { Windows } from './windows.ts'
 import type { Work } from './work.ts'
 
 export interface ScoreStreamParts {
   readonly open: OpenTelemetry
   readonly pool: Pool
   readonly registry: Registry<VersionDocument>
+  /** Bytes that the windows of all entities of a source may take. */
+  readonly historyBytes: number
   /** Blocks under way at once. */
   readonly ahead: number
 }
@@ -55,19 +67,22 @@ export interface Prepared {
   readonly handle: ModelHandle<VersionDocument>
   readonly opened: Opened
   readonly description: Description
+  /** Whether the rows go on from earlier ones, and are gone on from by later ones. */
+  readonly isLive: boolean
   /** Reads the model's features; the caller adds lanes and columns. */
   readonly query: FeatureQuery
 }
 
 /**
  * Pins the version, opens the source and finds the features. The caller closes `opened`.
+ * With `windows`, rows that came as JSON go on from earlier ones.
  * Errors: those of `Registry.resolve`, of opening a source and of `planScoring`, and `missing_timestamp`.
  */
 export async function prepareScoring(
   parts: ScoreStreamParts,
   target: ScoreTarget,
   upload: Source | null,
-  options: OpenTelemetryOptions,
+  { windows, ...options }: OpenTelemetryOptions & { readonly windows?: Windows | undefined },
 ): Promise<Prepared> {
   // The handle pins the version: it answers to the end, whatever is trained or deleted meanwhile.
   const handle = await parts.registry.resolve(target.model)
@@ -78,22 +93,39 @@ export async function prepareScoring(
   )
   try {
     const description = await opened.telemetry.describe()
-    const plan = planScoring(description, handle.document, target)
+    const found = planScoring(description, handle.document, target)
     const window = readWindow(target.window)
-    if (window && plan.timestamp === null) {
+    if (window && found.timestamp === null) {
       throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
     }
     const query: FeatureQuery = {
-      features: plan.lanes,
-      timestamp: plan.timestamp ?? undefined,
+      features: found.lanes,
+      timestamp: found.timestamp ?? undefined,
       transitions: handle.document.timeContext.transitions ?? undefined,
       window,
+      history: historyOf(handle.document, target.entity, description, parts.historyBytes),
     }
-    return { handle, opened, description, query }
+    const { history } = query
+    if (!target.rows || !windows || !history) return { handle, opened, description, isLive: false, query }
+    const plan = { columns: history.columns.length, derivations: history.derivations }
+    const telemetry = readRows(target.rows, undefined, windows.histories(handle, plan))
+    return { handle, opened: { ...opened, telemetry }, description, isLive: true, query }
   } catch (error) {
     await opened.close()
     throw error
   }
+}
+
+/** What is derived, per entity where the source has the entity's column. */
+function historyOf(
+  { features, roles }: VersionDocument,
+  named: string | undefined,
+  { columns }: Description,
+  mostBytes: number,
+): FeatureQuery['history'] {
+  const entity = named ?? roles.entity
+  const isThere = columns.some((column) => column.name === entity)
+  return historyQuery(features.filter(isDerived), isThere ? entity : null, mostBytes)
 }
 
 /** Refuses names that the source does not have: `unknown_column`. */
@@ -118,19 +150,29 @@ export function expectedColumns(
 
 /** What text formats must read the model's columns as, instead of guessing. */
 export function columnTypes({ features, roles }: VersionDocument, target: ScoreTarget): ColumnType[] {
-  const types: ColumnType[] = []
+  const kinds = new Map<string, ColumnType['kind']>()
   for (const feature of features) {
-    if (feature.kind !== 'timeContext') types.push({ name: feature.name, kind: feature.kind })
+    if (feature.kind === 'derived') kinds.set(feature.column, feature.columnKind)
+    else if (feature.kind !== 'timeContext') kinds.set(feature.name, feature.kind)
   }
+  const types = Array.from(kinds, ([name, kind]): ColumnType => ({ name, kind }))
   const timestamp = target.timestamp ?? roles.timestamp
   if (timestamp !== null) types.push({ name: timestamp, kind: 'timestamp' })
   return types
 }
 
+/** Why a row with this mark has no score. */
+const reasonOf: readonly (UnscoredReason | null)[] = Object.assign([null, null, null, null, null, null], {
+  [rowMarks.missing]: 'missing_value',
+  [rowMarks.nonFinite]: 'non_finite_value',
+  [historyMarks.insufficient]: 'insufficient_history',
+  [historyMarks.late]: 'out_of_order',
+})
+
 /** Scores every row once, in source order. What comes last are the counts for the answer and for the metrics. */
 export async function* scoreStream(
   parts: ScoreStreamParts,
-  { handle, opened, description, query }: Prepared,
+  { handle, opened, description, isLive, query: asked }: Prepared,
   { signal, progress }: Work,
 ): AsyncGenerator<ScoredBlock, { summary: ScoreSummary; counts: ScoredCounts }> {
   const started = performance.now()
@@ -146,62 +188,79 @@ export async function* scoreStream(
     features: document.features.length,
     fill: document.missing.fill ? Float64Array.from(document.missing.fill) : null,
   }
+  const query = { ...asked, lanes: { ...asked.lanes, history: asked.history !== undefined } }
+  const historyLane = names.length + extraLanes(asked.lanes ?? {})
   const tally = new ScoreTally()
-  const rejected: Record<UnscoredReason, number> = { missing_value: 0, non_finite_value: 0 }
+  const rejected = Object.fromEntries(unscoredReasons.map((reason) => [reason, 0])) as Record<UnscoredReason, number>
   let rows = 0
   let anomalies = 0
   let kernelSeconds = 0
   let accepted = false
   progress?.begin('scoring', query.window ? null : description.rows)
+  // Rows that are refused must not have entered the windows: they will come again.
+  if (isLive && parts.pool.saturated)
+    throw new DeepWatchError('overloaded', 'All threads are busy and the queue is full.')
   const scored = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
     // Only the first block may find the queue full: later ones belong to work that was accepted.
     const patient = accepted
     accepted = true
-    return { piece, result: await parts.pool.score(model, piece.block, { signal, patient }) }
+    const result = await parts.pool.score(model, piece.block, { signal, patient })
+    if (query.lanes.history) markHistory(piece, historyLane, result)
+    return { piece, result }
   })
   for await (const { piece, result } of scored) {
     const count = piece.block.rows
     for (let row = 0; row < count; row++) {
       if (result.scores[row]! > threshold) anomalies++
-      const mark = result.flags[row]!
-      if (mark === rowMarks.missing) rejected.missing_value++
-      else if (mark === rowMarks.nonFinite) rejected.non_finite_value++
+      const reason = reasonOf[result.flags[row]!]
+      if (reason) rejected[reason]++
     }
     tally.add(result.scores, count)
     rows += count
     kernelSeconds += result.seconds
     progress?.advance(count)
     try {
-      yield scoredBlock(names, query.lanes ?? {}, piece, result, guards)
+      yield scoredBlock(document, query.lanes, piece, result, guards)
     } finally {
       piece.release()
     }
   }
-  const unscored = rejected.missing_value + rejected.non_finite_value
+  const unscored = Object.values(rejected).reduce((sum, count) => sum + count, 0)
   const totalSeconds = (performance.now() - started) / 1000
   const summary = { model: handle.name, version: handle.version, threshold, rows, anomalies, unscored }
   return { summary, counts: { scored: rows - unscored, anomalies, rejected, tally, kernelSeconds, totalSeconds } }
 }
 
 function scoredBlock(
-  names: readonly string[],
+  { features }: VersionDocument,
   lanes: ExtraLanes,
   piece: FeatureBlock,
   { scores, flags }: BlockScores,
   guards: Guards | null,
 ): ScoredBlock {
   const { block } = piece
+  const names = features.map((feature) => feature.name)
   return {
     ...rowFacts(names.length, lanes, piece),
     scores,
-    reason(row) {
-      const mark = flags[row]
-      return mark === rowMarks.missing ? 'missing_value' : mark === rowMarks.nonFinite ? 'non_finite_value' : null
-    },
+    reason: (row) => reasonOf[flags[row]!] ?? null,
     reasons: (row) => reasonsOf(guards, names, block, row),
-    lacking: (row) =>
-      flags[row] === 0 ? [] : names.filter((_, lane) => !Number.isFinite(block.values[lane * block.stride + row])),
+    lacking(row) {
+      const mark = flags[row]!
+      if (mark === rowMarks.usable) return []
+      // What is derived is told where it is the reason, and never counts as missing or filled.
+      const isHistory = mark >= historyMarks.insufficient
+      return names.filter(
+        (_, lane) =>
+          isDerived(features[lane]!) === isHistory && !Number.isFinite(block.values[lane * block.stride + row]),
+      )
+    },
   }
+}
+
+/** How many lanes stand behind the features. */
+function extraLanes({ row, timestamp, label, history }: ExtraLanes): number {
+  return [row, timestamp, label !== undefined, history].filter(Boolean).length
 }
 
 /** What is told about rows beside their features. */

@@ -21,11 +21,14 @@ import {
 } from './score-stream.ts'
 import type { Scratch } from './scratch.ts'
 import type { Source } from './sources.ts'
+import type { Windows } from './windows.ts'
 import type { Work } from './work.ts'
 
 export type { ScoredBlock } from './score-stream.ts'
 
 export interface ScoringParts extends ScoreStreamParts {
+  /** The last windows of entities whose rows come as JSON. */
+  readonly windows: Windows
   /** Where score files and finished Parquet files lie until they are sent. */
   readonly scratch: () => Promise<Scratch>
   readonly onScored: (model: string, version: number, counts: ScoredCounts) => void
@@ -83,7 +86,9 @@ export function createScoring(parts: ScoringParts): Scoring {
       const isTable = output !== 'rows'
       const scratch = isTable ? await parts.scratch() : null
       try {
-        const options = { signal: work.signal, outputPath: scratch?.outputPath, needsSession: isTable }
+        // A report looks at what it is given, and leaves no trace.
+        const windows = output === 'report' ? undefined : parts.windows
+        const options = { signal: work.signal, outputPath: scratch?.outputPath, needsSession: isTable, windows }
         const prepared = await prepareScoring(parts, settings, upload, options)
         return await runOf(parts, prepared, settings, { scratch, counted: output !== 'report' }, work)
       } catch (error) {

@@ -23,6 +23,7 @@ import { createScoring, type Scoring } from './scoring.ts'
 import { createScratch } from './scratch.ts'
 import { createSources, type Sources } from './sources.ts'
 import { createTraining, type Training } from './training.ts'
+import { openWindows, type Windows } from './windows.ts'
 
 /** A running service: what the doors may use. */
 export interface Service {
@@ -35,6 +36,7 @@ export interface Service {
   readonly sources: Sources
   readonly pool: Pick<Pool, 'queueSize' | 'utilization' | 'saturated'>
   readonly readers: Pick<Readers, 'saturated' | 'queueSize'>
+  readonly windows: Pick<Windows, 'size'>
   readonly registry: Pick<Registry<VersionDocument>, 'size' | 'quarantined'>
   /** Ends threads and processes, waits for saves, gives the state folder free. Accepted work must have ended. */
   close(): Promise<void>
@@ -57,8 +59,12 @@ export async function startService(
     for (const end of started.splice(0).reverse()) await end()
   }
   try {
+    let isOurs = true
     const lock: HomeLock = await lockHome(config.home, {
-      onLost: onHomeLost,
+      onLost() {
+        isOurs = false
+        onHomeLost()
+      },
       onWaiting: (seconds) => log.warn({ seconds }, 'the state folder was used elsewhere; waiting whether it still is'),
     })
     started.push(() => lock.release())
@@ -93,6 +99,17 @@ export async function startService(
     })
     started.push(() => readers.close())
 
+    const windows = await openWindows(
+      config.home,
+      { entities: config.DEEPWATCH_WINDOW_ENTITIES, bytes: config.DEEPWATCH_WINDOW_BYTES },
+      {
+        onEvicted: () => metrics.windowEvicted(),
+        onDamaged: () => log.warn('the windows of the last stop are damaged: every entity begins without history'),
+      },
+    )
+    started.push(async () => {
+      if (isOurs) await windows.save().catch((cause) => log.warn({ err: cause }, 'the windows could not be written'))
+    })
     const open = createOpener(sources, readers)
     const scratch = async () => createScratch(spool)
     const kept = openKeptReports(config.home)
@@ -118,6 +135,7 @@ export async function startService(
       registry,
       historyBytes: config.DEEPWATCH_WINDOW_BYTES,
       ahead,
+      windows,
       scratch,
       onScored: (model, version, counts) => metrics.scored(model, version, counts),
     })
@@ -132,10 +150,12 @@ export async function startService(
       registry,
       async onModelRemoved(model) {
         metrics.modelDisappeared(model)
+        windows.removeModel(model)
         await kept.removeModel(model)
       },
       async onVersionRemoved(model, version) {
         metrics.versionDisappeared(model, version)
+        windows.removeVersion(model, version)
         await kept.removeVersion(model, version)
       },
     })
@@ -144,7 +164,7 @@ export async function startService(
     const reporting = createReporting({ scoring, drawing, kept, version: models.version })
     const jobs = await openJobs({ folder: openJobsFolder(config.home), limits: jobsLimits(config), log })
     started.push(() => jobs.close())
-    return { training, scoring, evaluation, reporting, models, jobs, sources, pool, readers, registry, close }
+    return { training, scoring, evaluation, reporting, models, jobs, sources, pool, readers, windows, registry, close }
   } catch (error) {
     await close()
     throw error

@@ -2,8 +2,10 @@
  * What the columns of a source mean: which is the time, which the entity, which are features. Training
  * decides it once and the model remembers; scoring finds the same columns again by name.
  */
+import { isDerived } from './derived.ts'
 import { DeepWatchError } from './errors.ts'
 import type { Column, Description, FeatureLane, ReaderSession, ReadWindow } from './reader-types.ts'
+import type { DerivedFeature } from './schemas/derived.ts'
 import type { Feature, Roles, Warning } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
 import { parseTimestamp } from './timestamps.ts'
@@ -27,12 +29,15 @@ export function readWindow(window: TrainSettings['window']): ReadWindow | undefi
 export interface ColumnPlan {
   readonly roles: Roles
   readonly features: readonly Column[]
+  /** Derived features in the order asked for, with their base columns. */
+  readonly derived: readonly { readonly feature: DerivedFeature; readonly column: Column }[]
   readonly warnings: readonly Warning[]
 }
 
 /**
  * Gives every column its meaning for training. Errors: `unknown_column`, `ambiguous_timestamp`,
- * `type_mismatch`, `validation_failed` when a column has two roles, `no_features`.
+ * `type_mismatch`, `validation_failed` when a column has two roles, `no_features`, `missing_timestamp` for derived
+ * features without one.
  */
 export function planColumns(
   description: Description,
@@ -52,10 +57,16 @@ export function planColumns(
     taken.set(name, role)
   }
   const warnings: Warning[] = []
-  const features = settings.features
-    ? namedFeatures(settings.features, byName, taken)
+  const named = settings.features?.filter((feature) => typeof feature === 'string')
+  const features = named
+    ? named.map((name) => namedFeature(name, byName, taken))
     : defaultFeatures(description.columns, taken, warnings)
-  if (features.length === 0)
+  const derived = (settings.features ?? [])
+    .filter((feature) => typeof feature !== 'string')
+    .map((feature) => ({ feature, column: namedFeature(feature.column, byName, taken) }))
+  if (derived.length > 0 && roles.timestamp === null)
+    throw new DeepWatchError('missing_timestamp', 'features: derived features need a timestamp column.')
+  if (features.length + derived.length === 0)
     throw new DeepWatchError('no_features', 'The source has no numeric or boolean column without a role.')
   for (const column of description.columns) {
     const numeric = column.kind === 'number' || column.kind === 'boolean'
@@ -67,10 +78,11 @@ export function planColumns(
       })
     }
   }
-  const rounded = features.filter((column) => column.precisionLoss).map((column) => column.name)
+  const used = new Set([...features, ...derived.map(({ column }) => column)])
+  const rounded = [...used].filter((column) => column.precisionLoss).map((column) => column.name)
   if (rounded.length > 0)
     warnings.push({ code: 'precision_loss', message: 'Integers beyond 2^53 are rounded to doubles.', columns: rounded })
-  return { roles, features, warnings }
+  return { roles, features, derived, warnings }
 }
 
 function findTimestamp(
@@ -132,24 +144,18 @@ function requireLabel(byName: ReadonlyMap<string, Column>, name: string | undefi
   return column?.name ?? null
 }
 
-function namedFeatures(
-  names: readonly string[],
-  byName: ReadonlyMap<string, Column>,
-  taken: ReadonlyMap<string, string>,
-): Column[] {
-  return names.map((name) => {
-    const column = requireColumn(byName, name, 'features')!
-    const role = taken.get(name)
-    if (role)
-      throw new DeepWatchError('validation_failed', `features: ${quote(name)} is the ${role} and cannot be a feature.`)
-    if (ownColumns.has(name.toLowerCase()))
-      throw new DeepWatchError(
-        'validation_failed',
-        `features: ${quote(name)} is output of this service and cannot be a feature.`,
-      )
-    requireNumeric(column)
-    return column
-  })
+function namedFeature(name: string, byName: ReadonlyMap<string, Column>, taken: ReadonlyMap<string, string>): Column {
+  const column = requireColumn(byName, name, 'features')!
+  const role = taken.get(name)
+  if (role)
+    throw new DeepWatchError('validation_failed', `features: ${quote(name)} is the ${role} and cannot be a feature.`)
+  if (ownColumns.has(name.toLowerCase()))
+    throw new DeepWatchError(
+      'validation_failed',
+      `features: ${quote(name)} is output of this service and cannot be a feature.`,
+    )
+  requireNumeric(column)
+  return column
 }
 
 function requireNumeric(column: Column): void {
@@ -216,14 +222,17 @@ export function planScoring(
   // Without a row there is nothing that could be missing.
   const nothing = description.rows === 0 && description.columns.length === 0
   if (nothing) return { lanes: featureLanes(model.features), timestamp, warnings: [] }
-  const missing = model.features.filter((feature) =>
-    feature.kind === 'timeContext' ? timestamp === null : !byName.has(feature.name),
-  )
+  const needsTime = (feature: Feature) => feature.kind === 'timeContext' || feature.kind === 'derived'
+  const missing = model.features.filter((feature) => {
+    const column = columnOf(feature)
+    return (needsTime(feature) && timestamp === null) || (column !== null && !byName.has(column))
+  })
   if (missing.length > 0) {
     const names = missing.map((feature) => feature.name)
-    const why = missing.some((feature) => feature.kind === 'timeContext')
-      ? ` The time context needs the column ${quote(wanted ?? 'timestamp')}.`
-      : ''
+    const why =
+      timestamp === null && missing.some(needsTime)
+        ? ` ${missing.some(isDerived) ? 'What is derived' : 'The time context'} needs the column ${quote(wanted ?? 'timestamp')}.`
+        : ''
     throw new DeepWatchError(
       'missing_feature',
       `The source lacks ${names.length} of ${model.features.length} features: ${names.slice(0, 10).map(quote).join(', ')}.${why}`,
@@ -232,15 +241,26 @@ export function planScoring(
       },
     )
   }
-  for (const feature of model.features) if (feature.kind !== 'timeContext') requireNumeric(byName.get(feature.name)!)
+  for (const feature of model.features) {
+    const column = columnOf(feature)
+    if (column !== null) requireNumeric(byName.get(column)!)
+  }
   return { lanes: featureLanes(model.features), timestamp, warnings: [] }
+}
+
+/** The column of the source that a feature needs; null for a part of the time context. */
+export function columnOf(feature: Feature): string | null {
+  return feature.kind === 'timeContext' ? null : feature.kind === 'derived' ? feature.column : feature.name
 }
 
 /** The lanes of the feature matrix for a model's features, in the model's order. */
 export function featureLanes(features: readonly Feature[]): FeatureLane[] {
-  return features.map((feature) =>
-    feature.kind === 'timeContext' ? { timeContext: feature.timeContext } : { name: feature.name, kind: feature.kind },
-  )
+  let derived = 0
+  return features.map((feature) => {
+    if (feature.kind === 'timeContext') return { timeContext: feature.timeContext }
+    if (feature.kind === 'derived') return { derived: derived++, name: feature.name }
+    return { name: feature.name, kind: feature.kind }
+  })
 }
 
 /** A name from outside, as a person may read it in a message: quoted, cut, without control characters. */

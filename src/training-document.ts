@@ -24,6 +24,7 @@ const encoding =
 export interface TrainingScores {
   readonly histogram: ScoreHistogram
   readonly threshold: { readonly value: number; readonly exact: boolean; readonly above: number }
+  readonly rowsOutOfOrder: number
 }
 
 /** What `describeVersion` needs to know. */
@@ -90,12 +91,22 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       rowsUsed: drawn.rowsUsed,
       rowsLeftOut: drawn.rowsLeftOut,
       rowsFilled: drawn.rowsFilled,
+      ...(drawn.derived.length > 0 && {
+        rowsWithoutHistory: drawn.rowsWithoutHistory - scored.rowsOutOfOrder,
+        rowsOutOfOrder: scored.rowsOutOfOrder,
+      }),
       from: span.from === null ? null : formatTimestamp(span.from),
       to: span.to === null ? null : formatTimestamp(span.to),
       seconds: facts.seconds,
     },
     payload: { bytes: facts.payload.byteLength, sha256: createHash('sha256').update(facts.payload).digest('hex') },
-    warnings: [...facts.plan.warnings, ...drawn.warnings, ...constantWarning(features), ...facts.warnings],
+    warnings: [
+      ...facts.plan.warnings,
+      ...drawn.warnings,
+      ...historyWarnings(facts),
+      ...constantWarning(features),
+      ...facts.warnings,
+    ],
   }
 }
 
@@ -103,6 +114,7 @@ function describeFeature(drawn: Drawn, lane: FeatureLane, index: number): Featur
   const profile = describeProfile(drawn, index)
   if ('timeContext' in lane)
     return { name: laneName(lane), kind: 'timeContext', timeContext: lane.timeContext, profile }
+  if ('derived' in lane) return { ...drawn.derived[lane.derived]!, profile }
   return { name: lane.name, kind: lane.kind, type: drawn.columns[index]!.type, profile }
 }
 
@@ -126,6 +138,23 @@ function describeProfile({ profile, profileSample }: Drawn, index: number): Feat
     constant: finite > 0 && profile.min[index] === profile.max[index],
     nearConstant: p01 === p99 && profile.min[index]! < profile.max[index]!,
   }
+}
+
+function historyWarnings({ drawn, scored, span }: VersionFacts): Warning[] {
+  const warnings: Warning[] = []
+  const lacking = drawn.rowsWithoutHistory - scored.rowsOutOfOrder
+  const all = `of ${span.rowsInWindow} rows`
+  if (lacking > 0)
+    warnings.push({
+      code: 'rows_without_history',
+      message: `${lacking} ${all} have too little history for a derived feature and were left out.`,
+    })
+  if (scored.rowsOutOfOrder > 0)
+    warnings.push({
+      code: 'rows_out_of_order',
+      message: `${scored.rowsOutOfOrder} ${all} come after a later row of their entity and were left out.`,
+    })
+  return warnings
 }
 
 function constantWarning(features: readonly Feature[]): Warning[] {

@@ -1,4 +1,5 @@
 /** The first pass over the training rows: profile, samples, and what is left out. */
+import type { Derived } from './derived.ts'
 import { DeepWatchError } from './errors.ts'
 import { inOrder } from './flow.ts'
 import {
@@ -12,7 +13,7 @@ import {
 import { streams } from './kernels/random.ts'
 import { createReservoir, type Reservoir, type Sample, type SampleSet, sampleOf } from './kernels/reservoir.ts'
 import type { Inspection, Pool } from './pool.ts'
-import type { Column, FeatureBlock, FeatureLane, FeatureQuery, ReadWindow } from './reader-types.ts'
+import type { Column, FeatureBlock, FeatureLane, FeatureQuery, HistoryQuery, ReadWindow } from './reader-types.ts'
 import type { Warning } from './schemas/model.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 import type { TimeContextPlan } from './training-time.ts'
@@ -25,6 +26,9 @@ const profileSeed = 0
 
 export interface SamplePlan {
   readonly columns: readonly Column[]
+  readonly derived: readonly Derived[]
+  /** How these are derived; undefined when there are none. */
+  readonly history: HistoryQuery | undefined
   /** The columns were asked for by name: one without a value is an error instead of being dropped. */
   readonly named: boolean
   readonly time: TimeContextPlan
@@ -44,6 +48,7 @@ export interface Drawn {
   /** The feature matrix's lanes, in order; `columns` are those that are columns of the source. */
   readonly lanes: readonly FeatureLane[]
   readonly columns: readonly Column[]
+  readonly derived: readonly Derived[]
   /** Reads the same rows again. */
   readonly query: FeatureQuery
   /** Over the rows that are trained on; missing and infinite values are counted over all rows in the window. */
@@ -55,6 +60,8 @@ export interface Drawn {
   readonly rowsUsed: number
   readonly rowsLeftOut: number
   readonly rowsFilled: number
+  /** Rows of which something derived is not known: these were not looked at. */
+  readonly rowsWithoutHistory: number
   readonly warnings: readonly Warning[]
 }
 
@@ -65,6 +72,7 @@ export interface Drawn {
  */
 export async function drawSamples(telemetry: Telemetry, pool: Pool, plan: SamplePlan, work: Work): Promise<Drawn> {
   const first = await onePass(telemetry, pool, plan, plan.columns, work)
+  if (plan.history) requireHistory(first.rows, plan)
   const empty = plan.columns.filter((_, lane) => first.profile.missing[lane] === first.rows)
   if (empty.length === 0) return finish(plan, plan.columns, first, [])
   const names = empty.map((column) => column.name)
@@ -80,6 +88,15 @@ export async function drawSamples(telemetry: Telemetry, pool: Pool, plan: Sample
     columns: names.slice(0, 100),
   }
   return finish(plan, columns, await onePass(telemetry, pool, plan, columns, work), [warning])
+}
+
+function requireHistory(rows: number, { derived, rowsInWindow }: SamplePlan): void {
+  if (rows >= 2) return
+  throw new DeepWatchError(
+    'insufficient_data',
+    `${rows} of ${rowsInWindow} rows have enough history for the derived features; training needs at least 2. A shorter window or a longer maxGap leaves out fewer.`,
+    { facts: { rows, needed: 2, features: derived.slice(0, 100).map(({ name }) => name) } },
+  )
 }
 
 /** What one pass collects. `offenders` has per lane the first affected rows, as positions in the source. */
@@ -125,6 +142,7 @@ async function onePass(
 function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
   const lanes: FeatureLane[] = [
     ...columns.map((column) => ({ name: column.name, kind: column.kind as 'number' | 'boolean' })),
+    ...plan.derived.map(({ name }, derived) => ({ derived, name })),
     ...plan.time.lanes.map((timeContext) => ({ timeContext })),
   ]
   const features = lanes.length
@@ -167,8 +185,10 @@ function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
       timestamp: plan.timestamp ?? undefined,
       transitions: plan.time.transitions ?? undefined,
       window: plan.window,
-      // Only a window makes a row's place in the source differ from its place in the stream.
-      lanes: plan.window ? { row: true } : undefined,
+      // Rows without history are not looked at: they would count as missing, and they are not.
+      history: plan.history && { ...plan.history, completeOnly: true },
+      // Only then does a row's place in the source differ from its place in the stream.
+      lanes: plan.window || plan.history ? { row: true } : undefined,
     },
     lanes,
     samples: { values, count, size, lanes: features, filled: 0 },
@@ -217,10 +237,13 @@ function finish(plan: SamplePlan, columns: readonly Column[], pass: Pass, warnin
           },
         ]
       : []
+  const { history } = plan
   return {
     lanes: pass.lanes,
     columns,
-    query: { ...pass.query, lanes: undefined },
+    derived: plan.derived,
+    query: { ...pass.query, history, lanes: history && { history: true } },
+    rowsWithoutHistory: history ? plan.rowsInWindow - pass.rows : 0,
     profile: pass.profile,
     profileSample,
     samples,

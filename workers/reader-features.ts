@@ -1,10 +1,12 @@
 import { DeepWatchError } from '../src/errors.ts'
+import { createHistories, type HistoryKeeper } from '../src/histories.ts'
+import { rowHistory } from '../src/kernels/history.ts'
 import { createTimeContext, type TimeContext } from '../src/kernels/time-context.ts'
-import type { FeatureQuery } from '../src/reader-types.ts'
+import type { FeatureQuery, HistoryQuery } from '../src/reader-types.ts'
 import { BlockWriter } from './reader-blocks.ts'
 import { collectOften } from './reader-collect.ts'
 import type { Database } from './reader-database.ts'
-import { type Chunk, TYPE } from './reader-duckdb.ts'
+import { type Chunk, isValid, TYPE } from './reader-duckdb.ts'
 import { echoChunk } from './reader-echo.ts'
 import { type FeaturePlan, type LaneSource, planFeatures } from './reader-plan.ts'
 import { type Relation, show } from './reader-relation.ts'
@@ -33,7 +35,7 @@ export async function streamFeatures(
   const complete = await drain(database, plan, filler)
   if (!complete) await explain(database, plan)
   filler.writer.flush()
-  return filler.total
+  return filler.handedOut
 }
 
 /**
@@ -76,10 +78,13 @@ class LaneFiller {
   readonly writer: BlockWriter
   /** Rows taken so far. */
   total = 0
+  /** Rows of these that went into blocks. */
+  handedOut = 0
   private readonly plan: FeaturePlan
   private readonly limits: StreamLimits
   private readonly context: TimeContext | null
   private readonly text: TextBuffer | null
+  private readonly histories: HistoryLanes | null
 
   constructor(plan: FeaturePlan, query: FeatureQuery, limits: StreamLimits) {
     this.plan = plan
@@ -87,6 +92,7 @@ class LaneFiller {
     this.text = plan.echoed.length === 0 ? null : new TextBuffer(limits.maxDecodedTextBytes)
     this.writer = new BlockWriter(plan.lanes.length, this.text)
     this.context = query.transitions === undefined ? null : createTimeContext(query.transitions)
+    this.histories = query.history === undefined ? null : new HistoryLanes(plan, query.history)
   }
 
   take(chunk: Chunk, rows: number): void {
@@ -98,6 +104,7 @@ class LaneFiller {
     if (times !== null) checkTimes(times, rows)
     const { text } = this
     const echo = text === null ? null : echoChunk(chunk, this.plan.echoed)
+    const source = this.histories === null ? null : this.histories.sourceOf(chunk, times as Float64Array)
     let from = 0
     while (from < rows) {
       const part = Math.min(rows - from, this.writer.room)
@@ -105,7 +112,10 @@ class LaneFiller {
       this.plan.lanes.forEach((lane, index) => {
         this.fill(lane, index * this.writer.stride + this.writer.rows, columns[index] ?? null, times, from, part)
       })
-      this.writer.advance(part)
+      const { writer } = this
+      const kept = source === null ? part : (this.histories as HistoryLanes).fill(source, from, part, writer)
+      writer.advance(kept)
+      this.handedOut += kept
       this.total += part
       from += part
     }
@@ -122,8 +132,84 @@ class LaneFiller {
     const { values } = this.writer
     if (column !== null) values.set(column.subarray(from, from + rows), at)
     else if ('timeContext' in lane) this.context?.fill(lane.timeContext, times as Float64Array, from, rows, values, at)
-    else for (let row = 0; row < rows; row++) values[at + row] = this.total + row
+    else if ('counted' in lane) for (let row = 0; row < rows; row++) values[at + row] = this.total + row
     if ('label' in lane && lane.label !== undefined) checkLabels(values, at, rows, lane.label, this.total)
+  }
+}
+
+/** Where the histories of a chunk's rows take their values from. */
+interface HistorySource {
+  readonly times: Float64Array
+  readonly base: readonly Float64Array[]
+  readonly entity: (row: number) => string | null
+}
+
+/** Fills the lanes that are derived from the trailing rows of each entity. */
+class HistoryLanes {
+  private readonly plan: FeaturePlan
+  private readonly keeper: HistoryKeeper
+  private readonly completeOnly: boolean
+  /** Base values and figures of the row at hand. */
+  private readonly values: Float64Array
+  private readonly figures: Float64Array
+  /** Per lane the index of what is derived there; null for other lanes. */
+  private readonly derived: readonly (number | null)[]
+  private readonly stateLane: number
+
+  constructor(plan: FeaturePlan, { columns, derivations, mostBytes, completeOnly }: HistoryQuery) {
+    this.plan = plan
+    this.keeper = createHistories({ columns: columns.length, derivations }, mostBytes)
+    this.completeOnly = completeOnly === true
+    this.values = new Float64Array(columns.length)
+    this.figures = new Float64Array(derivations.length)
+    this.derived = plan.lanes.map((lane) => ('derived' in lane ? lane.derived : null))
+    this.stateLane = plan.lanes.findIndex((lane) => 'history' in lane)
+  }
+
+  sourceOf(chunk: Chunk, times: Float64Array): HistorySource {
+    const { base, entity } = this.plan.history as NonNullable<FeaturePlan['history']>
+    return {
+      times,
+      base: base.map((column) => chunk.doubles(column)),
+      entity: entity === null ? () => null : entityReader(chunk, entity),
+    }
+  }
+
+  /**
+   * Adds the derived lanes to rows that stand in the block already, and gives how many of them stay there: with `completeOnly`
+   * those that lack history are overwritten by the ones behind them.
+   */
+  fill(source: HistorySource, from: number, rows: number, { values, stride, rows: start }: BlockWriter): number {
+    const { derived, stateLane } = this
+    let kept = 0
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < this.values.length; column++)
+        this.values[column] = (source.base[column] as Float64Array)[from + row] as number
+      const time = source.times[from + row] as number
+      const state = this.keeper.take(source.entity(from + row), time, this.values, this.figures)
+      if (this.completeOnly && state !== rowHistory.complete) continue
+      const to = start + kept++
+      for (let lane = 0; lane < derived.length; lane++) {
+        const figure = derived[lane] as number | null
+        if (figure !== null) values[lane * stride + to] = this.figures[figure] as number
+        else if (to !== start + row) values[lane * stride + to] = values[lane * stride + start + row] as number
+      }
+      if (stateLane !== -1) values[stateLane * stride + to] = state
+    }
+    return kept
+  }
+}
+
+/** The text of a row's entity; null where it has none. */
+function entityReader(chunk: Chunk, column: number): (row: number) => string | null {
+  const validity = chunk.validity(column)
+  const texts = chunk.texts(column)
+  return (row) => {
+    if (!isValid(validity, row)) return null
+    texts.at(row)
+    const { bytes, start, end } = texts
+    // One character per byte: enough to tell texts apart, and quick.
+    return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
   }
 }
 

@@ -11,6 +11,8 @@ export type LaneSource =
   | { readonly column: number; readonly label?: string }
   | { readonly timeContext: TimeContextLane }
   | { readonly counted: true }
+  | { readonly derived: number }
+  | { readonly history: true }
 
 /** A statement that streams lanes, and how its result columns become lanes. Decided before anything is read. */
 export interface FeaturePlan {
@@ -23,6 +25,8 @@ export interface FeaturePlan {
   readonly doubles: readonly number[]
   /** Result column of the time in epoch microseconds; null when nobody needs it. */
   readonly time: number | null
+  /** Result columns of the histories' base values and of the entity's text; null when nothing is derived. */
+  readonly history: { readonly base: readonly number[]; readonly entity: number | null } | null
   /** Result columns of which the row's text is made. */
   readonly echoed: readonly EchoedColumn[]
   /** Result column that is true in the last row; null when `expected` rows are the proof of completeness. */
@@ -54,10 +58,13 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
   const results: string[] = []
   const result = (expression: string): number => results.push(expression) - 1
   const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
-  const wantsTime = query.lanes?.timestamp === true || query.features.some((lane) => 'timeContext' in lane)
+  const wantsTime =
+    query.lanes?.timestamp === true ||
+    query.history !== undefined ||
+    query.features.some((lane) => 'timeContext' in lane)
   const timeResult = wantsTime ? result(microseconds(needed, requireTime(time))) : null
   const lanes: LaneSource[] = query.features.map((lane) => {
-    if ('timeContext' in lane) return lane
+    if ('timeContext' in lane || 'derived' in lane) return lane
     return { column: result(double(needed, requireNumeric(columnOf(relation, lane.name)))) }
   })
   if (query.lanes?.row === true) {
@@ -69,8 +76,17 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
     const label = requireNumeric(columnOf(relation, query.lanes.label))
     lanes.push({ column: result(double(needed, label)), label: label.name })
   }
+  if (query.lanes?.history === true) lanes.push({ history: true })
+  const base = query.history?.columns.map(({ name }) =>
+    result(double(needed, requireNumeric(columnOf(relation, name)))),
+  )
   const padding: string[] = results.map(() => '0::double')
   const doubles = padding.map((_, index) => index)
+  let entity: number | null = null
+  if (query.history?.entity !== undefined) {
+    entity = result(`${needed.add(columnOf(relation, query.history.entity).expression)}::varchar`)
+    padding.push(`''`)
+  }
   const echoed = (query.include ?? []).map((name, index): EchoedColumn => {
     const column = columnOf(relation, name)
     const echo = echoOf(column)
@@ -99,6 +115,7 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
     lanes,
     doubles,
     time: timeResult,
+    history: base === undefined ? null : { base, entity },
     echoed,
     proof: counted ? null : results.length,
     expected: counted ? relation.rows : null,

@@ -1,15 +1,19 @@
 import { DeepWatchError } from '../src/errors.ts'
-import type { ReadWindow, Span } from '../src/reader-types.ts'
+import { intervalRows, type ReadWindow, type Span } from '../src/reader-types.ts'
 import type { Database } from './reader-database.ts'
 import { microseconds, Needed, windowCondition } from './reader-plan.ts'
-import { columnOf, type Relation } from './reader-relation.ts'
+import { columnOf, type Relation, type RelationColumn } from './reader-relation.ts'
 import { statement } from './reader-statements.ts'
 
 /** Counts the rows of a source and of a window in it, and finds its first and last time. */
 export async function spanOf(
   database: Database,
   relation: Relation,
-  query: { timestamp: string | null; window: ReadWindow | null },
+  query: {
+    timestamp: string | null
+    window: ReadWindow | null
+    interval: { readonly entity: string | null } | null
+  },
 ): Promise<Span> {
   const time = query.timestamp === null ? null : columnOf(relation, query.timestamp)
   if (time === null && query.window === null && relation.rows !== null) {
@@ -36,5 +40,24 @@ export async function spanOf(
     rowsInWindow: Number(rowsInWindow),
     from: typeof from === 'number' ? from : null,
     to: typeof to === 'number' ? to : null,
+    ...(time !== null && query.interval && { interval: await intervalOf(database, relation, time, query) }),
   }
+}
+
+async function intervalOf(
+  database: Database,
+  relation: Relation,
+  time: RelationColumn,
+  query: { window: ReadWindow | null; interval: { readonly entity: string | null } | null },
+): Promise<number | null> {
+  const needed = new Needed()
+  const window = windowCondition(needed, query.window, time)
+  const micros = microseconds(needed, time)
+  const name = query.interval?.entity ?? null
+  const entity = name === null ? 'null' : `${needed.add(columnOf(relation, name).expression)}::varchar`
+  const slots = { micros, entity, columns: needed.list, relation: relation.from, window: window.condition }
+  const sql = statement('interval', { ...slots, most: String(intervalRows) })
+  const [row] = await database.connection.rows(sql, { ...relation.values, ...window.values })
+  const interval = row?.[0]
+  return typeof interval === 'number' ? interval : null
 }

@@ -12,6 +12,7 @@ export type StatementName =
   | 'features'
   | 'features-check'
   | 'features-counted'
+  | 'interval'
   | 'lock'
   | 'parquet-chunks'
   | 'parquet-files'

@@ -27,7 +27,7 @@ export class History implements Rows {
   newest = -1
   oldest = 0
   private readonly plan: HistoryPlan
-  private readonly figures: readonly Figure[]
+  private figures: readonly Figure[]
   private readonly keptRows: number
   private readonly keptMicros: number
   private room = LEAST_ROOM
@@ -83,6 +83,16 @@ export class History implements Rows {
 
   value(column: number, row: number): number {
     return this.values[column * this.room + (row & (this.room - 1))] as number
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.newest = -1
+    this.oldest = 0
+    this.room = LEAST_ROOM
+    this.times = new Float64Array(LEAST_ROOM)
+    this.values = new Float64Array(LEAST_ROOM * this.plan.columns)
+    this.figures = this.plan.derivations.map(createFigure)
   }
 
   /** The rows held, oldest first: per row its time, then its base values. A history that takes them is this one. */

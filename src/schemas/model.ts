@@ -1,5 +1,6 @@
 /** The version document: everything that is known about one trained version, as `GET` shows it. */
 import { z } from 'zod'
+import { derivedFacts } from './derived.ts'
 import { modelName } from './model-name.ts'
 import { window } from './time.ts'
 import { roles as roleSettings, threshold } from './train.ts'
@@ -49,6 +50,7 @@ export type FeatureProfile = z.infer<typeof featureProfile>
 
 export const feature = z.discriminatedUnion('kind', [
   z.object({ name: z.string(), kind: z.enum(['number', 'boolean']), type: z.string(), profile: featureProfile }),
+  z.object({ name: z.string(), ...derivedFacts, profile: featureProfile }),
   z.object({
     name: z.string(),
     kind: z.literal('timeContext'),
@@ -125,6 +127,16 @@ export const versionDocument = z
       rowsUsed: z.int(),
       rowsLeftOut: z.int().describe('Rows in the window with missing or non-finite values that were left out.'),
       rowsFilled: z.int(),
+      rowsWithoutHistory: z
+        .int()
+        .optional()
+        .describe('Rows left out because a derived feature was not known: too little history, or a gap in it.'),
+      rowsOutOfOrder: z
+        .int()
+        .optional()
+        .describe(
+          'Rows left out because they came after a later row of their entity, which derived features need in order.',
+        ),
       from: z.string().nullable(),
       to: z.string().nullable(),
       seconds: z.number(),

@@ -36,7 +36,7 @@ export const scoreSettings = z.strictObject({
 export type ScoreSettings = z.infer<typeof scoreSettings>
 
 /** Why a row has no score, in the words of the answer and of `deepwatch_rows_rejected_total`. */
-export const unscoredReasons = ['missing_value', 'non_finite_value'] as const
+export const unscoredReasons = ['missing_value', 'non_finite_value', 'insufficient_history', 'out_of_order'] as const
 export type UnscoredReason = (typeof unscoredReasons)[number]
 
 /** What lifted the score of a row beyond what the detector says. */

@@ -1,6 +1,7 @@
 /** The settings of `POST /train`. */
 import { z } from 'zod'
 import { detectors } from '../detectors/index.ts'
+import { derivedFeature, featureName, mostDerived } from './derived.ts'
 import { modelName } from './model-name.ts'
 import { columnName, rows, source } from './source.ts'
 import { window } from './time.ts'
@@ -41,12 +42,18 @@ export const trainSettings = z.strictObject({
   window: window.optional(),
   ...roles,
   features: z
-    .array(columnName)
+    .array(z.union([columnName, derivedFeature]))
     .min(1)
     .max(4096)
-    .refine((names) => new Set(names).size === names.length, 'must not name a column twice')
+    .refine((given) => new Set(given.map(featureName)).size === given.length, 'must not name a feature twice')
+    .refine(
+      (given) => given.filter((feature) => typeof feature !== 'string').length <= mostDerived,
+      `must not have more than ${mostDerived} derived features`,
+    )
     .optional()
-    .describe('Columns to learn from; by default every numeric or boolean column without a role.'),
+    .describe(
+      'What to learn from: columns, and features derived from the trailing rows of each entity; by default every numeric or boolean column without a role.',
+    ),
   timeFeatures: z
     .union([
       z.literal('auto'),

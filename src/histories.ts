@@ -1,0 +1,46 @@
+/** The histories of all entities of one source, from its first row to its last: nothing from before, nothing kept after. */
+import { DeepWatchError } from './errors.ts'
+import { History, type HistoryPlan, mostHistoryRows } from './kernels/history.ts'
+
+/** Takes the rows of entities in the order in which they come. */
+export interface HistoryKeeper {
+  /** As `History.take`, for the history of an entity; null is the entity of rows that name none. */
+  take(entity: string | null, time: number, base: ArrayLike<number>, out: Float64Array): number
+}
+
+/** Characters of a name and its place in a table, roughly. */
+export const entityBytes = (entity: string | null) => 100 + 2 * (entity?.length ?? 0)
+
+/** Histories that begin empty and may take `mostBytes` together. `take` throws `history_too_large`. */
+export function createHistories(plan: HistoryPlan, mostBytes: number): HistoryKeeper {
+  const known = new Map<string | null, History>()
+  let bytes = 0
+  // Neighbouring rows are often of one entity.
+  let last: History | undefined
+  let lastEntity: string | null | undefined
+  return {
+    take(entity, time, base, out) {
+      let history = entity === lastEntity ? last : known.get(entity)
+      if (history === undefined) {
+        history = new History(plan)
+        known.set(entity, history)
+        bytes += history.bytes + entityBytes(entity)
+      }
+      lastEntity = entity
+      last = history
+      const before = history.bytes
+      const state = history.take(time, base, out)
+      bytes += history.bytes - before
+      if (bytes > mostBytes || history.rows > mostHistoryRows) refuse(known.size, mostBytes)
+      return state
+    },
+  }
+}
+
+function refuse(entities: number, limit: number): never {
+  throw new DeepWatchError(
+    'history_too_large',
+    `The windows of ${entities} entities take more than ${Math.floor(limit / 2 ** 20)} MiB; shorter windows or fewer entities need less.`,
+    { facts: { entities, limit } },
+  )
+}

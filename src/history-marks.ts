@@ -1,0 +1,22 @@
+/** Rows that have no score because of what came before them, or because of when they came. */
+import { rowHistory } from './kernels/history.ts'
+import type { BlockScores } from './pool.ts'
+import type { FeatureBlock } from './reader-types.ts'
+
+/** Marks of rows beside those of `rowMarks`. */
+export const historyMarks = { insufficient: 4, late: 5 } as const
+
+/** Takes the score from rows whose derived features are not all known. @param lane index of the history lane */
+export function markHistory(
+  { block }: Pick<FeatureBlock, 'block'>,
+  lane: number,
+  { scores, flags }: BlockScores,
+): void {
+  const start = lane * block.stride
+  for (let row = 0; row < block.rows; row++) {
+    const state = block.values[start + row]
+    if (state === rowHistory.complete) continue
+    scores[row] = Number.NaN
+    flags[row] = state === rowHistory.late ? historyMarks.late : historyMarks.insufficient
+  }
+}

@@ -1,0 +1,80 @@
+/** Features derived from the trailing rows of an entity: how they are asked for, and how a version remembers them. */
+import { z } from 'zod'
+import { derives } from '../kernels/derivation.ts'
+import { columnName } from './source.ts'
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
+const mostSeconds = 31 * 86_400
+/** Rows that a window may reach back. */
+const mostRows = 100_000
+/** Derived features of one model. */
+export const mostDerived = 256
+
+export const duration = z
+  .string()
+  .regex(/^[1-9]\d{0,6}[smhd]$/, 'must be a duration such as 90s, 5m, 1h or 7d')
+  .refine((text) => durationSeconds(text) <= mostSeconds, 'must be at most 31d')
+  .meta({ examples: ['5m', '1h'] })
+
+/** Seconds of a duration. */
+export function durationSeconds(text: string): number {
+  return Number.parseInt(text, 10) * (unitSeconds[text.at(-1)!] ?? Number.NaN)
+}
+
+export const trailingWindow = z.union([z.int('must be a whole number of rows').min(1).max(mostRows), duration])
+
+export const derivedFeature = z
+  .strictObject({
+    column: columnName,
+    derive: z.enum(derives),
+    window: trailingWindow
+      .optional()
+      .describe('Rows, or a duration such as 1h. By default 1 row for lag, diff and rate; the others need one.'),
+    maxGap: duration
+      .optional()
+      .describe(
+        'Two neighbouring rows of an entity further apart are a gap, before which nothing counts. By default five times the typical step from row to row.',
+      ),
+  })
+  .refine(({ derive, window }) => derive !== 'sameTimeYesterday' || window === undefined, {
+    path: ['window'],
+    error: 'is not a setting of sameTimeYesterday',
+  })
+  .refine(({ derive, window }) => window !== undefined || !/^(rolling|z)/.test(derive), {
+    path: ['window'],
+    error: 'is needed',
+  })
+  .refine(({ derive, window }) => window !== 1 || !/^(rolling|z)/.test(derive), {
+    path: ['window'],
+    error: 'must be at least 2 rows',
+  })
+  .meta({ id: 'DerivedFeature', examples: [{ column: 'cpu', derive: 'rollingMean', window: 12 }] })
+export type DerivedFeature = z.infer<typeof derivedFeature>
+
+/** What a version document says of a derived feature, beside its name and profile. */
+export const derivedFacts = {
+  kind: z.literal('derived'),
+  column: z.string().describe('The column it is derived from.'),
+  columnKind: z.enum(['number', 'boolean']),
+  type: z.string(),
+  derive: z.enum(derives),
+  window: z.union([z.int(), z.string()]).nullable().describe('Rows or a duration.'),
+  maxGapSeconds: z
+    .number()
+    .nullable()
+    .describe('What came before a longer pause does not count; null when no pause does.'),
+}
+
+const defaultWindow = 1
+
+/** The window with its default; null for `sameTimeYesterday`. */
+export function windowOf({ derive, window }: DerivedFeature): number | string | null {
+  return derive === 'sameTimeYesterday' ? null : (window ?? defaultWindow)
+}
+
+/** The name of a feature that was asked for: of the column, or one made from what is derived, such as `lag(cpu, 1)`. */
+export function featureName(feature: string | DerivedFeature): string {
+  if (typeof feature === 'string') return feature
+  const window = windowOf(feature)
+  return `${feature.derive}(${feature.column}${window === null ? '' : `, ${window}`})`
+}

@@ -1,0 +1,214 @@
+/**
+ * What is remembered between requests of the rows that came as JSON: the last window of every entity, per model version. Bounded
+ * by entities and bytes, least recently seen out first; written down when the service stops and taken up when it starts.
+ */
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { entityBytes, type HistoryKeeper } from './histories.ts'
+import { History, type HistoryPlan, mostHistoryRows, restoreHistory } from './kernels/history.ts'
+import { putInPlace, realDisk, temporaryName } from './registry-disk.ts'
+
+/** The version that windows belong to. */
+export interface WindowOwner {
+  readonly name: string
+  readonly version: number
+  /** Names the artefact and nothing else. */
+  readonly digest: string
+}
+
+/** Something that is kept for an entity. */
+export interface Kept {
+  /** Memory it takes, roughly. */
+  readonly bytes: number
+  /** Everything it knows, as numbers. */
+  store(): Float64Array
+}
+
+export interface Windows {
+  /** The histories of a version's entities, going on from request to request. */
+  histories(owner: WindowOwner, plan: HistoryPlan): HistoryKeeper
+  /**
+   * Lets `use` work with what is kept for an entity under a slot of a version. `create` makes it, from what was stored where
+   * there is that. What `use` made of it is kept, until room is needed.
+   */
+  visit<Own extends Kept, Result>(
+    place: { readonly owner: WindowOwner; readonly slot: string; readonly entity: string | null },
+    create: (stored: Float64Array | null) => Own,
+    use: (kept: Own) => Result,
+  ): Result
+  /** Windows that are kept. */
+  readonly size: number
+  readonly bytes: number
+  removeVersion(model: string, version: number): void
+  removeModel(model: string): void
+  /** Writes everything down. Errors: whatever the disk throws. */
+  save(): Promise<void>
+}
+
+export interface WindowLimits {
+  readonly entities: number
+  readonly bytes: number
+}
+
+export interface WindowHooks {
+  onEvicted(): void
+  /** What an earlier process wrote down cannot be used. */
+  onDamaged(): void
+}
+
+const folderName = 'windows'
+const fileName = 'windows.bin'
+const formatVersion = 1
+const digestBytes = 32
+
+interface Entry {
+  readonly owner: WindowOwner
+  readonly slot: string
+  readonly entity: string | null
+  /** From an earlier process, and not asked for yet. */
+  stored: Float64Array | null
+  kept: Kept | null
+  bytes: number
+}
+
+/** Takes up what the last orderly stop left in `home`; the file is gone then, because it must not be taken up twice. */
+export async function openWindows(home: string, limits: WindowLimits, hooks: WindowHooks): Promise<Windows> {
+  const folder = join(home, folderName)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  /** The longest unseen first. */
+  const entries = new Map<string, Entry>()
+  let bytes = 0
+
+  const drop = (key: string, entry: Entry) => {
+    entries.delete(key)
+    bytes -= entry.bytes
+  }
+  const settle = (entry: Entry, size: number) => {
+    bytes += size - entry.bytes
+    entry.bytes = size
+  }
+  function makeRoom(): void {
+    for (const [key, entry] of entries) {
+      if (bytes <= limits.bytes && entries.size <= limits.entities) return
+      drop(key, entry)
+      hooks.onEvicted()
+    }
+  }
+  function removeWhere(matches: (owner: WindowOwner) => boolean): void {
+    for (const [key, entry] of entries) if (matches(entry.owner)) drop(key, entry)
+  }
+  function add(entry: Entry): Entry {
+    const key = keyOf(entry)
+    const before = entries.get(key)
+    if (before) drop(key, before)
+    entries.set(key, entry)
+    bytes += entry.bytes
+    return entry
+  }
+
+  const visit: Windows['visit'] = ({ owner, slot, entity }, create, use) => {
+    const found = entries.get(keyOf({ owner, slot, entity }))
+    const { name, version, digest } = owner
+    // No more of the owner is held: a handle would keep its forest in memory.
+    const fresh = { owner: { name, version, digest }, slot, entity, stored: null, kept: null, bytes: 0 }
+    const entry = add(found ?? fresh)
+    const kept = (entry.kept ?? create(entry.stored)) as ReturnType<typeof create>
+    entry.kept = kept
+    entry.stored = null
+    const result = use(kept)
+    settle(entry, kept.bytes + entityBytes(entity))
+    makeRoom()
+    return result
+  }
+
+  for (const entry of await takeUp(folder, hooks)) add(entry)
+  makeRoom()
+
+  return {
+    visit,
+    histories: (owner, plan) => ({
+      take(entity, time, base, out) {
+        const place = { owner, slot: 'derived', entity }
+        const create = (stored: Float64Array | null) => (stored ? restoreHistory(plan, stored) : new History(plan))
+        return visit(place, create, (history) => {
+          const state = history.take(time, base, out)
+          if (history.rows > mostHistoryRows) history.clear()
+          return state
+        })
+      },
+    }),
+    get size() {
+      return entries.size
+    },
+    get bytes() {
+      return bytes
+    },
+    removeVersion: (model, version) => removeWhere((owner) => owner.name === model && owner.version === version),
+    removeModel: (model) => removeWhere((owner) => owner.name === model),
+    async save() {
+      if (entries.size > 0) await putInPlace(realDisk, folder, fileName, encode([...entries.values()]))
+    },
+  }
+}
+
+function keyOf({ owner, slot, entity }: Pick<Entry, 'owner' | 'slot' | 'entity'>): string {
+  return `${owner.name}@${owner.version} ${owner.digest} ${slot} ${entity === null ? '' : `=${entity}`}`
+}
+
+/** A digest of what follows, the length of the heads, the heads as JSON, and the numbers of all entries. */
+function encode(entries: readonly Entry[]): Uint8Array[] {
+  const numbers = entries.map(({ kept, stored }) => stored ?? kept?.store() ?? new Float64Array(0))
+  const heads = entries.map(({ owner, slot, entity }, index) => {
+    const { name, version, digest } = owner
+    return { owner: { name, version, digest }, slot, entity, numbers: numbers[index]!.length }
+  })
+  const head = Buffer.from(JSON.stringify({ format: formatVersion, entries: heads }))
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(head.length)
+  const parts = [length, head, ...numbers.map((each) => Buffer.from(each.buffer, each.byteOffset, each.byteLength))]
+  const digest = createHash('sha256')
+  for (const part of parts) digest.update(part)
+  return [digest.digest(), ...parts]
+}
+
+async function takeUp(folder: string, hooks: WindowHooks): Promise<Entry[]> {
+  const path = join(folder, fileName)
+  try {
+    const bytes = await readFile(path)
+    // A later stop that is none must not bring this back.
+    await rm(path)
+    return decode(bytes)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') hooks.onDamaged()
+    return []
+  } finally {
+    for (const name of await readdir(folder).catch(() => []))
+      if (name === fileName || temporaryName.test(name)) await rm(join(folder, name), { force: true })
+  }
+}
+
+interface StoredHead {
+  readonly owner: WindowOwner
+  readonly slot: string
+  readonly entity: string | null
+  readonly numbers: number
+}
+
+function decode(bytes: Buffer): Entry[] {
+  const digest = createHash('sha256').update(bytes.subarray(digestBytes)).digest()
+  if (!digest.equals(bytes.subarray(0, digestBytes))) throw new Error('the digest does not match')
+  const headEnd = digestBytes + 4 + bytes.readUInt32LE(digestBytes)
+  const head = JSON.parse(bytes.subarray(digestBytes + 4, headEnd).toString()) as {
+    format: number
+    entries: StoredHead[]
+  }
+  if (head.format !== formatVersion) throw new Error('the format is another one')
+  let at = headEnd
+  return head.entries.map(({ owner, slot, entity, numbers }) => {
+    const stored = new Float64Array(numbers)
+    new Uint8Array(stored.buffer).set(bytes.subarray(at, at + 8 * numbers))
+    at += 8 * numbers
+    return { owner, slot, entity, stored, kept: null, bytes: 8 * numbers + entityBytes(entity) }
+  })
+}
