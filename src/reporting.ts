@@ -55,6 +55,9 @@ export interface Reporting {
   ofVersion(model: string, version: string, work: Work): Promise<Report>
 }
 
+/** Labelled rows a report ranks: sorting more would hold up everybody else for seconds. Counts and curve know no such bound. */
+const mostRanked = 2_000_000
+
 const forms: Readonly<Record<ReportFormat, { readonly mediaType: string; readonly contentPolicy: string }>> = {
   html: { mediaType: 'text/html; charset=utf-8', contentPolicy: `${pagePolicy}; frame-ancestors 'none'` },
   svg: { mediaType: 'image/svg+xml', contentPolicy: "default-src 'none'; frame-ancestors 'none'; sandbox" },
@@ -153,14 +156,15 @@ async function judge(
   aggregate: ReportAggregate,
 ): Promise<{ evaluation: Evaluation | null; gap: string | null }> {
   const gap = labelGap(run.roles.label !== null, aggregate)
-  if (gap !== null || run.roles.label === null) return { evaluation: null, gap }
+  if (gap !== null || aggregate.labels === null) return { evaluation: null, gap }
+  const tooMany = 'There are too many labelled rows to rank them: figures beside those of chance are not shown.'
+  const { tp, fp, tn, fn } = aggregate.labels.confusion
+  if (tp + fp + tn + fn > mostRanked) return { evaluation: null, gap: tooMany }
   try {
     return { evaluation: await run.evaluate(), gap: null }
   } catch (error) {
-    if (error instanceof DeepWatchError && error.code === 'evaluation_too_large') {
-      const tooMany = 'There are too many labelled rows to rank: figures beside those of chance are not shown.'
-      return { evaluation: null, gap: tooMany }
-    }
+    const isTooLarge = error instanceof DeepWatchError && error.code === 'evaluation_too_large'
+    if (isTooLarge) return { evaluation: null, gap: tooMany }
     throw error
   }
 }
