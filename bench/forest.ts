@@ -2,17 +2,46 @@
 import { randomUUID } from 'node:crypto'
 import { findDetector } from '../src/detectors/index.ts'
 import type { Block } from '../src/kernels/block.ts'
-import { emptyProfile, mergeProfiles, varyingLanes } from '../src/kernels/profile.ts'
+import { emptyProfile, mergeProfiles, type Profile, varyingLanes } from '../src/kernels/profile.ts'
 import { streams } from '../src/kernels/random.ts'
 import { createReservoir } from '../src/kernels/reservoir.ts'
 import type { Pool, ScoringModel } from '../src/pool.ts'
 
-/** Trains an isolation forest, of 100 trees and 256 rows unless told otherwise, on blocks whose values are all finite. */
+/** Size of a forest; 100 trees of 256 rows unless told otherwise. */
+export interface ForestSize {
+  readonly trees?: number
+  readonly sampleSize?: number
+}
+
+/** Trains an isolation forest on blocks whose values are all finite. */
 export async function trainForest(
   pool: Pool,
   blocks: readonly Block[],
   seed: number,
-  { trees = 100, sampleSize = 256 }: { readonly trees?: number; readonly sampleSize?: number } = {},
+  size: ForestSize = {},
+): Promise<ScoringModel> {
+  return fitForest(pool, blocks, await profileOf(pool, blocks), seed, size)
+}
+
+/** The training profile of blocks. */
+export async function profileOf(pool: Pool, blocks: readonly Block[]): Promise<Profile> {
+  const features = blocks[0]!.lanes
+  let profile = emptyProfile(features)
+  for (const block of blocks) {
+    const inspection = await pool.inspect(block, features)
+    if (inspection.count > 0) throw new Error('the bench expects finite values')
+    profile = mergeProfiles(profile, inspection.profile)
+  }
+  return profile
+}
+
+/** Draws the samples and fits the trees. */
+export async function fitForest(
+  pool: Pool,
+  blocks: readonly Block[],
+  profile: Profile,
+  seed: number,
+  { trees = 100, sampleSize = 256 }: ForestSize = {},
 ): Promise<ScoringModel> {
   const detector = findDetector('isolation-forest')
   const params = detector.params.parse({ type: detector.id, trees, sampleSize })
@@ -23,13 +52,7 @@ export async function trainForest(
     const slice = values.subarray(k * size * features, (k + 1) * size * features)
     return createReservoir({ values: slice, lanes: features, size, seed, stream: streams.sample(k) })
   })
-  let profile = emptyProfile(features)
-  for (const block of blocks) {
-    const inspection = await pool.inspect(block, features)
-    if (inspection.count > 0) throw new Error('the bench expects finite values')
-    profile = mergeProfiles(profile, inspection.profile)
-    for (const reservoir of reservoirs) reservoir.offer(block, null, block.rows)
-  }
+  for (const block of blocks) for (const reservoir of reservoirs) reservoir.offer(block, null, block.rows)
   const { effective } = detector.resolve(params, { rows: profile.rows, features })
   const samples = { values, count, size, lanes: features, filled: reservoirs[0]!.filled }
   const varying = varyingLanes(profile)

@@ -4,12 +4,13 @@
  *
  *   node dist/bench/pipeline/compare.js [rows] [rounds]
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { generate } from '../generate.ts'
 import { preparePython } from '../python.ts'
 import { describeMachine, median, printTable, writeResult } from '../report.ts'
 import { peakPss } from '../service/service.ts'
@@ -37,12 +38,7 @@ async function measure(program: string, args: readonly string[], out: string): P
 
 try {
   const python = preparePython()
-  const made = spawnSync(
-    process.execPath,
-    [cli, 'generate', '--hosts', '50', '--rows', String(rows), '--seed', '1', '--out', source],
-    { stdio: 'inherit' },
-  )
-  if (made.status !== 0) throw new Error('the telemetry could not be made')
+  generate(source, { rows, hosts: 50 })
   const [out, theirOut] = [join(folder, 'ours'), join(folder, 'theirs')]
   const run = [
     'run',

@@ -1,0 +1,182 @@
+/**
+ * Whether a change made a hot path slower: a few minutes, nothing but Node. Every line is a cost beside a yardstick that
+ * is measured in turns with it, so that a slow or busy machine slows both; the ratios are compared with
+ * `bench/check/baseline.json`, by major version of Node. More than 15 % above fails.
+ *
+ *   node dist/bench/check/check.js [--write] [line…]      lines: kernel deep fit path online100 online1
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decodeForest } from '../../src/kernels/forest.ts'
+import { averagePathLengths } from '../../src/kernels/path-length.ts'
+import { createRandom } from '../../src/kernels/random.ts'
+import { addPathLengths } from '../../src/kernels/traverse.ts'
+import { createPool, type Pool, type ScoringModel } from '../../src/pool.ts'
+import { scoreBlocks, trainForest } from '../forest.ts'
+import { generate } from '../generate.ts'
+import { type Matrix, toBlocks } from '../matrix.ts'
+import { bodyOf, load, post, startBare, startOurs } from '../online/sides.ts'
+import { printTable } from '../report.ts'
+import { startService } from '../service/service.ts'
+
+const allowed = 1.15
+const rounds = 5
+
+/** A cost of ours beside the yardstick's, both in the same unit; the least of each side is what was least disturbed. */
+interface Line {
+  readonly what: string
+  measure(): Promise<{ readonly ours: number; readonly yardstick: number }>
+}
+
+const matrix = (rows: number): Matrix => {
+  const random = createRandom(2008, 0)
+  return {
+    rows,
+    columns: Array.from({ length: 10 }, () => Float64Array.from({ length: rows }, () => random.nextFloat())),
+  }
+}
+
+async function timed(work: () => unknown): Promise<number> {
+  const start = performance.now()
+  await work()
+  return performance.now() - start
+}
+
+/** Both sides in turns, the least time of each. */
+async function inTurns(ours: () => unknown, yardstick: () => unknown) {
+  const [own, other]: [number[], number[]] = [[], []]
+  for (let round = 0; round <= rounds; round++) {
+    const times = [await timed(ours), await timed(yardstick)] as const
+    if (round === 0) continue
+    own.push(times[0])
+    other.push(times[1])
+  }
+  return { ours: Math.min(...own), yardstick: Math.min(...other) }
+}
+
+/** The yardstick of processor speed: the plain TypeScript walk through a forest of 100 trees of 256 rows. */
+function plainWalk(model: ScoringModel, rows: number): () => void {
+  const forest = decodeForest(new Uint8Array(model.payload))
+  const lengths = averagePathLengths(forest.psi)
+  const values = new Float64Array(rows * 10)
+  const { columns } = matrix(rows)
+  columns.forEach((column, f) => {
+    values.set(column, f * rows)
+  })
+  const sums = new Float64Array(rows)
+  return () => addPathLengths(forest, lengths, { values, stride: rows, rows }, sums)
+}
+
+async function withPool<Result>(work: (pool: Pool) => Promise<Result>): Promise<Result> {
+  const pool = createPool({ threads: 1, maxQueue: 64 })
+  try {
+    return await work(pool)
+  } finally {
+    await pool.close()
+  }
+}
+
+function kernelLine(what: string, rows: number, sampleSize: number): Line {
+  return {
+    what,
+    measure: () =>
+      withPool(async (pool) => {
+        const blocks = toBlocks(matrix(rows))
+        const model = await trainForest(pool, blocks, 1, { sampleSize })
+        const yardstick = plainWalk(await trainForest(pool, blocks, 1), 20_000)
+        return inTurns(() => scoreBlocks(pool, model, blocks), yardstick)
+      }),
+  }
+}
+
+function onlineLine(rows: number): Line {
+  return {
+    what: `main thread of POST /score with ${rows} rows as JSON : that of a bare route`,
+    async measure() {
+      const ours = await startOurs()
+      const body = bodyOf(rows)
+      const bare = await startBare(await post(`${ours.url}/score`, body))
+      try {
+        for (const side of [ours, bare]) await load(side, body, 2)
+        const [own, other]: [number[], number[]] = [[], []]
+        for (let round = 0; round < 3; round++) {
+          own.push((await load(ours, body, 2)).cpu)
+          other.push((await load(bare, body, 2)).cpu)
+        }
+        return { ours: Math.min(...own), yardstick: Math.min(...other) }
+      } finally {
+        await ours.stop()
+        await bare.stop()
+      }
+    },
+  }
+}
+
+const lines: Readonly<Record<string, Line>> = {
+  kernel: kernelLine('scoring 200,000 rows, 256 rows a tree : plain walk of 20,000', 200_000, 256),
+  deep: kernelLine('scoring 50,000 rows, 4,096 rows a tree : plain walk of 20,000', 50_000, 4096),
+  fit: {
+    what: 'sampling and fitting on 200,000 rows : plain walk of 20,000',
+    measure: () =>
+      withPool(async (pool) => {
+        const blocks = toBlocks(matrix(200_000))
+        const yardstick = plainWalk(await trainForest(pool, blocks, 1), 20_000)
+        return inTurns(() => trainForest(pool, blocks, 2), yardstick)
+      }),
+  },
+  path: {
+    what: 'POST /score of a Parquet file of 500,000 rows by path : plain walk of 100,000',
+    async measure() {
+      const folder = mkdtempSync(join(tmpdir(), 'deepwatch-check-'))
+      generate(join(folder, 'fleet.parquet'), { rows: 500_000, hosts: 50 })
+      const service = await startService({ DEEPWATCH_DATA_ROOTS: folder })
+      try {
+        const source = { path: 'fleet.parquet' }
+        const ask = (route: string, more: object) =>
+          post(service.url + route, JSON.stringify({ model: 'fleet', source, ...more }))
+        await ask('/train', { label: 'label', detector: { type: 'isolation-forest', seed: 1 } })
+        return await withPool(async (pool) => {
+          const yardstick = plainWalk(await trainForest(pool, toBlocks(matrix(100_000)), 1), 100_000)
+          return inTurns(() => ask('/score', { return: 'none' }), yardstick)
+        })
+      } finally {
+        await service.stop()
+        rmSync(folder, { recursive: true, force: true })
+      }
+    },
+  },
+  online100: onlineLine(100),
+  online1: onlineLine(1),
+}
+
+const args = process.argv.slice(2)
+const writes = args.includes('--write')
+const asked = args.filter((name) => name !== '--write')
+const file = join(process.cwd(), 'bench', 'check', 'baseline.json')
+const node = `node${process.versions.node.split('.')[0]}`
+const baselines = (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}) as Record<
+  string,
+  Record<string, number>
+>
+const baseline = baselines[node] ?? {}
+const table: (string | number)[][] = [['line', 'ratio', 'baseline', 'change', 'cost : yardstick']]
+let failed = 0
+for (const name of asked.length > 0 ? asked : Object.keys(lines)) {
+  const line = lines[name]
+  if (!line) throw new Error(`there is no line ${name}`)
+  const { ours, yardstick } = await line.measure()
+  const ratio = ours / yardstick
+  const before = baseline[name]
+  if (!writes && before === undefined) throw new Error(`${name} has no baseline for ${node}; --write makes one`)
+  const change = before === undefined ? 1 : ratio / before
+  if (change > allowed) failed++
+  if (writes) baseline[name] = Math.round(ratio * 1000) / 1000
+  table.push([name, ratio.toFixed(3), before?.toFixed(3) ?? '-', `${((change - 1) * 100).toFixed(0)} %`, line.what])
+}
+printTable(table)
+if (writes) writeFileSync(file, `${JSON.stringify({ ...baselines, [node]: baseline }, null, 2)}\n`)
+else if (failed > 0) {
+  console.log(`${failed} hot paths are more than ${Math.round((allowed - 1) * 100)} % slower than the baseline`)
+  process.exitCode = 1
+}

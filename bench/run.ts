@@ -1,0 +1,50 @@
+/**
+ * Every comparison with a rival, one after the other, and one table of their ratios at the end. Half an hour on a quiet
+ * machine of two cores; each of them can be run alone.
+ *
+ *   npm run bench
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describeMachine, printTable } from './report.ts'
+
+const suites = ['kernel/compare', 'training/compare', 'pipeline/compare', 'online/compare', 'memory/run']
+for (const suite of suites) {
+  console.log(`\n== ${suite}`)
+  const path = fileURLToPath(new URL(`./${suite}.js`, import.meta.url))
+  if (spawnSync(process.execPath, [path], { stdio: 'inherit' }).status !== 0) process.exitCode = 1
+}
+
+/** What a suite wrote; null when it did not get that far. */
+function resultOf<Result>(name: string): Result | null {
+  const path = join(process.cwd(), 'bench', 'results', `${name}.json`)
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Result) : null
+}
+
+type Kernel = { measured: { name: string; ratios: Record<string, { ratio: number }> }[] }
+type Online = { measured: { rows: number; shareOfBare: number; timesFastApi: number; p99ToFastApi: number }[] }
+
+const table: string[][] = [['line', 'against', 'ratio']]
+const kernel = resultOf<Kernel>(`kernel-node${process.versions.node.split('.')[0]}`)
+for (const { name, ratios } of kernel?.measured ?? [])
+  for (const [rival, { ratio }] of Object.entries(ratios)) table.push([`scoring, ${name}`, rival, ratio.toFixed(2)])
+const training = resultOf<{ ratio: number }>('training')
+if (training) table.push(['fitting', 'isotree', training.ratio.toFixed(2)])
+const pipeline = resultOf<{ ratio: number; memory: number }>('pipeline')
+if (pipeline) {
+  table.push(['whole pipeline', 'python script', pipeline.ratio.toFixed(2)])
+  table.push(['its memory', 'python script', pipeline.memory.toFixed(2)])
+}
+for (const { rows, shareOfBare, timesFastApi, p99ToFastApi } of resultOf<Online>('online')?.measured ?? []) {
+  table.push([`POST /score, ${rows} rows`, 'bare fastify route', shareOfBare.toFixed(2)])
+  table.push([`POST /score, ${rows} rows`, 'fastapi + scikit-learn', timesFastApi.toFixed(2)])
+  table.push([`its p99, ${rows} rows`, 'fastapi + scikit-learn', p99ToFastApi.toFixed(3)])
+}
+const memory = resultOf<{ ratios: Record<string, number> }>('memory')
+for (const [kind, ratio] of Object.entries(memory?.ratios ?? {}))
+  table.push([`memory of 20 million rows, ${kind}`, '2 million rows', ratio.toFixed(2)])
+console.log()
+printTable(table)
+console.log(JSON.stringify(describeMachine()))
