@@ -35,11 +35,15 @@ export async function featureList(facts: ReportFacts): Promise<string> {
   }
   const rest = drawable.length - shown.length
   const clock = document.features.length - document.features.filter(({ kind }) => kind !== 'timeContext').length
+  const derived = document.features.filter(({ kind }) => kind === 'derived').length
   const notes = [
     rest > 0
       ? `${plural(rest, 'feature')} whose flagged rows are less unusual ${rest === 1 ? 'is' : 'are'} not shown.`
       : '',
     clock > 0 ? 'The model also looks at the clock.' : '',
+    derived > 0
+      ? `${plural(derived, 'feature')} derived from trailing rows ${derived === 1 ? 'has' : 'have'} no picture.`
+      : '',
   ].filter((note) => note !== '')
   const key =
     flagged > 0
