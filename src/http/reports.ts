@@ -20,7 +20,11 @@ export const reportAnswers: Answer = {
     'DeepWatch-Threshold': 'The threshold of that version.',
     'Content-Security-Policy': 'Allows the style of the page and nothing else.',
   },
-  content: Object.fromEntries(Object.keys(mediaTypes).map((type) => [type, {}])),
+  content: {
+    'text/html': { example: '<!doctype html>\n<html lang="en">…' },
+    'image/svg+xml': { example: '<svg xmlns="http://www.w3.org/2000/svg">…' },
+    'image/png': {},
+  },
 }
 
 /** The form by the setting, else by `Accept`. Throws `not_acceptable` where neither names one. */
