@@ -39,10 +39,10 @@ export function judgeSet(
   const train = wholeBlock(set.train)
   const test = set.test === set.train ? train : wholeBlock(set.test)
   const fitted = fitDetector(detector, params, train, seed)
-  const learnt = scoreBlock(detector, fitted.payload, train)
   const started = performance.now()
   const scores = scoreBlock(detector, fitted.payload, test)
   const seconds = (performance.now() - started) / 1000
+  const learnt = test === train ? scores : scoreBlock(detector, fitted.payload, train)
   const level = thresholdOf(learnt)
   const line = smooth > 1 ? thresholdOf(smoothed(learnt, smooth)) : level
   const figures = (values: Float64Array) => figuresOf(smooth > 1 ? smoothed(values, smooth) : values, set.labels, line)

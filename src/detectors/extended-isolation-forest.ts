@@ -9,11 +9,10 @@ import {
   type ObliqueForest,
   obliqueTreeOf,
 } from '../kernels/oblique-forest.ts'
+import { createObliqueScorer } from '../kernels/oblique-scorer.ts'
 import { buildObliqueTree } from '../kernels/oblique-tree.ts'
-import { walkOblique } from '../kernels/oblique-walk.ts'
-import { anomalyScore, averagePathLengths, scoreFactor } from '../kernels/path-length.ts'
+import { averagePathLengths } from '../kernels/path-length.ts'
 import { createRandom, streams } from '../kernels/random.ts'
-import { createRowScorer, type RowModel } from '../kernels/row-scorer.ts'
 import { robustScale } from '../kernels/scaling.ts'
 import { mostNodes, nodeDepths, nodeSizes } from '../kernels/tree.ts'
 import type { Detector, FitInput, JoinInput, ModelShape, TrainingShape, TreeNode } from './detector.ts'
@@ -82,21 +81,6 @@ function join({ pieces, effective, features }: JoinInput) {
 
 const readForest = (payload: Uint8Array): ObliqueForest => readPayload(decodeObliqueForest, payload)
 
-function prepare(payload: Uint8Array): RowModel {
-  const forest = readForest(payload)
-  const lengths = averagePathLengths(forest.psi)
-  const factor = scoreFactor(forest.trees, forest.psi)
-  return {
-    features: forest.features,
-    bytes: payload.byteLength,
-    score(tile, rows, scores) {
-      scores.fill(0)
-      walkOblique(forest, lengths, tile, rows, scores)
-      for (let r = 0; r < rows; r++) scores[r] = anomalyScore(scores[r] as number, factor)
-    },
-  }
-}
-
 function describe(payload: Uint8Array): ModelShape {
   const forest = readForest(payload)
   let leaves = 0
@@ -149,5 +133,5 @@ export const detector: Detector<Params> = {
   check: (payload, features) => requireFeatures(readForest(payload).features, features),
   describe,
   tree,
-  createScorer: () => createRowScorer(prepare),
+  createScorer: () => createObliqueScorer(readForest),
 }

@@ -7,7 +7,8 @@ import type { ObliqueForest } from './oblique-forest.ts'
  * With the range penalty a node counts only when the row lies within its acceptable range, threshold +- width of
  * the node's training rows: beyond it a row would pass as one of those at the edge. From Liu, Ting and Zhou (2010),
  * "On Detecting Clustered Anomalies Using SCiForest", ECML PKDD, section 3. The first node always counts, so that no
- * score reaches 1 and guards can still tell rows apart.
+ * score reaches 1 and guards can still tell rows apart. A sum that overflowed to NaN goes left and does not count. The
+ * definition of what the WebAssembly walk (`oblique-code`) must give, to the bit.
  *
  * @param lengths c(0) to c(psi)
  * @param tile feature f of row r at r * features + f, every value finite
@@ -32,7 +33,8 @@ export function walkOblique(
         for (let c = at; c < at + columns; c++)
           sum += (weights[c] as number) * (tile[row + (cutFeatures[c] as number)] as number)
         const beyond = sum - (thresholds[node] as number)
-        if (depth === 0 || !rangePenalty || Math.abs(beyond) <= (widths[node] as number)) depth++
+        const range = rangePenalty && node > root ? (widths[node] as number) : Number.POSITIVE_INFINITY
+        if (Math.abs(beyond) <= range) depth++
         node = beyond > 0 ? root + (links[node] as number) : node + 1
       }
       sums[r] = (sums[r] as number) + depth + (lengths[links[node] as number] as number)

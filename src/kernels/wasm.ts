@@ -22,7 +22,13 @@ export const op = {
   i32Or: 0x72,
   i32Xor: 0x73,
   i32LtU: 0x49,
+  i32DivU: 0x6e,
   f64Add: 0xa0,
+  f64Sub: 0xa1,
+  f64Mul: 0xa2,
+  f64Le: 0x65,
+  /** From a signed 32-bit integer. */
+  f64FromI32: 0xb7,
   f64Gt: 0x64,
   /** Takes a, b and a condition: a when it is not 0, else b. */
   select: 0x1b,
@@ -56,6 +62,8 @@ export const get = (local: number): Code => [0x20, ...unsigned(local)]
 export const set = (local: number): Code => [0x21, ...unsigned(local)]
 export const tee = (local: number): Code => [0x22, ...unsigned(local)]
 export const constant = (value: number): Code => [0x41, ...signed(value)]
+export const constantF64 = (value: number): Code => [0x44, ...new Uint8Array(Float64Array.of(value).buffer)]
+export const absF64: Code = [0x99]
 
 // The first operand of an access is the alignment as a power of two, a hint.
 export const loadI32 = (offset: number): Code => [0x28, 2, ...unsigned(offset)]

@@ -9,7 +9,7 @@ import {
 } from '../../src/kernels/oblique-forest.ts'
 import { buildObliqueTree, type ObliqueTree } from '../../src/kernels/oblique-tree.ts'
 import { walkOblique } from '../../src/kernels/oblique-walk.ts'
-import { averagePathLength, averagePathLengths } from '../../src/kernels/path-length.ts'
+import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/random.ts'
 import { mostNodes, nodeDepths, nodeSizes } from '../../src/kernels/tree.ts'
 import { scoreAll, train } from '../detectors/train.ts'
@@ -123,6 +123,31 @@ describe('the walk', () => {
       walkOblique(forest, averagePathLengths(forest.psi), Float64Array.from(probes.flat()), 200, sums)
       for (const sum of sums) expect(sum >= 0 && Number.isFinite(sum)).toBe(true)
     }
+  })
+})
+
+describe('the scorer', () => {
+  test.each([
+    [1, 3, false],
+    [1, 1, true],
+    [2, 5, true],
+    [3, 4, true],
+    [7, 9, true],
+  ])('with %i columns of %i features gives the scores of the plain walk to the bit', (columns, lanes, rangePenalty) => {
+    for (const rows of [normalRows(200, lanes), drawnRows(64, lanes, hostileValues)]) {
+      const forest = forestOf(rows, Math.min(columns, lanes), rangePenalty, 7)
+      const probes = [...normalRows(301, lanes, 3), ...drawnRows(40, lanes, hostileValues, 8), Array(lanes).fill(50)]
+      const sums = new Float64Array(probes.length)
+      walkOblique(forest, averagePathLengths(forest.psi), Float64Array.from(probes.flat()), probes.length, sums)
+      const factor = scoreFactor(forest.trees, forest.psi)
+      const { scores } = scoreAll(detector, encodeObliqueForest(forest), blockOf(probes))
+      expect([...scores]).toEqual([...sums].map((sum) => anomalyScore(sum, factor)))
+    }
+  })
+
+  test('scores a single row, and a tree that is only a root', () => {
+    const forest = forestOf(Array(20).fill([1, 2]), 2, true, 3)
+    expect(scoreAll(detector, encodeObliqueForest(forest), blockOf([[5, 5]])).scores[0]).toBeCloseTo(0.5, 12)
   })
 })
 
