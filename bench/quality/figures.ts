@@ -20,7 +20,6 @@ export function figuresOf(scores: Float64Array, labels: Uint8Array, threshold: n
   const positive = scores.filter((_, row) => labels[row] === 1)
   const negative = scores.filter((_, row) => labels[row] === 0)
   const ranking = rank({ positive, negative })
-  const line = scores.slice().sort()[scores.length - positive.length - 1] ?? -1
   const countAbove = (values: Float64Array, least: number) =>
     values.reduce((count, score) => count + (score > least ? 1 : 0), 0)
   const f1At = (least: number) => {
@@ -31,10 +30,25 @@ export function figuresOf(scores: Float64Array, labels: Uint8Array, threshold: n
     rocAuc: ranking.rocAuc,
     averagePrecision: ranking.averagePrecision,
     bestF1: ranking.best.f1,
-    f1AtContamination: f1At(line),
+    f1AtContamination: f1OfAsMany(scores, positive),
     f1AtThreshold: f1At(threshold),
     falseAlarms: countAbove(negative, threshold) / negative.length,
   }
+}
+
+/**
+ * As many rows flagged as there are anomalies, so that precision, recall and F1 are one number. Rows that tie at the line
+ * are flagged at random: the expectation of it.
+ */
+function f1OfAsMany(scores: Float64Array, positive: Float64Array): number {
+  const line = scores.slice().sort()[scores.length - positive.length] as number
+  const count = (values: Float64Array, test: (score: number) => boolean) =>
+    values.reduce((sum, score) => sum + (test(score) ? 1 : 0), 0)
+  const above = count(scores, (score) => score > line)
+  const tied = count(scores, (score) => score === line)
+  const found = count(positive, (score) => score > line)
+  const foundTied = count(positive, (score) => score === line)
+  return (found + (foundTied * (positive.length - above)) / tied) / positive.length
 }
 
 /** Mean of each figure. */

@@ -56,6 +56,11 @@ export function judgeSet(
 
 const [warmUp, step] = [0.15, 0.05]
 
+/** The labels that are judged: of a series those after the warm-up. */
+export function judgedLabels(set: LabelledSet | Series): Uint8Array {
+  return 'values' in set ? set.labels.subarray(Math.floor(set.values.length * warmUp)) : set.labels
+}
+
 /** Causal: fitted to all rows so far, again after every 20th of the series; the first rows are not judged. */
 export function judgeSeries(
   detector: Detector,
@@ -86,7 +91,7 @@ export function judgeSeries(
     fitSeconds += fitted.seconds
     from = to
   }
-  const labels = series.labels.subarray(begin)
+  const labels = judgedLabels(series)
   // Each row has the threshold of the model that scored it: the ranking is by score, the flag by the difference.
   const judge = (scores: Float64Array) => {
     const later = scores.subarray(begin)

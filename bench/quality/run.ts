@@ -16,7 +16,7 @@ import { createRandom } from '../../src/kernels/random.ts'
 import { describeMachine, printTable, writeResult } from '../report.ts'
 import { baselines } from './baselines.ts'
 import { type Figures, figuresOf, meanFigures } from './figures.ts'
-import { type Judged, judgeSeries, judgeSet } from './judge.ts'
+import { type Judged, judgedLabels, judgeSeries, judgeSet } from './judge.ts'
 import {
   type LabelledSet,
   readBenchRuns,
@@ -63,7 +63,8 @@ function judge(detector: Detector, params: DetectorParams, set: LabelledSet | Se
   return judgeSet(detector, params, given, seed, options.smooth && isOrdered ? windowOf(set.family) : 1)
 }
 
-function randomFigures({ labels }: LabelledSet | Series): Figures {
+function randomFigures(set: LabelledSet | Series): Figures {
+  const labels = judgedLabels(set)
   const random = createRandom(1, 0)
   return figuresOf(
     Float64Array.from(labels, () => random.nextFloat()),
@@ -93,7 +94,7 @@ for (const [family, read] of Object.entries(families)) {
   const isAsked = options.only?.split(',').includes(family) ?? !(options.quick && family === 'cloud_monitoring')
   if (!isAsked) continue
   // A series without an anomaly has no ranking.
-  const sets = (await read()).filter(({ labels }) => labels.includes(1))
+  const sets = (await read()).filter((set) => judgedLabels(set).includes(1))
   const rows: (string | number)[][] = []
   for (const detector of wanted) {
     const params = detector.params.parse({ type: detector.id })
