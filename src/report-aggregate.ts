@@ -3,6 +3,7 @@
 import type { ZoneTransitions } from './kernels/time-context.ts'
 import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from './reader-types.ts'
 import { featureBins, rangeOf } from './report/feature-range.ts'
+import { hourOfWeek } from './report/hour-of-week.ts'
 import { judgeLabels, scoreBars } from './report-curve.ts'
 import type { Feature, Roles } from './schemas/model.ts'
 import type { ReportAggregate } from './schemas/report.ts'
@@ -19,7 +20,8 @@ const watchedEntities = 200
 const mostOthers = 1_000
 
 export interface ScoredSource {
-  readonly session: ReaderSession
+  /** Reads it: a reading process, or whoever answers as one does. */
+  readonly session: Pick<ReaderSession, 'span' | 'aggregate'>
   readonly scoresPath: string
   readonly threshold: number
   readonly features: readonly Feature[]
@@ -175,17 +177,9 @@ function hoursOf(
     for (const { index } of stretches) {
       // A stretch may reach from one local hour into the next.
       const from = first + index * width
-      for (const at of [from, from + width - 1]) known.add(hourAt(at, zone))
+      for (const at of [from, from + width - 1]) known.add(hourOfWeek(at, zone))
     }
   return [...known].sort((a, b) => a - b).map((each) => ({ hour: each, flagged: flagged.get(each) ?? 0 }))
-}
-
-/** Local hour of the week; 1970-01-01 was a Thursday. */
-function hourAt(micros: number, { utc, offset }: ZoneTransitions): number {
-  let index = 0
-  while (index + 1 < utc.length && utc[index + 1]! * 1e6 <= micros) index++
-  const since = Math.floor((micros + offset[index]! * 1e6) / hour) + 72
-  return since - 168 * Math.floor(since / 168)
 }
 
 /** The offsets in force from one time to another. */

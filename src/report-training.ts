@@ -5,20 +5,18 @@
 import { DeepWatchError } from './errors.ts'
 import type { KeptReports } from './kept-reports.ts'
 import type { Sample } from './kernels/reservoir.ts'
-import type { Opened, OpenTelemetry } from './opening.ts'
+import type { Opened } from './opening.ts'
 import type { ReadWindow } from './reader-types.ts'
 import { errorCode } from './registry-disk.ts'
 import { featureBins, rangeOf } from './report/feature-range.ts'
 import { aggregateSource } from './report-aggregate.ts'
+import { aggregateRows } from './report-rows.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { KeptReport, ReportAggregate, TrainingBins } from './schemas/report.ts'
-import type { TrainSettings } from './schemas/train.ts'
-import { columnTypes, expectedColumns } from './score-stream.ts'
 import type { Scratch } from './scratch.ts'
 import type { Work } from './work.ts'
 
 export interface TrainingReportParts {
-  readonly open: OpenTelemetry
   readonly scratch: () => Promise<Scratch>
   readonly kept: KeptReports
 }
@@ -27,7 +25,6 @@ export interface TrainingReportParts {
 export interface Trained {
   /** Complete but for its number. */
   readonly document: VersionDocument
-  readonly settings: TrainSettings
   readonly opened: Opened
   readonly window: ReadWindow | undefined
   readonly profileSample: Sample
@@ -44,9 +41,6 @@ export interface TrainingRecord {
   /** Removes the spooled scores. Idempotent, never throws. */
   close(): Promise<void>
 }
-
-/** How long rows held in memory wait for a reading process: training must not stand behind other people's files. */
-const patienceMs = 2_000
 
 export async function recordTraining(parts: TrainingReportParts, { log }: Work): Promise<TrainingRecord> {
   const warn = (error: unknown) => {
@@ -82,7 +76,7 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
       work.progress?.begin('reporting', null)
       await guarded(async () => {
         await closeFile()
-        aggregate = await countTraining(parts.open, trained, scratch, work)
+        aggregate = await countTraining(trained, scratch)
       })
       work.signal.throwIfAborted()
       return { aggregate, profiles: profilesOf(trained, aggregate) }
@@ -101,40 +95,23 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
   }
 }
 
-async function countTraining(
-  open: OpenTelemetry,
-  { document, settings, opened, window }: Trained,
-  { scoresPath }: Scratch,
-  work: Work,
-): Promise<ReportAggregate> {
+async function countTraining({ document, opened, window }: Trained, scratch: Scratch): Promise<ReportAggregate> {
   const { features, roles, threshold, training, timeContext } = document
-  const count = (session: NonNullable<Opened['session']>) =>
-    aggregateSource({
-      session,
-      scoresPath,
-      threshold: threshold.value,
-      features,
-      roles,
-      window,
-      rows: training.rowsInWindow,
-      timeZone: timeContext.timeZone,
-      transitions: timeContext.transitions,
-    })
-  if (opened.session !== null) return count(opened.session)
-  const spooled = await open(
-    { rows: settings.rows, upload: null },
-    {
-      signal: AbortSignal.any([work.signal, AbortSignal.timeout(patienceMs)]),
-      needsSession: true,
-      types: columnTypes(document, { model: document.model }),
-      expect: expectedColumns(document, { model: document.model }),
+  const { telemetry } = opened
+  return aggregateSource({
+    session: opened.session ?? {
+      span: telemetry.span,
+      aggregate: (query) => aggregateRows(telemetry, scratch, query),
     },
-  )
-  try {
-    return await count(spooled.session!)
-  } finally {
-    await spooled.close()
-  }
+    scoresPath: scratch.scoresPath,
+    threshold: threshold.value,
+    features,
+    roles,
+    window,
+    rows: training.rowsInWindow,
+    timeZone: timeContext.timeZone,
+    transitions: timeContext.transitions,
+  })
 }
 
 /** The profile's sample in bins, those features first that a report shows first. */

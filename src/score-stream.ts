@@ -140,7 +140,7 @@ export function requireColumns(description: Description, names: readonly string[
 }
 
 /** Columns that NDJSON has to be searched for although they may be absent: roles, and what is echoed. */
-export function expectedColumns(
+function expectedColumns(
   { roles }: VersionDocument,
   target: ScoreTarget & { readonly include?: readonly string[] | undefined },
 ): string[] {
@@ -149,7 +149,7 @@ export function expectedColumns(
 }
 
 /** What text formats must read the model's columns as, instead of guessing. */
-export function columnTypes({ features, roles }: VersionDocument, target: ScoreTarget): ColumnType[] {
+function columnTypes({ features, roles }: VersionDocument, target: ScoreTarget): ColumnType[] {
   const kinds = new Map<string, ColumnType['kind']>()
   for (const feature of features) {
     if (feature.kind === 'derived') kinds.set(feature.column, feature.columnKind)

@@ -123,7 +123,7 @@ export async function startService(
       historyBytes: config.DEEPWATCH_WINDOW_BYTES,
       ahead,
       software,
-      record: (work) => recordTraining({ open, scratch, kept }, work),
+      record: (work) => recordTraining({ scratch, kept }, work),
       onTrained(document, seconds) {
         appeared(document)
         metrics.trained(seconds)

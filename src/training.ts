@@ -194,7 +194,7 @@ async function trainOn(
     warnings: warnings.map(({ code, detail }) => ({ code, message: detail })),
   })
   const { profileSample } = drawn
-  const report = await record.count({ document, settings, opened, window, profileSample }, work)
+  const report = await record.count({ document, opened, window, profileSample }, work)
   // Saving cannot be taken back: who left or cancelled before it gets no version.
   work.signal.throwIfAborted()
   const added = await parts.registry.add(

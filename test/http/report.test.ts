@@ -244,6 +244,20 @@ describe('the report of a version', () => {
     expect(readFileSync(kept('web', 1)).length).toBeLessThan(100 * 1024)
   })
 
+  test('is the same for rows and for a file', async () => {
+    const settings = { entity: 'host', label: 'known', timeZone: 'Europe/Prague', timeFeatures: ['hour'], detector }
+    const reports = []
+    for (const [model, source] of [
+      ['from-rows', { rows: labelled() }],
+      ['from-file', { source: { path: 'web.parquet' } }],
+    ] as const) {
+      expect((await app.post('/train', { model, ...source, ...settings })).status).toBe(201)
+      reports.push((JSON.parse(readFileSync(kept(model, 1), 'utf8')) as { report: object }).report)
+    }
+    expect(reports[0]).toMatchObject({ aggregate: { rows: 200, entities: { others: 1 } } })
+    expect(reports[0]).toEqual(reports[1])
+  })
+
   test('shows what the version document knows when nothing else was kept, or it is damaged, and says so', async () => {
     expect((await app.post('/train', { model: 'bare', rows: labelled(), detector })).status).toBe(201)
     const whole = readFileSync(kept('bare', 1), 'utf8')
