@@ -1,91 +1,22 @@
-import { request } from 'undici'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { VersionDocument } from '../src/schemas/model.ts'
-import { startApp, type TestApp } from './app.ts'
+import { startApp } from './app.ts'
+import {
+  csvOf,
+  features,
+  fleet,
+  marks,
+  post,
+  type Result,
+  scoreFile,
+  scoreRows,
+  train,
+  useService,
+} from './windows-tools.ts'
 
-type Row = Record<string, string | number | null>
-type Body = Record<string, unknown>
-
-let service: TestApp
 beforeAll(async () => {
-  service = await startApp()
+  useService((await startApp()).url)
 })
-
-const minute = 60_000
-const features = [
-  'cpu',
-  { column: 'cpu', derive: 'lag' },
-  { column: 'cpu', derive: 'diff', window: 3 },
-  { column: 'requests', derive: 'rate' },
-  { column: 'requests', derive: 'rate', window: '5m' },
-  { column: 'cpu', derive: 'rollingMean', window: 12 },
-  { column: 'cpu', derive: 'rollingStd', window: '10m' },
-  { column: 'cpu', derive: 'rollingMin', window: 5 },
-  { column: 'cpu', derive: 'rollingMax', window: '7m' },
-  { column: 'cpu', derive: 'zScore', window: 12 },
-]
-
-/** Hosts with a counter that starts anew now and then, interleaved; `b` pauses for half an hour. */
-function fleet(count: number, hosts = ['a', 'b', 'c']): Row[] {
-  const requests = new Map(hosts.map((host) => [host, 0]))
-  const rows: Row[] = []
-  for (let step = 0; step < count; step++) {
-    for (const [index, host] of hosts.entries()) {
-      if (host === 'b' && step >= 60 && step < 90) continue
-      const restarts = step % 50 === 10 * index + 7
-      requests.set(host, restarts ? 3 : requests.get(host)! + 40 + ((step * 7 + index) % 11))
-      const ts = new Date(Date.UTC(2026, 0, 1) + step * minute + index * 1000).toISOString()
-      const cpu = 0.5 + 0.3 * Math.sin((step + 5 * index) / 30) + 0.05 * Math.sin(step * 12.9898 + index)
-      rows.push({ ts, host, cpu, requests: requests.get(host)! })
-    }
-  }
-  return rows
-}
-
-async function post(path: string, body: Body | string, type = 'application/json', at = service.url) {
-  const answer = await request(`${at}${path}`, {
-    method: 'POST',
-    headers: { 'content-type': type },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-  })
-  return { status: answer.statusCode, body: (await answer.body.json()) as Body }
-}
-
-async function train(model: string, body: Body, at = service.url): Promise<VersionDocument> {
-  const answer = await post(
-    '/train',
-    { model, detector: { type: 'isolation-forest', seed: 1, trees: 20 }, ...body },
-    undefined,
-    at,
-  )
-  expect(answer.body['code'], JSON.stringify(answer.body)).toBeUndefined()
-  return answer.body as unknown as VersionDocument
-}
-
-interface Result {
-  readonly row: number
-  readonly score: number | null
-  readonly reason?: string
-  readonly features?: string[]
-}
-
-const resultsOf = ({ body }: { body: Body }) => {
-  expect(body['code'], JSON.stringify(body)).toBeUndefined()
-  return body['results'] as Result[]
-}
-const scoreRows = async (model: string, rows: Row[], at = service.url) =>
-  resultsOf(await post('/score', { model, rows }, undefined, at))
-const csvOf = (rows: Row[]) =>
-  `${Object.keys(rows[0]!).join(',')}\n${rows
-    .map((row) =>
-      Object.values(row)
-        .map((value) => value ?? '')
-        .join(','),
-    )
-    .join('\n')}\n`
-const scoreFile = async (model: string, rows: Row[]) =>
-  resultsOf(await post(`/score?model=${model}&return=all`, csvOf(rows), 'text/csv'))
-const marks = (results: Result[]) => results.map(({ score, reason }) => score ?? reason)
 
 describe('derived features', () => {
   test('have stable names, and the version document tells all about them', async () => {
@@ -162,5 +93,103 @@ describe('derived features', () => {
     const trained = await train('late', { rows: [...rows, late], entity: 'host', features })
     expect(trained.training).toMatchObject({ rowsOutOfOrder: 1, rowsWithoutHistory: 12 })
     expect(trained.warnings.map(({ code }) => code)).toContain('rows_out_of_order')
+  })
+})
+
+describe('what is not known', () => {
+  test('is never a missing value: neither counts against the rule, and the row says why', async () => {
+    const rows = fleet(100, ['a']).map((row, index) => ({
+      ...row,
+      mem: index / 100,
+      cpu: index % 6 === 0 ? null : row['cpu']!,
+    }))
+    const asked = ['mem', { column: 'cpu', derive: 'lag' }]
+    const version = await train('lacking', { rows, features: asked })
+    expect(version.missing.rule).toBe('reject')
+    expect(version.training).toMatchObject({ rowsLeftOut: 0, rowsWithoutHistory: 18, rowsUsed: 82 })
+    const [first, second] = await scoreRows('lacking', [
+      { ...rows[0]!, mem: null },
+      { ...rows[1]!, mem: 0.5 },
+    ])
+    expect(first).toMatchObject({ reason: 'insufficient_history', features: ['lag(cpu, 1)'] })
+    expect(second).toMatchObject({ reason: 'insufficient_history' })
+  })
+
+  test('with the rule median plain values are filled, derived ones are not', async () => {
+    const rows = fleet(100, ['a']).map((row, index) => ({ ...row, mem: index % 3 === 0 ? null : index }))
+    const asked = ['mem', { column: 'cpu', derive: 'rollingMean', window: 4 }]
+    const version = await train('median', { rows, features: asked, missing: 'median' })
+    expect(version.training).toMatchObject({ rowsUsed: 97, rowsWithoutHistory: 3, rowsFilled: 33 })
+    expect(version.missing.fill).toHaveLength(2)
+    const results = await scoreRows('median', rows.slice(0, 7))
+    expect(results.map(({ reason }) => reason ?? 'scored')).toEqual([
+      ...Array(3).fill('insufficient_history'),
+      ...Array(4).fill('scored'),
+    ])
+    expect(results[3]).toMatchObject({ filled: ['mem'] })
+  })
+
+  test('history begins inside the window of the settings', async () => {
+    const rows = fleet(100, ['a'])
+    const window = { from: '2026-01-01T00:30:00Z' }
+    const version = await train('narrowed', { rows, features: [{ column: 'cpu', derive: 'lag', window: 5 }], window })
+    expect(version.training).toMatchObject({ rowsInWindow: 70, rowsWithoutHistory: 5, rowsUsed: 65 })
+  })
+
+  test('a gap breaks the history, as long as one that is given says or five typical steps are', async () => {
+    const rows = fleet(40, ['a']).toSpliced(20, 7)
+    const lag = { column: 'cpu', derive: 'lag' }
+    const typical = await train('typical', { rows, features: [lag] })
+    expect(typical.training.rowsWithoutHistory).toBe(2)
+    const patient = await train('patient', { rows, features: [{ ...lag, maxGap: '10m' }] })
+    expect(patient.training.rowsWithoutHistory).toBe(1)
+    expect(marks(await scoreRows('typical', rows))[20]).toBe('insufficient_history')
+  })
+
+  test('yesterday is known on the second day', async () => {
+    const rows = fleet(3000, ['a']).filter((_, index) => index % 10 === 0)
+    const version = await train('daily', { rows, features: ['cpu', { column: 'cpu', derive: 'sameTimeYesterday' }] })
+    expect(version.features[1]).toMatchObject({ name: 'sameTimeYesterday(cpu)', window: null, maxGapSeconds: 3000 })
+    expect(version.training.rowsWithoutHistory).toBe(144)
+  })
+})
+
+describe('what is refused', () => {
+  const rows = fleet(30)
+  test.each<[string, unknown, string]>([
+    ['no window', { column: 'cpu', derive: 'rollingMean' }, 'validation_failed'],
+    ['a window of one row', { column: 'cpu', derive: 'zScore', window: 1 }, 'validation_failed'],
+    ['a window of nothing', { column: 'cpu', derive: 'lag', window: 0 }, 'validation_failed'],
+    ['a window of half a row', { column: 'cpu', derive: 'lag', window: 1.5 }, 'validation_failed'],
+    ['a window that looks ahead', { column: 'cpu', derive: 'lag', window: -1 }, 'validation_failed'],
+    ['too many rows', { column: 'cpu', derive: 'lag', window: 100_001 }, 'validation_failed'],
+    ['too long a time', { column: 'cpu', derive: 'lag', window: '32d' }, 'validation_failed'],
+    ['a time without a unit', { column: 'cpu', derive: 'lag', window: '5' }, 'validation_failed'],
+    ['a window for yesterday', { column: 'cpu', derive: 'sameTimeYesterday', window: 1 }, 'validation_failed'],
+    ['a gap of rows', { column: 'cpu', derive: 'lag', maxGap: 5 }, 'validation_failed'],
+    ['a function that is not there', { column: 'cpu', derive: 'constructor', window: 5 }, 'validation_failed'],
+    ['a setting that is not there', { column: 'cpu', derive: 'lag', rows: 5 }, 'validation_failed'],
+    ['no column', { derive: 'lag' }, 'validation_failed'],
+    ['a column that is not there', { column: '__proto__', derive: 'lag' }, 'unknown_column'],
+    ['a column of text', { column: 'name', derive: 'lag' }, 'type_mismatch'],
+    ['the entity', { column: 'host', derive: 'lag' }, 'validation_failed'],
+    ['more history than there is', { column: 'cpu', derive: 'lag', window: 90_000 }, 'insufficient_data'],
+  ])('%s', async (_, feature, code) => {
+    const named = rows.map((row) => ({ ...row, name: 'x' }))
+    const answer = await post('/train', { model: 'refused', rows: named, entity: 'host', features: ['cpu', feature] })
+    expect(answer.body['code'], JSON.stringify(answer.body)).toBe(code)
+    expect(answer.status).toBe(422)
+  })
+
+  test('one name twice, and derived features without a time', async () => {
+    const lag = { column: 'cpu', derive: 'lag' }
+    const twice = await post('/train', { model: 'refused', rows, features: [lag, { ...lag, window: 1 }] })
+    expect(twice.body['code']).toBe('validation_failed')
+    const timeless = rows.map(({ cpu }) => ({ cpu: cpu! }))
+    const answer = await post('/train', { model: 'refused', rows: timeless, features: [lag] })
+    expect(answer.body['code']).toBe('missing_timestamp')
+    await train('needs-time', { rows, features: [lag] })
+    const scored = await post('/score', { model: 'needs-time', rows: timeless })
+    expect(scored.body).toMatchObject({ code: 'missing_feature', features: ['lag(cpu, 1)'] })
   })
 })
