@@ -4,7 +4,7 @@
  *
  *   node dist/bench/windows/compare.js FOLDER-OF-HOSTS FILE [rows]
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { request } from 'undici'
@@ -15,11 +15,9 @@ import { startService } from '../service/service.ts'
 
 const [folder, host, count = '1000000'] = process.argv.slice(2) as [string, string, string?]
 const scratch = mkdtempSync(join(tmpdir(), 'deepwatch-windows-'))
-mkdirSync(scratch, { recursive: true })
 const fleet = join(scratch, 'fleet.parquet')
 const service = await startService({
   DEEPWATCH_DATA_ROOTS: [resolve(folder), scratch].join(delimiter),
-  LOG_LEVEL: 'error',
 })
 
 type Answer = Record<string, unknown>
