@@ -1,4 +1,5 @@
 /** `deepwatch run` from a file to its five files, beside the same asked over HTTP; and what an interrupt leaves: nothing. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -188,13 +189,29 @@ describe('an interrupt', () => {
 
   test('of a run leaves neither files nor processes', async () => {
     const big = join(folder, 'big.parquet')
-    expect((await cli(['generate', '--rows', '600000', '--interval', '10s', '--out', big, '--quiet'])).code).toBe(0)
+    expect((await cli(['generate', '--rows', '300000', '--interval', '10s', '--out', big, '--quiet'])).code).toBe(0)
     const place = join(folder, 'stopped')
     const ended = await interrupt(['run', big, '--out', place, '--trees', '500'], /^sampling /m, 'SIGINT')
     expect(ended).toMatchObject({ code: 130, alive: [] })
     expect(ended.family).toBeGreaterThan(0)
     expect(ended.stderr).toMatch(/^deepwatch: job_cancelled: Stopped by SIGINT; nothing is left behind\.\n/m)
     expect(existsSync(place)).toBe(false)
+  })
+
+  test('reaches a command that waits for input', async () => {
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    for (const file of ['-', pipe]) {
+      const place = join(folder, 'waiting')
+      // Its place is there as soon as it has begun; nothing is ever written to its input.
+      const { child, ended } = startCli(['run', file, '--out', place], { input: null })
+      while (!existsSync(place) && child.exitCode === null) await delay(10)
+      while (readdirSync(place).length === 0) await delay(10)
+      await delay(300)
+      child.kill('SIGINT')
+      expect((await ended).code).toBe(130)
+      expect(existsSync(place)).toBe(false)
+    }
   })
 
   test('of a generation leaves nothing either', async () => {

@@ -17,7 +17,8 @@ export interface Ended {
 }
 
 export interface CliOptions {
-  readonly input?: string | Uint8Array
+  /** Null leaves it open. */
+  readonly input?: string | Uint8Array | null
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
 }
@@ -31,7 +32,7 @@ export function startCli(
     cwd: options.cwd,
     env: { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent', DEEPWATCH_CORES: '2', ...options.env },
   })
-  return { child, ended: collect(child, options.input ?? '') }
+  return { child, ended: collect(child, options.input === undefined ? '' : options.input) }
 }
 
 /** Runs it to its end. */
@@ -70,14 +71,14 @@ export function bash(line: string, options: CliOptions = {}): Promise<Ended> {
   return collect(child, options.input ?? '')
 }
 
-async function collect(child: ChildProcess, input: string | Uint8Array): Promise<Ended> {
+async function collect(child: ChildProcess, input: string | Uint8Array | null): Promise<Ended> {
   const out: Buffer[] = []
   const err: Buffer[] = []
   child.stdout!.on('data', (chunk: Buffer) => out.push(chunk))
   child.stderr!.on('data', (chunk: Buffer) => err.push(chunk))
   // A command that does not read its input is no failure of the test.
   child.stdin!.on('error', () => {})
-  child.stdin!.end(input)
+  if (input !== null) child.stdin!.end(input)
   const [code] = (await once(child, 'close')) as [number | null]
   const stdout = Buffer.concat(out)
   return { code, stdout, stderr: Buffer.concat(err).toString(), text: stdout.toString() }

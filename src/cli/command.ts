@@ -31,8 +31,6 @@ export interface Call {
   readonly commands: readonly Command[]
   readonly command: Command
   readonly operands: readonly string[]
-  /** Every flag of the command. */
-  readonly flags: readonly Flag[]
   /** Settings as the flags of the schema gave them. */
   readonly settings: Readonly<Record<string, unknown>>
   /** The text of an own flag. */

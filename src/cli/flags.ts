@@ -238,13 +238,13 @@ export function checkSettings<S extends z.ZodObject>(
   try {
     return mergeSettings(schema, {}, settings, () => null)
   } catch (error) {
-    if (!(error instanceof DeepWatchError)) throw error
     throw inFlags(error, flags)
   }
 }
 
-/** The same error, its setting spelled as the flag it comes from. */
-export function inFlags(error: DeepWatchError, flags: readonly Flag[]): DeepWatchError {
+/** The same error, its setting spelled as the flag it comes from; anything but an error of ours stays what it is. */
+export function inFlags(error: unknown, flags: readonly Flag[]): unknown {
+  if (!(error instanceof DeepWatchError)) return error
   const [, at, rest] = /^([\w.]+): (.*)$/s.exec(error.message) ?? []
   if (at === undefined) return error
   const path = at.split('.')

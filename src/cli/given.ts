@@ -2,8 +2,9 @@
  * Files as the command line names them. Whoever runs a command may read what they may read: the folders of the named
  * files become the data roots of this one call. What is no plain file (a pipe, standard input) is taken as an upload.
  */
-import { createReadStream } from 'node:fs'
+import { constants, createReadStream, openSync } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { DeepWatchError } from '../errors.ts'
@@ -37,7 +38,7 @@ export async function givenTelemetry({
   const isStream = found.some((file) => file === null || file.isStream)
   if (isStream) {
     if (found.length > 1) throw wrong('standard input, a pipe or a file with several names (hard links) stands alone.')
-    return asUpload(() => (found[0] ? createReadStream(found[0].path) : stdin))
+    return asUpload(() => (found[0] ? openStream(found[0]) : stdin))
   }
   const paths = found.map((file) => file!.path)
   return {
@@ -68,21 +69,33 @@ function asUpload(open: () => Readable): Telemetry {
   }
 }
 
-async function look(name: string): Promise<{ path: string; isFolder: boolean; isStream: boolean }> {
+interface Found {
+  readonly path: string
+  readonly isFolder: boolean
+  readonly isStream: boolean
+  readonly isPipe: boolean
+}
+
+/** A pipe is waited for, not opened: opening one that nobody writes to would hold a thread that no interrupt reaches. */
+function openStream({ path, isPipe }: Found): Readable {
+  if (!isPipe) return createReadStream(path)
+  return new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false })
+}
+
+async function look(name: string): Promise<Found> {
   try {
     const path = await realpath(name)
     const found = await stat(path)
     const isFolder = found.isDirectory()
     // A file with several names is refused by path, where a client could have linked it there; here it is read as it comes.
-    return { path, isFolder, isStream: !isFolder && (!found.isFile() || found.nlink > 1) }
+    return { path, isFolder, isStream: !isFolder && (!found.isFile() || found.nlink > 1), isPipe: found.isFIFO() }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     // A pipe of a shell, such as <(zcat x), has no real path.
-    const isPipe = await stat(name).then(
-      (found) => found.isFIFO() || found.isCharacterDevice(),
-      () => false,
-    )
-    if (isPipe) return { path: name, isFolder: false, isStream: true }
+    const stream = await stat(name).catch(() => null)
+    if (stream?.isFIFO() || stream?.isCharacterDevice()) {
+      return { path: name, isFolder: false, isStream: true, isPipe: stream.isFIFO() }
+    }
     if (code === 'ENOENT' || code === 'ENOTDIR')
       throw new DeepWatchError('source_not_found', `There is no file ${show(name)}.`)
     throw new DeepWatchError('source_unreadable', `${show(name)} cannot be opened (${code}).`, { cause: error })

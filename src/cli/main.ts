@@ -2,8 +2,7 @@
 import { software } from '../software.ts'
 import type { Call, Command } from './command.ts'
 import { commands } from './commands.ts'
-import type { Flag } from './flag.ts'
-import { switchFlag } from './flag.ts'
+import { type Flag, switchFlag } from './flag.ts'
 import { listen } from './interrupt.ts'
 
 /** Done, failed, used wrongly. */
@@ -57,16 +56,14 @@ async function runCommand(command: Command, args: readonly string[]): Promise<nu
     ? flags.flagsOfSettings(schema).filter((flag) => !command.without?.includes(flag.path[0]!))
     : []
   const all = [...helpFlags, ...command.own, ...settings]
-  if (args.includes('--help') || args.includes('-h') || args.includes('--help-all')) {
+  const asked = args.slice(0, args.includes('--') ? args.indexOf('--') : args.length)
+  if (asked.some((arg) => ['--help', '-h', '--help-all'].includes(arg))) {
     const { longHelp, shortHelp } = await import('./help.ts')
-    return say(args.includes('--help-all') ? longHelp(command, settings) : shortHelp(command, settings))
+    return say(asked.includes('--help-all') ? longHelp(command, settings) : shortHelp(command, settings))
   }
   const given = flags.readArguments(args, all)
-  const own = (name: string) => {
-    const value = given.flags.get(name)
-    return command.own.some((flag) => flag.name === name) ? value : undefined
-  }
-  const isQuiet = own('quiet') === true
+  const own = new Map([...given.flags].filter(([name]) => command.own.some((flag) => flag.name === name)))
+  const isQuiet = own.get('quiet') === true
   const { createProgress } = await import('./progress.ts')
   const progress = createProgress(isQuiet ? null : terminal())
   const interrupt = listen()
@@ -75,14 +72,13 @@ async function runCommand(command: Command, args: readonly string[]): Promise<nu
     commands,
     command,
     operands: given.operands,
-    flags: [...command.own, ...settings],
     settings: flags.settingsOf(given, settings),
     text(name) {
-      const value = own(name)
+      const value = own.get(name)
       return typeof value === 'string' ? value : undefined
     },
-    isOn: (name) => own(name) === true || own(name) === 'true',
-    check: (wanted, values) => flags.checkSettings(wanted, values, [...command.own, ...settings]),
+    isOn: (name) => own.get(name) === true,
+    check: (schema, values) => flags.checkSettings(schema, values, all),
     work: { signal: interrupt.signal, progress },
     env: process.env,
     get stdin() {
@@ -100,10 +96,8 @@ async function runCommand(command: Command, args: readonly string[]): Promise<nu
   } catch (error) {
     progress.end()
     const code = interrupt.exitCode()
-    if (code === null) {
-      const { DeepWatchError } = await import('../errors.ts')
-      throw error instanceof DeepWatchError ? flags.inFlags(error, all) : error
-    }
+    // What came from outside explains whatever failed after it.
+    if (code === null) throw flags.inFlags(error, all)
     if (code !== exitCodes.done) tellError(interrupt.signal.reason)
     return code
   } finally {
