@@ -1,5 +1,7 @@
 /** Guards over HTTP: trained with the model, on by default, named in the answer. */
 import { beforeAll, describe, expect, test } from 'vitest'
+import { type VersionDocument, versionDocument } from '../src/schemas/model.ts'
+import { guardsOf } from '../src/telemetry-guards.ts'
 import { type HttpApp, serveApp } from './http/client.ts'
 
 interface Result {
@@ -87,5 +89,12 @@ describe('guards', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as Result)
     expect(lines.slice(0, 2)).toEqual(await score('guarded', [usual, { ...usual, latency: 170 }]))
+  })
+
+  test('are absent from a version that was made before there were any', async () => {
+    const document = (await app.get('/models/guarded/versions/1')).json<VersionDocument>()
+    expect(guardsOf(document)).not.toBeNull()
+    const { guards: _, ...older } = document
+    expect(guardsOf(versionDocument.parse(older))).toBeNull()
   })
 })

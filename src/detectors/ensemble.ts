@@ -1,21 +1,12 @@
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import type { Block } from '../kernels/block.ts'
-import { calibrate, memberScale, softMaximum } from '../kernels/calibration.ts'
-import {
-  decodeMixture,
-  encodeMixture,
-  type Mixture,
-  type MixtureMember,
-  mixtureBounds,
-  mixtureBytes,
-  type Rule,
-  rules,
-} from '../kernels/mixture.ts'
+import { calibrate, createStatistic, memberScale, type Rule, rules } from '../kernels/calibration.ts'
+import { decodeMixture, encodeMixture, type Mixture, mixtureBounds, mixtureBytes } from '../kernels/mixture.ts'
 import { oddsOf } from '../kernels/odds.ts'
 import { keepPrepared } from '../kernels/prepared.ts'
 import { rowMarks } from '../kernels/profile.ts'
-import { createRandom, streams } from '../kernels/random.ts'
+import { createRandom, drawOrder, streams } from '../kernels/random.ts'
 import { pickRows, type Sample, sampleOf } from '../kernels/reservoir.ts'
 import type {
   Detector,
@@ -131,28 +122,18 @@ function resolve(given: Params, { rows, features }: TrainingShape) {
 }
 
 /** The rows of a sample in a random order; the held-back ones are the first. */
-function shuffled(rows: number, seed: number): Uint32Array {
-  const random = createRandom(seed, streams.pick(0))
-  const order = Uint32Array.from({ length: rows }, (_, i) => i)
-  for (let i = rows - 1; i > 0; i--) swap(order, i, random.nextInt(i + 1))
-  return order
-}
-
-function swap(order: Uint32Array, i: number, j: number): void {
-  const kept = order[i] as number
-  order[i] = order[j] as number
-  order[j] = kept
-}
+const shuffled = (rows: number, seed: number) => drawOrder(rows, rows, createRandom(seed, streams.pick(0)))
 
 function fitPiece(input: FitInput) {
   const { sample, piece, seed } = input
   const effective = input.effective as Effective
   const plan = planMembers(effective, sample.lanes).find(({ to }) => piece < to) as Plan
   const learnt = shuffled(sample.filled, seed).subarray(effective.heldBack)
-  // The first rows of another shuffle are the piece's own.
-  const random = createRandom(seed, streams.pick(piece + 1))
-  for (let i = 0; i < plan.rows; i++) swap(learnt, i, i + random.nextInt(learnt.length - i))
-  const own = pickRows(sample, learnt.subarray(0, plan.rows))
+  const drawn = drawOrder(learnt.length, plan.rows, createRandom(seed, streams.pick(piece + 1)))
+  const own = pickRows(
+    sample,
+    drawn.map((place) => learnt[place] as number),
+  )
   return plan.detector.fitPiece({ ...input, sample: own, effective: plan.effective })
 }
 
@@ -187,23 +168,6 @@ function scoreOf(
   const flags = new Uint8Array(block.rows)
   scorer.score({ key, payload, block, from: 0, to: block.rows, fill: null, scores, flags })
   return scores
-}
-
-/** Makes one number of what the members say: their odds on one scale, combined by the rule. */
-function createStatistic(members: readonly Pick<MixtureMember, 'middle' | 'unit'>[], rule: Rule) {
-  const levels = new Float64Array(members.length)
-  return (oddsOfMember: (member: number) => number): number => {
-    let sum = 0
-    let most = Number.NEGATIVE_INFINITY
-    for (let m = 0; m < levels.length; m++) {
-      const { middle, unit } = members[m] as MixtureMember
-      const level = Math.min((oddsOfMember(m) - middle) / unit, Number.MAX_VALUE / levels.length)
-      levels[m] = level
-      sum += level
-      if (level > most) most = level
-    }
-    return rule === 'soft' ? softMaximum(levels) : rule === 'mean' ? sum / levels.length : most
-  }
 }
 
 function decode(payload: Uint8Array): Mixture {

@@ -34,6 +34,33 @@ export function softMaximum(values: Float64Array): number {
   return most + Math.log(sum / values.length)
 }
 
+/** How the scaled scores of the members become one statistic. */
+export const rules = ['soft', 'mean', 'max'] as const
+export type Rule = (typeof rules)[number]
+
+/**
+ * Makes one number of what the members say of a row: their levels on one scale, combined by the rule.
+ * @returns a function of what each member says, by its place
+ */
+export function createStatistic(
+  members: readonly MemberScale[],
+  rule: Rule,
+): (said: (member: number) => number) => number {
+  const levels = new Float64Array(members.length)
+  return (said) => {
+    let sum = 0
+    let most = Number.NEGATIVE_INFINITY
+    for (let m = 0; m < levels.length; m++) {
+      const { middle, unit } = members[m] as MemberScale
+      const level = Math.min((said(m) - middle) / unit, Number.MAX_VALUE / levels.length)
+      levels[m] = level
+      sum += level
+      if (level > most) most = level
+    }
+    return rule === 'soft' ? softMaximum(levels) : rule === 'mean' ? sum / levels.length : most
+  }
+}
+
 /** Turns a statistic into the share of rows that are at most this strange. */
 export interface Calibration {
   /** In (0, 1), rising with the statistic without end. */

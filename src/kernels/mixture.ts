@@ -4,11 +4,7 @@
  * held-back rows, 0, 0); per member two words (its kind, bytes of its payload); then float64: per member the middle and
  * unit of its scale, and the statistic of the held-back rows, ascending; then the payloads, each padded to 8 bytes.
  */
-import type { MemberScale } from './calibration.ts'
-
-/** How the scaled scores of the members become one statistic. */
-export const rules = ['soft', 'mean', 'max'] as const
-export type Rule = (typeof rules)[number]
+import { type MemberScale, type Rule, rules } from './calibration.ts'
 
 export interface MixtureMember extends MemberScale {
   /** A number that stands for the detector. */

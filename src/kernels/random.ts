@@ -89,3 +89,15 @@ export const streams = {
   fit: (k: number): number => 4 * k + 2,
   pick: (k: number): number => 4 * k + 3,
 } as const
+
+/** `count` of the numbers 0..n-1 in a random order, without repetition (Fisher and Yates, as Durstenfeld 1964 put it). */
+export function drawOrder(n: number, count: number, random: Random): Uint32Array {
+  const order = Uint32Array.from({ length: n }, (_, i) => i)
+  for (let i = 0; i < count; i++) {
+    const j = i + random.nextInt(n - i)
+    const drawn = order[j] as number
+    order[j] = order[i] as number
+    order[i] = drawn
+  }
+  return order.subarray(0, count)
+}

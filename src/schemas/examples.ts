@@ -43,6 +43,7 @@ export const exampleVersion: VersionDocument = {
   },
   missing: { rule: 'reject', fill: null },
   threshold: { value: 0.61, rule: { contamination: 0.01 }, exact: true, flaggedRows: 201, flaggedShare: 0.00997 },
+  guards: { level: 0.61 },
   scores: { bins: 4, counts: [0, 15820, 4340, 0] },
   training: {
     source: { kind: 'path', format: 'parquet', files: ['web.parquet'], bytes: 1482113, sha256: null },
@@ -88,7 +89,7 @@ export const exampleScores: z.infer<typeof scoreAnswer> = {
   threshold: 0.61,
   results: [
     { row: 0, score: 0.43, isAnomaly: false },
-    { row: 1, score: 0.72, isAnomaly: true },
+    { row: 1, score: 0.72, isAnomaly: true, reasons: [{ reason: 'out_of_range', feature: 'cpu' }] },
   ],
   rows: 2,
   anomalies: 1,

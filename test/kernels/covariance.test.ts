@@ -3,7 +3,7 @@ import { shrunkCovariance, whitening } from '../../src/kernels/covariance.ts'
 import { hostileValues, normalRows } from './blocks.ts'
 import { waves } from './oracle.ts'
 
-function fit(rows: number[][]) {
+function fitted(rows: number[][]) {
   const p = rows[0]!.length
   const { mean, covariance, shrinkage } = shrunkCovariance(Float64Array.from(rows.flat()), p)
   const white = whitening(covariance, p)
@@ -23,7 +23,7 @@ const probes = waves(5, 6, 1000)
 
 describe('against scikit-learn 1.9, covariance.LedoitWolf', () => {
   test('forty rows of six features', () => {
-    const { shrinkage, covariance, distance } = fit(waves(40, 6))
+    const { shrinkage, covariance, distance } = fitted(waves(40, 6))
     expect(shrinkage).toBeCloseTo(0.021453912896099343, 9)
     const first = [0.5320914471937228, -0.6099075048967206, 0.5908473931661024, -0.2947307261597071]
     for (const [b, value] of [...first, -0.27457085991408026, 1.0644870467173486].entries())
@@ -33,7 +33,7 @@ describe('against scikit-learn 1.9, covariance.LedoitWolf', () => {
   })
 
   test('four rows of six features, which alone have no inverse', () => {
-    const { shrinkage, distance } = fit(waves(4, 6))
+    const { shrinkage, distance } = fitted(waves(4, 6))
     expect(shrinkage).toBeCloseTo(0.20187196479955227, 9)
     const theirs = [57.90907218037467, 90.1646067085148, 118.0065023202354, 130.90895447886462, 123.43845169767658]
     for (const [i, value] of theirs.entries()) expect(distance(probes[i]!) / value).toBeCloseTo(1, 9)
@@ -42,7 +42,7 @@ describe('against scikit-learn 1.9, covariance.LedoitWolf', () => {
 
 test('the whitening undoes the covariance', () => {
   const p = 5
-  const { covariance, white } = fit(normalRows(200, p).map((row) => [...row.slice(0, 4), row[0]! + 0.01 * row[4]!]))
+  const { covariance, white } = fitted(normalRows(200, p).map((row) => [...row.slice(0, 4), row[0]! + 0.01 * row[4]!]))
   for (let a = 0; a < p; a++) {
     for (let b = 0; b < p; b++) {
       let entry = 0
@@ -61,7 +61,7 @@ test.each([
   ['extremes that do not overflow', normalRows(20, 3).map((row, i) => row.map((v) => (i === 7 ? 1e100 : v)))],
   ['denormals', normalRows(20, 3).map((row) => row.map((v) => v * 1e-300))],
 ])('%s give finite numbers', (_, rows) => {
-  const { white, distance } = fit(rows as number[][])
+  const { white, distance } = fitted(rows as number[][])
   for (const value of white) expect(Number.isFinite(value)).toBe(true)
   for (const value of hostileValues.filter((v) => Math.abs(v) < 1e50)) expect(distance([value, 0, 1]) >= 0).toBe(true)
 })

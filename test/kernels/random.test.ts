@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createRandom, isSeed, streams } from '../../src/kernels/random.ts'
+import { createRandom, drawOrder, isSeed, streams } from '../../src/kernels/random.ts'
 
 describe('the seeded generator', () => {
   test.each([[-1], [1.5], [Number.NaN], [2 ** 53], [Number.POSITIVE_INFINITY]])('refuses the seed %d', (seed) => {
@@ -61,7 +61,21 @@ describe('the seeded generator', () => {
   })
 
   test('no two purposes share a stream', () => {
-    const all = [streams.profile, ...[0, 1, 2, 999].flatMap((k) => [streams.sample(k), streams.fit(k)])]
+    const all = [
+      streams.profile,
+      ...[0, 1, 2, 999].flatMap((k) => [streams.sample(k), streams.fit(k), streams.pick(k)]),
+    ]
     expect(new Set(all).size).toBe(all.length)
+  })
+
+  test('an order has every number once, and each number is as likely in front', () => {
+    expect([...drawOrder(50, 50, createRandom(1, 1))].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, i) => i),
+    )
+    expect(drawOrder(5, 0, createRandom(1, 1)).length).toBe(0)
+    const firsts = new Float64Array(6)
+    for (let seed = 0; seed < 3000; seed++)
+      for (const drawn of drawOrder(6, 2, createRandom(seed, 1))) firsts[drawn]! += 1
+    for (const count of firsts) expect(Math.abs(count - 1000)).toBeLessThan(130)
   })
 })
