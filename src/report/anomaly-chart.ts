@@ -2,9 +2,9 @@
 import type { Chart } from './draw.ts'
 import type { ReportFacts } from './facts.ts'
 import { light } from './palette.ts'
-import { scoreCourseSpec, stretchWords } from './score-course.ts'
+import { isSpread, scoreCourseSpec, stretchWords } from './score-course.ts'
 import { type Distribution, scoreDistributionSpec } from './score-distribution.ts'
-import { formatShare, formatTime, plural } from './text.ts'
+import { formatCount, formatShare, formatTime, plural } from './text.ts'
 
 const width = 1000
 
@@ -13,7 +13,7 @@ export function anomalyChart(facts: ReportFacts, distribution: Distribution): Ch
   const { aggregate, document, zone } = facts
   const { rows, flagged } = distribution
   const share = rows === 0 ? '' : ` (${formatShare(flagged / rows)})`
-  const summary = `${plural(flagged, 'row')} of ${rows.toLocaleString('en-US')} flagged${share}`
+  const summary = `${plural(flagged, 'row')} of ${formatCount(rows)} flagged${share}`
   const { timeZone } = document.timeContext
   const when =
     aggregate?.from == null
@@ -24,7 +24,7 @@ export function anomalyChart(facts: ReportFacts, distribution: Distribution): Ch
     ...(aggregate === null
       ? []
       : [
-          `Above: the highest and the mean score of every ${stretchWords(aggregate)}. Below: rows by score, counted logarithmically.`,
+          `Above: ${isSpread(aggregate.course) ? `the highest and the mean score of every ${stretchWords(aggregate)}` : 'the score of every row'}. Below: rows by score, counted logarithmically.`,
         ]),
   ]
   const plots = [
