@@ -413,6 +413,29 @@ describe('output', () => {
     expect(piped.stdout.equals(readFileSync(out('t.arrow')))).toBe(true)
   })
 
+  test('as CSV tells why a row has no score, and what training never saw', async () => {
+    const [head, first] = readFileSync(csv, 'utf8').split('\n')
+    const cells = first!.split(',')
+    const far = [...cells.slice(0, 2), '9999', ...cells.slice(3)].join(',')
+    const empty = [...cells.slice(0, 2), '', ...cells.slice(3)].join(',')
+    writeFileSync(join(folder, 'odd.csv'), [head, first, far, empty, ''].join('\n'))
+    const { text } = await inProcess([
+      'score',
+      join(folder, 'odd.csv'),
+      '--model',
+      'web',
+      '--home',
+      home,
+      '--quiet',
+      '--format',
+      'csv',
+    ])
+    const [, usual, strange, lacking] = text.split('\n')
+    expect(usual).toMatch(/^0,0\.\d+,false,$/)
+    expect(strange).toMatch(/^1,0\.\d+,true,out_of_range cpu_percent$/)
+    expect(lacking).toBe('2,,false,missing_value')
+  })
+
   test('that nobody reads to its end ends quietly', async () => {
     const env = { STATE: home, CSV: csv }
     for (const line of [
