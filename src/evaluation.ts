@@ -75,7 +75,7 @@ function asksForLabels(found: Prepared, settings: Pick<EvaluateSettings, 'label'
   requireColumns(found.description, [label], 'label')
   const entity = settings.entity ?? roles.entity
   const isThere = entity !== null && found.description.columns.some((column) => column.name === entity)
-  const lanes: ExtraLanes = { timestamp: found.query.timestamp !== undefined, label }
+  const lanes: ExtraLanes = { ...found.query.lanes, timestamp: found.query.timestamp !== undefined, label }
   return { ...found, query: { ...found.query, lanes, include: isThere ? [entity] : undefined } }
 }
 

@@ -236,6 +236,23 @@ function intervalOf(
   return steps[Math.ceil(steps.length / 2) - 1] ?? null
 }
 
+/** Numbers entities in the order in which they appear. */
+function numberEntities(rows: readonly Row[], column: string | null) {
+  const entity = entityReader(rows, column)
+  const known = new Map<string | null, number>()
+  const names: (string | null)[] = []
+  const numbers = Float64Array.from(rows, (_, position) => {
+    const name = entity(position)
+    let number = known.get(name)
+    if (number === undefined) {
+      number = names.push(name) - 1
+      known.set(name, number)
+    }
+    return number
+  })
+  return { numbers, name: (id: number) => names[id] ?? null }
+}
+
 /** What tells the entity of a row at a position; null for none. */
 function entityReader(rows: readonly Row[], name: string | null): (position: number) => string | null {
   if (name === null) return () => null
@@ -260,6 +277,8 @@ async function* features(
   const positions = derived?.positions ?? inWindow
   const total = positions?.length ?? rows.length
   const lanes = lanesOf(rows, columns, query, times, derived)
+  const entities = query.lanes?.entity ? numberEntities(rows, query.entity ?? null) : null
+  if (entities) lanes.push(entities.numbers)
   const most = Math.min(blockRows(lanes.length), echoedRows(query.include))
   for (let first = 0; first < total; first += most) {
     const count = Math.min(most, total - first)
@@ -279,7 +298,7 @@ async function* features(
     const text = query.include
       ? Array.from({ length: count }, (_, row) => members(rows[at(row)]!, query.include!))
       : null
-    yield { block, first, text, release: () => {} }
+    yield { block, first, text, entity: entities?.name, release: () => {} }
   }
 }
 

@@ -13,8 +13,8 @@ import type {
 } from './reader-types.ts'
 import type { Source } from './sources.ts'
 
-/** Blocks that may be out at once; the next one is read only when one came back. */
-const MOST_BLOCKS = 6
+/** Blocks that may be out at once; the next one is read only when one came back. Whoever holds more waits for ever. */
+export const MOST_BLOCKS = 6
 
 /** The calls of one session over its process. `close` is given from outside, where the process is accounted for. */
 export function createSession(process: ReaderProcess, source: Source, close: () => Promise<void>): ReaderSession {
@@ -127,8 +127,8 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
 }
 
 function countExtra({ lanes }: FeatureQuery): number {
-  const { row, timestamp, label, history } = lanes ?? {}
-  return [row === true, timestamp === true, label !== undefined, history === true].filter(Boolean).length
+  const { row, timestamp, label, history, entity } = lanes ?? {}
+  return [row, timestamp, label !== undefined, history, entity].filter(Boolean).length
 }
 
 /** Takes one block frame from the pipe into shared memory, without a copy in between. */

@@ -93,7 +93,7 @@ export interface HistoryQuery {
   readonly completeOnly?: boolean | undefined
 }
 
-/** Lanes after the features, in this order: row, timestamp, label, history. */
+/** Lanes after the features, in this order: row, timestamp, label, history, entity. */
 export interface ExtraLanes {
   /** 0-based position in the whole source, before any window. */
   readonly row?: boolean | undefined
@@ -103,6 +103,8 @@ export interface ExtraLanes {
   readonly label?: string | undefined
   /** What became of the row in its entity's history, see `rowHistory`. Needs `history` in the query. */
   readonly history?: boolean | undefined
+  /** Which entity the row is of: numbers from 0 in the order in which they appear. Needs `entity` in the query. */
+  readonly entity?: boolean | undefined
 }
 
 export interface FeatureQuery {
@@ -114,6 +116,8 @@ export interface FeatureQuery {
   readonly window?: ReadWindow | undefined
   /** Needed with derived lanes; needs `timestamp`. */
   readonly history?: HistoryQuery | undefined
+  /** Column that tells entities apart, for the entity lane. */
+  readonly entity?: string | undefined
   readonly lanes?: ExtraLanes | undefined
   /** Columns echoed per row as JSON text. */
   readonly include?: readonly string[] | undefined
@@ -129,6 +133,8 @@ export interface FeatureBlock {
   readonly first: number
   /** Per row the members of a JSON object without its braces: `"host":"a","n":3`. Null when nothing is included. */
   readonly text: readonly string[] | null
+  /** The name of an entity by its number in the entity lane, for rows in memory; null for rows that name none. */
+  readonly entity?: ((id: number) => string | null) | undefined
   /** Gives the memory back; the block must not be touched afterwards. At most a few blocks are out at once. */
   release(): void
 }

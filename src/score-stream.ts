@@ -9,6 +9,7 @@ import { historyMarks, markHistory } from './history-marks.ts'
 import { readRows } from './json-rows.ts'
 import type { Guards } from './kernels/guards.ts'
 import { rowMarks } from './kernels/profile.ts'
+import { placesOf } from './lanes.ts'
 import { type ScoredCounts, ScoreTally } from './metrics.ts'
 import type { Opened, OpenTelemetry, OpenTelemetryOptions } from './opening.ts'
 import type { BlockScores, Pool, ScoringModel } from './pool.ts'
@@ -22,6 +23,7 @@ import {
   type UnscoredReason,
   unscoredReasons,
 } from './schemas/score.ts'
+import { smoothInOrder, smoothInTurn, smoothingLanes, smoothLive, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { planScoring, quote, readWindow } from './telemetry.ts'
 import { guardsOf, reasonsOf } from './telemetry-guards.ts'
@@ -67,8 +69,8 @@ export interface Prepared {
   readonly handle: ModelHandle<VersionDocument>
   readonly opened: Opened
   readonly description: Description
-  /** Whether the rows go on from earlier ones, and are gone on from by later ones. */
-  readonly isLive: boolean
+  /** The windows the rows go on from, and are gone on from by later ones; null for a source that is whole in itself. */
+  readonly live: Windows | null
   /** Reads the model's features; the caller adds lanes and columns. */
   readonly query: FeatureQuery
 }
@@ -98,34 +100,30 @@ export async function prepareScoring(
     if (window && found.timestamp === null) {
       throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
     }
+    const { smoothing, roles } = handle.document
+    const entity = presentColumn(description, target.entity ?? roles.entity)
     const query: FeatureQuery = {
       features: found.lanes,
       timestamp: found.timestamp ?? undefined,
       transitions: handle.document.timeContext.transitions ?? undefined,
       window,
-      history: historyOf(handle.document, target.entity, description, parts.historyBytes),
+      history: historyQuery(handle.document.features.filter(isDerived), entity, parts.historyBytes),
+      entity: entity ?? undefined,
+      lanes: smoothing ? smoothingLanes(smoothing.window, found.timestamp, entity) : undefined,
     }
     const { history } = query
-    if (!target.rows || !windows || !history) return { handle, opened, description, isLive: false, query }
-    const plan = { columns: history.columns.length, derivations: history.derivations }
+    if (!target.rows || !windows || (!history && !smoothing)) return { handle, opened, description, live: null, query }
+    const plan = { columns: history?.columns.length ?? 0, derivations: history?.derivations ?? [] }
     const telemetry = readRows(target.rows, undefined, windows.histories(handle, plan))
-    return { handle, opened: { ...opened, telemetry }, description, isLive: true, query }
+    return { handle, opened: { ...opened, telemetry }, description, live: windows, query }
   } catch (error) {
     await opened.close()
     throw error
   }
 }
 
-/** What is derived, per entity where the source has the entity's column. */
-function historyOf(
-  { features, roles }: VersionDocument,
-  named: string | undefined,
-  { columns }: Description,
-  mostBytes: number,
-): FeatureQuery['history'] {
-  const entity = named ?? roles.entity
-  const isThere = columns.some((column) => column.name === entity)
-  return historyQuery(features.filter(isDerived), isThere ? entity : null, mostBytes)
+function presentColumn({ columns }: Description, name: string | null): string | null {
+  return name !== null && columns.some((column) => column.name === name) ? name : null
 }
 
 /** Refuses names that the source does not have: `unknown_column`. */
@@ -172,7 +170,7 @@ const reasonOf: readonly (UnscoredReason | null)[] = Object.assign([null, null, 
 /** Scores every row once, in source order. What comes last are the counts for the answer and for the metrics. */
 export async function* scoreStream(
   parts: ScoreStreamParts,
-  { handle, opened, description, isLive, query: asked }: Prepared,
+  { handle, opened, description, live, query: asked }: Prepared,
   { signal, progress }: Work,
 ): AsyncGenerator<ScoredBlock, { summary: ScoreSummary; counts: ScoredCounts }> {
   const started = performance.now()
@@ -189,7 +187,8 @@ export async function* scoreStream(
     fill: document.missing.fill ? Float64Array.from(document.missing.fill) : null,
   }
   const query = { ...asked, lanes: { ...asked.lanes, history: asked.history !== undefined } }
-  const historyLane = names.length + extraLanes(asked.lanes ?? {})
+  const places = placesOf(names.length, query.lanes)
+  const { smoothing } = document
   const tally = new ScoreTally()
   const rejected = Object.fromEntries(unscoredReasons.map((reason) => [reason, 0])) as Record<UnscoredReason, number>
   let rows = 0
@@ -198,17 +197,22 @@ export async function* scoreStream(
   let accepted = false
   progress?.begin('scoring', query.window ? null : description.rows)
   // Rows that are refused must not have entered the windows: they will come again.
-  if (isLive && parts.pool.saturated)
+  if (live && parts.pool.saturated)
     throw new DeepWatchError('overloaded', 'All threads are busy and the queue is full.')
   const scored = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
     // Only the first block may find the queue full: later ones belong to work that was accepted.
     const patient = accepted
     accepted = true
     const result = await parts.pool.score(model, piece.block, { signal, patient })
-    if (query.lanes.history) markHistory(piece, historyLane, result)
+    if (places.history !== null) markHistory(piece, places.history, result)
     return { piece, result }
   })
-  for await (const { piece, result } of scored) {
+  const smoothed = !smoothing
+    ? scored
+    : live
+      ? smoothInTurn(scored, smoothLive(smoothing.window, places, live, handle), live.turn(handle))
+      : smoothInOrder(scored, smoothSource(smoothing.window, places, parts.historyBytes))
+  for await (const { piece, result } of smoothed) {
     const count = piece.block.rows
     for (let row = 0; row < count; row++) {
       if (result.scores[row]! > threshold) anomalies++
@@ -258,20 +262,14 @@ function scoredBlock(
   }
 }
 
-/** How many lanes stand behind the features. */
-function extraLanes({ row, timestamp, label, history }: ExtraLanes): number {
-  return [row, timestamp, label !== undefined, history].filter(Boolean).length
-}
-
 /** What is told about rows beside their features. */
 export type RowFacts = Pick<ScoredBlock, 'rows' | 'position' | 'label' | 'time' | 'text'>
 
 /** Reads what stands behind the `features` first lanes of a block. */
 export function rowFacts(features: number, lanes: ExtraLanes, { block, first, text }: FeatureBlock): RowFacts {
-  // The lanes after the features come in this order, those that were asked for.
-  let next = features
-  const [rowLane, timeLane, labelLane] = [lanes.row, lanes.timestamp, lanes.label !== undefined].map((asked) =>
-    asked ? block.stride * next++ : null,
+  const places = placesOf(features, lanes)
+  const [rowLane, timeLane, labelLane] = [places.row, places.timestamp, places.label].map((place) =>
+    place === null ? null : block.stride * place,
   ) as [number | null, number | null, number | null]
   const at = (lane: number | null, row: number) => (lane === null ? Number.NaN : block.values[lane + row]!)
   return {

@@ -119,7 +119,11 @@ async function runOf(
   // Only a window makes a row's place in the source differ from its place in the stream.
   const prepared = {
     ...found,
-    query: { ...found.query, lanes: window ? { row: true } : undefined, include: settings.include },
+    query: {
+      ...found.query,
+      lanes: { ...found.query.lanes, ...(window && { row: true }) },
+      include: settings.include,
+    },
   }
   const present = (name: string | null) =>
     name !== null && description.columns.some((column) => column.name === name) ? name : null

@@ -14,6 +14,7 @@ import { createModels, type Models } from './models.ts'
 import { createOpener } from './opening.ts'
 import { createPool, type Pool } from './pool.ts'
 import { createReaders } from './reader.ts'
+import { MOST_BLOCKS } from './reader-session.ts'
 import type { Readers } from './reader-types.ts'
 import { openRegistry, type Registry } from './registry.ts'
 import { recordTraining } from './report-training.ts'
@@ -114,7 +115,7 @@ export async function startService(
     const scratch = async () => createScratch(spool)
     const kept = openKeptReports(config.home)
     await kept.sweep((model, version) => hasVersion(registry, model, version))
-    const ahead = config.poolThreads + 1
+    const ahead = Math.min(config.poolThreads + 1, MOST_BLOCKS)
     const training = createTraining({
       open,
       pool,

@@ -7,6 +7,7 @@ import type { SourceFacts } from './opening.ts'
 import type { FeatureLane, Span } from './reader-types.ts'
 import type { Feature, FeatureProfile, VersionDocument, Warning } from './schemas/model.ts'
 import { detectorSettings, type TrainSettings } from './schemas/train.ts'
+import { describeSmoothing } from './smoothing.ts'
 import type { ColumnPlan } from './telemetry.ts'
 import { formatTimestamp } from './timestamps.ts'
 import { type Drawn, laneName } from './training-samples.ts'
@@ -81,6 +82,9 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       flaggedShare: above / drawn.rowsUsed,
     },
     guards: settings.guards === false ? null : { level: value },
+    ...(settings.smoothing && {
+      smoothing: describeSmoothing(settings.smoothing.window, value, scored.histogram.counts, span.interval ?? null),
+    }),
     scores: { bins: scoreBins, counts: [...scored.histogram.counts] },
     training: {
       source: { ...facts.source, files: [...facts.source.files] },

@@ -13,6 +13,7 @@ import { historyMarks, markHistory } from './history-marks.ts'
 import { varyingLanes } from './kernels/profile.ts'
 import { createScoreHistogram } from './kernels/score-histogram.ts'
 import { createTopScores } from './kernels/top-scores.ts'
+import { placesOf } from './lanes.ts'
 import type { Opened, OpenTelemetry } from './opening.ts'
 import type { Pool } from './pool.ts'
 import type { FeatureQuery } from './reader-types.ts'
@@ -20,6 +21,7 @@ import type { Registry } from './registry.ts'
 import type { TrainingRecord } from './report-training.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
+import { smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { planColumns, readWindow } from './telemetry.ts'
 import { describeVersion, fitSettings, type TrainingScores } from './training-document.ts'
@@ -125,7 +127,10 @@ async function trainOn(
   if (window && timestamp === null)
     throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
   const { entity } = plan.roles
-  const interval = plan.derived.length > 0 ? { entity } : undefined
+  if (settings.smoothing) smoothingLanes(settings.smoothing.window, timestamp, entity)
+  // A smoothed score tells its delay in seconds, too, where there is a time.
+  const asksForInterval = plan.derived.length > 0 || (settings.smoothing !== undefined && timestamp !== null)
+  const interval = asksForInterval ? { entity } : undefined
   const span = await telemetry.span({ timestamp: timestamp ?? undefined, window, interval })
   requireRows(span.rowsInWindow)
   const derived = plan.derived.map(({ feature, column }) =>
@@ -171,7 +176,7 @@ async function trainOn(
   const scored = await scoreTraining(
     parts,
     { opened, record },
-    { settings, drawn, payload, detector: detector.id, autoThreshold: detector.autoThreshold },
+    { settings, entity, drawn, payload, detector: detector.id, autoThreshold: detector.autoThreshold },
     work,
   )
 
@@ -215,6 +220,8 @@ function requireRows(rows: number): void {
 
 interface ScoringPass {
   readonly settings: TrainSettings
+  /** Column that tells entities apart. */
+  readonly entity: string | null
   readonly drawn: Drawn
   readonly payload: Uint8Array
   readonly detector: string
@@ -240,22 +247,35 @@ async function scoreTraining(
   }
   const histogram = createScoreHistogram()
   const threshold = thresholdOf(pass)
-  const query: FeatureQuery = drawn.query
-  // The lane behind the features, where something is derived.
-  const historyLane = query.history ? drawn.lanes.length : null
+  const { smoothing } = pass.settings
+  const query: FeatureQuery = {
+    ...drawn.query,
+    entity: pass.entity ?? undefined,
+    lanes: {
+      ...drawn.query.lanes,
+      ...(smoothing && smoothingLanes(smoothing.window, drawn.query.timestamp ?? null, pass.entity)),
+    },
+  }
+  const places = placesOf(drawn.lanes.length, query.lanes ?? {})
   let rowsOutOfOrder = 0
   progress?.begin('scoring', drawn.rowsUsed + drawn.rowsLeftOut + drawn.rowsWithoutHistory)
   const blocks = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
     try {
       const result = await parts.pool.score(model, piece.block, { signal, patient: true })
-      if (historyLane !== null) markHistory(piece, historyLane, result)
-      return result
-    } finally {
+      if (places.history !== null) markHistory(piece, places.history, result)
+      return { piece, result }
+    } catch (error) {
       piece.release()
+      throw error
     }
   })
-  for await (const { scores, flags } of blocks) {
-    for (const mark of historyLane === null ? [] : flags) if (mark === historyMarks.late) rowsOutOfOrder++
+  const smoothed = smoothing
+    ? smoothInOrder(blocks, smoothSource(smoothing.window, places, parts.historyBytes))
+    : blocks
+  for await (const { piece, result } of smoothed) {
+    const { scores, flags } = result
+    piece.release()
+    for (const mark of places.history === null ? [] : flags) if (mark === historyMarks.late) rowsOutOfOrder++
     histogram.add(scores)
     threshold.offer(scores)
     await record.add(scores)

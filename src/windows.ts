@@ -37,6 +37,11 @@ export interface Windows {
     create: (stored: Float64Array | null) => Own,
     use: (kept: Own) => Result,
   ): Result
+  /**
+   * A place in the line of those who work on a version's windows in several steps: `come` fulfils when everybody before has left.
+   * Whoever took it must `leave`.
+   */
+  turn(owner: WindowOwner): { readonly come: Promise<void>; leave(): void }
   /** Windows that are kept. */
   readonly size: number
   readonly bytes: number
@@ -122,6 +127,9 @@ export async function openWindows(home: string, limits: WindowLimits, hooks: Win
     return result
   }
 
+  /** The end of the line, per version that somebody works on. */
+  const lines = new Map<string, Promise<void>>()
+
   for (const entry of await takeUp(folder, hooks)) add(entry)
   makeRoom()
 
@@ -138,6 +146,19 @@ export async function openWindows(home: string, limits: WindowLimits, hooks: Win
         })
       },
     }),
+    turn({ digest }) {
+      const come = lines.get(digest) ?? Promise.resolve()
+      let leave = () => {}
+      const left = new Promise<void>((resolve) => {
+        leave = resolve
+      })
+      const end = come.then(() => left)
+      lines.set(digest, end)
+      void end.then(() => {
+        if (lines.get(digest) === end) lines.delete(digest)
+      })
+      return { come, leave: () => leave() }
+    },
     get size() {
       return entries.size
     },

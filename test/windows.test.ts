@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { VersionDocument } from '../src/schemas/model.ts'
 import { startApp } from './app.ts'
@@ -94,6 +96,22 @@ describe('derived features', () => {
     expect(trained.training).toMatchObject({ rowsOutOfOrder: 1, rowsWithoutHistory: 12 })
     expect(trained.warnings.map(({ code }) => code)).toContain('rows_out_of_order')
   })
+})
+
+test('many cores do not wait for more blocks than there are', async () => {
+  const { url, home } = await startApp({ DEEPWATCH_CORES: '8' })
+  const rows = Array.from({ length: 18_500 }, (_, index) => ({
+    ts: new Date(Date.UTC(2026, 0, 1) + index * 60_000).toISOString(),
+    cpu: Math.sin(index),
+  }))
+  const lags = Array.from({ length: 256 }, (_, index) => ({ column: 'cpu', derive: 'lag', window: index + 1 }))
+  writeFileSync(join(home, 'telemetry', 'wide.csv'), csvOf(rows))
+  const source = { path: 'wide.csv' }
+  const detector = { type: 'isolation-forest', seed: 1, trees: 2 }
+  const version = await train('wide', { source, features: lags, timeFeatures: [], detector }, url)
+  expect(version.training).toMatchObject({ rowsUsed: 18_244, rowsWithoutHistory: 256 })
+  const scoring = await post('/score', { model: 'wide', source, return: 'none' }, undefined, url)
+  expect(scoring.body).toMatchObject({ rows: 18_500, unscored: 256 })
 })
 
 describe('what is not known', () => {

@@ -85,6 +85,8 @@ class LaneFiller {
   private readonly context: TimeContext | null
   private readonly text: TextBuffer | null
   private readonly histories: HistoryLanes | null
+  /** Numbers of the entities seen so far. */
+  private readonly entities = new Map<string | null, number>()
 
   constructor(plan: FeaturePlan, query: FeatureQuery, limits: StreamLimits) {
     this.plan = plan
@@ -105,12 +107,15 @@ class LaneFiller {
     const { text } = this
     const echo = text === null ? null : echoChunk(chunk, this.plan.echoed)
     const source = this.histories === null ? null : this.histories.sourceOf(chunk, times as Float64Array)
+    const entity = this.plan.entity === null ? null : entityReader(chunk, this.plan.entity)
     let from = 0
     while (from < rows) {
       const part = Math.min(rows - from, this.writer.room)
       for (let row = 0; text !== null && row < part; row++) echo?.(from + row, text)
       this.plan.lanes.forEach((lane, index) => {
-        this.fill(lane, index * this.writer.stride + this.writer.rows, columns[index] ?? null, times, from, part)
+        const at = index * this.writer.stride + this.writer.rows
+        if ('entity' in lane) this.number(entity ?? (() => null), at, from, part)
+        else this.fill(lane, at, columns[index] ?? null, times, from, part)
       })
       const { writer } = this
       const kept = source === null ? part : (this.histories as HistoryLanes).fill(source, from, part, writer)
@@ -118,6 +123,20 @@ class LaneFiller {
       this.handedOut += kept
       this.total += part
       from += part
+    }
+  }
+
+  /** Numbers entities in the order in which they appear. */
+  private number(entity: (row: number) => string | null, at: number, from: number, rows: number): void {
+    const { values } = this.writer
+    for (let row = 0; row < rows; row++) {
+      const name = entity(from + row)
+      let number = this.entities.get(name)
+      if (number === undefined) {
+        number = this.entities.size
+        this.entities.set(name, number)
+      }
+      values[at + row] = number
     }
   }
 

@@ -13,6 +13,7 @@ export type LaneSource =
   | { readonly counted: true }
   | { readonly derived: number }
   | { readonly history: true }
+  | { readonly entity: true }
 
 /** A statement that streams lanes, and how its result columns become lanes. Decided before anything is read. */
 export interface FeaturePlan {
@@ -27,6 +28,8 @@ export interface FeaturePlan {
   readonly time: number | null
   /** Result columns of the histories' base values and of the entity's text; null when nothing is derived. */
   readonly history: { readonly base: readonly number[]; readonly entity: number | null } | null
+  /** Result column of the text of the row's entity, for the entity lane. */
+  readonly entity: number | null
   /** Result columns of which the row's text is made. */
   readonly echoed: readonly EchoedColumn[]
   /** Result column that is true in the last row; null when `expected` rows are the proof of completeness. */
@@ -77,16 +80,20 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
     lanes.push({ column: result(double(needed, label)), label: label.name })
   }
   if (query.lanes?.history === true) lanes.push({ history: true })
+  if (query.lanes?.entity === true) lanes.push({ entity: true })
   const base = query.history?.columns.map(({ name }) =>
     result(double(needed, requireNumeric(columnOf(relation, name)))),
   )
   const padding: string[] = results.map(() => '0::double')
   const doubles = padding.map((_, index) => index)
-  let entity: number | null = null
-  if (query.history?.entity !== undefined) {
-    entity = result(`${needed.add(columnOf(relation, query.history.entity).expression)}::varchar`)
+  const textOf = (name: string | undefined): number | null => {
+    if (name === undefined) return null
     padding.push(`''`)
+    return result(`${needed.add(columnOf(relation, name).expression)}::varchar`)
   }
+  const historyEntity = textOf(query.history?.entity)
+  const entity =
+    query.lanes?.entity !== true || query.entity === query.history?.entity ? historyEntity : textOf(query.entity)
   const echoed = (query.include ?? []).map((name, index): EchoedColumn => {
     const column = columnOf(relation, name)
     const echo = echoOf(column)
@@ -115,7 +122,8 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
     lanes,
     doubles,
     time: timeResult,
-    history: base === undefined ? null : { base, entity },
+    history: base === undefined ? null : { base, entity: historyEntity },
+    entity,
     echoed,
     proof: counted ? null : results.length,
     expected: counted ? relation.rows : null,

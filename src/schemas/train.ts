@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { detectors } from '../detectors/index.ts'
 import { derivedFeature, featureName, mostDerived } from './derived.ts'
 import { modelName } from './model-name.ts'
+import { smoothing } from './smoothing.ts'
 import { columnName, rows, source } from './source.ts'
 import { window } from './time.ts'
 
@@ -80,6 +81,7 @@ export const trainSettings = z.strictObject({
       'Whether rows with a value outside the range seen in training, or in a feature that was constant there, are raised; by default true.',
     ),
   threshold: threshold.optional(),
+  smoothing: smoothing.optional(),
 })
 
 export type TrainSettings = z.infer<typeof trainSettings>

@@ -1,0 +1,169 @@
+/** Smoothing of scores per entity: over a source, or going on from request to request. */
+import { DeepWatchError } from './errors.ts'
+import { entityBytes } from './histories.ts'
+import { scoreBins } from './kernels/score-histogram.ts'
+import { type MeanWindow, restoreTrailingMean, TrailingMean } from './kernels/trailing-mean.ts'
+import type { LanePlaces } from './lanes.ts'
+import type { BlockScores } from './pool.ts'
+import type { ExtraLanes, FeatureBlock } from './reader-types.ts'
+import { durationSeconds } from './schemas/derived.ts'
+import type { VersionDocument } from './schemas/model.ts'
+import type { WindowOwner, Windows } from './windows.ts'
+
+export type Smoothing = NonNullable<VersionDocument['smoothing']>
+
+/** Where the lanes stand that smoothing needs; null where there is none. */
+type SmoothingLanes = Pick<LanePlaces, 'timestamp' | 'entity'>
+
+/** Replaces the scores of a block by their trailing means. Blocks come in the order of the source. */
+export type Smoother = (piece: Pick<FeatureBlock, 'block' | 'entity'>, result: BlockScores) => void
+
+/** The mean of an entity's trailing scores with one more; the entity by its number and, of rows in memory, its name. */
+type Take = (id: number, name: string | null, time: number, score: number) => number
+
+export function meanWindow(window: number | string): MeanWindow {
+  return typeof window === 'number'
+    ? { rows: window, micros: null }
+    : { rows: null, micros: 1e6 * durationSeconds(window) }
+}
+
+/** The lanes that smoothing needs; `column` is that of the entity. Errors: `missing_timestamp`. */
+export function smoothingLanes(
+  window: number | string,
+  timestamp: string | null,
+  column: string | null,
+): Pick<ExtraLanes, 'timestamp' | 'entity'> {
+  const needsTime = typeof window === 'string'
+  if (needsTime && timestamp === null)
+    throw new DeepWatchError('missing_timestamp', 'smoothing: a window of time needs a timestamp column.')
+  return { ...(needsTime && { timestamp: true }), ...(column !== null && { entity: true }) }
+}
+
+/** Smooths one source, from its first row on. It throws `history_too_large`. */
+export function smoothSource(window: number | string, lanes: SmoothingLanes, mostBytes: number): Smoother {
+  const means: TrailingMean[] = []
+  const asked = meanWindow(window)
+  let bytes = 0
+  return smoothWith(lanes, (id, _, time, score) => {
+    let mean = means[id]
+    if (mean === undefined) {
+      mean = means[id] = new TrailingMean(asked)
+      bytes += mean.bytes + entityBytes(null)
+    }
+    const before = mean.bytes
+    const smoothed = mean.take(time, score)
+    bytes += mean.bytes - before
+    if (bytes <= mostBytes) return smoothed
+    throw new DeepWatchError(
+      'history_too_large',
+      `The scores in the windows of ${means.length} entities take more than ${Math.floor(mostBytes / 2 ** 20)} MiB; a shorter window needs less.`,
+      { facts: { entities: means.length, limit: mostBytes } },
+    )
+  })
+}
+
+/** Smooths live rows, going on from those before. */
+export function smoothLive(
+  window: number | string,
+  lanes: SmoothingLanes,
+  windows: Windows,
+  owner: WindowOwner,
+): Smoother {
+  const asked = meanWindow(window)
+  const create = (stored: Float64Array | null) =>
+    stored ? restoreTrailingMean(asked, stored) : new TrailingMean(asked)
+  return smoothWith(lanes, (_, entity, time, score) =>
+    windows.visit({ owner, slot: 'score', entity }, create, (mean) => mean.take(time, score)),
+  )
+}
+
+function smoothWith({ timestamp, entity }: SmoothingLanes, take: Take): Smoother {
+  return ({ block, entity: nameOf }, { scores }) => {
+    const at = (lane: number | null, row: number) =>
+      lane === null ? Number.NaN : (block.values[lane * block.stride + row] as number)
+    for (let row = 0; row < block.rows; row++) {
+      const score = scores[row]!
+      if (Number.isNaN(score)) continue
+      const id = entity === null ? 0 : at(entity, row)
+      scores[row] = take(id, nameOf?.(id) ?? null, at(timestamp, row), score)
+    }
+  }
+}
+
+interface Scored {
+  readonly piece: FeatureBlock
+  readonly result: BlockScores
+}
+
+/** The same blocks, smoothed one after the other. */
+export async function* smoothInOrder(blocks: AsyncIterable<Scored>, smooth: Smoother): AsyncGenerator<Scored> {
+  for await (const scored of blocks) {
+    smooth(scored.piece, scored.result)
+    yield scored
+  }
+}
+
+/**
+ * The same blocks, smoothed at once when those who came before are done: scores may be ready in another order than that in
+ * which their rows came, and whoever takes an answer slowly must not hold up the others.
+ */
+export async function* smoothInTurn(
+  blocks: AsyncIterable<Scored>,
+  smooth: Smoother,
+  turn: ReturnType<Windows['turn']>,
+): AsyncGenerator<Scored> {
+  const all: Scored[] = []
+  try {
+    for await (const scored of blocks) all.push(scored)
+    await turn.come
+    for (const { piece, result } of all) smooth(piece, result)
+  } finally {
+    turn.leave()
+  }
+  yield* all
+}
+
+/** Shares of the way from the threshold to 1 for which the delay is told. */
+const heights = [0.1, 0.25, 0.5, 1]
+/** Rows after which a delay is given up. */
+const mostRows = 1_000_000
+
+/**
+ * How many rows of a score it takes until the smoothed one passes the threshold, tried out after a window of typical scores.
+ * @param counts histogram of the smoothed training scores @param interval typical step in microseconds
+ */
+export function describeSmoothing(
+  window: number | string,
+  threshold: number,
+  counts: ArrayLike<number>,
+  interval: number | null,
+): Smoothing {
+  const typical = medianOf(counts)
+  const { rows, micros } = meanWindow(window)
+  const inWindow = rows ?? (interval === null ? null : Math.ceil(micros! / interval))
+  const delay = heights.map((height) => {
+    const score = threshold + height * (1 - threshold)
+    const needed = inWindow === null || inWindow > mostRows ? null : rowsUntil(inWindow, typical, score, threshold)
+    const seconds = needed === null || interval === null ? null : ((needed - 1) * interval) / 1e6
+    return { score, rows: needed, seconds }
+  })
+  return { window, delay }
+}
+
+function rowsUntil(inWindow: number, typical: number, score: number, threshold: number): number | null {
+  const mean = new TrailingMean({ rows: inWindow, micros: null })
+  for (let row = 0; row < inWindow; row++) mean.take(0, typical)
+  for (let row = 1; row <= inWindow; row++) if (mean.take(0, score) > threshold) return row
+  return null
+}
+
+function medianOf(counts: ArrayLike<number>): number {
+  const all = Array.from(counts)
+  const half = all.reduce((sum, count) => sum + count, 0) / 2
+  let below = 0
+  const bin = all.findIndex((count) => {
+    below += count
+    return below >= half
+  })
+  return (bin + 0.5) / scoreBins
+}
