@@ -152,7 +152,7 @@ describe('settings have bounds, which the answer names', () => {
     [49, 'a threshold below 0', { threshold: { value: -0.1 } }, 'threshold.value: must be at least 0.'],
     [46, 'an unknown rule', { missing: 'zero' }, 'missing: must be "reject" or "median" or "skip".'],
     [46, 'no feature', { features: [] }, 'features: must have at least 1 items.'],
-    [46, 'a feature twice', { features: ['cpu', 'cpu'] }, 'features: must not name a column twice.'],
+    [46, 'a feature twice', { features: ['cpu', 'cpu'] }, 'features: must not name a feature twice.'],
     [46, 'an unknown time feature', { timeFeatures: ['minute'] }, 'timeFeatures.0: '],
     [46, 'an unknown zone', { timeZone: 'Mars/Base' }, 'timeZone: '],
     [46, 'a window that narrows nothing', { window: {} }, 'window: must narrow the source.'],
