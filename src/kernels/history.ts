@@ -21,7 +21,7 @@ export const mostHistoryRows = mostAddends
 const LEAST_ROOM = 8
 /** What a history takes beside its rows: a rough figure for the objects of a run-time. */
 const OWN_BYTES = 400
-const FIGURE_BYTES = 400
+const FIGURE_BYTES = 600
 
 export class History implements Rows {
   newest = -1

@@ -85,9 +85,12 @@ export class Moments {
 
 /** x * y - fl(x * y), exact where nothing over- or underflows (Dekker 1971). */
 function productError(x: number, y: number, product: number): number {
-  const [a, b] = [x * SPLITTER, y * SPLITTER]
-  const [highX, highY] = [a - (a - x), b - (b - y)]
-  const [lowX, lowY] = [x - highX, y - highY]
+  const a = x * SPLITTER
+  const b = y * SPLITTER
+  const highX = a - (a - x)
+  const highY = b - (b - y)
+  const lowX = x - highX
+  const lowY = y - highY
   return highX * highY - product + highX * lowY + lowX * highY + lowX * lowY
 }
 
