@@ -16,8 +16,12 @@ const MANTISSA = 1_075
 const asNumber = new Float64Array(1)
 const asWords = new Uint32Array(asNumber.buffer)
 const shifts = Float64Array.from({ length: 32 }, (_, bits) => 2 ** bits)
-/** Worth of one unit in each chunk. What a double cannot tell from 0 is 0. */
-const worth = Float64Array.from({ length: CHUNKS }, (_, chunk) => 2 ** Math.min(1023, 32 * chunk - MANTISSA))
+/** A sum of doubles can be beyond them, and its square all the more: it can be read scaled down by this. */
+export const scale = 2 ** -540
+/** Worth of one unit in each chunk, as it is and scaled down. What a double cannot tell from 0 is 0. */
+const worths = [0, -540].map((exponent) =>
+  Float64Array.from({ length: CHUNKS }, (_, chunk) => 2 ** Math.min(1023, 32 * chunk - MANTISSA + exponent)),
+) as [Float64Array, Float64Array]
 
 export class ExactSum {
   /** The sum rounded to a double, after `read`; Infinity where it is too large for one. */
@@ -30,21 +34,22 @@ export class ExactSum {
 
   /** Adds a finite double. */
   add(value: number): void {
-    if (value !== 0) this.put(value, 1)
+    this.put(value, 1)
   }
 
   /** Takes a double out that was added. */
   remove(value: number): void {
-    if (value !== 0) this.put(value, -1)
+    this.put(value, -1)
   }
 
   clear(): void {
     this.chunks.fill(0)
   }
 
-  /** Rounds the sum into `high` and `rest`. */
-  read(): void {
+  /** Rounds the sum, or the sum times `scale`, into `high` and `rest`. */
+  read(isScaled = false): void {
     const { chunks, first } = this
+    const worth = worths[isScaled ? 1 : 0] as Float64Array
     let high = 0
     let rest = 0
     for (let at = chunks.length - 1; at >= 0; at--) {
@@ -58,7 +63,9 @@ export class ExactSum {
     this.rest = high - this.high + rest
   }
 
-  private put(value: number, sign: number): void {
+  /** Adds a finite double (1) or takes one out that was added (-1). */
+  put(value: number, sign: 1 | -1): void {
+    if (value === 0) return
     asNumber[0] = value
     const top = asWords[1] as number
     const biased = (top >>> 20) & 0x7ff

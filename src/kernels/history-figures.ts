@@ -231,21 +231,12 @@ class Rolling extends Window {
   }
 
   protected figure(rows: Rows, first: number): number {
-    const values = () => this.valuesFrom(rows, first)
-    if (this.derive === 'rollingMean') return this.moments.mean(first, values)
-    const std = this.moments.std(first, values)
+    if (this.derive === 'rollingMean') return this.moments.mean(first)
+    const std = this.moments.std(first)
     if (this.derive === 'rollingStd') return std
-    const away = bounded(rows.value(this.column, rows.newest) - this.moments.mean(first, values))
+    const away = bounded(rows.value(this.column, rows.newest) - this.moments.mean(first))
     if (away === 0 || Number.isNaN(away)) return away
     return Math.min(mostDeviations, Math.max(-mostDeviations, std === 0 ? away * Number.MAX_VALUE : away / std))
-  }
-
-  /** Known values of the window in order. */
-  private valuesFrom(rows: Rows, first: number): Float64Array {
-    const end = this.derive === 'zScore' ? rows.newest - 1 : rows.newest
-    const values = new Float64Array(end - first + 1)
-    for (let row = first; row <= end; row++) values[row - first] = rows.value(this.column, row)
-    return values.filter((value) => !Number.isNaN(value))
   }
 }
 

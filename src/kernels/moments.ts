@@ -1,20 +1,19 @@
 /**
  * Mean and standard deviation of values that come and go, from exact sums: what comes out is a function of the values
- * that are in, whichever left before.
+ * that are in, whichever left before, and costs the same for any number of them.
  */
-import { ExactSum } from './exact-sum.ts'
+import { ExactSum, scale } from './exact-sum.ts'
 
-/** Squares of larger values would overflow, together or alone. */
+/** Squares of larger values would overflow, together or alone: these are scaled down before they are squared. */
 const mostSquared = 1e140
-/** Below this share of the squared mean even twice the digits of a double do not carry a variance. */
-const leastShare = 1e-24
 const SPLITTER = 2 ** 27 + 1
 
 export class Moments {
   private readonly sum = new ExactSum()
   private readonly squares = new ExactSum()
+  /** Squares of scaled large values, beside which the others do not count. */
+  private readonly largeSquares = new ExactSum()
   private count = 0
-  /** Values whose squares are not in `squares`. */
   private large = 0
   /** The row with which the trailing run of equal values began, and that value. */
   private runSince = 0
@@ -23,6 +22,7 @@ export class Moments {
   clear(): void {
     this.sum.clear()
     this.squares.clear()
+    this.largeSquares.clear()
     this.count = 0
     this.large = 0
     this.runValue = Number.NaN
@@ -34,42 +34,31 @@ export class Moments {
       this.runSince = row
       this.runValue = value
     }
-    this.count++
-    this.sum.add(value)
-    if (Math.abs(value) > mostSquared) this.large++
-    else {
-      const square = value * value
-      this.squares.add(square)
-      this.squares.add(productError(value, value, square))
-    }
+    this.put(value, 1)
   }
 
   /** Takes out a value that was added. */
   remove(value: number): void {
-    this.count--
-    this.sum.remove(value)
-    if (Math.abs(value) > mostSquared) this.large--
-    else {
-      const square = value * value
-      this.squares.remove(square)
-      this.squares.remove(productError(value, value, square))
-    }
+    this.put(value, -1)
   }
 
-  /** The mean. @param first row of the window's first value @param values the window's values, asked for in rare cases */
-  mean(first: number, values: () => Float64Array): number {
+  /** The mean. @param first row of the window's first value */
+  mean(first: number): number {
     if (this.runSince <= first) return this.runValue
     this.sum.read()
     const mean = this.sum.high / this.count
-    return Number.isFinite(mean) ? mean : meanOf(values())
+    if (Number.isFinite(mean)) return mean
+    this.sum.read(true)
+    return this.sum.high / this.count / scale
   }
 
-  /** The standard deviation of the population, as in the training profile. Parameters as of `mean`. */
-  std(first: number, values: () => Float64Array): number {
+  /** The standard deviation of the population, as in the training profile. @param first row of the window's first value */
+  std(first: number): number {
     if (this.runSince <= first) return 0
-    if (this.large > 0) return stdOf(values())
-    const { sum, squares, count } = this
-    sum.read()
+    const isLarge = this.large > 0
+    const squares = isLarge ? this.largeSquares : this.squares
+    const { sum, count } = this
+    sum.read(isLarge)
     squares.read()
     // Sum of squares - (sum)^2 / count, with about twice the digits of a double.
     const product = sum.high * sum.high
@@ -78,8 +67,20 @@ export class Moments {
     const back = quotient * count
     const rest = (product - back - productError(quotient, count, back) + error) / count
     const variance = (squares.high - quotient + (squares.rest - rest)) / count
-    const mean = sum.high / count
-    return variance > leastShare * mean * mean ? Math.sqrt(variance) : stdOf(values())
+    const std = Math.sqrt(Math.max(0, variance))
+    return isLarge ? Math.min(std / scale, Number.MAX_VALUE) : std
+  }
+
+  private put(value: number, sign: 1 | -1): void {
+    const isLarge = Math.abs(value) > mostSquared
+    const root = isLarge ? value * scale : value
+    const square = root * root
+    const squares = isLarge ? this.largeSquares : this.squares
+    this.count += sign
+    if (isLarge) this.large += sign
+    this.sum.put(value, sign)
+    squares.put(square, sign)
+    squares.put(productError(root, root, square), sign)
   }
 }
 
@@ -92,17 +93,4 @@ function productError(x: number, y: number, product: number): number {
   const lowX = x - highX
   const lowY = y - highY
   return highX * highY - product + highX * lowY + lowX * highY + lowX * lowY
-}
-
-function meanOf(values: Float64Array): number {
-  return values.reduce((mean, value) => mean + value / values.length, 0)
-}
-
-/** In two passes, scaled so that no square overflows. */
-function stdOf(values: Float64Array): number {
-  const mean = meanOf(values)
-  const most = values.reduce((far, value) => Math.max(far, Math.abs(value / 2 - mean / 2)), 0)
-  if (most === 0) return 0
-  const squares = values.reduce((sum, value) => sum + ((value / 2 - mean / 2) / most) ** 2, 0)
-  return Math.min(Math.sqrt(squares / values.length) * most * 2, Number.MAX_VALUE)
 }

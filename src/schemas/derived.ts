@@ -58,7 +58,7 @@ export const derivedFacts = {
   columnKind: z.enum(['number', 'boolean']),
   type: z.string(),
   derive: z.enum(derives),
-  window: z.union([z.int(), z.string()]).nullable().describe('Rows or a duration.'),
+  window: trailingWindow.nullable().describe('Rows or a duration.'),
   maxGapSeconds: z
     .number()
     .nullable()

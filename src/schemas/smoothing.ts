@@ -9,7 +9,7 @@ export const smoothing = z
 
 export const smoothingDocument = z
   .object({
-    window: z.union([z.int(), z.string()]),
+    window: trailingWindow,
     delay: z
       .array(
         z.object({

@@ -181,6 +181,28 @@ test('what lies far outside leaves nothing behind', () => {
   expect(found.flat().some((value) => value === Infinity || value === -Infinity)).toBe(false)
 })
 
+test('a deviation of the largest doubles is one of theirs', () => {
+  const plan = {
+    columns: 1,
+    derivations: (['rollingMean', 'rollingStd'] as const).map((derive) => derivation(derive, { rows: 4 })),
+  }
+  const rows = [1.5e308, 1.1e308, 1.7e308, 1.7e308].map((value, i): Row => [i * second, value])
+  const [mean, std] = figures(new History(plan), rows, 2).at(-1)!
+  expect(mean! / 1.5e308).toBeCloseTo(1, 12)
+  expect(std! / 2.449489742783178e307).toBeCloseTo(1, 12)
+})
+
+test('a window of any length costs the same, whatever is in it', () => {
+  const plan = { columns: 1, derivations: [derivation('zScore', { rows: 50_000 })] }
+  for (const jitter of [(i: number) => 1e9 * (1 + (i % 2) * 2 ** -52), (i: number) => 1e200 + i * 1e190]) {
+    const rows = Array.from({ length: 100_000 }, (_, i): Row => [i, jitter(i)])
+    const started = performance.now()
+    figures(new History(plan), rows)
+    // Two passes over each window would take minutes.
+    expect(performance.now() - started).toBeLessThan(5000)
+  }
+})
+
 test('a deviation is found where the mean is a million million times larger', () => {
   const plan = { columns: 1, derivations: [derivation('rollingStd', { rows: 4 })] }
   const rows = [1, 2, 3, 4].map((value, i): Row => [i * second, 1e12 + value])
