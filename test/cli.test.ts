@@ -179,6 +179,10 @@ describe('flags', () => {
       features: ['a,b', 'c'],
       timeFeatures: [],
     })
+    const derived = { column: 'cpu', derive: 'lag' }
+    expect(read('--features', JSON.stringify(['a', derived])).features).toEqual(['a', derived])
+    expect(read('--smoothing-window', '12').smoothing).toEqual({ window: 12 })
+    expect(read('--smoothing-window', '1h').smoothing).toEqual({ window: '1h' })
     expect(read('--time-features', 'auto').timeFeatures).toBe('auto')
     expect(read('--time-features', 'hour,dayOfWeek').timeFeatures).toEqual(['hour', 'dayOfWeek'])
     expect(

@@ -117,7 +117,7 @@ function readForm(path: readonly string[], forms: readonly Node[], text: string)
   if (types.includes('array')) return text === '' ? [] : text.split(',')
   const scalar = readScalar(text)
   if (typeof scalar === 'number' && forms.some((form) => form.properties?.['value'])) return { value: scalar }
-  if (types.includes('string') && !types.includes('number')) return text
+  if (types.includes('string') && !types.includes('number') && !types.includes('integer')) return text
   return scalar
 }
 
