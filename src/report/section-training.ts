@@ -12,7 +12,8 @@ import {
 } from './text.ts'
 
 export function trainingFacts({ document }: ReportFacts): string {
-  const { training, detector, threshold, timeContext, missing, features, roles, payload } = document
+  const { training, detector, threshold, timeContext, missing, features, roles, payload, smoothing } = document
+  const derived = features.filter(({ kind }) => kind === 'derived').map(({ name }) => shownName(name, 60))
   const seed = detector.effective['seed']
   const zone = ` (${timeContext.timeZone})`
   const window = training.window
@@ -20,12 +21,7 @@ export function trainingFacts({ document }: ReportFacts): string {
     ['rows', rowWords(training)],
     ['time', training.from === null ? 'no timestamp' : `${training.from} to ${training.to}`],
     ...(window ? ([['window', windowWords(window)]] as [string, string][]) : []),
-    [
-      'left out',
-      training.rowsLeftOut === 0
-        ? 'no row'
-        : `${plural(training.rowsLeftOut, 'row')} with missing or non-finite values`,
-    ],
+    ['left out', leftOutWords(training)],
     ...(training.rowsFilled > 0
       ? ([['filled', `${plural(training.rowsFilled, 'row')} with training medians`]] as [string, string][])
       : []),
@@ -34,6 +30,8 @@ export function trainingFacts({ document }: ReportFacts): string {
       'features',
       `${plural(features.length, 'feature')}${timeContext.features.length > 0 ? `, with ${timeContext.features.map((name) => (name === 'hour' ? 'the hour' : 'the day of the week')).join(' and ')}${zone}` : ''}`,
     ],
+    ...(derived.length > 0 ? ([['derived', derivedWords(derived)]] as [string, string][]) : []),
+    ...(smoothing ? ([['smoothing', `mean over ${windowLength(smoothing.window)}`]] as [string, string][]) : []),
     [
       'roles',
       Object.entries(roles)
@@ -67,6 +65,24 @@ function rowWords({ rows, rowsInWindow, rowsUsed }: ReportFacts['document']['tra
   const inWindow = rowsInWindow === rows ? '' : `, ${formatCount(rowsInWindow)} in the window`
   return `${formatCount(rowsUsed)} used of ${formatCount(rows)}${inWindow}`
 }
+
+function leftOutWords(training: ReportFacts['document']['training']): string {
+  const { rowsLeftOut, rowsWithoutHistory = 0, rowsOutOfOrder = 0 } = training
+  const kinds: [number, string][] = [
+    [rowsLeftOut, 'with missing or non-finite values'],
+    [rowsWithoutHistory, 'with too little history'],
+    [rowsOutOfOrder, 'out of order'],
+  ]
+  const told = kinds.filter(([rows]) => rows > 0).map(([rows, why]) => `${plural(rows, 'row')} ${why}`)
+  return told.join(', ') || 'no row'
+}
+
+function derivedWords(names: readonly string[]): string {
+  const more = names.length - 8
+  return `${names.slice(0, 8).join(', ')}${more > 0 ? ` and ${formatCount(more)} more` : ''}; not drawn, as the source has no such columns`
+}
+
+const windowLength = (window: number | string) => (typeof window === 'number' ? plural(window, 'row') : window)
 
 function windowWords({ from, to, exclude }: NonNullable<ReportFacts['document']['training']['window']>): string {
   const bounds = [from === undefined ? '' : `from ${from}`, to === undefined ? '' : `to ${to}`].filter(
