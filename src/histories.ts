@@ -6,6 +6,14 @@ import { History, type HistoryPlan, mostHistoryRows } from './kernels/history.ts
 export interface HistoryKeeper {
   /** As `History.take`, for the history of an entity; null is the entity of rows that name none. */
   take(entity: string | null, time: number, base: ArrayLike<number>, out: Float64Array): number
+  /** Where others take rows, too: see `Windows.turn`. */
+  turn?(): Turn
+}
+
+/** A place in a line: `come` fulfils when everybody before has left. Whoever took it must `leave`. */
+export interface Turn {
+  readonly come: Promise<void>
+  leave(): void
 }
 
 /** Characters of a name and its place in a table, roughly. */

@@ -2,6 +2,8 @@
  * Telemetry that came as JSON rows, held in memory. It answers the same questions as a reading process,
  * in the same words and with the same numbers, so that a row's score does not depend on its door.
  */
+
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DeepWatchError } from './errors.ts'
 import { createHistories, type HistoryKeeper } from './histories.ts'
 import { type Block, blockRows } from './kernels/block.ts'
@@ -272,7 +274,7 @@ async function* features(
   const times = query.timestamp === undefined ? null : timesOf(rows, query.timestamp)
   const inWindow = positionsIn(times, query.window)
   const derived = query.history
-    ? derive(rows, columns, { ...query, history: query.history }, times!, inWindow, live)
+    ? await derive(rows, columns, { ...query, history: query.history }, times!, inWindow, live)
     : null
   const positions = derived?.positions ?? inWindow
   const total = positions?.length ?? rows.length
@@ -317,15 +319,18 @@ interface Derived {
   readonly positions: Uint32Array | null
 }
 
-/** Takes the rows into the histories of their entities, all at once: nobody else's rows come in between. */
-function derive(
+/** Figures after which others have a turn on the event loop: a few milliseconds. */
+const figuresAtOnce = 16_384
+
+/** Takes the rows into the histories of their entities; nobody else's rows come in between. */
+async function derive(
   rows: readonly Row[],
   columns: ReadonlyMap<string, Gathered>,
   { history }: { readonly history: NonNullable<FeatureQuery['history']> },
   times: Float64Array,
   inWindow: Uint32Array | null,
   live: HistoryKeeper | null,
-): Derived {
+): Promise<Derived> {
   const { derivations, mostBytes } = history
   const keeper = live ?? createHistories({ columns: history.columns.length, derivations }, mostBytes)
   const entity = entityReader(rows, history.entity ?? null)
@@ -336,18 +341,25 @@ function derive(
   const figures = new Float64Array(derivations.length)
   const positions = history.completeOnly ? new Uint32Array(rows.length) : null
   const count = inWindow?.length ?? rows.length
+  const rowsAtOnce = Math.ceil(figuresAtOnce / derivations.length)
   let kept = 0
-  for (let at = 0; at < count; at++) {
-    const position = inWindow ? inWindow[at]! : at
-    bases.forEach((read, column) => {
-      base[column] = typeof read === 'function' ? read(position) : read[position]!
-    })
-    const state = keeper.take(entity(position), times[position]!, base, figures)
-    states[position] = state
-    lanes.forEach((lane, index) => {
-      lane[position] = figures[index]!
-    })
-    if (positions && state === rowHistory.complete) positions[kept++] = position
+  const turn = keeper.turn?.()
+  try {
+    await turn?.come
+    for (let at = 0; at < count; at++) {
+      if (at % rowsAtOnce === rowsAtOnce - 1) await nextTurn()
+      const position = inWindow ? inWindow[at]! : at
+      for (let column = 0; column < bases.length; column++) {
+        const read = bases[column]!
+        base[column] = typeof read === 'function' ? read(position) : read[position]!
+      }
+      const state = keeper.take(entity(position), times[position]!, base, figures)
+      states[position] = state
+      for (let index = 0; index < lanes.length; index++) lanes[index]![position] = figures[index]!
+      if (positions && state === rowHistory.complete) positions[kept++] = position
+    }
+  } finally {
+    turn?.leave()
   }
   return { lanes, states, positions: positions ? positions.subarray(0, kept) : inWindow }
 }

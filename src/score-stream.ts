@@ -210,7 +210,7 @@ export async function* scoreStream(
   const smoothed = !smoothing
     ? scored
     : live
-      ? smoothInTurn(scored, smoothLive(smoothing.window, places, live, handle), live.turn(handle))
+      ? smoothInTurn(scored, smoothLive(smoothing.window, places, live, handle), live.turn(handle, 'scores'))
       : smoothInOrder(scored, smoothSource(smoothing.window, places, parts.historyBytes))
   for await (const { piece, result } of smoothed) {
     const count = piece.block.rows

@@ -1,6 +1,6 @@
 /** Smoothing of scores per entity: over a source, or going on from request to request. */
 import { DeepWatchError } from './errors.ts'
-import { entityBytes } from './histories.ts'
+import { entityBytes, type Turn } from './histories.ts'
 import { scoreBins } from './kernels/score-histogram.ts'
 import { type MeanWindow, restoreTrailingMean, TrailingMean } from './kernels/trailing-mean.ts'
 import type { LanePlaces } from './lanes.ts'
@@ -110,7 +110,7 @@ export async function* smoothInOrder(blocks: AsyncIterable<Scored>, smooth: Smoo
 export async function* smoothInTurn(
   blocks: AsyncIterable<Scored>,
   smooth: Smoother,
-  turn: ReturnType<Windows['turn']>,
+  turn: Turn,
 ): AsyncGenerator<Scored> {
   const all: Scored[] = []
   try {

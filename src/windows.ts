@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { entityBytes, type HistoryKeeper } from './histories.ts'
+import { entityBytes, type HistoryKeeper, type Turn } from './histories.ts'
 import { History, type HistoryPlan, mostHistoryRows, restoreHistory } from './kernels/history.ts'
 import { putInPlace, realDisk, temporaryName } from './registry-disk.ts'
 
@@ -37,11 +37,8 @@ export interface Windows {
     create: (stored: Float64Array | null) => Own,
     use: (kept: Own) => Result,
   ): Result
-  /**
-   * A place in the line of those who work on a version's windows in several steps: `come` fulfils when everybody before has left.
-   * Whoever took it must `leave`.
-   */
-  turn(owner: WindowOwner): { readonly come: Promise<void>; leave(): void }
+  /** A place in one of the lines of those who work on a version's windows in several steps. */
+  turn(owner: WindowOwner, line: 'rows' | 'scores'): Turn
   /** Windows that are kept. */
   readonly size: number
   readonly bytes: number
@@ -130,12 +127,28 @@ export async function openWindows(home: string, limits: WindowLimits, hooks: Win
   /** The end of the line, per version that somebody works on. */
   const lines = new Map<string, Promise<void>>()
 
+  const turn: Windows['turn'] = ({ digest }, line) => {
+    const key = `${line} ${digest}`
+    const come = lines.get(key) ?? Promise.resolve()
+    let leave = () => {}
+    const left = new Promise<void>((resolve) => {
+      leave = resolve
+    })
+    const end = come.then(() => left)
+    lines.set(key, end)
+    void end.then(() => {
+      if (lines.get(key) === end) lines.delete(key)
+    })
+    return { come, leave: () => leave() }
+  }
+
   for (const entry of await takeUp(folder, hooks)) add(entry)
   makeRoom()
 
   return {
     visit,
     histories: (owner, plan) => ({
+      turn: () => turn(owner, 'rows'),
       take(entity, time, base, out) {
         const place = { owner, slot: 'derived', entity }
         const create = (stored: Float64Array | null) => (stored ? restoreHistory(plan, stored) : new History(plan))
@@ -146,19 +159,7 @@ export async function openWindows(home: string, limits: WindowLimits, hooks: Win
         })
       },
     }),
-    turn({ digest }) {
-      const come = lines.get(digest) ?? Promise.resolve()
-      let leave = () => {}
-      const left = new Promise<void>((resolve) => {
-        leave = resolve
-      })
-      const end = come.then(() => left)
-      lines.set(digest, end)
-      void end.then(() => {
-        if (lines.get(digest) === end) lines.delete(digest)
-      })
-      return { come, leave: () => leave() }
-    },
+    turn,
     get size() {
       return entries.size
     },

@@ -111,15 +111,18 @@ describe('the windows of rows that come as JSON', () => {
     expect(await metric(url, 'deepwatch_window_entities')).toBe(0)
   })
 
-  test('take requests in the order in which they come', async () => {
+  test('take requests in the order in which they come, also while a long one is worked on', async () => {
     const { url } = await startApp()
+    const long = fleet(1000)
     await train('m', settings, url)
     await train('twin', settings, url)
-    const expected = marks(await scoreRows('twin', rows.slice(0, 90), url))
-    const client = new Client(url, { pipelining: 90 })
+    const starts = [0, 1, 2, 2500, 2501, 2502, 2600, 2601]
+    const parts = starts.map((start, index) => long.slice(start, starts[index + 1]))
+    const expected = marks(await scoreRows('twin', long, url))
+    const client = new Client(url, { pipelining: parts.length })
     const answers = await Promise.all(
-      rows.slice(0, 90).map(async (row) => {
-        const body = JSON.stringify({ model: 'm', rows: [row] })
+      parts.map(async (part) => {
+        const body = JSON.stringify({ model: 'm', rows: part })
         const headers = { 'content-type': 'application/json' }
         const answer = await client.request({ path: '/score', method: 'POST', headers, body, idempotent: true })
         return ((await answer.body.json()) as { results: Parameters<typeof marks>[0] }).results
