@@ -200,8 +200,8 @@ export async function* scoreStream(
   if (live && parts.pool.saturated)
     throw new DeepWatchError('overloaded', 'All threads are busy and the queue is full.')
   const scored = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
-    // Only the first block may find the queue full: later ones belong to work that was accepted.
-    const patient = accepted
+    // Only the first block may find the queue full: later ones, and rows that are in the windows, belong to accepted work.
+    const patient = accepted || live !== null
     accepted = true
     const result = await parts.pool.score(model, piece.block, { signal, patient })
     if (places.history !== null) markHistory(piece, places.history, result)
