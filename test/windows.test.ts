@@ -79,7 +79,21 @@ describe('derived features', () => {
     const csv = (await post(query('csv'), csvOf(rows), 'text/csv')).body as unknown as VersionDocument
     const lines = rows.map((row) => JSON.stringify(row)).join('\n')
     const ndjson = (await post(query('ndjson'), lines, 'application/x-ndjson')).body as unknown as VersionDocument
-    for (const other of [csv, ndjson]) {
+    // The same rows as tables: what a plain model answers with.
+    await train('plain', { rows, features: ['cpu'] })
+    const tables: VersionDocument[] = []
+    for (const form of ['application/vnd.apache.parquet', 'application/vnd.apache.arrow.stream']) {
+      const headers = { 'content-type': 'text/csv', accept: form }
+      const table = await fetch(`${address}/score?model=plain`, { method: 'POST', headers, body: csvOf(rows) })
+      const training = await fetch(`${address}${query(form.split('.')[2]!)}`, {
+        method: 'POST',
+        headers: { 'content-type': form },
+        body: await table.arrayBuffer(),
+      })
+      expect(training.status).toBe(201)
+      tables.push((await training.json()) as VersionDocument)
+    }
+    for (const other of [csv, ndjson, ...tables]) {
       expect(other.payload.sha256).toBe(json.payload.sha256)
       expect(other.threshold).toEqual(json.threshold)
       // What a type is called is the format's own business.
