@@ -38,8 +38,17 @@ export interface TrainingRecord {
   count(trained: Trained, work: Work): Promise<KeptReport>
   /** Keeps what was counted beside its version. Never throws. */
   keep(document: VersionDocument, report: KeptReport): Promise<void>
+  /** Gives away the spooled scores and what was counted; null when they could not be written. `close` then leaves them. */
+  handOver(report: KeptReport): TrainingScoresKept | null
   /** Removes the spooled scores. Idempotent, never throws. */
   close(): Promise<void>
+}
+
+/** The scores of all rows of a training in source order, and their counts: its telemetry need not be scored again. */
+export interface TrainingScoresKept {
+  /** Belongs to whoever got it, and is disposed of by them. */
+  readonly scratch: Scratch
+  readonly aggregate: ReportAggregate | null
 }
 
 export async function recordTraining(parts: TrainingReportParts, { log }: Work): Promise<TrainingRecord> {
@@ -49,6 +58,7 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
   }
   const scratch = await parts.scratch()
   let failed = false
+  let isGivenAway = false
   let file: Awaited<ReturnType<Scratch['openScores']>> | null = null
   const guarded = async (work: () => Promise<void>) => {
     if (failed) return
@@ -88,9 +98,14 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
         warn(error)
       }
     },
+    handOver({ aggregate }) {
+      if (failed) return null
+      isGivenAway = true
+      return { scratch, aggregate }
+    },
     async close() {
       await closeFile().catch(() => {})
-      await scratch.dispose()
+      if (!isGivenAway) await scratch.dispose()
     },
   }
 }

@@ -7,6 +7,7 @@ import type { ScoredCounts } from './metrics.ts'
 import type { SourceFacts } from './opening.ts'
 import type { ScoredQuery } from './reader-types.ts'
 import { aggregateSource } from './report-aggregate.ts'
+import type { TrainingScoresKept } from './report-training.ts'
 import type { Evaluation } from './schemas/evaluate.ts'
 import type { Roles, VersionDocument } from './schemas/model.ts'
 import type { ReportAggregate } from './schemas/report.ts'
@@ -77,22 +78,32 @@ export interface Scoring {
    * Errors: `model_not_found`, `version_not_found`, `model_corrupt`, those of opening a source, and of
    * `planScoring`, `missing_timestamp`, `unknown_column`.
    */
-  score(settings: ScoreSettings, upload: Source | null, output: ScoringOutput, work: Work): Promise<ScoringRun>
+  score(
+    settings: ScoreSettings,
+    upload: Source | null,
+    output: ScoringOutput,
+    work: Work,
+    /**
+     * The scores of the telemetry that the version was trained on, when that is the source: they are not computed again.
+     * They stay the caller's, who may give them to several runs.
+     */
+    known?: TrainingScoresKept | null,
+  ): Promise<ScoringRun>
 }
 
 export function createScoring(parts: ScoringParts): Scoring {
   return {
-    async score(settings, upload, output, work) {
+    async score(settings, upload, output, work, known = null) {
       const isTable = output !== 'rows'
-      const scratch = isTable ? await parts.scratch() : null
+      const scratch = known?.scratch ?? (isTable ? await parts.scratch() : null)
       try {
         // A report looks at what it is given, and leaves no trace.
         const windows = output === 'report' ? undefined : parts.windows
         const options = { signal: work.signal, outputPath: scratch?.outputPath, needsSession: isTable, windows }
         const prepared = await prepareScoring(parts, settings, upload, options)
-        return await runOf(parts, prepared, settings, { scratch, counted: output !== 'report' }, work)
+        return await runOf(parts, prepared, settings, { scratch, known, counted: output !== 'report' }, work)
       } catch (error) {
-        await scratch?.dispose()
+        if (!known) await scratch?.dispose()
         throw error
       }
     },
@@ -103,7 +114,7 @@ async function runOf(
   parts: ScoringParts,
   found: Prepared,
   settings: ScoreSettings,
-  { scratch, counted }: { readonly scratch: Scratch | null; readonly counted: boolean },
+  { scratch, known, counted }: { scratch: Scratch | null; known: TrainingScoresKept | null; counted: boolean },
   work: Work,
 ): Promise<ScoringRun> {
   const { handle, opened, description } = found
@@ -152,7 +163,7 @@ async function runOf(
     return summary
   }
 
-  let spooled: Promise<ScoreSummary> | undefined
+  let spooled = known ? Promise.resolve(summaryOfTraining(document)) : undefined
   const summary = () => (spooled ??= spoolScores(blocks(), scratch!))
 
   let closed: Promise<void> | undefined
@@ -182,6 +193,7 @@ async function runOf(
       return evaluateSpooled(found, settings, scratch!, work)
     },
     async aggregate() {
+      if (known?.aggregate) return known.aggregate
       const { rows } = await summary()
       work.progress?.begin('reporting', null)
       const { features, timeContext } = document
@@ -198,9 +210,22 @@ async function runOf(
       })
     },
     close() {
-      closed ??= opened.close().then(() => scratch?.dispose())
+      closed ??= opened.close().then(() => (known ? undefined : scratch?.dispose()))
       return closed
     },
+  }
+}
+
+/** What a version says of the rows it was trained on. */
+function summaryOfTraining({ model, version, threshold, training }: VersionDocument): ScoreSummary {
+  const { rowsInWindow: rows, rowsUsed } = training
+  return {
+    model,
+    version,
+    threshold: threshold.value,
+    rows,
+    anomalies: threshold.flaggedRows,
+    unscored: rows - rowsUsed,
   }
 }
 

@@ -18,7 +18,7 @@ import type { Opened, OpenTelemetry } from './opening.ts'
 import type { Pool } from './pool.ts'
 import type { FeatureQuery } from './reader-types.ts'
 import type { Registry } from './registry.ts'
-import type { TrainingRecord } from './report-training.ts'
+import type { TrainingRecord, TrainingScoresKept } from './report-training.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
 import { smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
@@ -57,6 +57,17 @@ export interface Training {
    * `source_changed`, and those of `Registry.add`.
    */
   train(settings: TrainSettings, upload: Source | null, work: Work): Promise<VersionDocument>
+  /**
+   * Trains as `train` does and keeps the scores that the training rows got, for what else is made of the same telemetry
+   * (see `Scoring.score`). They belong to the caller, who disposes of them. Null when they could not be kept.
+   */
+  trainAndScore(settings: TrainSettings, upload: Source | null, work: Work): Promise<Trained>
+}
+
+/** A version and the scores of the rows it was trained on. */
+export interface Trained {
+  readonly document: VersionDocument
+  readonly scores: TrainingScoresKept | null
 }
 
 const trainingsAtOnce = 2
@@ -72,37 +83,39 @@ export interface TrainingFacts {
 
 export function createTraining(parts: TrainingParts): Training {
   const gate = createGate(trainingsAtOnce, trainingsWaiting)
+  const trainAndScore: Training['trainAndScore'] = (settings, upload, work) => {
+    work.progress?.begin('waiting', null)
+    return gate.run(() => run(parts, settings, upload, work), work.signal)
+  }
   return {
     get saturated() {
       return gate.saturated
     },
-    train(settings, upload, work) {
-      work.progress?.begin('waiting', null)
-      return gate.run(() => run(parts, settings, upload, work), work.signal)
+    trainAndScore,
+    async train(settings, upload, work) {
+      const { document, scores } = await trainAndScore(settings, upload, work)
+      await scores?.scratch.dispose()
+      return document
     },
   }
 }
 
-async function run(
-  parts: TrainingParts,
-  settings: TrainSettings,
-  upload: Source | null,
-  work: Work,
-): Promise<VersionDocument> {
+async function run(parts: TrainingParts, settings: TrainSettings, upload: Source | null, work: Work): Promise<Trained> {
   const started = performance.now()
   // Known before the work, so that nobody trains for minutes and is refused at the end.
   parts.registry.checkRoom(settings.model)
   const opened = await parts.open({ ...settings, upload }, { signal: work.signal })
   const record = await parts.record(work)
   try {
-    const document = await trainOn(parts, settings, { opened, record }, work, started)
+    const trained = await trainOn(parts, settings, { opened, record }, work, started)
+    const { document } = trained
     const seconds = (performance.now() - started) / 1000
     parts.onTrained(document, seconds)
     work.log?.info(
       { model: document.model, version: document.version, rows: document.training.rowsUsed, seconds },
       'trained',
     )
-    return document
+    return trained
   } finally {
     await opened.close()
     await record.close()
@@ -115,7 +128,7 @@ async function trainOn(
   { opened, record }: { readonly opened: Opened; readonly record: TrainingRecord },
   work: Work,
   started: number,
-): Promise<VersionDocument> {
+): Promise<Trained> {
   const { telemetry } = opened
   const requested = fitSettings(settings)
   const detector = detectors.get(requested.type)!
@@ -208,7 +221,7 @@ async function trainOn(
     { serve: settings.serve ?? true },
   )
   await record.keep(added, report)
-  return added
+  return { document: added, scores: record.handOver(report) }
 }
 
 function requireRows(rows: number): void {

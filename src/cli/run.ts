@@ -14,6 +14,8 @@ import { type TrainSettings, trainSettings } from '../schemas/train.ts'
 import type { Service } from '../service.ts'
 import { software } from '../software.ts'
 import type { Source } from '../sources.ts'
+import type { Trained } from '../training.ts'
+import type { Work } from '../work.ts'
 import type { Call } from './command.ts'
 import { withDetector } from './detector.ts'
 import { givenTelemetry, type Telemetry } from './given.ts'
@@ -68,24 +70,61 @@ async function pipeline(
   upload: Source | null,
   { home, ready }: { readonly home: string; readonly ready: string },
 ) {
-  const document = await service.training.train({ ...settings, source }, upload, work)
+  const trained = await service.training.trainAndScore({ ...settings, source }, upload, work)
+  try {
+    return await conclusions(service, settings, { trained, source, upload }, { home, ready }, work)
+  } finally {
+    await trained.scores?.scratch.dispose()
+  }
+}
+
+/** What follows from a training: the files, and the facts for the summary. */
+async function conclusions(
+  service: Service,
+  settings: TrainSettings,
+  {
+    trained: { document, scores },
+    source,
+    upload,
+  }: { readonly trained: Trained; readonly source: Telemetry['source']; readonly upload: Source | null },
+  { home, ready }: { readonly home: string; readonly ready: string },
+  work: Work,
+) {
   const { model, version } = document
   // Written, not copied: the file is the user's and gets the mode that theirs have.
   await writeFile(join(ready, 'model'), createReadStream(join(home, 'models', model, artefactName(version))))
   const scored = { model: `${model}@${version}`, source, ...(settings.window ? { window: settings.window } : {}) }
-  const run = await service.scoring.score(scored, upload, 'table', work)
-  try {
-    const report = await service.reporting.ofRun(run, work)
-    // Drawing has a thread of its own; the reading process writes meanwhile.
-    const [table, page, chart] = await Promise.all([run.toParquet(false), report.render('html'), report.render('png')])
-    await rename(table.path, join(ready, 'scores.parquet'))
-    await writeFile(join(ready, 'report.html'), page.body)
-    await writeFile(join(ready, 'anomaly_chart.png'), chart.body)
-    const { evaluation, gaps } = report.facts
-    return { document, counts: table.summary, evaluation, notes: gaps }
-  } finally {
-    await run.close()
-  }
+  // One reading process writes the table while another one judges; drawing has a thread of its own. Only the latter tell how far they are.
+  const quietly = { signal: work.signal, log: work.log }
+  const [written, judged] = await Promise.allSettled([
+    (async () => {
+      const run = await service.scoring.score(scored, upload, 'table', quietly, scores)
+      try {
+        const table = await run.toParquet(false)
+        await rename(table.path, join(ready, 'scores.parquet'))
+        return table.summary
+      } finally {
+        await run.close()
+      }
+    })(),
+    (async () => {
+      const run = await service.scoring.score(scored, upload, 'report', work, scores)
+      try {
+        const report = await service.reporting.ofRun(run, work)
+        work.progress?.begin('writing', document.training.rowsInWindow)
+        const [page, chart] = await Promise.all([report.render('html'), report.render('png')])
+        await writeFile(join(ready, 'report.html'), page.body)
+        await writeFile(join(ready, 'anomaly_chart.png'), chart.body)
+        return report.facts
+      } finally {
+        await run.close()
+      }
+    })(),
+  ])
+  if (written.status === 'rejected') throw written.reason
+  if (judged.status === 'rejected') throw judged.reason
+  const { evaluation, gaps } = judged.value
+  return { document, counts: written.value, evaluation, notes: gaps }
 }
 
 /** What `summary.json` holds. */
