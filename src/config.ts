@@ -73,7 +73,11 @@ export const settings = {
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
     .describe('least level that is logged'),
-  DEEPWATCH_HOME: z.string().min(1).default('./data').describe('state folder: models, reports, jobs, spool; one process at a time'),
+  DEEPWATCH_HOME: z
+    .string()
+    .min(1)
+    .default('./data')
+    .describe('state folder: models, reports, jobs, spool; one process at a time'),
   DEEPWATCH_DATA_ROOTS: z
     .string()
     .optional()
