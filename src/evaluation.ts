@@ -126,9 +126,11 @@ async function judgeChance(prepared: Prepared, judged: Marks, own: Judgement, wo
 
 /** The rows once more, without their features. */
 async function* readRows({ opened, query }: Prepared): AsyncGenerator<RowFacts> {
-  // One feature stands for all: its values are not looked at.
-  const features = query.features.slice(0, 1)
-  for await (const piece of opened.telemetry.features({ ...query, features })) {
+  // One feature stands for all: its values are not looked at, and nothing is derived for them where that can be.
+  const one = query.features.find((lane) => !('derived' in lane)) ?? query.features[0]!
+  const features = [one]
+  const history = 'derived' in one ? query.history : undefined
+  for await (const piece of opened.telemetry.features({ ...query, features, history })) {
     try {
       yield rowFacts(features.length, query.lanes ?? {}, piece)
     } finally {

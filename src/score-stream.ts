@@ -109,7 +109,11 @@ export async function prepareScoring(
       window,
       history: historyQuery(handle.document.features.filter(isDerived), entity, parts.historyBytes),
       entity: entity ?? undefined,
-      lanes: smoothing ? smoothingLanes(smoothing.window, found.timestamp, entity) : undefined,
+      // Without a row there is no time that could be missing.
+      lanes:
+        smoothing && description.columns.length > 0
+          ? smoothingLanes(smoothing.window, found.timestamp, entity)
+          : undefined,
     }
     const { history } = query
     if (!target.rows || !windows || (!history && !smoothing)) return { handle, opened, description, live: null, query }

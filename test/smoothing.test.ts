@@ -66,6 +66,32 @@ test.each<[string, Body]>([
   },
 )
 
+test('no rows are no mistake', async () => {
+  const settings = { rows, entity: 'host', features, smoothing: { window: '6m' } }
+  await train('empty', settings)
+  const answer = await post('/score', { model: 'empty', rows: [] })
+  expect(answer.body).toMatchObject({ rows: 0, results: [] })
+  const timeless = await post('/score', { model: 'empty', rows: [{ cpu: 1, requests: 1 }] })
+  expect(timeless.body['code']).toBe('missing_feature')
+})
+
+test('an evaluation judges smoothed scores, with derived features alone too', async () => {
+  const labelled = rows.map((row, index) => ({ ...row, label: index % 40 < 4 ? 1 : 0 }))
+  const derived = [{ column: 'cpu', derive: 'rollingStd', window: 4 }]
+  const settings = {
+    rows: labelled,
+    entity: 'host',
+    label: 'label',
+    smoothing: { window: 3 },
+    detector: { type: 'isolation-forest', seed: 3 },
+  }
+  const version = await train('judged', { ...settings, features: derived })
+  const { body } = await post('/evaluate', { model: 'judged', rows: labelled })
+  const { tp, fp } = body['confusion'] as { tp: number; fp: number }
+  expect(tp + fp).toBe(version.threshold.flaggedRows)
+  expect(body['unscored']).toBe(version.training.rowsWithoutHistory)
+})
+
 test('the document says after how many rows a step is seen', async () => {
   const version = await train('delayed', { rows, entity: 'host', features, smoothing: { window: 8 } })
   const { delay } = version.smoothing!
