@@ -5,9 +5,10 @@
 import { DeepWatchError } from './errors.ts'
 import { createEventJudge } from './kernels/events.ts'
 import { createRandom } from './kernels/random.ts'
-import { f1Of, rank } from './kernels/ranking.ts'
+import { f1Of } from './kernels/ranking.ts'
 import { createScoreList } from './kernels/score-list.ts'
 import { createTopScores } from './kernels/top-scores.ts'
+import type { Pool } from './pool.ts'
 import type { ExtraLanes } from './reader-types.ts'
 import type { EvaluateSettings, Evaluation, Figures } from './schemas/evaluate.ts'
 import {
@@ -45,7 +46,7 @@ export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
       const found = await prepareScoring(parts, settings, upload, { signal: work.signal })
       try {
         const prepared = asksForLabels(found, settings)
-        return await compare(prepared, scoreStream(parts, prepared, work), work)
+        return await compare(parts.pool, prepared, scoreStream(parts, prepared, work), work)
       } finally {
         await found.opened.close()
       }
@@ -58,13 +59,14 @@ export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
  * Errors: as `EvaluationUseCase.evaluate`.
  */
 export async function evaluateSpooled(
+  pool: Pool,
   found: Prepared,
   settings: Pick<EvaluateSettings, 'label' | 'entity'>,
   scratch: Scratch,
   work: Work,
 ): Promise<Evaluation> {
   const prepared = asksForLabels(found, settings)
-  return compare(prepared, spooledRows(prepared, scratch), work)
+  return compare(pool, prepared, spooledRows(prepared, scratch), work)
 }
 
 /** The query with what an evaluation needs beside the features: label, time and entity. */
@@ -81,7 +83,12 @@ function asksForLabels(found: Prepared, settings: Pick<EvaluateSettings, 'label'
 
 type JudgedRows = RowFacts & { readonly scores: Float64Array }
 
-async function compare(prepared: Prepared, blocks: AsyncIterable<JudgedRows>, work: Work): Promise<Evaluation> {
+async function compare(
+  pool: Pool,
+  prepared: Prepared,
+  blocks: AsyncIterable<JudgedRows>,
+  work: Work,
+): Promise<Evaluation> {
   const { handle } = prepared
   const threshold = handle.document.threshold.value
   const own = createJudgement(threshold)
@@ -101,9 +108,9 @@ async function compare(prepared: Prepared, blocks: AsyncIterable<JudgedRows>, wo
     }
     rows += block.rows
   }
-  const figures = own.figures()
+  const figures = await own.figures(pool, work.signal)
   work.progress?.begin('judging', rows)
-  const random = await judgeChance(prepared, judged, own, work)
+  const random = await judgeChance(pool, prepared, judged, own, work)
   return { model: handle.name, version: handle.version, threshold, ...figures, random, rows, unlabelled, unscored }
 }
 
@@ -111,9 +118,15 @@ async function compare(prepared: Prepared, blocks: AsyncIterable<JudgedRows>, wo
  * The same figures for a random score: the rows are read once more, without scoring, because how many it
  * has to flag is known only now.
  */
-async function judgeChance(prepared: Prepared, judged: Marks, own: Judgement, work: Work): Promise<Figures> {
+async function judgeChance(
+  pool: Pool,
+  prepared: Prepared,
+  judged: Marks,
+  own: Judgement,
+  work: Work,
+): Promise<Figures> {
   const random = createRandom(randomSeed, 0)
-  const chance = createJudgement(chanceThreshold(own.rows, own.flagged))
+  const chance = createJudgement(await chanceThreshold(own.rows, own.flagged))
   let next = 0
   for await (const block of readRows(prepared)) {
     for (let row = 0; row < block.rows; row++) {
@@ -121,7 +134,7 @@ async function judgeChance(prepared: Prepared, judged: Marks, own: Judgement, wo
     }
     work.progress?.advance(block.rows)
   }
-  return chance.figures()
+  return chance.figures(pool, work.signal)
 }
 
 /** The rows once more, without their features. */
@@ -154,7 +167,7 @@ async function* spooledRows(prepared: Prepared, scratch: Scratch): AsyncGenerato
 }
 
 /** The threshold above which exactly `flagged` of the `rows` random scores lie. */
-function chanceThreshold(rows: number, flagged: number): number {
+async function chanceThreshold(rows: number, flagged: number): Promise<number> {
   const top = createTopScores(rows, flagged / rows)
   const random = createRandom(randomSeed, 0)
   const chunk = new Float64Array(65_536)
@@ -162,6 +175,8 @@ function chanceThreshold(rows: number, flagged: number): number {
     const part = chunk.subarray(0, Math.min(chunk.length, rows - done))
     for (let i = 0; i < part.length; i++) part[i] = random.nextFloat()
     top.offer(part)
+    // Others get their turn between the chunks.
+    await new Promise(setImmediate)
   }
   return top.threshold().value
 }
@@ -194,14 +209,17 @@ function createJudgement(threshold: number) {
       events.row(entity ?? '', time, label, flagged)
       if (events.entities > mostEntities) throw tooLarge('entities', mostEntities)
     },
-    figures(): Figures {
+    /** Sorting millions of scores is left to a thread. */
+    async figures(pool: Pool, signal: AbortSignal): Promise<Figures> {
       requireBothClasses(positive.length, negative.length)
+      const labelled = { positive: positive.toArray(), negative: negative.toArray() }
+      const ranking = await pool.rank(labelled, { signal, patient: true })
       const { tp, fp, fn } = confusion
       return {
         precision: tp + fp === 0 ? 0 : tp / (tp + fp),
         recall: tp / (tp + fn),
         f1: f1Of(tp, fp, fn),
-        ...rank({ positive: positive.toArray(), negative: negative.toArray() }),
+        ...ranking,
         confusion,
         events: timed === 0 ? null : events.figures(),
       }

@@ -8,6 +8,8 @@ import type {
   InspectTask,
   JoinResult,
   JoinTask,
+  RankResult,
+  RankTask,
   Reply,
   ScoreResult,
   ScoreTask,
@@ -16,6 +18,7 @@ import type { EffectiveSettings } from './detectors/detector.ts'
 import { findDetector } from './detectors/index.ts'
 import { DeepWatchError, isErrorCode } from './errors.ts'
 import type { Block } from './kernels/block.ts'
+import type { Labelled, Ranking } from './kernels/ranking.ts'
 import type { SampleSet } from './kernels/reservoir.ts'
 import { createPoolBatch } from './pool-batch.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
@@ -61,6 +64,12 @@ export interface Pool {
    * @throws `overloaded`, `shutting_down`, `model_corrupt`, `internal_error`
    */
   score(model: ScoringModel, block: Block, options?: CallOptions): Promise<BlockScores>
+  /**
+   * Ranks scores against labels, on one thread: sorting millions would keep everybody waiting. The arrays lie in shared
+   * memory and are sorted.
+   * @throws `overloaded`, `shutting_down`, `internal_error`
+   */
+  rank(labelled: Labelled, options?: CallOptions): Promise<Ranking>
   /** Calls that wait for their first turn on a thread. */
   readonly queueSize: number
   /** Share of the threads that work at this moment, 0..1. */
@@ -92,6 +101,7 @@ type Task =
   | { readonly name: 'fit'; readonly message: FitTask }
   | { readonly name: 'join'; readonly message: JoinTask }
   | { readonly name: 'score'; readonly message: ScoreTask }
+  | { readonly name: 'rank'; readonly message: RankTask }
 
 function startThreads(threads: number): Piscina {
   const worker = new URL(`../workers/detect${extname(fileURLToPath(import.meta.url))}`, import.meta.url)
@@ -197,6 +207,12 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     return { scores, flags, seconds: results.reduce((sum, result) => sum + result.seconds, 0) }
   }
 
+  async function rank(message: Labelled, options: CallOptions = {}): Promise<Ranking> {
+    queue.admit(options)
+    const [result] = await queue.runAll<RankResult>([{ name: 'rank', message }], options)
+    return (result as RankResult).ranking
+  }
+
   async function close(): Promise<void> {
     batch.flush()
     await queue.close()
@@ -208,6 +224,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     inspect,
     fit,
     score,
+    rank,
     close,
     get queueSize() {
       return queue.waiting + batch.waiting

@@ -190,7 +190,7 @@ async function runOf(
     },
     async evaluate() {
       await summary()
-      return evaluateSpooled(found, settings, scratch!, work)
+      return evaluateSpooled(parts.pool, found, settings, scratch!, work)
     },
     async aggregate() {
       if (known?.aggregate) return known.aggregate

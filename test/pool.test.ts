@@ -3,6 +3,8 @@ import type { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test } from 'vitest'
 import { detector } from '../src/detectors/isolation-forest.ts'
 import { profileBlock, rowMarks } from '../src/kernels/profile.ts'
+import { createRandom } from '../src/kernels/random.ts'
+import { rank } from '../src/kernels/ranking.ts'
 import { isSame, scoreAll, train } from './detectors/train.ts'
 import { blockOf, normalRows } from './kernels/blocks.ts'
 
@@ -55,6 +57,31 @@ describe('the pool', () => {
       expect(isSame(flags, expected.flags)).toBe(true)
       expect(seconds).toBeGreaterThan(0)
     }
+  })
+
+  test('ranks as the kernel does, on a thread, and nobody waits for it', async () => {
+    const shared = (values: readonly number[]) => {
+      const list = new Float64Array(new SharedArrayBuffer(8 * values.length))
+      list.set(values)
+      return list
+    }
+    const positive = [0.9, 0.4, 0.9]
+    const negative = [0.1, 0.4, 0.95, 0.2]
+    const expected = rank({ positive: Float64Array.from(positive), negative: Float64Array.from(negative) })
+    const pool = open(2)
+    expect(await pool.rank({ positive: shared(positive), negative: shared(negative) })).toEqual(expected)
+
+    const many = new Float64Array(new SharedArrayBuffer(8 * 2_000_000))
+    const random = createRandom(1, 0)
+    for (let i = 0; i < many.length; i++) many[i] = random.nextFloat()
+    let over = false
+    const ranked = pool.rank({ positive: shared([0.5]), negative: many }).finally(() => {
+      over = true
+    })
+    let turns = 0
+    for (; !over; turns++) await new Promise(setImmediate)
+    expect((await ranked).rocAuc).toBeCloseTo(0.5, 2)
+    expect(turns).toBeGreaterThan(100)
   })
 
   test('scores a block of no rows and of one', async () => {

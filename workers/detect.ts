@@ -7,6 +7,7 @@ import { findDetector } from '../src/detectors/index.ts'
 import { DeepWatchError } from '../src/errors.ts'
 import { raiseOutside } from '../src/kernels/guards.ts'
 import { findUnusable, profileBlock } from '../src/kernels/profile.ts'
+import { rank as rankScores } from '../src/kernels/ranking.ts'
 import { sampleOf } from '../src/kernels/reservoir.ts'
 import type {
   Failure,
@@ -16,6 +17,8 @@ import type {
   InspectTask,
   JoinResult,
   JoinTask,
+  RankResult,
+  RankTask,
   Reply,
   ScoreResult,
   ScoreTask,
@@ -75,6 +78,11 @@ export function fit({ detector, effective, seed, samples, varying, deviations, f
 /** Puts the pieces of a model together. */
 export function join({ detector, ...input }: JoinTask): Reply<JoinResult> {
   return answer(() => ({ payload: findDetector(detector).join(input) }))
+}
+
+/** Ranks scores against their labels; sorts them where they are. */
+export function rank(task: RankTask): Reply<RankResult> {
+  return answer(() => ({ ranking: rankScores(task) }))
 }
 
 /** Scores some rows of a block into the shared arrays of the task. */

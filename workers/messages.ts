@@ -6,6 +6,7 @@ import type { EffectiveSettings, JoinInput } from '../src/detectors/detector.ts'
 import type { Block } from '../src/kernels/block.ts'
 import type { Guards } from '../src/kernels/guards.ts'
 import type { Profile, Unusable } from '../src/kernels/profile.ts'
+import type { Labelled, Ranking } from '../src/kernels/ranking.ts'
 import type { SampleSet } from '../src/kernels/reservoir.ts'
 
 export interface Failure {
@@ -67,6 +68,13 @@ export interface ScoreTask {
   readonly to: number
   readonly scores: Float64Array<SharedArrayBuffer>
   readonly flags: Uint8Array<SharedArrayBuffer>
+}
+
+/** Scores of labelled rows, in shared memory. */
+export type RankTask = Labelled
+
+export interface RankResult {
+  readonly ranking: Ranking
 }
 
 export interface ScoreResult {

@@ -2,8 +2,8 @@
 export interface ScoreList {
   readonly length: number
   push(score: number): void
-  /** All scores in one new array. */
-  toArray(): Float64Array<ArrayBuffer>
+  /** All scores in one new array, in shared memory. */
+  toArray(): Float64Array<SharedArrayBuffer>
 }
 
 const chunkLength = 65_536
@@ -25,7 +25,7 @@ export function createScoreList(): ScoreList {
       chunk[used++] = score
     },
     toArray() {
-      const all = new Float64Array(full.length * chunkLength + used)
+      const all = new Float64Array(new SharedArrayBuffer(8 * (full.length * chunkLength + used)))
       full.forEach((part, index) => {
         all.set(part, index * chunkLength)
       })
