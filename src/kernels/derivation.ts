@@ -8,6 +8,7 @@ export const derives = [
   'rollingMin',
   'rollingMax',
   'zScore',
+  'distance',
   'sameTimeYesterday',
 ] as const
 export type Derive = (typeof derives)[number]

@@ -206,16 +206,16 @@ abstract class Window implements Figure {
   protected abstract figure(rows: Rows, first: number): number
 }
 
-/** Mean, standard deviation, or how many deviations the row itself lies from the mean of the rows before it. */
+/** Mean, standard deviation, or how far the row itself lies from the mean of the rows before it: as it is, or in their deviations. */
 class Rolling extends Window {
   protected readonly least: number
   private readonly moments = new Moments()
   private readonly derive: Derivation['derive']
 
   constructor(derivation: Derivation, derive: Derivation['derive']) {
-    super(derivation, derive === 'zScore')
+    super(derivation, looksBefore(derive))
     this.derive = derive
-    this.least = derive === 'rollingMean' ? 1 : 2
+    this.least = derive === 'rollingMean' || derive === 'distance' ? 1 : 2
   }
 
   protected clear(): void {
@@ -232,13 +232,16 @@ class Rolling extends Window {
 
   protected figure(rows: Rows, first: number): number {
     if (this.derive === 'rollingMean') return this.moments.mean(first)
-    const std = this.moments.std(first)
-    if (this.derive === 'rollingStd') return std
+    if (this.derive === 'rollingStd') return this.moments.std(first)
     const away = bounded(rows.value(this.column, rows.newest) - this.moments.mean(first))
-    if (away === 0 || Number.isNaN(away)) return away
+    if (this.derive === 'distance' || away === 0 || Number.isNaN(away)) return away
+    const std = this.moments.std(first)
     return Math.min(mostDeviations, Math.max(-mostDeviations, std === 0 ? away * Number.MAX_VALUE : away / std))
   }
 }
+
+/** Whether the window ends with the row before. */
+const looksBefore = (derive: Derivation['derive']) => derive === 'zScore' || derive === 'distance'
 
 /** The greatest value, or with `sign` -1 the least: a queue of the rows that may yet become it (Lemire 2006). */
 class Extreme extends Window {

@@ -40,11 +40,11 @@ export const derivedFeature = z
     path: ['window'],
     error: 'is not a setting of sameTimeYesterday',
   })
-  .refine(({ derive, window }) => window !== undefined || !/^(rolling|z)/.test(derive), {
+  .refine(({ derive, window }) => window !== undefined || !/^(rolling|zScore|distance)/.test(derive), {
     path: ['window'],
     error: 'is needed',
   })
-  .refine(({ derive, window }) => window !== 1 || !/^(rolling|z)/.test(derive), {
+  .refine(({ derive, window }) => window !== 1 || !/^(rolling|zScore|distance)/.test(derive), {
     path: ['window'],
     error: 'must be at least 2 rows',
   })

@@ -43,7 +43,7 @@ function twin(rows: readonly Row[], { derive, rows: back, micros, maxGap }: Deri
     }
     return sum / seconds
   }
-  const before = derive === 'zScore'
+  const before = derive === 'zScore' || derive === 'distance'
   const end = before ? last - 1 : last
   const window = rows.filter(([time], row) => {
     if (row < since || row > end) return false
@@ -52,7 +52,7 @@ function twin(rows: readonly Row[], { derive, rows: back, micros, maxGap }: Deri
   })
   if (!reaches(back === null ? 0 : back + (before ? 1 : 0))) return Number.NaN
   const known = window.map(([, each]) => each).filter((each) => !Number.isNaN(each))
-  const least = derive === 'rollingStd' || before ? 2 : 1
+  const least = derive === 'rollingStd' || derive === 'zScore' ? 2 : 1
   if (known.length < Math.max(least, back === null ? 2 : 1, Math.ceil(window.length / 2))) return Number.NaN
   if (derive === 'rollingMin') return Math.min(...known)
   if (derive === 'rollingMax') return Math.max(...known)
@@ -62,7 +62,7 @@ function twin(rows: readonly Row[], { derive, rows: back, micros, maxGap }: Deri
   const std = isConstant ? 0 : Math.sqrt(known.reduce((sum, each) => sum + (each - mean) ** 2, 0) / known.length)
   if (derive === 'rollingStd') return std
   const away = value - (isConstant ? known[0]! : mean)
-  if (away === 0 || Number.isNaN(away)) return away
+  if (derive === 'distance' || away === 0 || Number.isNaN(away)) return away
   return Math.min(1e6, Math.max(-1e6, away / std))
 }
 
