@@ -208,9 +208,7 @@ function spanOf(rows: readonly Row[], { timestamp, window, interval }: SpanQuery
   }
   const known = from <= to
   const span = { rows: rows.length, rowsInWindow, from: known ? from : null, to: known ? to : null }
-  return interval && times
-    ? { ...span, interval: intervalOf(times, positions, entityReader(rows, interval.entity)) }
-    : span
+  return interval && times ? { ...span, ...intervalOf(times, positions, entityReader(rows, interval.entity)) } : span
 }
 
 /** As `sql/interval.sql`. */
@@ -218,7 +216,7 @@ function intervalOf(
   times: Float64Array,
   positions: Uint32Array | null,
   entity: (position: number) => string | null,
-): number | null {
+): Required<Pick<Span, 'interval' | 'tied'>> {
   const byEntity = new Map<string | null, number[]>()
   const count = Math.min(intervalRows, positions?.length ?? times.length)
   for (let at = 0; at < count; at++) {
@@ -230,12 +228,17 @@ function intervalOf(
     else byEntity.set(name, [times[position]!])
   }
   const steps: number[] = []
+  let tied = 0
   for (const known of byEntity.values()) {
     known.sort((a, b) => a - b)
-    for (let at = 1; at < known.length; at++) if (known[at]! > known[at - 1]!) steps.push(known[at]! - known[at - 1]!)
+    for (let at = 1; at < known.length; at++) {
+      if (known[at]! > known[at - 1]!) steps.push(known[at]! - known[at - 1]!)
+      else tied++
+    }
   }
   steps.sort((a, b) => a - b)
-  return steps[Math.ceil(steps.length / 2) - 1] ?? null
+  const all = steps.length + tied
+  return { interval: steps[Math.ceil(steps.length / 2) - 1] ?? null, tied: all > 0 ? tied / all : null }
 }
 
 /** Numbers entities in the order in which they appear. */

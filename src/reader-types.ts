@@ -58,6 +58,8 @@ export interface Span {
   readonly to: number | null
   /** Typical microseconds from a row of an entity to its next, from the first rows of the window; null when unknown, absent when not asked for. */
   readonly interval?: number | null
+  /** Share of these steps that take no time; asked for with the interval. */
+  readonly tied?: number | null
 }
 
 /** What `span` is asked. */

@@ -5,7 +5,7 @@ import { quantiles } from './kernels/profile.ts'
 import { type ScoreHistogram, scoreBins } from './kernels/score-histogram.ts'
 import type { SourceFacts } from './opening.ts'
 import type { FeatureLane, Span } from './reader-types.ts'
-import type { Feature, FeatureProfile, VersionDocument, Warning } from './schemas/model.ts'
+import type { Choice, Feature, FeatureProfile, VersionDocument, Warning } from './schemas/model.ts'
 import { detectorSettings, type TrainSettings } from './schemas/train.ts'
 import { describeSmoothing } from './smoothing.ts'
 import type { ColumnPlan } from './telemetry.ts'
@@ -28,13 +28,21 @@ export interface TrainingScores {
   readonly rowsOutOfOrder: number
 }
 
+/** How the threshold is found. */
+export type ThresholdRule = NonNullable<TrainSettings['threshold']>
+
 /** What `describeVersion` needs to know. */
 export interface VersionFacts {
   readonly version: number
   readonly createdAt: string
   readonly software: string
   readonly settings: TrainSettings
+  readonly threshold: ThresholdRule
   readonly requested: ReturnType<typeof fitSettings>
+  /** What the settings left open, and what was chosen. */
+  readonly choice: readonly Choice[] | undefined
+  /** Id of the detector that was fitted. */
+  readonly detector: string
   readonly effective: EffectiveSettings
   readonly shape: ModelShape
   readonly plan: ColumnPlan
@@ -59,9 +67,10 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
     createdAt: facts.createdAt,
     software: facts.software,
     detector: {
-      type: facts.requested.type,
+      type: facts.detector,
       settings: facts.requested,
       effective: facts.effective,
+      ...(facts.choice && { choice: [...facts.choice] }),
       shape: { ...facts.shape },
     },
     features,
@@ -76,7 +85,7 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
     missing: { rule: settings.missing ?? 'reject', fill: drawn.fill && [...drawn.fill] },
     threshold: {
       value,
-      rule: settings.threshold ?? { contamination: 0.01 },
+      rule: facts.threshold,
       exact,
       flaggedRows: above,
       flaggedShare: above / drawn.rowsUsed,

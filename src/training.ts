@@ -4,8 +4,9 @@
  * telemetry give the same payload, in whatever format it came and however many threads worked.
  */
 import { randomInt } from 'node:crypto'
-import { describeDerived, historyQuery } from './derived.ts'
-import type { EffectiveSettings } from './detectors/detector.ts'
+import { drawChosen } from './auto-training.ts'
+import { type Derived, describeDerived, historyQuery } from './derived.ts'
+import type { DetectorParams, EffectiveSettings } from './detectors/detector.ts'
 import { detectors } from './detectors/index.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate, inOrder } from './flow.ts'
@@ -16,15 +17,16 @@ import { createTopScores } from './kernels/top-scores.ts'
 import { placesOf } from './lanes.ts'
 import type { Opened, OpenTelemetry } from './opening.ts'
 import type { Pool } from './pool.ts'
-import type { FeatureQuery } from './reader-types.ts'
+import type { FeatureQuery, Span } from './reader-types.ts'
 import type { Registry } from './registry.ts'
 import type { TrainingRecord, TrainingScoresKept } from './report-training.ts'
+import type { DerivedFeature } from './schemas/derived.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
 import { smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
-import { planColumns, readWindow } from './telemetry.ts'
-import { describeVersion, fitSettings, type TrainingScores } from './training-document.ts'
+import { type ColumnPlan, planColumns, readWindow } from './telemetry.ts'
+import { describeVersion, fitSettings, type ThresholdRule, type TrainingScores } from './training-document.ts'
 import { type Drawn, drawSamples, type SamplePlan } from './training-samples.ts'
 import { planTimeContext } from './training-time.ts'
 import type { Work } from './work.ts'
@@ -131,7 +133,7 @@ async function trainOn(
 ): Promise<Trained> {
   const { telemetry } = opened
   const requested = fitSettings(settings)
-  const detector = detectors.get(requested.type)!
+  const isAuto = requested.type === 'auto'
   const description = await telemetry.describe()
   if (description.rows !== null) requireRows(description.rows)
   const plan = planColumns(description, settings)
@@ -142,37 +144,44 @@ async function trainOn(
   const { entity } = plan.roles
   if (settings.smoothing) smoothingLanes(settings.smoothing.window, timestamp, entity)
   // A smoothed score tells its delay in seconds, too, where there is a time.
-  const asksForInterval = plan.derived.length > 0 || (settings.smoothing !== undefined && timestamp !== null)
+  const asksForInterval =
+    plan.derived.length > 0 || ((isAuto || settings.smoothing !== undefined) && timestamp !== null)
   const interval = asksForInterval ? { entity } : undefined
   const span = await telemetry.span({ timestamp: timestamp ?? undefined, window, interval })
   requireRows(span.rowsInWindow)
-  const derived = plan.derived.map(({ feature, column }) =>
-    describeDerived(feature, { kind: column.kind as 'number' | 'boolean', type: column.type }, span.interval ?? null),
-  )
   const time = planTimeContext(settings, timestamp, span)
   const seed = requested.seed ?? randomInt(2 ** 47)
-  const samplePlan: SamplePlan = {
-    columns: plan.features,
-    derived,
-    history: historyQuery(derived, entity, parts.historyBytes),
-    named: settings.features !== undefined,
-    time,
-    timestamp,
-    window,
-    rowsInWindow: span.rowsInWindow,
-    rule: settings.missing ?? 'reject',
-    reservoirs: detector.reservoirs(requested),
-    fitBytes: (features) => detector.mostBytes(requested, features),
-    mostBytes: parts.mostBytes,
-    ahead: parts.ahead,
-    seed,
+  const draw = (fitted: DetectorParams, chosen: readonly DerivedFeature[]) => {
+    const derived = describeAll(plan, chosen, span)
+    const detector = detectors.get(fitted.type)!
+    const samplePlan: SamplePlan = {
+      columns: plan.features,
+      derived,
+      history: historyQuery(derived, entity, parts.historyBytes),
+      named: settings.features !== undefined,
+      time,
+      timestamp,
+      window,
+      rowsInWindow: span.rowsInWindow,
+      rule: settings.missing ?? 'reject',
+      reservoirs: detector.reservoirs(fitted),
+      fitBytes: (features) => detector.mostBytes(fitted, features),
+      mostBytes: parts.mostBytes,
+      ahead: parts.ahead,
+      seed,
+    }
+    return drawSamples(telemetry, parts.pool, samplePlan, work)
   }
-  const drawn = await drawSamples(telemetry, parts.pool, samplePlan, work)
+  const auto = isAuto ? await drawChosen(draw, plan, span, requested.seed) : null
+  const fitted = auto?.plan.detector ?? requested
+  const detector = detectors.get(fitted.type)!
+  const drawn = auto?.drawn ?? (await draw(fitted, []))
+  const threshold = settings.threshold ?? auto?.plan.threshold ?? { contamination: 0.01 }
   const features = drawn.lanes.length
   const varying = varyingLanes(drawn.profile)
   if (varying.length === 0)
     throw new DeepWatchError('no_variance', 'Every feature has one value only; there is nothing to learn.')
-  const { effective, warnings } = detector.resolve(requested, { rows: drawn.rowsUsed, features })
+  const { effective, warnings } = detector.resolve(fitted, { rows: drawn.rowsUsed, features })
   work.progress?.begin('fitting', null)
   const payload = await parts.pool.fit(
     {
@@ -189,7 +198,7 @@ async function trainOn(
   const scored = await scoreTraining(
     parts,
     { opened, record },
-    { settings, entity, drawn, payload, detector: detector.id, autoThreshold: detector.autoThreshold },
+    { settings, entity, threshold, drawn, payload, detector: detector.id, autoThreshold: detector.autoThreshold },
     work,
   )
 
@@ -198,7 +207,10 @@ async function trainOn(
     createdAt: '',
     software: parts.software,
     settings,
+    threshold,
     requested,
+    choice: auto?.plan.choice,
+    detector: detector.id,
     effective: { ...effective, seed },
     shape: detector.describe(payload),
     plan,
@@ -224,6 +236,15 @@ async function trainOn(
   return { document: added, scores: record.handOver(report) }
 }
 
+/** Everything that is derived, with what the columns and the steps between rows say. */
+function describeAll(plan: ColumnPlan, chosen: readonly DerivedFeature[], span: Span): Derived[] {
+  const byName = new Map(plan.features.map((column) => [column.name, column]))
+  const all = [...plan.derived, ...chosen.map((feature) => ({ feature, column: byName.get(feature.column)! }))]
+  return all.map(({ feature, column }) =>
+    describeDerived(feature, { kind: column.kind as 'number' | 'boolean', type: column.type }, span.interval ?? null),
+  )
+}
+
 function requireRows(rows: number): void {
   if (rows >= 2) return
   throw new DeepWatchError('insufficient_data', `Training needs at least 2 rows; there are ${rows}.`, {
@@ -235,6 +256,7 @@ interface ScoringPass {
   readonly settings: TrainSettings
   /** Column that tells entities apart. */
   readonly entity: string | null
+  readonly threshold: ThresholdRule
   readonly drawn: Drawn
   readonly payload: Uint8Array
   readonly detector: string
@@ -299,8 +321,7 @@ async function scoreTraining(
   return { histogram, threshold: threshold.result(), rowsOutOfOrder }
 }
 
-function thresholdOf({ settings, drawn, autoThreshold }: ScoringPass) {
-  const rule = settings.threshold ?? { contamination: 0.01 }
+function thresholdOf({ threshold: rule, drawn, autoThreshold }: ScoringPass) {
   if (rule !== 'auto' && 'contamination' in rule) {
     const top = createTopScores(drawn.rowsUsed, rule.contamination)
     return { offer: top.offer, result: () => top.threshold() }

@@ -82,7 +82,7 @@ describe('deepwatch run', () => {
     }
     const source = { path: 'fleet.parquet' }
     const roles = { label: 'label', entity: 'host', timeZone: 'Europe/Prague' }
-    const detector = { type: 'isolation-forest', seed: 3 }
+    const detector = { type: 'auto', seed: 3 }
     const document = JSON.parse((await post('/train', { model: 'fleet', source, ...roles, detector })).toString())
     const facts = ({ seconds, ...rest }: Record<string, unknown>) => rest
     expect(facts(summary.training)).toEqual(facts(document.training))
@@ -98,7 +98,7 @@ describe('deepwatch run', () => {
     expect(summary).toMatchObject({
       rows: counts.rows,
       anomalies: counts.anomalies,
-      unscored: 0,
+      unscored: counts.unscored,
       model: 'fleet',
       version: 1,
     })

@@ -40,7 +40,7 @@ export async function spanOf(
     rowsInWindow: Number(rowsInWindow),
     from: typeof from === 'number' ? from : null,
     to: typeof to === 'number' ? to : null,
-    ...(time !== null && query.interval && { interval: await intervalOf(database, relation, time, query) }),
+    ...(time !== null && query.interval && (await intervalOf(database, relation, time, query))),
   }
 }
 
@@ -49,7 +49,7 @@ async function intervalOf(
   relation: Relation,
   time: RelationColumn,
   query: { window: ReadWindow | null; interval: { readonly entity: string | null } | null },
-): Promise<number | null> {
+): Promise<Required<Pick<Span, 'interval' | 'tied'>>> {
   const needed = new Needed()
   const window = windowCondition(needed, query.window, time)
   const micros = microseconds(needed, time)
@@ -58,6 +58,6 @@ async function intervalOf(
   const slots = { micros, entity, columns: needed.list, relation: relation.from, window: window.condition }
   const sql = statement('interval', { ...slots, most: String(intervalRows) })
   const [row] = await database.connection.rows(sql, { ...relation.values, ...window.values })
-  const interval = row?.[0]
-  return typeof interval === 'number' ? interval : null
+  const [interval, tied] = (row ?? []).map((value) => (typeof value === 'number' ? value : null))
+  return { interval: interval ?? null, tied: tied ?? null }
 }

@@ -54,7 +54,8 @@ export function judgeSet(
   }
 }
 
-const [warmUp, step] = [0.15, 0.05]
+/** Shares of a series: before it is judged, and from one refit to the next. */
+export const [warmUp, step] = [0.15, 0.05]
 
 /** The labels that are judged: of a series those after the warm-up. */
 export function judgedLabels(set: LabelledSet | Series): Uint8Array {

@@ -14,9 +14,10 @@ import type { Detector, DetectorParams } from '../../src/detectors/detector.ts'
 import { detectors } from '../../src/detectors/index.ts'
 import { createRandom } from '../../src/kernels/random.ts'
 import { describeMachine, printTable, writeResult } from '../report.ts'
+import { judgeAutoSeries, judgeAutoSet } from './auto.ts'
 import { baselines } from './baselines.ts'
 import { type Figures, figuresOf, meanFigures } from './figures.ts'
-import { type Judged, judgedLabels, judgeSeries, judgeSet } from './judge.ts'
+import { type Judged, judgedLabels, judgeSeries, judgeSet, step, warmUp } from './judge.ts'
 import {
   type LabelledSet,
   readBenchRuns,
@@ -41,7 +42,22 @@ const { values: options } = parseArgs({
 })
 const root = resolve(options.data)
 const seeds = Array.from({ length: Number(options.seeds ?? (options.quick ? 1 : 3)) }, (_, i) => i + 1)
-const wanted = [...detectors.values()].filter(({ id }) => options.detector?.split(',').includes(id) ?? true)
+/** Detectors as they are, and what the rule makes of each set. */
+const lines: { readonly id: string; judge(set: LabelledSet | Series, seed: number): Judged }[] = [
+  ...[...detectors.values()].map((detector) => ({
+    id: detector.id,
+    judge: (set: LabelledSet | Series, seed: number) =>
+      judge(detector, detector.params.parse({ type: detector.id }), set, seed),
+  })),
+  {
+    id: 'auto',
+    judge: (set, seed) =>
+      'values' in set
+        ? judgeAutoSeries(set, seed, Math.floor(set.values.length * warmUp), step)
+        : judgeAutoSet(set, seed),
+  },
+]
+const wanted = lines.filter(({ id }) => options.detector?.split(',').includes(id) ?? true)
 
 const families: Record<string, () => Promise<(LabelledSet | Series)[]>> = {
   adbench: () => readTables(root, options.quick ? 50_000 : 600_000),
@@ -97,10 +113,7 @@ for (const [family, read] of Object.entries(families)) {
   const sets = (await read()).filter((set) => judgedLabels(set).includes(1))
   const rows: (string | number)[][] = []
   for (const detector of wanted) {
-    const params = detector.params.parse({ type: detector.id })
-    const judged = sets.flatMap((set) =>
-      seeds.map((seed) => ({ set: set.name, seed, ...judge(detector, params, set, seed) })),
-    )
+    const judged = sets.flatMap((set) => seeds.map((seed) => ({ set: set.name, seed, ...detector.judge(set, seed) })))
     const plain = meanFigures(judged.map((one) => one.plain))
     const guarded = meanFigures(judged.map((one) => one.guarded))
     const rate = Math.round(judged.reduce((sum, one) => sum + one.rowsPerSecond, 0) / judged.length)
@@ -145,6 +158,7 @@ const { node, processor } = describeMachine()
 const name = [
   'quality',
   options.quick ? 'quick' : 'table',
+  ...(options.detector ? [options.detector.replaceAll(',', '+')] : []),
   ...(options.windows ? ['windows'] : []),
   ...(options.smooth ? ['smooth'] : []),
 ].join('-')

@@ -10,6 +10,8 @@ export interface LabelledSet {
   readonly name: string
   readonly train: Matrix
   readonly test: Matrix
+  /** Epoch microseconds of the rows of `train`, then of `test`; absent when the source has no timestamp. */
+  readonly times?: Float64Array | undefined
   /** 1 for each row of `test` that is an anomaly, else 0. */
   readonly labels: Uint8Array
 }
@@ -45,6 +47,13 @@ async function read(sql: string): Promise<Table> {
 function matrixOf(table: Table, features: readonly string[], from: number, to: number): Matrix {
   const columns = features.map((name) => Float64Array.from(table.column(name).slice(from, to), Number))
   return { rows: to - from, columns }
+}
+
+function timesOf(table: Table, from: number, to: number): Float64Array | undefined {
+  if (!table.names.includes('timestamp')) return undefined
+  return Float64Array.from(table.column('timestamp').slice(from, to), (time) =>
+    Number((time as { micros: bigint }).micros),
+  )
 }
 
 /** Runs of equal values of a column, in order: [value, from, to). */
@@ -98,6 +107,7 @@ function splitSet(family: string, name: string, table: Table, from: number, to: 
     name,
     train: matrixOf(table, features, from, middle),
     test: matrixOf(table, features, middle, to),
+    times: timesOf(table, from, to),
     labels: labelsOf(table, middle, to),
   }
 }
@@ -120,7 +130,7 @@ export async function readBenchRuns(root: string): Promise<LabelledSet[]> {
       const middle = from + normalRows
       const train = matrixOf(table, features, from, middle)
       const test = matrixOf(table, features, middle, to)
-      return { family: 'skab', name, train, test, labels: labelsOf(table, middle, to) }
+      return { family: 'skab', name, train, test, times: timesOf(table, from, to), labels: labelsOf(table, middle, to) }
     })
     .filter((set) => set.labels.includes(1))
 }
@@ -131,6 +141,7 @@ export interface Series {
   readonly name: string
   /** Values in the order of time; what the source lacks is the value before. */
   readonly values: Float64Array
+  readonly times: Float64Array
   readonly labels: Uint8Array
 }
 
@@ -144,6 +155,12 @@ export async function readSeries(root: string): Promise<Series[]> {
     )
     let last = values.find((value) => !Number.isNaN(value)) ?? 0
     for (let i = 0; i < values.length; i++) last = values[i] = Number.isNaN(values[i]) ? last : values[i]!
-    return { family: 'cloud_monitoring', name, values, labels: labelsOf(table, from, to) }
+    return {
+      family: 'cloud_monitoring',
+      name,
+      values,
+      times: timesOf(table, from, to)!,
+      labels: labelsOf(table, from, to),
+    }
   })
 }

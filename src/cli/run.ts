@@ -17,7 +17,7 @@ import type { Source } from '../sources.ts'
 import type { Trained } from '../training.ts'
 import type { Work } from '../work.ts'
 import type { Call } from './command.ts'
-import { withDetector } from './detector.ts'
+import { withChosenDetector } from './detector.ts'
 import { givenTelemetry, type Telemetry } from './given.ts'
 import { show, storageFailure } from './output.ts'
 import { withTelemetry, withTemporaryHome } from './session.ts'
@@ -33,7 +33,7 @@ export async function run(call: Call): Promise<number> {
   const out = call.text('out')
   if (out === undefined) throw wrong('--out is needed: the folder for the results.')
   const name = call.text('model') ?? nameAfter(call.operands[0])
-  const settings = call.check(trainSettings, { ...withDetector(call.settings), model: name })
+  const settings = call.check(trainSettings, { ...withChosenDetector(call.settings), model: name })
   const telemetry = await givenTelemetry(call)
   const folder = await openFolder(out, call.isOn('force'))
   try {

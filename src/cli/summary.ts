@@ -9,13 +9,14 @@ type Teller = Pick<Call, 'tell'>
 
 /** What was learnt, and every warning. */
 export function tellTraining({ tell }: Teller, document: VersionDocument): void {
-  const { model, version, features, threshold, training } = document
+  const { model, version, features, threshold, training, detector } = document
   tell(
     `${model}@${version}: learnt ${features.length} features from ${count(training.rowsUsed)} rows in ${training.seconds.toFixed(1)} s`,
   )
   tell(
     `threshold ${threshold.value.toPrecision(4)}: ${count(threshold.flaggedRows)} training rows above it (${percent(threshold.flaggedShare)})`,
   )
+  for (const { what, why } of detector.choice ?? []) tell(`chosen: ${what}. ${why}`)
   for (const warning of document.warnings) tell(`note: ${warning.message}`)
 }
 

@@ -40,6 +40,10 @@ export function trainingFacts({ document }: ReportFacts): string {
         .join(', ') || 'none',
     ],
     ['detector', `${detector.type}: ${settingWords(detector.effective)}`],
+    ...(detector.choice ?? []).map(({ what, why }): [string, string] => [
+      'chosen',
+      `${shownName(what, 200)}. ${shownName(why, 400)}`,
+    ]),
     ['seed', seed === undefined ? 'none' : String(seed)],
     [
       'threshold',

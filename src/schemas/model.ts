@@ -61,6 +61,10 @@ export const feature = z.discriminatedUnion('kind', [
 ])
 export type Feature = z.infer<typeof feature>
 
+/** Something that was chosen because the request left it open. */
+export const choice = z.object({ what: z.string(), why: z.string() })
+export type Choice = z.infer<typeof choice>
+
 export const versionDocument = z
   .object({
     model: modelName,
@@ -71,6 +75,7 @@ export const versionDocument = z
       type: z.string(),
       settings: z.looseObject({}).describe('As asked for, defaults included.'),
       effective: z.looseObject({}).describe('As used; includes the seed.'),
+      choice: z.array(choice).optional().describe('With the detector auto: what was chosen, and why.'),
       shape: z.looseObject({}).describe('What was built: bytes, and for a forest trees, nodes, leaves and depth.'),
     }),
     features: z.array(feature).describe('In the order of the feature matrix.'),

@@ -1,6 +1,7 @@
 /** The settings of `POST /train`. */
 import { z } from 'zod'
 import { detectors } from '../detectors/index.ts'
+import { seed } from '../detectors/settings.ts'
 import { derivedFeature, featureName, mostDerived } from './derived.ts'
 import { modelName } from './model-name.ts'
 import { smoothing } from './smoothing.ts'
@@ -17,11 +18,19 @@ export const roles = {
     .describe('Column that marks known anomalies: true, false, 1, 0 or null. Never trained on.'),
 }
 
+/** The wish that detector, derived features and threshold be chosen. */
+const autoDetector = z.strictObject({ type: z.literal('auto'), seed }).meta({
+  title: 'Auto',
+  description:
+    'Detector, derived features and threshold are chosen from the shape of the telemetry, never from labels; detector.choice of the version says what and why.',
+  examples: [{ type: 'auto', seed: 42 }],
+})
+
 /** The settings of whichever detectors are there. */
-export const detectorSettings = z.discriminatedUnion(
-  'type',
-  [...detectors.values()].map((detector) => detector.params) as unknown as [DetectorSchema, ...DetectorSchema[]],
-)
+export const detectorSettings = z.discriminatedUnion('type', [
+  ...[...detectors.values()].map((detector) => detector.params),
+  autoDetector,
+] as unknown as [DetectorSchema, ...DetectorSchema[]])
 
 /** What every detector's settings have in common; the rest is the detector's own business. */
 type DetectorSchema = z.ZodObject<{ type: z.ZodLiteral<string>; seed: z.ZodOptional<z.ZodInt> }, z.core.$loose>

@@ -1,0 +1,152 @@
+/**
+ * What `"detector": {"type": "auto"}` chooses: detector, derived features and threshold, by one rule from the shape of the
+ * telemetry. Labels are never looked at, and the rule is the same for every source. bench/README.md has what it rests on.
+ */
+import type { DetectorParams } from './detectors/detector.ts'
+import { detectors } from './detectors/index.ts'
+import type { Derive } from './kernels/derivation.ts'
+import { type DerivedFeature, mostDerived } from './schemas/derived.ts'
+import type { Choice } from './schemas/model.ts'
+
+/** What the rule looks at. */
+export interface TelemetryShape {
+  /** Columns that are learnt from. */
+  readonly columns: readonly string[]
+  readonly hasTimestamp: boolean
+  /** Rows in the window. */
+  readonly rows: number
+  /** Share of the steps from row to row of an entity that take no time; null when unknown. */
+  readonly tied: number | null
+  /** The caller named derived features, or none can be made. */
+  readonly ownDerived: boolean
+}
+
+/** What was chosen. `derived` come behind what the caller named. */
+export interface AutoPlan {
+  readonly detector: DetectorParams
+  readonly derived: readonly DerivedFeature[]
+  readonly threshold: { readonly contamination: number } | { readonly value: number }
+  readonly choice: readonly Choice[]
+}
+
+/** Below this nothing could be held back to put detectors on one scale. */
+const leastRows = 128
+/** Fewer have hardly anything that could cease to move together. */
+const leastColumns = 3
+/** The covariance of more features takes too long; the time context takes up to 4. */
+const mostFeatures = 1024 - 4
+/** Above this share of rows without enough history the windows cost more than they give. */
+export const mostWithoutHistory = 0.1
+/** More steps without time than this: several hosts in one series. */
+const mostTied = 0.5
+/** Of a calibrated score: as strange as one held-back row in 200. */
+const calibratedLine = 0.995
+const contamination = 0.01
+
+type Derived = readonly [derive: Derive, window: number]
+/** What is derived of every column, most first. On hosts no one length of window holds everywhere, two together do. */
+const derivesInTurn: readonly (readonly Derived[])[] = [
+  [
+    ['diff', 1],
+    ['distance', 6],
+    ['rollingStd', 6],
+    ['distance', 30],
+    ['rollingStd', 30],
+  ],
+  [
+    ['diff', 1],
+    ['distance', 12],
+    ['rollingStd', 12],
+  ],
+  [
+    ['distance', 12],
+    ['rollingStd', 12],
+  ],
+  [['distance', 12]],
+]
+
+/** The first that fits; for single metrics, where a forest is alone, one window is enough. */
+function derivesOf(columns: number): readonly Derived[] | undefined {
+  const inTurn = columns < leastColumns ? derivesInTurn.slice(1) : derivesInTurn
+  return inTurn.find(({ length }) => length * columns <= mostDerived)
+}
+
+/** The rule. `withoutWindows` says why there can be none, where reading the rows has shown it. */
+export function chooseAuto(shape: TelemetryShape, seed: number | undefined, withoutWindows?: string): AutoPlan {
+  const { columns, hasTimestamp, rows } = shape
+  const derives = derivesOf(columns.length)
+  const obstacle = withoutWindows ?? obstacleTo(shape, derives)
+  const derived =
+    obstacle === null && derives
+      ? columns.flatMap((column) => derives.map(([derive, window]) => ({ column, derive, window })))
+      : []
+  const isEnsemble =
+    hasTimestamp &&
+    rows >= leastRows &&
+    columns.length >= leastColumns &&
+    columns.length + derived.length <= mostFeatures
+  return {
+    detector: parse(
+      isEnsemble
+        ? { type: 'ensemble', members: ['isolation-forest', 'mahalanobis'] }
+        : { type: 'extended-isolation-forest', columns: 1, trees: 300 },
+      seed,
+    ),
+    derived,
+    threshold: isEnsemble ? { value: calibratedLine } : { contamination },
+    choice: [
+      isEnsemble
+        ? {
+            what: 'ensemble of isolation-forest and mahalanobis',
+            why: `${rows} rows with a timestamp: the forest sees single metrics that stand out, the distance metrics that no longer move together.`,
+          }
+        : {
+            what: 'extended-isolation-forest with 300 trees and one column a split',
+            why: `${ensembleObstacle(shape)}: a forest that counts distance from the trained range ranks such rows best.`,
+          },
+      derived.length > 0
+        ? {
+            what: `${derived.length} derived features, of ${columns.length} columns each ${derives!.map(([derive, window]) => `${derive} over ${window}`).join(', ')} rows`,
+            why: `A change shows itself against the rows before. Many columns get fewer of them: a model has at most ${mostDerived}.`,
+          }
+        : { what: 'no derived features', why: `${obstacle}.` },
+      isEnsemble
+        ? {
+            what: `threshold ${calibratedLine}, unless one is given`,
+            why: `The score is calibrated by rows that nothing was fitted to: about ${Math.round(1 / (1 - calibratedLine))} of them are as calm for each one above.`,
+          }
+        : {
+            what: `contamination ${contamination}, unless a threshold is given`,
+            why: 'The score of a forest is not calibrated; this is the default of every detector.',
+          },
+    ],
+  }
+}
+
+function obstacleTo(
+  { columns, hasTimestamp, rows, tied, ownDerived }: TelemetryShape,
+  derives?: readonly Derived[],
+): string | null {
+  if (ownDerived) return 'The request names derived features itself'
+  if (!hasTimestamp) return 'Without a timestamp rows have no order'
+  if (rows < leastRows) return `${rows} rows are few; windows need ${leastRows}`
+  if (derives === undefined)
+    return `${columns.length} columns are more than the ${mostDerived} derived features of a model`
+  if (tied !== null && tied > mostTied)
+    return `${Math.round(100 * tied)} % of the rows have the time of the row before: they seem to be several entities, and none is named`
+  return null
+}
+
+function ensembleObstacle({ hasTimestamp, rows, columns }: TelemetryShape): string {
+  if (!hasTimestamp) return 'There is no timestamp'
+  if (rows < leastRows) return `${rows} rows are few`
+  if (columns.length < leastColumns) return `${columns.length} columns have hardly anything in common that could break`
+  return `${columns.length} columns are many`
+}
+
+function parse(
+  settings: { readonly type: string; readonly [setting: string]: unknown },
+  seed: number | undefined,
+): DetectorParams {
+  return detectors.get(settings.type)!.params.parse(seed === undefined ? settings : { ...settings, seed })
+}
