@@ -21,6 +21,13 @@ const page = z.strictObject({
 const serving = z.strictObject({ version: z.int().min(1).describe('The version that scores when none is named.') })
 const shownVersion = versionDocument.extend({ serving: z.boolean() }).meta({ id: 'ShownModelVersion' })
 
+const treeQuery = z.strictObject({
+  entity: z
+    .string()
+    .max(1024)
+    .optional()
+    .describe('Of a version with a model per entity: whose model the tree is of; the shared one by default.'),
+})
 const reportQuery = z.strictObject({ format: reportFormat })
 
 const notThere: readonly ErrorCode[] = ['invalid_id', 'uri_too_long', 'model_not_found']
@@ -118,19 +125,20 @@ export default async function models(app: FastifyInstance): Promise<void> {
           summary: 'One tree, node by node',
           description: 'In feature names and in the units of the data.',
           tag: 'models',
+          query: treeQuery,
           answers: {
             200: {
               description: 'The nodes in preorder.',
               content: { 'application/json': { schema: tree, example: exampleTree } },
             },
           },
-          errors: [...noVersion, 'tree_not_found'],
+          errors: [...noVersion, 'entity_not_found', 'tree_not_found'],
         },
       },
     },
     async (request) => {
-      readQuery(noQuery, request)
-      return use().tree(request.params.name, request.params.version, request.params.index)
+      const { entity } = readQuery(treeQuery, request)
+      return use().tree(request.params.name, request.params.version, request.params.index, entity)
     },
   )
 

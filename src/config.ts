@@ -126,6 +126,9 @@ export const settings = {
   DEEPWATCH_CACHE_BYTES: bytes(MiB).prefault('256MiB').describe('forests kept decoded in memory'),
   DEEPWATCH_MAX_MODELS: whole(1, 1_000_000).prefault('10000').describe('models the registry may hold'),
   DEEPWATCH_TRAIN_BYTES: bytes(MiB).prefault('512MiB').describe('memory one training may take for its samples'),
+  DEEPWATCH_MAX_ENTITIES: whole(1, 100_000)
+    .prefault('10000')
+    .describe('entities that telemetry may have for a model per entity'),
   DEEPWATCH_WINDOW_ENTITIES: whole(1, 10_000_000)
     .prefault('100000')
     .describe(

@@ -77,11 +77,13 @@ const table = {
   one_class: { status: 422, title: 'The labels are all the same' },
   evaluation_too_large: { status: 422, title: 'The evaluation would need too much memory' },
   training_too_large: { status: 422, title: 'The training would need too much memory' },
+  too_many_entities: { status: 422, title: 'There are too many entities' },
   history_too_large: { status: 422, title: 'The windows of the entities would need too much memory' },
 
   // Models
   model_not_found: { status: 404, title: 'There is no such model' },
   version_not_found: { status: 404, title: 'The model has no such version' },
+  entity_not_found: { status: 404, title: 'The model has no such entity' },
   tree_not_found: { status: 404, title: 'The model has no such tree' },
   model_corrupt: { status: 503, title: 'The stored model is damaged' },
   model_version_unsupported: { status: 503, title: 'The stored model has a newer format' },

@@ -7,12 +7,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DeepWatchError } from './errors.ts'
 import { createHistories, type HistoryKeeper } from './histories.ts'
 import { type Block, blockRows } from './kernels/block.ts'
+import { fleetBounds } from './kernels/fleet.ts'
 import { rowHistory } from './kernels/history.ts'
 import { createTimeContext, type TimeContext } from './kernels/time-context.ts'
 import {
   type Column,
   type ColumnKind,
   type Description,
+  type EntitiesQuery,
+  type EntityRows,
   type FeatureBlock,
   type FeatureQuery,
   intervalRows,
@@ -65,6 +68,7 @@ export function readRows(
   return {
     describe: async () => describe(),
     span: async (query) => spanOf(rows, query),
+    entities: async (query) => entitiesOf(rows, query),
     features: (query) => features(rows, columns(), query, live),
     close: async () => {},
   }
@@ -241,21 +245,49 @@ function intervalOf(
   return { interval: steps[Math.ceil(steps.length / 2) - 1] ?? null, tied: all > 0 ? tied / all : null }
 }
 
-/** Numbers entities in the order in which they appear. */
-function numberEntities(rows: readonly Row[], column: string | null) {
+/** As `sql/entities.sql`. */
+function entitiesOf(rows: readonly Row[], { entity, timestamp, window, most }: EntitiesQuery): EntityRows[] {
+  const times = timestamp === undefined ? null : timesOf(rows, timestamp)
+  const positions = positionsIn(times, window)
+  const name = entityReader(rows, entity)
+  const counts = new Map<string, number>()
+  for (let at = 0; at < (positions?.length ?? rows.length); at++) {
+    const found = name(positions ? positions[at]! : at)
+    if (found === null || found === '' || Buffer.byteLength(found) > fleetBounds.nameBytes) continue
+    counts.set(found, (counts.get(found) ?? 0) + 1)
+  }
+  return Array.from(counts, ([found, count]) => ({ name: found, rows: count })).slice(0, most)
+}
+
+/** The numbers of entities that have some already, found once for each list. */
+const givenNumbers = new WeakMap<readonly string[], ReadonlyMap<string | null, number>>()
+
+function numbersOf(given: readonly string[]): ReadonlyMap<string | null, number> {
+  let numbers = givenNumbers.get(given)
+  if (numbers === undefined) {
+    numbers = new Map(given.map((name, number) => [name, number]))
+    givenNumbers.set(given, numbers)
+  }
+  return numbers
+}
+
+/** Numbers entities: those given by their places, then the others in the order in which they appear. */
+function numberEntities(rows: readonly Row[], column: string | null, given: readonly string[] = []) {
   const entity = entityReader(rows, column)
-  const known = new Map<string | null, number>()
+  const known = numbersOf(given)
+  const others = new Map<string | null, number>()
   const names: (string | null)[] = []
   const numbers = Float64Array.from(rows, (_, position) => {
     const name = entity(position)
-    let number = known.get(name)
+    let number = known.get(name) ?? others.get(name)
     if (number === undefined) {
-      number = names.push(name) - 1
-      known.set(name, number)
+      number = given.length + names.push(name) - 1
+      others.set(name, number)
     }
     return number
   })
-  return { numbers, name: (id: number) => names[id] ?? null }
+  const nameOf = (id: number) => (id < given.length ? given[id] : names[id - given.length]) ?? null
+  return { numbers, name: nameOf }
 }
 
 /** What tells the entity of a row at a position; null for none. */
@@ -281,9 +313,8 @@ async function* features(
     : null
   const positions = derived?.positions ?? inWindow
   const total = positions?.length ?? rows.length
-  const lanes = lanesOf(rows, columns, query, times, derived)
-  const entities = query.lanes?.entity ? numberEntities(rows, query.entity ?? null) : null
-  if (entities) lanes.push(entities.numbers)
+  const entities = query.lanes?.entity ? numberEntities(rows, query.entity ?? null, query.entities) : null
+  const lanes = lanesOf(rows, columns, query, times, derived, entities?.numbers)
   const most = Math.min(blockRows(lanes.length), echoedRows(query.include))
   for (let first = 0; first < total; first += most) {
     const count = Math.min(most, total - first)
@@ -374,6 +405,7 @@ function lanesOf(
   query: FeatureQuery,
   times: Float64Array | null,
   derived: Derived | null,
+  entities: Float64Array | undefined,
 ): (Float64Array | ((position: number) => number))[] {
   const context: TimeContext | null = query.transitions ? createTimeContext(query.transitions) : null
   const fillers = query.features.map((lane) => {
@@ -381,6 +413,7 @@ function lanesOf(
     if ('derived' in lane) return derived!.lanes[lane.derived]!
     return columns.get(lane.name)?.values ?? numberReader(rows, lane.name)
   })
+  if (entities) fillers.push(entities)
   const { row, timestamp, label, history } = query.lanes ?? {}
   if (row) fillers.push((position) => position)
   if (timestamp) fillers.push((position) => times?.[position] ?? Number.NaN)

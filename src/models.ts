@@ -1,6 +1,6 @@
 /** What people ask about models, and the few things they may do to them. */
 import type { TreeNode } from './detectors/detector.ts'
-import { findDetector } from './detectors/index.ts'
+import { treeOfVersion } from './entity-models.ts'
 import { DeepWatchError } from './errors.ts'
 import type { ModelSummary, Quarantined, Registry } from './registry.ts'
 import type { VersionDocument } from './schemas/model.ts'
@@ -24,12 +24,13 @@ export interface Models {
   }
   model(name: string): ModelSummary
   version(name: string, version: string): ShownVersion
-  /** Errors: `tree_not_found`, `model_corrupt` and those of the registry. */
+  /** A tree of the shared model, or of that of `entity`. Errors: `entity_not_found`, `tree_not_found`, `model_corrupt` and those of the registry. */
   tree(
     name: string,
     version: string,
     index: string,
-  ): Promise<{ model: string; version: number; index: number; nodes: unknown[] }>
+    entity?: string,
+  ): Promise<{ model: string; version: number; index: number; entity?: string; nodes: unknown[] }>
   serve(name: string, version: number): Promise<ModelSummary>
   removeModel(name: string): Promise<void>
   removeVersion(name: string, version: string): Promise<void>
@@ -45,14 +46,15 @@ export function createModels({ registry, onVersionRemoved, onModelRemoved }: Mod
       const document = registry.document(modelId(name), wholeId(version, 'version', 1))
       return { ...document, serving: registry.get(name).serving === document.version }
     },
-    async tree(name, version, index) {
+    async tree(name, version, index, entity) {
       const handle = await registry.resolve(`${modelId(name)}@${wholeId(version, 'version', 1)}`)
-      const { detector, features } = handle.document
-      const nodes = findDetector(detector.type).tree(new Uint8Array(handle.payload), wholeId(index, 'tree', 0))
+      const { features } = handle.document
+      const nodes = treeOfVersion(handle, entity ?? null, wholeId(index, 'tree', 0))
       return {
         model: handle.name,
         version: handle.version,
         index: Number(index),
+        ...(entity !== undefined && { entity }),
         nodes: nodes.map((node) => named(node, (feature) => features[feature]!.name)),
       }
     },

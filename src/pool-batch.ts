@@ -74,7 +74,7 @@ export function createPoolBatch(threads: number, scoreBlock: ScoreBlock): PoolBa
       return
     }
     try {
-      const block = joinBlocks(calls, model.features)
+      const block = joinBlocks(calls, model.features + (model.entities === undefined ? 0 : 1))
       handOut(calls, block.rows, await scoreBlock(model, block, {}))
     } catch {
       // Nobody fails for what came with somebody else.

@@ -10,6 +10,8 @@ export interface ScoringModel {
   readonly payload: SharedArrayBuffer
   /** Number of features; the first lanes of each block. */
   readonly features: number
+  /** With a model per entity how many there are; the lane behind the features numbers the entity of a row. */
+  readonly entities?: number | undefined
   /** Training median per feature, which stands in for values that are not finite; null = such rows are not scored. */
   readonly fill: Float64Array | null
   /** Raises rows with values that training did not see; a function of the key. */

@@ -2,6 +2,8 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import type {
+  FitEntitiesResult,
+  FitEntitiesTask,
   FitResult,
   FitTask,
   Inspection,
@@ -11,15 +13,17 @@ import type {
   RankResult,
   RankTask,
   Reply,
+  ScoreEntitiesTask,
   ScoreResult,
   ScoreTask,
 } from '../workers/messages.ts'
-import type { EffectiveSettings } from './detectors/detector.ts'
+import type { DetectorParams, EffectiveSettings } from './detectors/detector.ts'
 import { findDetector } from './detectors/index.ts'
 import { DeepWatchError, isErrorCode } from './errors.ts'
 import type { Block } from './kernels/block.ts'
+import { cutRuns, groupRows } from './kernels/grouping.ts'
 import type { Labelled, Ranking } from './kernels/ranking.ts'
-import type { SampleSet } from './kernels/reservoir.ts'
+import type { Sample, SampleSet } from './kernels/reservoir.ts'
 import { createPoolBatch } from './pool-batch.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
 import type { BlockScores, ScoringModel } from './pool-types.ts'
@@ -42,6 +46,16 @@ export interface FitRequest {
   readonly features: number
 }
 
+export interface FitEntitiesRequest {
+  readonly detector: string
+  readonly params: DetectorParams
+  readonly seed: number
+  /** One sample per entity; every value finite. */
+  readonly samples: readonly (Sample & { readonly values: Float64Array<SharedArrayBuffer> })[]
+  /** Bytes that all models together may take. */
+  readonly mostBytes: number
+}
+
 /** The threads of the service, behind a bounded queue. Every method rejects with a `DeepWatchError`. */
 export interface Pool {
   /**
@@ -59,6 +73,11 @@ export interface Pool {
    * @throws `overloaded`, `shutting_down`, `internal_error`
    */
   fit(request: FitRequest, options?: CallOptions): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * The model of each entity, the same bytes for any number of threads; null where nothing varies in its sample.
+   * @throws `training_too_large`, `overloaded`, `shutting_down`, `internal_error`
+   */
+  fitEntities(request: FitEntitiesRequest, options?: CallOptions): Promise<(Uint8Array<ArrayBuffer> | null)[]>
   /**
    * Scores every row of a block. Small blocks share a task with others that come at the same time.
    * @throws `overloaded`, `shutting_down`, `model_corrupt`, `internal_error`
@@ -93,14 +112,18 @@ export interface PoolOptions {
 const sliceRows = 16_384
 /** Tasks a fit is cut into at most: a forest of any size leaves room for others between them. */
 const fitTasks = 64
+/** Entities that one task fits models for: some tens of milliseconds. */
+const entitiesOfTask = 4
 /** JavaScript heap of a thread; typed arrays are not counted by V8 and are bounded by the block size instead. */
 const heapMb = 512
 
 type Task =
   | { readonly name: 'inspect'; readonly message: InspectTask }
   | { readonly name: 'fit'; readonly message: FitTask }
+  | { readonly name: 'fitEntities'; readonly message: FitEntitiesTask }
   | { readonly name: 'join'; readonly message: JoinTask }
   | { readonly name: 'score'; readonly message: ScoreTask }
+  | { readonly name: 'scoreEntities'; readonly message: ScoreEntitiesTask }
   | { readonly name: 'rank'; readonly message: RankTask }
 
 function startThreads(threads: number): Piscina {
@@ -183,6 +206,32 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     return (joined as JoinResult).payload
   }
 
+  async function fitEntities(
+    { samples, mostBytes, ...request }: FitEntitiesRequest,
+    options: CallOptions = {},
+  ): Promise<(Uint8Array<ArrayBuffer> | null)[]> {
+    queue.admit(options)
+    const models: (Uint8Array<ArrayBuffer> | null)[] = []
+    let bytes = 0
+    // In rounds, so that what is too large is found out before it is there.
+    const round = entitiesOfTask * fitTasks
+    for (let first = 0; first < samples.length; first += round) {
+      const tasks: Task[] = []
+      for (let from = first; from < Math.min(first + round, samples.length); from += entitiesOfTask)
+        tasks.push({
+          name: 'fitEntities',
+          message: { ...request, samples: samples.slice(from, Math.min(from + entitiesOfTask, first + round)) },
+        })
+      for (const result of await queue.runAll<FitEntitiesResult>(tasks, { ...options, patient: true }))
+        for (const model of result.models) {
+          bytes += model?.byteLength ?? 0
+          models.push(model)
+        }
+      if (bytes > mostBytes) refuseModels(models.length, samples.length, bytes, mostBytes)
+    }
+    return models
+  }
+
   async function score(model: ScoringModel, block: Block, options: CallOptions = {}): Promise<BlockScores> {
     admitScore(options)
     return batch.takes(block) ? batch.score(model, block, options) : scoreBlock(model, block, options)
@@ -198,13 +247,29 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     const { key, detector, payload, fill, guards = null } = model
     const scores = new Float64Array(new SharedArrayBuffer(8 * block.rows))
     const flags = new Uint8Array(new SharedArrayBuffer(block.rows))
-    const tasks: Task[] = []
-    for (let from = 0; from < block.rows; from += sliceRows) {
-      const to = Math.min(block.rows, from + sliceRows)
-      tasks.push({ name: 'score', message: { key, detector, payload, fill, guards, block, from, to, scores, flags } })
-    }
+    const message = { key, detector, payload, fill, guards, block, scores, flags }
+    const tasks = model.entities === undefined ? slices(message) : entitySlices(message, model)
     const results = await queue.runAll<ScoreResult>(tasks, options)
     return { scores, flags, seconds: results.reduce((sum, result) => sum + result.seconds, 0) }
+  }
+
+  function slices(message: Omit<ScoreTask, 'from' | 'to'>): Task[] {
+    const tasks: Task[] = []
+    const { rows } = message.block
+    for (let from = 0; from < rows; from += sliceRows)
+      tasks.push({ name: 'score', message: { ...message, from, to: Math.min(rows, from + sliceRows) } })
+    return tasks
+  }
+
+  /** The rows of one entity come together in the whole block, so that its model is walked by as many as there are. */
+  function entitySlices(message: Omit<ScoreTask, 'from' | 'to'>, { features, entities = 0 }: ScoringModel): Task[] {
+    const { values, stride, rows } = message.block
+    const start = features * stride
+    const { order, runs } = groupRows(values.subarray(start, start + rows), entities)
+    return cutRuns(runs, sliceRows).map((part) => ({
+      name: 'scoreEntities',
+      message: { ...message, order, runs: part },
+    }))
   }
 
   async function rank(message: Labelled, options: CallOptions = {}): Promise<Ranking> {
@@ -223,6 +288,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   return {
     inspect,
     fit,
+    fitEntities,
     score,
     rank,
     close,
@@ -239,6 +305,15 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
       return deaths
     },
   }
+}
+
+function refuseModels(done: number, all: number, bytes: number, mostBytes: number): never {
+  const needed = Math.ceil((bytes / done) * all)
+  throw new DeepWatchError(
+    'training_too_large',
+    `The models of ${all} entities would take some ${Math.ceil(needed / 2 ** 20)} MiB, ${Math.ceil(needed / all / 1024)} KiB each; the limit is ${Math.floor(mostBytes / 2 ** 20)} MiB. Fewer trees, a smaller sampleSize or fewer entities need less.`,
+    { facts: { bytes: needed, limit: mostBytes, entities: all } },
+  )
 }
 
 /** Cuts 0..count-1 into at most `parts` ranges [from, to) of nearly equal length. */

@@ -62,6 +62,13 @@ export type Command =
       readonly window: ReadWindow | null
       readonly interval: { readonly entity: string | null } | null
     }
+  | {
+      readonly call: 'entities'
+      readonly entity: string
+      readonly timestamp: string | null
+      readonly window: ReadWindow | null
+      readonly most: number
+    }
   | { readonly call: 'features'; readonly query: FeatureQuery }
   | { readonly call: 'writeScored'; readonly query: ScoredQuery }
   | { readonly call: 'arrowScored'; readonly query: ScoredQuery }

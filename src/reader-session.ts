@@ -4,6 +4,7 @@ import { BLOCK_HEAD_BYTES, type Command, FRAME } from './reader-frames.ts'
 import type { ReaderProcess } from './reader-process.ts'
 import type {
   Description,
+  EntityRows,
   FeatureBlock,
   FeatureQuery,
   ReaderSession,
@@ -110,6 +111,10 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
         window: window ?? null,
         interval: interval ?? null,
       }) as Promise<Span>,
+    entities: ({ entity, timestamp, window, most }) =>
+      call({ call: 'entities', entity, timestamp: timestamp ?? null, window: window ?? null, most }) as Promise<
+        EntityRows[]
+      >,
     features,
     async writeScored(query) {
       const result = (await call({ call: 'writeScored', query })) as { rows: number; bytes: number }

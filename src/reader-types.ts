@@ -70,6 +70,21 @@ export interface SpanQuery {
   readonly interval?: { readonly entity: string | null } | undefined
 }
 
+/** What `entities` is asked. */
+export interface EntitiesQuery {
+  readonly entity: string
+  readonly timestamp?: string | undefined
+  readonly window?: ReadWindow | undefined
+  /** How many entities are told at most. */
+  readonly most: number
+}
+
+/** An entity by its name, and how many rows it has. */
+export interface EntityRows {
+  readonly name: string
+  readonly rows: number
+}
+
 /** Rows whose steps tell the interval. */
 export const intervalRows = 65_536
 
@@ -95,8 +110,13 @@ export interface HistoryQuery {
   readonly completeOnly?: boolean | undefined
 }
 
-/** Lanes after the features, in this order: row, timestamp, label, history, entity. */
+/** Lanes after the features, in this order: entity, row, timestamp, label, history. */
 export interface ExtraLanes {
+  /**
+   * Which entity the row is of: its place in `FeatureQuery.entities`, and for all others numbers from there on in the order in
+   * which they appear.
+   */
+  readonly entity?: boolean | undefined
   /** 0-based position in the whole source, before any window. */
   readonly row?: boolean | undefined
   /** Epoch microseconds; NaN where the row has none. Needs `timestamp` in the query. */
@@ -105,8 +125,6 @@ export interface ExtraLanes {
   readonly label?: string | undefined
   /** What became of the row in its entity's history, see `rowHistory`. Needs `history` in the query. */
   readonly history?: boolean | undefined
-  /** Which entity the row is of: numbers from 0 in the order in which they appear. Needs `entity` in the query. */
-  readonly entity?: boolean | undefined
 }
 
 export interface FeatureQuery {
@@ -118,8 +136,10 @@ export interface FeatureQuery {
   readonly window?: ReadWindow | undefined
   /** Needed with derived lanes; needs `timestamp`. */
   readonly history?: HistoryQuery | undefined
-  /** Column that tells entities apart, for the entity lane. */
+  /** Column that tells entities apart, for the entity lane; without one all rows are of one entity. */
   readonly entity?: string | undefined
+  /** Entities that have numbers already, in their order. */
+  readonly entities?: readonly string[] | undefined
   readonly lanes?: ExtraLanes | undefined
   /** Columns echoed per row as JSON text. */
   readonly include?: readonly string[] | undefined
@@ -258,6 +278,8 @@ export interface ReaderSession {
   /** Columns and footers only; refuses bombs, hostile names and unsupported files before data is read. */
   describe(): Promise<Description>
   span(query: SpanQuery): Promise<Span>
+  /** The entities of the rows in the window, in no order; those without a name, or with an endless one, are not told. */
+  entities(query: EntitiesQuery): Promise<EntityRows[]>
   /** Streams the feature matrix in source order. A source that breaks off ends in an error, never in fewer rows. */
   features(query: FeatureQuery): AsyncIterableIterator<FeatureBlock>
   /** Writes the source's own columns with `anomaly_score` and `is_anomaly` to the session's `outputPath` as Parquet. */

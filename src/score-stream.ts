@@ -3,10 +3,12 @@
  * in it, block after block through the threads.
  */
 import { historyQuery, isDerived } from './derived.ts'
+import { entityModelsOf } from './entity-models.ts'
 import { DeepWatchError } from './errors.ts'
 import { inOrder } from './flow.ts'
 import { historyMarks, markHistory } from './history-marks.ts'
 import { readRows } from './json-rows.ts'
+import type { Block } from './kernels/block.ts'
 import type { Guards } from './kernels/guards.ts'
 import { rowMarks } from './kernels/profile.ts'
 import { placesOf } from './lanes.ts'
@@ -102,6 +104,7 @@ export async function prepareScoring(
     }
     const { smoothing, roles } = handle.document
     const entity = presentColumn(description, target.entity ?? roles.entity)
+    const entities = entityModelsOf(handle)
     const query: FeatureQuery = {
       features: found.lanes,
       timestamp: found.timestamp ?? undefined,
@@ -109,11 +112,12 @@ export async function prepareScoring(
       window,
       history: historyQuery(handle.document.features.filter(isDerived), entity, parts.historyBytes),
       entity: entity ?? undefined,
-      // Without a row there is no time that could be missing.
-      lanes:
-        smoothing && description.columns.length > 0
-          ? smoothingLanes(smoothing.window, found.timestamp, entity)
-          : undefined,
+      entities: entities?.names,
+      lanes: {
+        ...(entities && { entity: true }),
+        // Without a row there is no time that could be missing.
+        ...(smoothing && description.columns.length > 0 && smoothingLanes(smoothing.window, found.timestamp, entity)),
+      },
     }
     const { history } = query
     if (!target.rows || !windows || (!history && !smoothing)) return { handle, opened, description, live: null, query }
@@ -182,17 +186,23 @@ export async function* scoreStream(
   const threshold = document.threshold.value
   const names = document.features.map((feature) => feature.name)
   const guards = guardsOf(document)
+  const entities = entityModelsOf(handle)
   const model: ScoringModel = {
     guards,
     key: handle.digest,
     detector: document.detector.type,
     payload: handle.payload,
     features: document.features.length,
+    entities: entities?.names.length,
     fill: document.missing.fill ? Float64Array.from(document.missing.fill) : null,
   }
   const query = { ...asked, lanes: { ...asked.lanes, history: asked.history !== undefined } }
   const places = placesOf(names.length, query.lanes)
   const { smoothing } = document
+  const guardsAt = ({ values, stride }: Block) =>
+    entities && guards && places.entity !== null
+      ? (row: number) => entities.guardsOf(values[places.entity! * stride + row]!, guards)
+      : () => guards
   const tally = new ScoreTally()
   const rejected = Object.fromEntries(unscoredReasons.map((reason) => [reason, 0])) as Record<UnscoredReason, number>
   let rows = 0
@@ -228,7 +238,7 @@ export async function* scoreStream(
     kernelSeconds += result.seconds
     progress?.advance(count)
     try {
-      yield scoredBlock(document, query.lanes, piece, result, guards)
+      yield scoredBlock(document, query.lanes, piece, result, guardsAt(piece.block))
     } finally {
       piece.release()
     }
@@ -244,7 +254,7 @@ function scoredBlock(
   lanes: ExtraLanes,
   piece: FeatureBlock,
   { scores, flags }: BlockScores,
-  guards: Guards | null,
+  guardsAt: (row: number) => Guards | null,
 ): ScoredBlock {
   const { block } = piece
   const names = features.map((feature) => feature.name)
@@ -252,7 +262,7 @@ function scoredBlock(
     ...rowFacts(names.length, lanes, piece),
     scores,
     reason: (row) => reasonOf[flags[row]!] ?? null,
-    reasons: (row) => reasonsOf(guards, names, block, row),
+    reasons: (row) => reasonsOf(guardsAt(row), names, block, row),
     lacking(row) {
       const mark = flags[row]!
       if (mark === rowMarks.usable) return []

@@ -121,6 +121,9 @@ export async function startService(
       pool,
       registry,
       mostBytes: config.DEEPWATCH_TRAIN_BYTES,
+      mostEntities: config.DEEPWATCH_MAX_ENTITIES,
+      // What does not fit the cache would be read from the disk for every request.
+      entityModelBytes: config.DEEPWATCH_CACHE_BYTES,
       historyBytes: config.DEEPWATCH_WINDOW_BYTES,
       ahead,
       software,

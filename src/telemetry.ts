@@ -11,7 +11,7 @@ import type { TrainSettings } from './schemas/train.ts'
 import { parseTimestamp } from './timestamps.ts'
 
 /** A source that can be read as often as needed: a reading process over files, or rows held in memory. */
-export type Telemetry = Pick<ReaderSession, 'describe' | 'span' | 'features' | 'close'>
+export type Telemetry = Pick<ReaderSession, 'describe' | 'span' | 'entities' | 'features' | 'close'>
 
 /** Our own output; never learnt from, and replaced when it is written again. */
 const ownColumns = new Set(['anomaly_score', 'is_anomaly'])

@@ -45,6 +45,8 @@ export interface VersionFacts {
   readonly detector: string
   readonly effective: EffectiveSettings
   readonly shape: ModelShape
+  /** With a model per entity what is told of them. */
+  readonly perEntity: VersionDocument['perEntity'] | null
   readonly plan: ColumnPlan
   readonly time: TimeContextPlan
   readonly drawn: Drawn
@@ -91,6 +93,7 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       flaggedShare: above / drawn.rowsUsed,
     },
     guards: settings.guards === false ? null : { level: value },
+    ...(facts.perEntity && { perEntity: facts.perEntity }),
     ...(settings.smoothing && {
       smoothing: describeSmoothing(settings.smoothing.window, value, scored.histogram.counts, span.interval ?? null),
     }),

@@ -11,11 +11,26 @@ import {
   usableRows,
 } from './kernels/profile.ts'
 import { streams } from './kernels/random.ts'
-import { createReservoir, type Reservoir, type Sample, type SampleSet, sampleOf } from './kernels/reservoir.ts'
+import {
+  createReservoir,
+  fillSample,
+  type Reservoir,
+  type Sample,
+  type SampleSet,
+  sampleOf,
+} from './kernels/reservoir.ts'
+import { placesOf } from './lanes.ts'
 import type { Inspection, Pool } from './pool.ts'
 import type { Column, FeatureBlock, FeatureLane, FeatureQuery, HistoryQuery, ReadWindow } from './reader-types.ts'
 import type { Warning } from './schemas/model.ts'
 import { quote, type Telemetry } from './telemetry.ts'
+import {
+  collectEntities,
+  type EntityCollector,
+  type EntityPlan,
+  type EntitySamples,
+  entitySampleBytes,
+} from './training-entities.ts'
 import type { TimeContextPlan } from './training-time.ts'
 import type { Work } from './work.ts'
 
@@ -37,6 +52,8 @@ export interface SamplePlan {
   readonly rowsInWindow: number
   readonly rule: 'reject' | 'median' | 'skip'
   readonly reservoirs: { readonly count: number; readonly size: number }
+  /** With a model per entity, those that may get one. */
+  readonly entities: EntityPlan | null
   /** Bytes that fitting takes for a number of features, beside the samples. */
   readonly fitBytes: (features: number) => number
   readonly mostBytes: number
@@ -55,6 +72,8 @@ export interface Drawn {
   readonly profile: Profile
   readonly profileSample: Sample
   readonly samples: SampleSet
+  /** With a model per entity, what these are fitted from. */
+  readonly entities: EntitySamples | null
   /** Training median per lane with the rule `median`, else null. */
   readonly fill: Float64Array | null
   readonly rowsUsed: number
@@ -105,6 +124,7 @@ interface Pass {
   readonly lanes: readonly FeatureLane[]
   readonly samples: SampleSet
   readonly reservoirs: readonly Reservoir[]
+  readonly entities: EntityCollector | null
   readonly profileSample: Sample
   rows: number
   unusable: number
@@ -149,7 +169,8 @@ function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
   const size = Math.min(plan.reservoirs.size, plan.rowsInWindow)
   const profileSize = Math.min(profileSampleRows, plan.rowsInWindow)
   const { count } = plan.reservoirs
-  const bytes = 8 * features * (count * size + profileSize) + plan.fitBytes(features)
+  const entityBytes = plan.entities === null ? 0 : entitySampleBytes(plan.entities, features)
+  const bytes = 8 * features * (count * size + profileSize) + plan.fitBytes(features) + entityBytes
   if (bytes > plan.mostBytes) {
     throw new DeepWatchError(
       'training_too_large',
@@ -188,11 +209,14 @@ function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
       // Rows without history are not looked at: they would count as missing, and they are not.
       history: plan.history && { ...plan.history, completeOnly: true },
       // Only then does a row's place in the source differ from its place in the stream.
-      lanes: plan.window || plan.history ? { row: true } : undefined,
+      lanes: { ...(plan.entities && { entity: true }), ...((plan.window || plan.history) && { row: true }) },
+      entity: plan.entities?.column,
+      entities: plan.entities?.candidates.map(({ name }) => name),
     },
     lanes,
     samples: { values, count, size, lanes: features, filled: 0 },
     reservoirs,
+    entities: plan.entities && collectEntities(plan.entities, lanes, plan.seed),
     profileSample: { values: profileValues, size: profileSize, lanes: features, filled: 0 },
     rows: 0,
     unusable: 0,
@@ -203,7 +227,8 @@ function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
 
 function takeBlock(pass: Pass, { block, first }: FeatureBlock, inspection: Inspection, leavesOut: boolean): void {
   const features = pass.lanes.length
-  const rowLane = block.lanes > features ? features * block.stride : null
+  const row = placesOf(features, pass.query.lanes ?? {}).row
+  const rowLane = row === null ? null : row * block.stride
   inspection.firsts.forEach((positions, lane) => {
     for (const position of positions) {
       if (pass.offenders[lane]!.length < 3)
@@ -213,6 +238,7 @@ function takeBlock(pass: Pass, { block, first }: FeatureBlock, inspection: Inspe
   const positions = leavesOut ? usableRows(inspection.marks) : null
   const offered = positions?.length ?? block.rows
   for (const reservoir of pass.reservoirs) reservoir.offer(block, positions, offered)
+  pass.entities?.offer(block, positions)
   pass.profile = pass.rows === 0 ? inspection.profile : mergeProfiles(pass.profile, inspection.profile)
   pass.rows += block.rows
   pass.unusable += inspection.count
@@ -242,11 +268,12 @@ function finish(plan: SamplePlan, columns: readonly Column[], pass: Pass, warnin
     lanes: pass.lanes,
     columns,
     derived: plan.derived,
-    query: { ...pass.query, history, lanes: history && { history: true } },
+    query: { ...pass.query, history, lanes: history && { history: true }, entity: undefined, entities: undefined },
     rowsWithoutHistory: history ? plan.rowsInWindow - pass.rows : 0,
     profile: pass.profile,
     profileSample,
     samples,
+    entities: pass.entities?.finish(fill) ?? null,
     fill,
     rowsUsed,
     rowsLeftOut,
@@ -284,14 +311,6 @@ function medians(pass: Pass, sample: Sample): Float64Array {
       )
     return median
   })
-}
-
-function fillSample(sample: Sample, fill: Float64Array): void {
-  for (let lane = 0; lane < sample.lanes; lane++) {
-    const start = lane * sample.size
-    for (let slot = start; slot < start + sample.filled; slot++)
-      if (!Number.isFinite(sample.values[slot])) sample.values[slot] = fill[lane]!
-  }
 }
 
 /** The name a lane has in documents and messages. */

@@ -11,6 +11,7 @@ import { detectors } from './detectors/index.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate, inOrder } from './flow.ts'
 import { historyMarks, markHistory } from './history-marks.ts'
+import { encodeFleet } from './kernels/fleet.ts'
 import { varyingLanes } from './kernels/profile.ts'
 import { createScoreHistogram } from './kernels/score-histogram.ts'
 import { createTopScores } from './kernels/top-scores.ts'
@@ -27,6 +28,7 @@ import { smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { type ColumnPlan, planColumns, readWindow } from './telemetry.ts'
 import { describeVersion, fitSettings, type ThresholdRule, type TrainingScores } from './training-document.ts'
+import { describeEntities, type EntitySamples, planEntities } from './training-entities.ts'
 import { type Drawn, drawSamples, type SamplePlan } from './training-samples.ts'
 import { planTimeContext } from './training-time.ts'
 import type { Work } from './work.ts'
@@ -37,6 +39,9 @@ export interface TrainingParts {
   readonly registry: Registry<VersionDocument>
   /** Bytes that one training may take for its samples and trees. */
   readonly mostBytes: number
+  /** Entities that telemetry may have for a model per entity, and bytes that all of their models may take. */
+  readonly mostEntities: number
+  readonly entityModelBytes: number
   /** Bytes that the windows of all entities may take. */
   readonly historyBytes: number
   /** Blocks under way at once. */
@@ -151,6 +156,9 @@ async function trainOn(
   requireRows(span.rowsInWindow)
   const time = planTimeContext(settings, timestamp, span)
   const seed = requested.seed ?? randomInt(2 ** 47)
+  const entities = settings.perEntity
+    ? await planEntities(telemetry, description.columns, { entity, timestamp, window, most: parts.mostEntities })
+    : null
   const draw = (fitted: DetectorParams, chosen: readonly DerivedFeature[]) => {
     const derived = describeAll(plan, chosen, span)
     const detector = detectors.get(fitted.type)!
@@ -165,6 +173,7 @@ async function trainOn(
       rowsInWindow: span.rowsInWindow,
       rule: settings.missing ?? 'reject',
       reservoirs: detector.reservoirs(fitted),
+      entities,
       fitBytes: (features) => detector.mostBytes(fitted, features),
       mostBytes: parts.mostBytes,
       ahead: parts.ahead,
@@ -183,7 +192,7 @@ async function trainOn(
     throw new DeepWatchError('no_variance', 'Every feature has one value only; there is nothing to learn.')
   const { effective, warnings } = detector.resolve(fitted, { rows: drawn.rowsUsed, features })
   work.progress?.begin('fitting', null)
-  const payload = await parts.pool.fit(
+  const shared = await parts.pool.fit(
     {
       detector: detector.id,
       effective,
@@ -195,6 +204,9 @@ async function trainOn(
     },
     { signal: work.signal, patient: true },
   )
+  const own =
+    drawn.entities && (await fitEntities(parts, drawn.entities, { detector: detector.id, params: fitted, seed }, work))
+  const payload = own ? encodeFleet({ ...drawn.entities!, features, shared, models: own }) : shared
   const scored = await scoreTraining(
     parts,
     { opened, record },
@@ -212,7 +224,13 @@ async function trainOn(
     choice: auto?.plan.choice,
     detector: detector.id,
     effective: { ...effective, seed },
-    shape: detector.describe(payload),
+    shape: detector.describe(shared),
+    perEntity:
+      own &&
+      describeEntities(
+        drawn.entities!,
+        own.map((model) => model?.byteLength ?? 0),
+      ),
     plan,
     time,
     drawn,
@@ -234,6 +252,16 @@ async function trainOn(
   )
   await record.keep(added, report)
   return { document: added, scores: record.handOver(report) }
+}
+
+async function fitEntities(
+  { pool, entityModelBytes }: TrainingParts,
+  { names, samples }: EntitySamples,
+  request: { readonly detector: string; readonly params: DetectorParams; readonly seed: number },
+  { signal, progress }: Work,
+): Promise<(Uint8Array | null)[]> {
+  progress?.begin('fitting', names.length)
+  return pool.fitEntities({ ...request, samples, mostBytes: entityModelBytes }, { signal, patient: true })
 }
 
 /** Everything that is derived, with what the columns and the steps between rows say. */
@@ -278,6 +306,7 @@ async function scoreTraining(
     detector: pass.detector,
     payload: shared,
     features: drawn.lanes.length,
+    entities: drawn.entities?.names.length,
     fill: drawn.fill,
   }
   const histogram = createScoreHistogram()
@@ -286,7 +315,9 @@ async function scoreTraining(
   const query: FeatureQuery = {
     ...drawn.query,
     entity: pass.entity ?? undefined,
+    entities: drawn.entities?.names,
     lanes: {
+      ...(drawn.entities && { entity: true }),
       ...drawn.query.lanes,
       ...(smoothing && smoothingLanes(smoothing.window, drawn.query.timestamp ?? null, pass.entity)),
     },

@@ -4,6 +4,7 @@
  */
 import type { Scorer } from '../src/detectors/detector.ts'
 import { findDetector } from '../src/detectors/index.ts'
+import { createEntityScorer, fitEntity } from '../src/detectors/per-entity.ts'
 import { DeepWatchError } from '../src/errors.ts'
 import { raiseOutside } from '../src/kernels/guards.ts'
 import { findUnusable, profileBlock } from '../src/kernels/profile.ts'
@@ -11,6 +12,8 @@ import { rank as rankScores } from '../src/kernels/ranking.ts'
 import { sampleOf } from '../src/kernels/reservoir.ts'
 import type {
   Failure,
+  FitEntitiesResult,
+  FitEntitiesTask,
   FitResult,
   FitTask,
   Inspection,
@@ -20,6 +23,7 @@ import type {
   RankResult,
   RankTask,
   Reply,
+  ScoreEntitiesTask,
   ScoreResult,
   ScoreTask,
 } from './messages.ts'
@@ -75,6 +79,14 @@ export function fit({ detector, effective, seed, samples, varying, deviations, f
   })
 }
 
+/** Fits the models of some entities. */
+export function fitEntities({ detector, params, seed, samples }: FitEntitiesTask): Reply<FitEntitiesResult> {
+  return answer(() => {
+    const found = findDetector(detector)
+    return { models: samples.map((sample) => fitEntity(found, params, sample, seed)) }
+  })
+}
+
 /** Puts the pieces of a model together. */
 export function join({ detector, ...input }: JoinTask): Reply<JoinResult> {
   return answer(() => ({ payload: findDetector(detector).join(input) }))
@@ -91,6 +103,15 @@ export function score({ detector, payload, guards, ...task }: ScoreTask): Reply<
     const start = performance.now()
     scorerOf(detector).score({ ...task, payload: new Uint8Array(payload) })
     if (guards !== null) raiseOutside(guards, task.block, task.from, task.to, task.scores)
+    return { seconds: (performance.now() - start) / 1000 }
+  })
+}
+
+/** Scores some rows of a block, each with the model of its entity, into the shared arrays of the task. */
+export function scoreEntities({ detector, payload, ...task }: ScoreEntitiesTask): Reply<ScoreResult> {
+  return answer(() => {
+    const start = performance.now()
+    createEntityScorer(scorerOf(detector)).score({ ...task, payload: new Uint8Array(payload) })
     return { seconds: (performance.now() - start) / 1000 }
   })
 }

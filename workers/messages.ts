@@ -2,12 +2,13 @@
  * What crosses the border between the service and its threads: plain data and shared memory only.
  * Errors cross as `Failure`, because a thrown one would lose its code on the way.
  */
-import type { EffectiveSettings, JoinInput } from '../src/detectors/detector.ts'
+import type { DetectorParams, EffectiveSettings, JoinInput } from '../src/detectors/detector.ts'
 import type { Block } from '../src/kernels/block.ts'
+import type { RowRun } from '../src/kernels/grouping.ts'
 import type { Guards } from '../src/kernels/guards.ts'
 import type { Profile, Unusable } from '../src/kernels/profile.ts'
 import type { Labelled, Ranking } from '../src/kernels/ranking.ts'
-import type { SampleSet } from '../src/kernels/reservoir.ts'
+import type { Sample, SampleSet } from '../src/kernels/reservoir.ts'
 
 export interface Failure {
   readonly ok: false
@@ -49,6 +50,20 @@ export interface FitResult {
   readonly pieces: readonly Uint8Array[]
 }
 
+/** Fits the models of some entities. */
+export interface FitEntitiesTask {
+  readonly detector: string
+  readonly params: DetectorParams
+  readonly seed: number
+  /** One per entity; every value finite, in shared memory. */
+  readonly samples: readonly (Sample & { readonly values: Float64Array<SharedArrayBuffer> })[]
+}
+
+export interface FitEntitiesResult {
+  /** One per entity; null where nothing varies. */
+  readonly models: readonly (Uint8Array<ArrayBuffer> | null)[]
+}
+
 /** Puts the fitted pieces together. */
 export type JoinTask = JoinInput & { readonly detector: string }
 
@@ -68,6 +83,13 @@ export interface ScoreTask {
   readonly to: number
   readonly scores: Float64Array<SharedArrayBuffer>
   readonly flags: Uint8Array<SharedArrayBuffer>
+}
+
+/** Scores some rows of a block, each with the model of its entity. */
+export interface ScoreEntitiesTask extends Omit<ScoreTask, 'from' | 'to'> {
+  /** Positions of the rows; `runs` point into it and name the entity. */
+  readonly order: Uint32Array<SharedArrayBuffer>
+  readonly runs: readonly RowRun[]
 }
 
 /** Scores of labelled rows, in shared memory. */

@@ -85,12 +85,13 @@ class LaneFiller {
   private readonly context: TimeContext | null
   private readonly text: TextBuffer | null
   private readonly histories: HistoryLanes | null
-  /** Numbers of the entities seen so far. */
-  private readonly entities = new Map<string | null, number>()
+  /** Numbers of the entities known or seen so far. */
+  private readonly entities: Map<string | null, number>
 
   constructor(plan: FeaturePlan, query: FeatureQuery, limits: StreamLimits) {
     this.plan = plan
     this.limits = limits
+    this.entities = new Map(query.entities?.map((name, number) => [Buffer.from(name).toString('latin1'), number]))
     this.text = plan.echoed.length === 0 ? null : new TextBuffer(limits.maxDecodedTextBytes)
     this.writer = new BlockWriter(plan.lanes.length, this.text)
     this.context = query.transitions === undefined ? null : createTimeContext(query.transitions)
@@ -126,7 +127,7 @@ class LaneFiller {
     }
   }
 
-  /** Numbers entities in the order in which they appear. */
+  /** Numbers entities; those that have no number yet in the order in which they appear. */
   private number(entity: (row: number) => string | null, at: number, from: number, rows: number): void {
     const { values } = this.writer
     for (let row = 0; row < rows; row++) {

@@ -70,6 +70,7 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
     if ('timeContext' in lane || 'derived' in lane) return lane
     return { column: result(double(needed, requireNumeric(columnOf(relation, lane.name)))) }
   })
+  if (query.lanes?.entity === true) lanes.push({ entity: true })
   if (query.lanes?.row === true) {
     const counted = query.window === undefined
     lanes.push(counted ? { counted } : { column: result(`${needed.add(relation.position)}::double`) })
@@ -80,7 +81,6 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
     lanes.push({ column: result(double(needed, label)), label: label.name })
   }
   if (query.lanes?.history === true) lanes.push({ history: true })
-  if (query.lanes?.entity === true) lanes.push({ entity: true })
   const base = query.history?.columns.map(({ name }) =>
     result(double(needed, requireNumeric(columnOf(relation, name)))),
   )

@@ -9,6 +9,7 @@ export type StatementName =
   | 'close-access'
   | 'columns'
   | 'csv-kinds'
+  | 'entities'
   | 'features'
   | 'features-check'
   | 'features-counted'

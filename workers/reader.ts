@@ -6,6 +6,7 @@ import type { Description } from '../src/reader-types.ts'
 import { arrowRelation } from './reader-arrow.ts'
 import { csvRelation } from './reader-csv.ts'
 import { lockDatabase, openDatabase } from './reader-database.ts'
+import { entitiesOf } from './reader-entities.ts'
 import { failureOf } from './reader-failures.ts'
 import { streamFeatures } from './reader-features.ts'
 import { type OpenFile, openFiles } from './reader-files.ts'
@@ -91,6 +92,8 @@ async function answer(command: Command): Promise<unknown> {
       return describe()
     case 'span':
       return spanOf(database, await source(), command)
+    case 'entities':
+      return entitiesOf(database, await source(), command)
     case 'features': {
       const limits = (opened as { command: OpenCommand }).command
       return { rows: await streamFeatures(database, await source(), command.query, limits) }

@@ -24,7 +24,7 @@ const parts = {
 } as const satisfies Record<keyof Detector, string>
 
 /** What stands in the folder of the detectors without being one. */
-const others = new Set(['index', 'detector', 'settings'])
+const others = new Set(['index', 'detector', 'settings', 'per-entity'])
 
 /**
  * Imports every detector in a folder, in the order of the file names. The same code serves compiled

@@ -77,6 +77,7 @@ export const workErrorsOf: Readonly<Record<JobKind, readonly ErrorCode[]>> = {
     'too_many_missing',
     'insufficient_data',
     'training_too_large',
+    'too_many_entities',
     'registry_full',
     'storage_error',
   ],

@@ -110,6 +110,20 @@ export const versionDocument = z
       .describe(
         'Rows with a value outside the min and max of its feature are raised; null when that was switched off. Absent in versions made before there were guards.',
       ),
+    perEntity: z
+      .object({
+        entities: z.int().describe('Entities that have a model of their own.'),
+        others: z.int().describe('Entities of the training without one: the shared model scores their rows.'),
+        leastRows: z.int().describe('Usable rows that a model of its own needs.'),
+        sampleRows: z.int().describe('Rows of an entity that its model is fitted from, at most.'),
+        bytes: z
+          .object({ total: z.int(), mean: z.int(), most: z.int() })
+          .describe('Of the own models in the artefact: all together, on average, and the largest.'),
+        names: z.array(z.string()).describe('The first of the entities with a model of their own.'),
+        namesLeftOut: z.int(),
+      })
+      .optional()
+      .describe('With a model per entity. detector.shape is that of the shared model then.'),
     smoothing: smoothingDocument,
     scores: z.object({
       bins: z.int(),
@@ -203,6 +217,7 @@ export const tree = z
     model: modelName,
     version: z.int(),
     index: z.int(),
+    entity: z.string().optional().describe('The entity whose model the tree is of; absent for the shared one.'),
     nodes: z.array(treeNode).describe('In preorder. A row goes left when its value <= threshold.'),
   })
   .meta({ id: 'Tree' })

@@ -83,6 +83,12 @@ export const trainSettings = z.strictObject({
     .describe('What becomes of rows with null, NaN or infinite values; by default reject.'),
   serve: z.boolean().optional().describe('Whether the new version serves at once; by default true.'),
   detector: detectorSettings.optional(),
+  perEntity: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether each entity with enough rows gets a model of its own, beside one for all others; needs entity. By default false.',
+    ),
   guards: z
     .boolean()
     .optional()

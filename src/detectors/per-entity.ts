@@ -1,0 +1,105 @@
+/**
+ * One model per entity, with any detector: how the model of an entity is fitted from a sample of its rows, and how rows are
+ * scored, each with the model of its entity. Everything here happens on one thread.
+ */
+import type { Block } from '../kernels/block.ts'
+import { decodeFleet, type Fleet } from '../kernels/fleet.ts'
+import type { RowRun } from '../kernels/grouping.ts'
+import { type Guards, raiseOutside } from '../kernels/guards.ts'
+import { profileBlock, varyingLanes } from '../kernels/profile.ts'
+import { createRandom, drawOrder, streams } from '../kernels/random.ts'
+import { pickRows, type Sample } from '../kernels/reservoir.ts'
+import type { Detector, DetectorParams, ScoreInput, Scorer } from './detector.ts'
+import { readPayload } from './settings.ts'
+
+/** A sample over shared memory, which a detector may be handed as the one sample of a model. */
+type SharedSample = Sample & { readonly values: Float64Array<SharedArrayBuffer> }
+
+/**
+ * The model of an entity: a function of its sample, the settings and the seed. Where the detector wants a sample per piece,
+ * each piece gets rows of this one, drawn without replacement. Null when nothing varies among the rows.
+ *
+ * @throws DeepWatchError `insufficient_data`
+ */
+export function fitEntity(
+  detector: Detector,
+  params: DetectorParams,
+  sample: SharedSample,
+  seed: number,
+): Uint8Array<ArrayBuffer> | null {
+  const { values, size, lanes, filled } = sample
+  const profile = profileBlock({ values, stride: size, rows: filled, lanes }, lanes)
+  const varying = varyingLanes(profile)
+  if (varying.length === 0) return null
+  const { effective } = detector.resolve(params, { rows: filled, features: lanes })
+  const { count, size: wanted } = detector.reservoirs(params)
+  const drawn = (piece: number): SharedSample =>
+    wanted >= filled ? sample : pickRows(sample, drawOrder(filled, wanted, createRandom(seed, streams.pick(piece))))
+  const one = count === 1 ? drawn(0) : null
+  const pieces = Array.from({ length: detector.pieces(effective) }, (_, piece) =>
+    detector.fitPiece({
+      ...{ sample: one ?? drawn(piece), piece, effective, seed, varying },
+      deviations: profile.std,
+    }),
+  )
+  return detector.join({ pieces, effective, seed, features: lanes, samples: { ...(one ?? sample), count: 1 } })
+}
+
+/** Rows of a block that are scored, each with the model of its entity. */
+export interface EntityScoreInput extends Omit<ScoreInput, 'from' | 'to'> {
+  /** Positions of rows in the block; `runs` point into it, and name the entity in `group`. */
+  readonly order: Uint32Array
+  readonly runs: readonly RowRun[]
+  /** Those of the shared model; null = off, for entities too, which have ranges of their own. */
+  readonly guards: Guards | null
+}
+
+/** What a row's values are held against: the range of its entity, or that of all rows. */
+export function guardsOfEntity(fleet: Fleet, entity: number, guards: Guards): Guards {
+  return entity < fleet.entities ? { ...fleet.rangeOf(entity), level: guards.level } : guards
+}
+
+/** Scores rows entity by entity. Errors: those of the detector's own scorer. */
+export function createEntityScorer(scorer: Scorer): { score(input: EntityScoreInput): void } {
+  let gathered = createGathered(0, 1)
+  return {
+    score({ key, payload, block, order, runs, fill, guards, scores, flags }) {
+      const fleet = readPayload(decodeFleet, payload)
+      for (const { group, from, to } of runs) {
+        const rows = to - from
+        if (gathered.block.stride < rows || gathered.block.lanes !== fleet.features)
+          gathered = createGathered(2 ** Math.ceil(Math.log2(rows)), fleet.features)
+        gather(block, order, from, rows, gathered.block)
+        const own = group < fleet.entities ? fleet.modelOf(group) : null
+        const one = { ...gathered.block, rows }
+        gathered.flags.fill(0, 0, rows)
+        scorer.score({
+          ...{ key: own === null ? key : `${key}/${group}`, payload: own ?? fleet.shared, fill },
+          ...{ block: one, from: 0, to: rows, scores: gathered.scores, flags: gathered.flags },
+        })
+        if (guards !== null) raiseOutside(guardsOfEntity(fleet, group, guards), one, 0, rows, gathered.scores)
+        for (let i = 0; i < rows; i++) {
+          const row = order[from + i] as number
+          scores[row] = gathered.scores[i] as number
+          flags[row] = gathered.flags[i] as number
+        }
+      }
+    },
+  }
+}
+
+/** Room for the rows of one run; used again and again. */
+function createGathered(rows: number, lanes: number) {
+  const block: Block = {
+    values: new Float64Array(new SharedArrayBuffer(8 * rows * lanes)),
+    ...{ stride: rows, rows, lanes },
+  }
+  return { block, scores: new Float64Array(rows), flags: new Uint8Array(rows) }
+}
+
+function gather({ values, stride }: Block, order: Uint32Array, from: number, rows: number, into: Block): void {
+  for (let lane = 0; lane < into.lanes; lane++) {
+    const [source, target] = [lane * stride, lane * into.stride]
+    for (let i = 0; i < rows; i++) into.values[target + i] = values[source + (order[from + i] as number)] as number
+  }
+}

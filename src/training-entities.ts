@@ -1,0 +1,191 @@
+/** The entities of a training that get models of their own: who they are, samples of their rows, and what is told of them. */
+import { DeepWatchError } from './errors.ts'
+import type { Block } from './kernels/block.ts'
+import { groupRows } from './kernels/grouping.ts'
+import { streams } from './kernels/random.ts'
+import { createReservoir, fillSample, type Sample } from './kernels/reservoir.ts'
+import type { Column, EntityRows, FeatureLane, ReadWindow } from './reader-types.ts'
+import type { VersionDocument } from './schemas/model.ts'
+import { quote, type Telemetry } from './telemetry.ts'
+
+/** With fewer usable rows an entity has no model of its own: what it usually does is not known yet. */
+export const leastEntityRows = 256
+/** Rows of an entity that its model is fitted from, at most. */
+export const entitySampleRows = 1024
+/** Names that the version document tells. */
+const mostNames = 1000
+
+/** The entities that may get a model: those with enough rows, by name. */
+export interface EntityPlan {
+  readonly column: string
+  /** In the order of their UTF-8 bytes, which does not depend on the door. */
+  readonly candidates: readonly EntityRows[]
+  /** Entities of the window, those without enough rows included. */
+  readonly found: number
+}
+
+/**
+ * Looks for the entities of the rows in the window.
+ * Errors: `validation_failed` without an entity column or with one that holds fractions or times, `too_many_entities`,
+ * `insufficient_data` when nobody has enough rows.
+ */
+export async function planEntities(
+  telemetry: Telemetry,
+  columns: readonly Column[],
+  query: {
+    readonly entity: string | null
+    readonly timestamp: string | null
+    readonly window: ReadWindow | undefined
+    readonly most: number
+  },
+): Promise<EntityPlan> {
+  const { entity, window, most } = query
+  if (entity === null)
+    throw new DeepWatchError('validation_failed', 'perEntity: name the column that tells entities apart as entity.')
+  requireNames(columns.find(({ name }) => name === entity)!)
+  const timestamp = query.timestamp ?? undefined
+  const found = await telemetry.entities({ entity, timestamp, window, most: most + 1 })
+  if (found.length > most)
+    throw new DeepWatchError('too_many_entities', `${quote(entity)} has more than ${most} values.`, {
+      facts: { column: entity, limit: most },
+    })
+  const candidates = found
+    .filter(({ rows }) => rows >= leastEntityRows)
+    .map((one) => ({ ...one, bytes: Buffer.from(one.name) }))
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+    .map(({ name, rows }) => ({ name, rows }))
+  requireSome(candidates.length, found.length)
+  return { column: entity, candidates, found: found.length }
+}
+
+/** The text of a fraction or a time is not the same in every format, so an entity would not be known again. */
+function requireNames({ name, kind, type }: Column): void {
+  const isNamed = kind === 'text' || kind === 'boolean' || (kind === 'number' && !/DOUBLE|FLOAT|DECIMAL/.test(type))
+  if (!isNamed)
+    throw new DeepWatchError(
+      'validation_failed',
+      `perEntity: ${quote(name)} is ${type}; entities are told apart by texts or whole numbers.`,
+      { facts: { column: name } },
+    )
+}
+
+function requireSome(candidates: number, found: number): void {
+  if (candidates > 0) return
+  throw new DeepWatchError(
+    'insufficient_data',
+    `perEntity: none of ${found} entities has the ${leastEntityRows} usable rows that a model of its own needs.`,
+    { facts: { entities: found, needed: leastEntityRows } },
+  )
+}
+
+/** Bytes of the samples and ranges of a plan. */
+export function entitySampleBytes({ candidates }: EntityPlan, lanes: number): number {
+  return candidates.reduce((sum, { rows }) => sum + 8 * lanes * (Math.min(rows, entitySampleRows) + 2), 0)
+}
+
+/** The samples of entities that had enough usable rows. Lists have one entry per entity. */
+export interface EntitySamples {
+  readonly names: readonly string[]
+  /** Over shared memory. */
+  readonly samples: readonly (Sample & { readonly values: Float64Array<SharedArrayBuffer> })[]
+  /** Least and greatest value of lane f of entity e at e * lanes + f; -Infinity and Infinity where there is no bound. */
+  readonly min: Float64Array
+  readonly max: Float64Array
+  /** Entities of the window that have no model of their own. */
+  readonly others: number
+}
+
+export interface EntityCollector {
+  /** Offers the usable rows of a block; the entity lane stands right behind the features. `positions` as in `Reservoir.offer`. */
+  offer(block: Block, positions: Uint32Array | null): void
+  /** Fills what is missing, where the rule says so, and gives the samples. Errors: `insufficient_data`. */
+  finish(fill: Float64Array | null): EntitySamples
+}
+
+/** Draws one sample per entity, and their ranges, in one pass. */
+export function collectEntities(plan: EntityPlan, lanes: readonly FeatureLane[], seed: number): EntityCollector {
+  const { candidates } = plan
+  const features = lanes.length
+  const min = new Float64Array(candidates.length * features).fill(Number.POSITIVE_INFINITY)
+  const max = new Float64Array(candidates.length * features).fill(Number.NEGATIVE_INFINITY)
+  const kept = candidates.map(({ rows }) => {
+    const size = Math.min(rows, entitySampleRows)
+    const values = new Float64Array(new SharedArrayBuffer(8 * features * size))
+    // All entities draw the same places: a model depends on the rows of its entity alone.
+    const reservoir = createReservoir({ values, lanes: features, size, seed, stream: streams.sample(0) })
+    return { values, size, reservoir }
+  })
+
+  function widen(entity: number, block: Block, rows: Uint32Array): void {
+    for (let f = 0; f < features; f++) {
+      const place = entity * features + f
+      let low = min[place]!
+      let high = max[place]!
+      for (const row of rows) {
+        const value = block.values[f * block.stride + row]!
+        if (value < low && value !== Number.NEGATIVE_INFINITY) low = value
+        if (value > high && value !== Number.POSITIVE_INFINITY) high = value
+      }
+      min[place] = low
+      max[place] = high
+    }
+  }
+
+  return {
+    offer(block, positions) {
+      const lane = block.values.subarray(features * block.stride, features * block.stride + block.rows)
+      const numbers = positions ? Float64Array.from(positions, (row) => lane[row]!) : lane
+      const { order, runs } = groupRows(numbers, candidates.length)
+      const rows = positions ? order.map((place) => positions[place]!) : order
+      for (const { group, from, to } of runs) {
+        if (group === candidates.length) continue
+        const own = rows.subarray(from, to)
+        kept[group]!.reservoir.offer(block, own, own.length)
+        widen(group, block, own)
+      }
+    },
+    finish(fill) {
+      const chosen = candidates.flatMap((_, entity) => (kept[entity]!.reservoir.seen < leastEntityRows ? [] : [entity]))
+      requireSome(chosen.length, plan.found)
+      const range = (bounds: Float64Array, none: number) =>
+        Float64Array.from({ length: chosen.length * features }, (_, place) => {
+          const lane = place % features
+          const bound = bounds[chosen[(place - lane) / features]! * features + lane]!
+          return 'timeContext' in lanes[lane]! || !Number.isFinite(bound) ? none : bound
+        })
+      return {
+        names: chosen.map((entity) => candidates[entity]!.name),
+        samples: chosen.map((entity) => {
+          const { values, size, reservoir } = kept[entity]!
+          const sample = { values, size, lanes: features, filled: reservoir.filled }
+          if (fill) fillSample(sample, fill)
+          return sample
+        }),
+        min: range(min, Number.NEGATIVE_INFINITY),
+        max: range(max, Number.POSITIVE_INFINITY),
+        others: plan.found - chosen.length,
+      }
+    },
+  }
+}
+
+/** What the version document says of the entities. @param bytes of each own model, 0 where the shared one serves */
+export function describeEntities(
+  { names, others }: EntitySamples,
+  bytes: readonly number[],
+): NonNullable<VersionDocument['perEntity']> {
+  const total = bytes.reduce((sum, each) => sum + each, 0)
+  return {
+    entities: names.length,
+    others,
+    leastRows: leastEntityRows,
+    sampleRows: entitySampleRows,
+    bytes: {
+      total,
+      mean: Math.round(total / names.length),
+      most: bytes.reduce((most, each) => Math.max(most, each), 0),
+    },
+    names: names.slice(0, mostNames),
+    namesLeftOut: Math.max(0, names.length - mostNames),
+  }
+}
