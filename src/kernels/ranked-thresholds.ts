@@ -111,9 +111,8 @@ export function gridOf(thresholds: Float64Array): Grid {
   const count = thresholds.length
   const origin = thresholds[0] as number
   const length = Math.min(mostBuckets, 2 ** Math.ceil(Math.log2(bucketsPerThreshold * count)))
-  const scale = (length - 1) / ((thresholds[count - 1] as number) - origin)
-  // One bucket for all where the range is too narrow or too wide for a double.
-  const grid = { origin, scale: Number.isFinite(scale) ? scale : 0 }
+  // Infinite for one threshold, 0 where the range is too wide for a double: then few buckets are used, and nothing is wrong.
+  const grid = { origin, scale: (length - 1) / ((thresholds[count - 1] as number) - origin) }
   const counts = new Uint32Array(length)
   for (const threshold of thresholds) {
     const bucket = bucketOf(threshold, grid, length - 1)

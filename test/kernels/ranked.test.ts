@@ -65,6 +65,14 @@ describe('the ranked walk equals the plain twin in every bit', () => {
     { name: 'two rows a tree', rows: 2, lanes: 2, trees: 5, limit: 1, scored: 20 },
     { name: '256 leaves a tree', rows: 256, lanes: 1, trees: 3, limit: 32, scored: 400 },
     { name: '256 leaves a tree, several features', rows: 256, lanes: 5, trees: 7, limit: 32, scored: 400 },
+    {
+      name: '256 thresholds in two trees, one more than a byte can rank among',
+      rows: 129,
+      lanes: 1,
+      trees: 2,
+      limit: 32,
+      scored: 400,
+    },
     { name: 'one tree', rows: 64, lanes: 3, trees: 1, limit: 6, scored: 100 },
     { name: 'one row to score', rows: 64, lanes: 3, trees: 10, limit: 6, scored: 1 },
   ])('on $name', ({ rows, lanes, trees, limit, scored }) => {
@@ -128,6 +136,17 @@ describe('the ranked walk equals the plain twin in every bit', () => {
     for (const forest of [...forests, ...forests.reverse()]) {
       const rows = normalRows(200, forest.features, 77)
       expect(rankedSums(forest, rows, kernel)).toEqual(twinSums(forest, rows))
+    }
+  })
+
+  test('and a forest begins with a clean buffer, whatever lay there', () => {
+    const kernel = createRankedKernel()
+    for (const lanes of [300, 200]) {
+      kernel.load(layRanked(growForest((k) => normalRows(16, lanes, k), 2, 4)))
+      kernel.values().set([1])
+      expect(kernel.isFinite(1)).toBe(true)
+      kernel.values().fill(missing)
+      expect(kernel.isFinite(1)).toBe(false)
     }
   })
 })
