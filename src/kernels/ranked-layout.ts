@@ -1,6 +1,6 @@
 import { type Forest, treeOf } from './forest.ts'
 import { averagePathLengths } from './path-length.ts'
-import { type Geometry, mostLeaves, rankedGeometry } from './ranked-geometry.ts'
+import { type Geometry, rankedGeometry } from './ranked-geometry.ts'
 import { layOperations } from './ranked-operations.ts'
 import { distinctThresholds, gridOf, groupTrees, thresholdRanks } from './ranked-thresholds.ts'
 import { gridHeadBytes, roundingShift } from './ranked-values-code.ts'
@@ -18,12 +18,15 @@ export interface RankedTree {
   readonly from: number
   readonly to: number
   readonly table: number
+  readonly hasPieces: boolean
 }
 
 export interface RankedGroup {
   /** Per feature: address of the table of `mapRanks`; none when this is the only group. */
   readonly maps: readonly number[]
   readonly trees: readonly RankedTree[]
+  /** Whether some tree is cut into pieces. */
+  readonly hasPieces: boolean
 }
 
 /** A forest as it lies in the kernel's memory from `geometry.forest` on. */
@@ -34,16 +37,6 @@ export interface RankedForest {
   /** With one group its ranks are those among all thresholds, and no map is needed. */
   readonly groups: readonly RankedGroup[]
   readonly bytes: Uint8Array
-}
-
-/** Whether a forest has no more leaves a tree and thresholds a feature than the ranked walk has numbers for. */
-export function canRank({ trees, offsets, features, splits }: Forest): boolean {
-  for (let t = 0; t < trees; t++) {
-    if ((offsets[t + 1] as number) - (offsets[t] as number) > 2 * mostLeaves - 1) return false
-  }
-  const counts = new Uint32Array(features)
-  for (const feature of splits) if (feature >= 0) counts[feature] = (counts[feature] as number) + 1
-  return counts.every((count) => count < 65_536)
 }
 
 /** Bytes put one after the other, each piece at a multiple of 16. */
@@ -88,11 +81,12 @@ export function layRanked(forest: Forest): RankedForest {
       const first = forest.offsets[from + i] as number
       const rankOf = (node: number) =>
         (maps[tree.features[node] as number] as Int8Array)[ranks[first + node] as number] as number
-      const { operations, table } = layOperations(tree, lengths, geometry, geometry.leaves(i % treesTogether), rankOf)
+      const { operations, table, ...rest } = layOperations(tree, lengths, geometry, i % treesTogether, rankOf)
       const at = bytes.append(operations)
-      return { from: at, to: at + operations.byteLength, table: bytes.append(table) }
+      return { from: at, to: at + operations.byteLength, table: bytes.append(table), ...rest }
     })
-    return { maps: all.length > 1 ? maps.map((table) => bytes.append(table)) : [], trees }
+    const laidMaps = all.length > 1 ? maps.map((table) => bytes.append(table)) : []
+    return { maps: laidMaps, trees, hasPieces: trees.some(({ hasPieces }) => hasPieces) }
   })
   return { geometry, grids, groups, bytes: bytes.join() }
 }

@@ -2,7 +2,8 @@ import type { Forest } from './forest.ts'
 import { scoresFromSums } from './forest-scores.ts'
 import { scoreFactor } from './path-length.ts'
 import { keepPrepared } from './prepared.ts'
-import { canRank, layRanked, type RankedForest } from './ranked-layout.ts'
+import { layRanked, type RankedForest } from './ranked-layout.ts'
+import { canRank, paysToRank } from './ranked-suited.ts'
 import { createRankedKernel, type RankedKernel } from './ranked-wasm.ts'
 import type { RowScoreInput } from './row-scorer.ts'
 import { cleanTile } from './tile.ts'
@@ -20,11 +21,8 @@ interface Prepared {
   readonly factor: number
 }
 
-/** Ranking a value costs about twice what the ranked walk saves on a tree. */
-const mostFeaturesPerTree = 2
-
 function prepare(forest: Forest): Prepared | null {
-  if (forest.features > mostFeaturesPerTree * forest.trees || !canRank(forest)) return null
+  if (!paysToRank(forest) || !canRank(forest)) return null
   const laid = layRanked(forest)
   if (laid.bytes.byteLength > mostForestBytes) return null
   return { laid, factor: scoreFactor(forest.trees, forest.psi) }

@@ -2,7 +2,9 @@ import type { Forest } from './forest.ts'
 import { lowestRank, roundingShift } from './ranked-values-code.ts'
 
 /** Thresholds of a feature that a byte can rank among: 256 ranks. */
-const mostByteThresholds = 255
+export const mostByteThresholds = 255
+/** Thresholds of a feature that two bytes can rank among. */
+export const mostThresholds = 65_535
 /** Buckets of a grid for each threshold: enough that the search behind it is short, few enough to stay in the cache. */
 const bucketsPerThreshold = 8
 const mostBuckets = 65_536
@@ -53,7 +55,7 @@ export interface TreeGroup {
   readonly maps: readonly Int8Array<ArrayBuffer>[]
 }
 
-/** Cuts the trees into groups, each as long as it can be. No tree may have more than 255 inner nodes. */
+/** Cuts the trees into groups, each as long as it can be. No tree may have more than 255 thresholds of a feature. */
 export function groupTrees(forest: Forest, distinct: readonly Float64Array[], ranks: Uint32Array): TreeGroup[] {
   const { trees, offsets, splits } = forest
   const groups: TreeGroup[] = []

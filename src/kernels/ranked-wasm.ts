@@ -31,9 +31,14 @@ export function createRankedKernel(): RankedKernel {
   const rankNarrow = compile(rankValues(1), memory)
   const map = compile(mapRanks(), memory)
   const select = compile(selectLeaves(), memory)
-  const add = compile(addLeafValues(), memory)
+  const add = compile(addLeafValues(false), memory)
+  const addPieces = compile(addLeafValues(true), memory)
   let doubles = new Float64Array(memory.buffer)
   let loaded: RankedForest
+
+  function clear(start: number, bytes: number): void {
+    doubles.fill(0, start / 8, (start + bytes) / 8)
+  }
 
   return {
     load(forest) {
@@ -73,7 +78,7 @@ export function createRankedKernel(): RankedKernel {
       const rows = wholeVectors(sums.length)
       const first = geometry.sums / 8
       doubles.fill(0, first, first + sums.length)
-      for (const { maps, trees } of groups) {
+      for (const { maps, trees, hasPieces } of groups) {
         for (let f = 0; groups.length > 1 && f < grids.length; f++) {
           if (grids[f] === null) continue
           const wide = geometry.wideRanks(f)
@@ -83,10 +88,13 @@ export function createRankedKernel(): RankedKernel {
           const tables: number[] = []
           for (let i = t; i < t + treesTogether; i++) {
             const tree = trees[i]
+            // The whole tree is one piece, whose number is 0.
+            if (hasPieces && !tree?.hasPieces) clear(geometry.pieces(i - t), rows)
             if (tree !== undefined && tree.from < tree.to) select(tree.from, tree.to, rows)
             tables.push(tree?.table ?? geometry.noTable)
           }
-          add(geometry.sums, geometry.sums + 8 * rows, geometry.leaves(0), geometry.tileRows, ...tables)
+          const addUp = hasPieces ? addPieces : add
+          addUp(geometry.sums, geometry.sums + 8 * rows, geometry.leaves(0), geometry.tileRows, ...tables)
         }
       }
       sums.set(doubles.subarray(first, first + sums.length))

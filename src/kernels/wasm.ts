@@ -99,6 +99,8 @@ export const gtI8x16: Code = [0xfd, ...unsigned(0x27)]
 export const subI8x16: Code = [0xfd, ...unsigned(0x71)]
 /** The greater of two unsigned bytes. */
 export const maxU8x16: Code = [0xfd, ...unsigned(0x79)]
+/** Takes a, b and a mask: the bits of a where the mask has ones, else those of b. */
+export const selectBits: Code = [0xfd, ...unsigned(0x52)]
 export const andV128: Code = [0xfd, ...unsigned(0x4e)]
 
 /** Takes target, source and length in bytes. */

@@ -4,8 +4,9 @@ import { createForestScorer } from '../../src/kernels/forest-scorer.ts'
 import { averagePathLengths } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/random.ts'
 import { rankedGeometry } from '../../src/kernels/ranked-geometry.ts'
-import { canRank, layRanked } from '../../src/kernels/ranked-layout.ts'
+import { layRanked } from '../../src/kernels/ranked-layout.ts'
 import { createRankedScorer } from '../../src/kernels/ranked-scorer.ts'
+import { canRank } from '../../src/kernels/ranked-suited.ts'
 import { distinctThresholds, gridOf, groupTrees, thresholdRanks } from '../../src/kernels/ranked-thresholds.ts'
 import { createRankedKernel } from '../../src/kernels/ranked-wasm.ts'
 import { addPathLengths } from '../../src/kernels/traverse.ts'
@@ -73,6 +74,9 @@ describe('the ranked walk equals the plain twin in every bit', () => {
       limit: 32,
       scored: 400,
     },
+    { name: 'trees in pieces', rows: 1024, lanes: 5, trees: 9, limit: 10, scored: 700 },
+    { name: 'trees in pieces, among others', rows: 300, lanes: 3, trees: 10, limit: 14, scored: 300 },
+    { name: 'deep trees', rows: 4096, lanes: 10, trees: 6, limit: 12, scored: 2500 },
     { name: 'one tree', rows: 64, lanes: 3, trees: 1, limit: 6, scored: 100 },
     { name: 'one row to score', rows: 64, lanes: 3, trees: 10, limit: 6, scored: 1 },
   ])('on $name', ({ rows, lanes, trees, limit, scored }) => {
@@ -242,7 +246,8 @@ describe('the scorer', () => {
   })
 
   test.each([
-    { name: 'more than 256 leaves a tree', forest: growForest(() => normalRows(257, 2), 3, 32) },
+    { name: 'more than 255 thresholds of a feature in a tree', forest: growForest(() => normalRows(300, 1), 3, 32) },
+    { name: 'more nodes than are worth looking at', forest: growForest(() => normalRows(4096, 12), 6, 32) },
     { name: 'many more features than trees', forest: growForest(() => normalRows(16, 7), 3, 4) },
     { name: 'too many bytes', forest: growForest((k) => normalRows(256, 1, k + 1), 600, 8) },
   ])('leaves a forest with $name alone, for good', ({ forest }) => {
