@@ -5,22 +5,29 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** What the rivals need; the newest of each. */
-const packages = [
-  ...['scikit-learn', 'isotree', 'onnxruntime', 'skl2onnx', 'duckdb', 'pandas', 'pyarrow', 'matplotlib', 'joblib'],
-  ...['fastapi', 'uvicorn[standard]'],
-]
+/** What the rivals need: the newest of each, and the scikit-learn that many installations still have. */
+const packages = {
+  newest: [
+    ...['scikit-learn', 'isotree', 'onnxruntime', 'skl2onnx', 'duckdb', 'pandas', 'pyarrow', 'matplotlib', 'joblib'],
+    ...['fastapi', 'uvicorn[standard]'],
+  ],
+  'scikit-learn-1.2.1': ['scikit-learn==1.2.1', 'numpy<2'],
+}
+export type Environment = keyof typeof packages
 
 /**
- * The Python of the environment, which is made on the first call (a download of some 600 MB) and kept.
- * DEEPWATCH_BENCH_VENV names another place for it.
+ * The Python of an environment, which is made on the first call (a download of some 600 MB for the newest) and kept.
+ * DEEPWATCH_BENCH_VENV names another place for the newest; the others lie beside it.
  */
-export function preparePython(): string {
-  const folder = process.env['DEEPWATCH_BENCH_VENV'] ?? join(tmpdir(), 'deepwatch-bench-venv')
+export function preparePython(environment: Environment = 'newest'): string {
+  const place = process.env['DEEPWATCH_BENCH_VENV'] ?? join(tmpdir(), 'deepwatch-bench-venv')
+  const folder = environment === 'newest' ? place : `${place}-${environment}`
   const python = join(folder, 'bin', 'python')
   if (!existsSync(join(folder, 'ready'))) {
     execFileSync('python3', ['-m', 'venv', folder], { stdio: 'inherit' })
-    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--upgrade', ...packages], { stdio: 'inherit' })
+    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--upgrade', ...packages[environment]], {
+      stdio: 'inherit',
+    })
     execFileSync('touch', [join(folder, 'ready')])
   }
   return python
@@ -33,8 +40,8 @@ export interface Rival {
 }
 
 /** Starts a Python program, with every library held to one thread unless it is told otherwise. */
-export function startRival(script: URL): Rival {
-  return startProgram(preparePython(), [script.pathname])
+export function startRival(script: URL, environment: Environment = 'newest'): Rival {
+  return startProgram(preparePython(environment), [script.pathname])
 }
 
 /** Starts a program that answers each line of JSON with one. */

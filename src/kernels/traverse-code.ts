@@ -35,14 +35,17 @@ export const groupRows = 8
 
 export const nodeBytes = 16
 export const leafBytes = 8
-/** What stands before the nodes of a linked tree: bytes of its nodes, bytes of the tree (int32 each), 8 unused. */
+/** What stands before the nodes of a linked tree: bytes of its nodes, bytes of the tree, rounds of `levelsAtOnce` levels (int32 each), 4 unused. */
 export const linkedHeaderBytes = 16
 
 /** Parameters of both walks, all byte addresses: trees [0, 1), tile lanes of the first feature [2, 3), sums 4. */
 const [treeBase, treesEnd, tileBase, tileEnd, sumsBase] = [0, 1, 2, 3, 4] as const
 /** Locals of both walks; each row's place in the tree is in one of the `groupRows` locals from `place`. */
-const [row, sums, base, leafBase, node, moved, place] = [5, 6, 7, 8, 9, 10, 11] as const
-const shape = { params: 5, locals: Array.from({ length: 6 + groupRows }, () => i32) }
+const [row, sums, base, leafBase, node, moved, rounds, place] = [5, 6, 7, 8, 9, 10, 11, 12] as const
+const shape = { params: 5, locals: Array.from({ length: 7 + groupRows }, () => i32) }
+
+/** Levels a linked walk goes down before it looks whether it has arrived. */
+export const levelsAtOnce = 4
 
 const increase = (local: number, bytes: number) => [...get(local), ...constant(bytes), op.i32Add, ...set(local)]
 
@@ -125,7 +128,8 @@ export function paddedWalk(depth: number): WasmFunction {
 /**
  * The walk through linked trees of any depth: a row's place is the byte offset of its node, from 0. A
  * leaf's left child is the leaf itself and its threshold +Infinity, so a row that arrived stays; the
- * walk ends when none of the group has moved, which is looked at every fourth level.
+ * walk ends where the tree does, or earlier when none of the group has moved. To find that out takes a round more, which
+ * cost trees of a fourth of their depth as much again.
  */
 export function linkedWalk(): WasmFunction {
   const step = (k: number) => [
@@ -138,7 +142,7 @@ export function linkedWalk(): WasmFunction {
     ...[...get(moved), op.i32Or, ...set(moved)],
   ]
   const levels = [
-    ...forEach(3, () => forEach(groupRows, step)),
+    ...forEach(levelsAtOnce - 1, () => forEach(groupRows, step)),
     ...[...constant(0), ...set(moved)],
     ...forEach(groupRows, watchedStep),
   ]
@@ -147,7 +151,11 @@ export function linkedWalk(): WasmFunction {
     ...[...get(treeBase), ...loadI32(0), op.i32Add, ...set(leafBase)],
     ...forEachGroup([
       ...forEach(groupRows, (k) => [...constant(0), ...set(place + k)]),
-      ...repeatWhile(levels, get(moved)),
+      ...[...get(treeBase), ...loadI32(8), ...set(rounds)],
+      ...repeatWhile(levels, [
+        ...[...get(moved), ...constant(0)],
+        ...[...get(rounds), ...constant(1), op.i32Sub, ...tee(rounds), op.select],
+      ]),
       ...addLeaves((k) => [...get(leafBase), ...halfPlace(k), op.i32Add, ...loadF64(0)]),
     ]),
     ...[...get(treeBase), ...get(treeBase), ...loadI32(4), op.i32Add, ...set(treeBase)],

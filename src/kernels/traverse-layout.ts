@@ -1,5 +1,12 @@
 import { type Forest, forestDepth, treeOf } from './forest.ts'
-import { leafBytes, linkedHeaderBytes, mostPaddedDepth, nodeBytes, paddedTreeBytes } from './traverse-code.ts'
+import {
+  leafBytes,
+  levelsAtOnce,
+  linkedHeaderBytes,
+  mostPaddedDepth,
+  nodeBytes,
+  paddedTreeBytes,
+} from './traverse-code.ts'
 import type { Tree } from './tree.ts'
 
 /** Bytes of one run of trees that is walked at a time: bounds the kernel's memory for forests of any size. */
@@ -115,9 +122,7 @@ function layLinked(
 ): number {
   const count = features.length
   const first = start + linkedHeaderBytes
-  const header = new Int32Array(buffer, start, 2)
-  header[0] = nodeBytes * count
-  header[1] = linkedTreeBytes(count)
+  const header = new Int32Array(buffer, start, 3)
   const words = new Int32Array(buffer, first, 4 * count)
   const doubles = new Float64Array(buffer, first, 3 * count)
   const levels = new Uint8Array(count)
@@ -143,5 +148,10 @@ function layLinked(
       doubles[2 * count + i] = level + (lengths[link] as number)
     }
   }
+  header.set([
+    nodeBytes * count,
+    linkedTreeBytes(count),
+    Math.max(1, Math.ceil((levels[count - 1] as number) / levelsAtOnce)),
+  ])
   return linkedTreeBytes(count)
 }

@@ -77,6 +77,31 @@ export const mulF64x2: Code = [0xfd, ...unsigned(0xf2)]
 /** One double, in both halves. */
 export const loadF64Twice = (offset: number): Code => [0xfd, 10, 3, ...unsigned(offset)]
 export const storeF64 = (offset: number): Code => [0x39, 3, ...unsigned(offset)]
+export const loadU8 = (offset: number): Code => [0x2d, 0, ...unsigned(offset)]
+export const loadU16 = (offset: number): Code => [0x2f, 1, ...unsigned(offset)]
+export const storeI8 = (offset: number): Code => [0x3a, 0, ...unsigned(offset)]
+export const storeI16 = (offset: number): Code => [0x3b, 1, ...unsigned(offset)]
+
+/** The lower of two; the second unless the first is greater, so that a NaN in the second stays. */
+export const minF64x2: Code = [0xfd, ...unsigned(0xf6)]
+/** The second of two when it is greater, else the first: the first also when the second is NaN. */
+export const maxF64x2: Code = [0xfd, ...unsigned(0xf7)]
+/** The lower 32 bits of one half, 0 or 1, as an integer. */
+export const lowBits = (half: number): Code => [0xfd, 27, 2 * half]
+
+// Vectors of sixteen bytes.
+export const loadI8x16 = (offset: number): Code => [0xfd, 0, 4, ...unsigned(offset)]
+export const storeI8x16 = (offset: number): Code => [0xfd, 11, 4, ...unsigned(offset)]
+/** One byte, in all sixteen lanes. */
+export const loadI8Everywhere = (offset: number): Code => [0xfd, 7, 0, ...unsigned(offset)]
+/** All ones where the first is greater, signed, else 0. */
+export const gtI8x16: Code = [0xfd, ...unsigned(0x27)]
+export const subI8x16: Code = [0xfd, ...unsigned(0x71)]
+/** The greater of two unsigned bytes. */
+export const maxU8x16: Code = [0xfd, ...unsigned(0x79)]
+/** Takes a, b and a mask: the bits of a where the mask has ones, else those of b. */
+export const selectBits: Code = [0xfd, ...unsigned(0x52)]
+export const andV128: Code = [0xfd, ...unsigned(0x4e)]
 
 /** Takes target, source and length in bytes. */
 export const copyMemory: Code = [0xfc, 10, 0, 0]
@@ -88,6 +113,19 @@ export const repeatWhile = (body: Code, condition: Code): Code => [
   ...condition,
   ...[0x0d, 0, 0x0b],
 ]
+
+/** Runs the case that `index` leaves the number of; the index is below the number of cases. */
+export function choose(index: Code, cases: readonly Code[]): Code {
+  const count = cases.length
+  const labels = cases.map((_, label) => label)
+  return [
+    ...[0x02, noResult, ...labels.flatMap(() => [0x02, noResult])],
+    ...[...index, 0x0e, ...unsigned(count - 1), ...labels.flatMap((label) => unsigned(label))],
+    // Each case is what stands behind the end of its block, and leaves the outermost block.
+    ...cases.flatMap((body, label) => [0x0b, ...body, 0x0c, ...unsigned(count - 1 - label)]),
+    0x0b,
+  ]
+}
 
 /** Code for each of 0..count-1, one after the other. */
 export const forEach = (count: number, code: (index: number) => Code): Code =>

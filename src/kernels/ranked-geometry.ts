@@ -1,0 +1,60 @@
+import { treesTogether, vectorRows } from './ranked-walk-code.ts'
+
+/** Where things lie in the kernel's memory, by the byte. */
+export interface Geometry {
+  /** Rows that go through all trees together. */
+  readonly tileRows: number
+  /** Table of a tree that is not there: 256 times 0. */
+  readonly noTable: number
+  /** One float64 per row. */
+  readonly sums: number
+  /** The values of one feature, one float64 per row. */
+  readonly values: number
+  /** Ranks among all thresholds of feature f, two bytes per row. */
+  wideRanks(f: number): number
+  /** Ranks of feature f among the thresholds of a group of trees, one byte per row. */
+  ranks(f: number): number
+  /** Leaf numbers of the t-th of the trees that are added together, one byte per row. */
+  leaves(t: number): number
+  /** Numbers of the pieces in which those leaves lie, where trees are cut. */
+  pieces(t: number): number
+  /** Leaf numbers of a subtree, one byte per row. */
+  slot(index: number): number
+  /** Where the forest begins. */
+  readonly forest: number
+}
+
+/** Leaves that a byte can number: of a tree, or of each of its pieces. */
+export const pieceLeaves = 256
+/** Pieces of a tree that a byte can number. */
+export const mostPieces = 256
+/** Leaves of a tree. */
+export const mostLeaves = 4096
+/** A tree of k leaves needs fewer than log2(k) slots. */
+const mostSlots = 12
+const mostTileRows = 2048
+/** Ranks of a tile, in bytes: what stays in a second-level cache. */
+const mostRankBytes = 256 * 1024
+
+/** As many rows as pay for the interpretation and keep what is read again and again in the cache. */
+export function rankedGeometry(features: number): Geometry {
+  const fitting = Math.floor(mostRankBytes / features / vectorRows) * vectorRows
+  const tileRows = Math.max(vectorRows, Math.min(mostTileRows, fitting))
+  const noTable = 0
+  const sums = noTable + 8 * pieceLeaves
+  const values = sums + 8 * tileRows
+  const leaves = values + 8 * tileRows
+  const pieces = leaves + treesTogether * tileRows
+  const slots = pieces + treesTogether * tileRows
+  const ranks = slots + mostSlots * tileRows
+  const wideRanks = ranks + features * tileRows
+  return {
+    ...{ tileRows, noTable, sums, values },
+    wideRanks: (f) => wideRanks + 2 * f * tileRows,
+    ranks: (f) => ranks + f * tileRows,
+    leaves: (t) => leaves + t * tileRows,
+    pieces: (t) => pieces + t * tileRows,
+    slot: (index) => slots + index * tileRows,
+    forest: wideRanks + 2 * features * tileRows,
+  }
+}

@@ -1,0 +1,154 @@
+import { type Geometry, pieceLeaves } from './ranked-geometry.ts'
+import { kindOf, operationBytes, operationPlaces, type Side } from './ranked-walk-code.ts'
+import { nodeDepths, type Tree } from './tree.ts'
+
+/** A tree for the ranked walk. */
+export interface TreeOperations {
+  /** See `operationPlaces`; children before their parents. */
+  readonly operations: Uint8Array
+  /** Path length of each leaf, from left to right: its depth plus c(rows in it). With pieces 256 entries for each. */
+  readonly table: Float64Array
+  /** Whether the tree is cut into pieces. */
+  readonly hasPieces: boolean
+}
+
+/**
+ * What the leaf numbers of a tree, or the numbers of its pieces, are found from: nodes from the root down to those that
+ * count as leaves here, which have numbers.
+ */
+interface View {
+  readonly tree: Tree
+  readonly numbers: Uint8Array
+  isLeaf(node: number): boolean
+  /** Whether the numbers of both sides of a node have nothing to do with each other. */
+  isSelection(node: number): boolean
+}
+
+/**
+ * Lays out a tree of at most `mostLeaves` leaves and 256 pieces.
+ *
+ * @param lengths c(0) to c(psi)
+ * @param place of the tree among those that are added together
+ * @param rankOf the rank of an inner node's threshold
+ */
+export function layOperations(
+  tree: Tree,
+  lengths: Float64Array,
+  geometry: Geometry,
+  place: number,
+  rankOf: (node: number) => number,
+): TreeOperations {
+  const counts = countLeaves(tree)
+  const isCut = (node: number) => (counts[node] as number) > pieceLeaves
+  const { leaves, pieces, table } = numberLeaves(tree, lengths, counts)
+  // A tree that is only a root has no operation, so that any number must lead to its value.
+  if (counts[0] === 1) {
+    const same = new Float64Array(pieceLeaves).fill(table[0] as number)
+    return { operations: new Uint8Array(), table: same, hasPieces: false }
+  }
+  const isLeaf = (node: number) => (tree.features[node] as number) < 0
+  const views: [View, number][] = [[{ tree, numbers: leaves, isLeaf, isSelection: isCut }, geometry.leaves(place)]]
+  if (isCut(0)) {
+    const ofPieces = { tree, numbers: pieces, isLeaf: (node: number) => !isCut(node), isSelection: () => false }
+    views.push([ofPieces, geometry.pieces(place)])
+  }
+  const operations = views.flatMap(([view, result]) => layView(view, geometry, result, rankOf))
+  const bytes = new Uint8Array(operationBytes * operations.length)
+  operations.forEach((operation, i) => {
+    bytes.set(operation, operationBytes * i)
+  })
+  return { operations: bytes, table, hasPieces: isCut(0) }
+}
+
+function layView(view: View, geometry: Geometry, result: number, rankOf: (node: number) => number): Uint8Array[] {
+  const { features, links } = view.tree
+  const needs = slotNeeds(view)
+  const operations: Uint8Array[] = []
+
+  /** Lays the operations of a subtree, which may use the slots from `free` on. */
+  function lay(node: number, free: number, to: number): void {
+    const bytes = new Uint8Array(operationBytes)
+    const operation = new DataView(bytes.buffer)
+    const children = [node + 1, links[node] as number] as const
+    const [left, right] = children.map((child) => sideOf(view, child)) as [Side, Side]
+    // The child that needs more slots comes first, while all of them are free.
+    const isLeftFirst = (needs[children[0]] as number) >= (needs[children[1]] as number)
+    for (const s of isLeftFirst ? ([0, 1] as const) : ([1, 0] as const)) {
+      const child = children[s]
+      const side = s === 0 ? left : right
+      if (side === 'slot') {
+        operation.setInt32(operationPlaces.sides[s], geometry.slot(free), true)
+        lay(child, free, geometry.slot(free++))
+        continue
+      }
+      operation.setUint8(operationPlaces.leaves[s], view.numbers[side === 'pair' ? child + 1 : child] as number)
+      if (side === 'leaf') continue
+      operation.setInt32(operationPlaces.sides[s], geometry.ranks(features[child] as number), true)
+      operation.setInt8(operationPlaces.sideRanks[s], rankOf(child))
+    }
+    operation.setInt32(operationPlaces.kind, kindOf(left, right, view.isSelection(node)), true)
+    operation.setInt32(operationPlaces.ranks, geometry.ranks(features[node] as number), true)
+    operation.setInt32(operationPlaces.result, to, true)
+    operation.setInt8(operationPlaces.rank, rankOf(node))
+    operations.push(bytes)
+  }
+
+  lay(0, 0, result)
+  return operations
+}
+
+function sideOf({ tree, isLeaf, isSelection }: View, node: number): Side {
+  if (isLeaf(node)) return 'leaf'
+  const isPair = isLeaf(node + 1) && isLeaf(tree.links[node] as number) && !isSelection(node)
+  return isPair ? 'pair' : 'slot'
+}
+
+/** How many slots each subtree needs, that of its own result included. */
+function slotNeeds(view: View): Uint8Array {
+  const { links } = view.tree
+  const needs = new Uint8Array(links.length)
+  for (let node = needs.length - 1; node >= 0; node--) {
+    if (sideOf(view, node) !== 'slot') continue
+    const [left, right] = [needs[node + 1] as number, needs[links[node] as number] as number]
+    needs[node] = left === right ? left + 1 : Math.max(left, right)
+  }
+  return needs
+}
+
+/** Leaves below every node, itself included. */
+export function countLeaves({ features, links }: Tree): Uint32Array {
+  const counts = new Uint32Array(features.length)
+  for (let node = counts.length - 1; node >= 0; node--) {
+    const isLeaf = (features[node] as number) < 0
+    counts[node] = isLeaf ? 1 : (counts[node + 1] as number) + (counts[links[node] as number] as number)
+  }
+  return counts
+}
+
+/**
+ * Numbers the pieces, and within each its leaves, from left to right, which is their order among the nodes.
+ * @param counts leaves below every node
+ */
+function numberLeaves(tree: Tree, lengths: Float64Array, counts: Uint32Array) {
+  const { features, links } = tree
+  const depths = nodeDepths(tree)
+  const leaves = new Uint8Array(features.length)
+  const pieces = new Uint8Array(features.length)
+  const table: number[] = []
+  let piece = -1
+  let leaf = 0
+  let pieceEnd = 0
+  for (let node = 0; node < features.length; node++) {
+    const count = counts[node] as number
+    if (count > pieceLeaves) continue
+    if (node >= pieceEnd) {
+      pieces[node] = ++piece
+      leaf = 0
+      pieceEnd = node + 2 * count - 1
+    }
+    if ((features[node] as number) >= 0) continue
+    leaves[node] = leaf
+    table[pieceLeaves * piece + leaf++] = (depths[node] as number) + (lengths[links[node] as number] as number)
+  }
+  return { leaves, pieces, table: Float64Array.from({ length: table.length }, (_, i) => table[i] ?? 0) }
+}

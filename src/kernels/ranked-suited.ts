@@ -1,0 +1,43 @@
+import { type Forest, forestDepth, treeOf } from './forest.ts'
+import { mostLeaves, mostPieces, pieceLeaves } from './ranked-geometry.ts'
+import { countLeaves } from './ranked-operations.ts'
+import { mostByteThresholds, mostThresholds } from './ranked-thresholds.ts'
+
+/** Ranking a value costs about twice what the ranked walk saves on a tree of 256 rows. */
+const mostFeaturesPerTree = 2
+/** To look at so many nodes costs what it costs to go down one level, measured at depths from 8 to 12. */
+const nodesPerLevel = 40
+
+/** Whether the ranked walk of many rows is faster than going down the trees. */
+export function paysToRank(forest: Forest): boolean {
+  const { trees, features, splits } = forest
+  const innerNodes = (splits.length - trees) / 2
+  return (
+    features <= mostFeaturesPerTree * trees && innerNodes <= nodesPerLevel * trees * Math.max(1, forestDepth(forest))
+  )
+}
+
+/** Whether the ranked walk has numbers for everything in a forest. */
+export function canRank(forest: Forest): boolean {
+  const { trees, features, splits } = forest
+  if (countPerFeature(splits, features).some((count) => count > mostThresholds)) return false
+  for (let t = 0; t < trees; t++) {
+    const tree = treeOf(forest, t)
+    const leaves = countLeaves(tree)
+    if ((leaves[0] as number) <= pieceLeaves) continue
+    if ((leaves[0] as number) > mostLeaves || countPieces(leaves) > mostPieces) return false
+    if (countPerFeature(tree.features, features).some((count) => count > mostByteThresholds)) return false
+  }
+  return true
+}
+
+function countPerFeature(splits: Int32Array, features: number): Uint32Array {
+  const counts = new Uint32Array(features)
+  for (const feature of splits) if (feature >= 0) counts[feature] = (counts[feature] as number) + 1
+  return counts
+}
+
+/** Each node above the pieces has two sides, so that there is one piece more than such nodes. */
+function countPieces(leaves: Uint32Array): number {
+  return leaves.reduce((count, below) => (below > pieceLeaves ? count + 1 : count), 1)
+}
