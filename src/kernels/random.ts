@@ -90,9 +90,16 @@ export const streams = {
   pick: (k: number): number => 4 * k + 3,
 } as const
 
+/** The numbers 0..n-1. */
+export function countUp(n: number): Uint32Array<ArrayBuffer> {
+  const numbers = new Uint32Array(n)
+  for (let i = 0; i < n; i++) numbers[i] = i
+  return numbers
+}
+
 /** `count` of the numbers 0..n-1 in a random order, without repetition (Fisher and Yates, as Durstenfeld 1964 put it). */
 export function drawOrder(n: number, count: number, random: Random): Uint32Array {
-  const order = Uint32Array.from({ length: n }, (_, i) => i)
+  const order = countUp(n)
   for (let i = 0; i < count; i++) {
     const j = i + random.nextInt(n - i)
     const drawn = order[j] as number

@@ -1,4 +1,4 @@
-import type { Random } from './random.ts'
+import { countUp, type Random } from './random.ts'
 import type { Sample } from './reservoir.ts'
 
 /**
@@ -69,7 +69,7 @@ export function buildTree({ sample, candidates, depthLimit, random }: TreeOption
   const { values, size, filled } = sample
   const most = mostNodes(filled, depthLimit)
   const tree = { features: new Int32Array(most), thresholds: new Float64Array(most), links: new Uint32Array(most) }
-  const rows = Uint32Array.from({ length: filled }, (_, i) => i)
+  const rows = countUp(filled)
   // Known constant features are kept in front: a node's constants are also its descendants', and what
   // a descendant swaps lies behind the constants of every ancestor.
   const order = Int32Array.from(candidates)
