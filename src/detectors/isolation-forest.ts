@@ -7,6 +7,7 @@ import {
   forestDepth,
   joinTrees,
   treeOf,
+  viewForest,
 } from '../kernels/forest.ts'
 import { createForestScorer } from '../kernels/forest-scorer.ts'
 import { averagePathLengths } from '../kernels/path-length.ts'
@@ -100,5 +101,5 @@ export const detector: Detector<Params> = {
   check: (payload, features) => requireFeatures(readForest(payload).features, features),
   describe,
   tree,
-  createScorer: () => createForestScorer(readForest),
+  createScorer: () => createForestScorer({ read: readForest, view: (payload) => readPayload(viewForest, payload) }),
 }

@@ -1,4 +1,4 @@
-import type { Forest } from './forest.ts'
+import { createPlainScorer, type ForestReader } from './plain-scorer.ts'
 import { createRankedScorer } from './ranked-scorer.ts'
 import type { RowScoreInput } from './row-scorer.ts'
 import { createTraverseScorer } from './traverse-scorer.ts'
@@ -10,18 +10,17 @@ import { createTraverseScorer } from './traverse-scorer.ts'
 const leastRankedRows = 96
 
 /**
- * Scores rows with isolation forests in one thread. Two kernels give the same bits; which one works is a matter of the
- * rows of the call and of the forest.
- *
- * @param read turns a payload into a checked forest, or throws
+ * Scores rows with isolation forests in one thread. Three kernels give the same bits; which one works is a matter of the rows
+ * of the call, of the forest, and of how many rows came for it: what is prepared has to pay.
  */
-export function createForestScorer(read: (payload: Uint8Array) => Forest): { score(input: RowScoreInput): void } {
-  const ranked = createRankedScorer(read)
-  const walked = createTraverseScorer(read)
+export function createForestScorer(reader: ForestReader): { score(input: RowScoreInput): void } {
+  const ranked = createRankedScorer(reader.read)
+  const walked = createTraverseScorer(reader.read)
+  const plain = createPlainScorer(reader)
   return {
     score(input) {
-      const isRanked = input.to - input.from >= leastRankedRows && ranked.score(input)
-      if (!isRanked) walked.score(input)
+      const isMany = input.to - input.from >= leastRankedRows
+      if (!(isMany && ranked.score(input)) && !walked.score(input)) plain.score(input)
     },
   }
 }

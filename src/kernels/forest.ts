@@ -110,6 +110,17 @@ export function forestDepth(forest: Forest): number {
  * @throws RangeError when anything is out of place
  */
 export function decodeForest(bytes: Uint8Array): Forest {
+  const forest = viewForest(bytes)
+  for (let t = 0; t < forest.trees; t++) checkTree(forest, t)
+  return forest
+}
+
+/**
+ * Reads a forest whose trees were checked before: its head and its lengths alone are looked at.
+ *
+ * @throws RangeError when these are out of place
+ */
+export function viewForest(bytes: Uint8Array): Forest {
   if (new Uint8Array(Uint32Array.of(1).buffer)[0] !== 1) throw new RangeError('the processor is not little-endian')
   if (bytes.byteLength < headerBytes) throw new RangeError('the forest is shorter than its header')
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
@@ -125,7 +136,6 @@ export function decodeForest(bytes: Uint8Array): Forest {
   const views = forestViews(aligned.buffer, aligned.byteOffset, trees, nodes)
   const forest = { trees, psi, features, depthLimit, ...views }
   checkOffsets(forest, nodes)
-  for (let t = 0; t < trees; t++) checkTree(forest, t)
   return forest
 }
 

@@ -52,49 +52,69 @@ export function layOperations(
     const ofPieces = { tree, numbers: pieces, isLeaf: (node: number) => !isCut(node), isSelection: () => false }
     views.push([ofPieces, geometry.pieces(place)])
   }
-  const operations = views.flatMap(([view, result]) => layView(view, geometry, result, rankOf))
-  const bytes = new Uint8Array(operationBytes * operations.length)
-  operations.forEach((operation, i) => {
-    bytes.set(operation, operationBytes * i)
-  })
-  return { operations: bytes, table, hasPieces: isCut(0) }
+  // A tree of k leaves has k - 1 inner nodes; each is an operation, of the leaf numbers or of those of the pieces, or of both.
+  const bytes = new Uint8Array(views.length * operationBytes * ((counts[0] as number) - 1))
+  let end = 0
+  for (const [view, result] of views) end = layView(view, geometry, result, rankOf, new DataView(bytes.buffer), end)
+  return { operations: bytes.subarray(0, end), table, hasPieces: isCut(0) }
 }
 
-function layView(view: View, geometry: Geometry, result: number, rankOf: (node: number) => number): Uint8Array[] {
+/** Lays the operations of a view from byte `start` on; returns where they end. */
+function layView(
+  view: View,
+  geometry: Geometry,
+  result: number,
+  rankOf: (node: number) => number,
+  bytes: DataView,
+  start: number,
+): number {
   const { features, links } = view.tree
   const needs = slotNeeds(view)
-  const operations: Uint8Array[] = []
+  let end = start
 
   /** Lays the operations of a subtree, which may use the slots from `free` on. */
   function lay(node: number, free: number, to: number): void {
-    const bytes = new Uint8Array(operationBytes)
-    const operation = new DataView(bytes.buffer)
-    const children = [node + 1, links[node] as number] as const
-    const [left, right] = children.map((child) => sideOf(view, child)) as [Side, Side]
+    const [left, right] = [node + 1, links[node] as number]
+    const [leftSide, rightSide] = [sideOf(view, left), sideOf(view, right)]
+    let [leftSlot, rightSlot] = [free, free]
     // The child that needs more slots comes first, while all of them are free.
-    const isLeftFirst = (needs[children[0]] as number) >= (needs[children[1]] as number)
-    for (const s of isLeftFirst ? ([0, 1] as const) : ([1, 0] as const)) {
-      const child = children[s]
-      const side = s === 0 ? left : right
-      if (side === 'slot') {
-        operation.setInt32(operationPlaces.sides[s], geometry.slot(free), true)
-        lay(child, free, geometry.slot(free++))
-        continue
-      }
-      operation.setUint8(operationPlaces.leaves[s], view.numbers[side === 'pair' ? child + 1 : child] as number)
-      if (side === 'leaf') continue
-      operation.setInt32(operationPlaces.sides[s], geometry.ranks(features[child] as number), true)
-      operation.setInt8(operationPlaces.sideRanks[s], rankOf(child))
+    if ((needs[left] as number) >= (needs[right] as number)) {
+      rightSlot += layChild(left, leftSide, leftSlot)
+      layChild(right, rightSide, rightSlot)
+    } else {
+      leftSlot += layChild(right, rightSide, rightSlot)
+      layChild(left, leftSide, leftSlot)
     }
-    operation.setInt32(operationPlaces.kind, kindOf(left, right, view.isSelection(node)), true)
-    operation.setInt32(operationPlaces.ranks, geometry.ranks(features[node] as number), true)
-    operation.setInt32(operationPlaces.result, to, true)
-    operation.setInt8(operationPlaces.rank, rankOf(node))
-    operations.push(bytes)
+    const at = end
+    end += operationBytes
+    bytes.setInt32(at + operationPlaces.kind, kindOf(leftSide, rightSide, view.isSelection(node)), true)
+    bytes.setInt32(at + operationPlaces.ranks, geometry.ranks(features[node] as number), true)
+    bytes.setInt32(at + operationPlaces.result, to, true)
+    bytes.setInt8(at + operationPlaces.rank, rankOf(node))
+    laySide(at, 0, left, leftSide, leftSlot)
+    laySide(at, 1, right, rightSide, rightSlot)
+  }
+
+  /** Returns how many slots are taken then. */
+  function layChild(child: number, side: Side, free: number): 0 | 1 {
+    if (side !== 'slot') return 0
+    lay(child, free, geometry.slot(free))
+    return 1
+  }
+
+  function laySide(at: number, s: 0 | 1, child: number, side: Side, slot: number): void {
+    if (side === 'slot') {
+      bytes.setInt32(at + operationPlaces.sides[s], geometry.slot(slot), true)
+      return
+    }
+    bytes.setUint8(at + operationPlaces.leaves[s], view.numbers[side === 'pair' ? child + 1 : child] as number)
+    if (side === 'leaf') return
+    bytes.setInt32(at + operationPlaces.sides[s], geometry.ranks(features[child] as number), true)
+    bytes.setInt8(at + operationPlaces.sideRanks[s], rankOf(child))
   }
 
   lay(0, 0, result)
-  return operations
+  return end
 }
 
 function sideOf({ tree, isLeaf, isSelection }: View, node: number): Side {
@@ -150,5 +170,7 @@ function numberLeaves(tree: Tree, lengths: Float64Array, counts: Uint32Array) {
     leaves[node] = leaf
     table[pieceLeaves * piece + leaf++] = (depths[node] as number) + (lengths[links[node] as number] as number)
   }
-  return { leaves, pieces, table: Float64Array.from({ length: table.length }, (_, i) => table[i] ?? 0) }
+  const lengthsOfLeaves = new Float64Array(table.length)
+  for (let i = 0; i < table.length; i++) lengthsOfLeaves[i] = table[i] ?? 0
+  return { leaves, pieces, table: lengthsOfLeaves }
 }

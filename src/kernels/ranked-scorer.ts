@@ -8,8 +8,10 @@ import { createRankedKernel, type RankedKernel } from './ranked-wasm.ts'
 import type { RowScoreInput } from './row-scorer.ts'
 import { cleanTile } from './tile.ts'
 
-/** Prepared forests kept by one scorer, in bytes: some forty of 100 trees and 256 rows. */
-const mostKeptBytes = 16 * 1024 * 1024
+/** Prepared forests kept by one scorer, in bytes: some hundred and thirty of 100 trees and 256 rows. */
+const mostKeptBytes = 48 * 1024 * 1024
+/** Rows from which on it pays to prepare a forest, which takes some 5 ms: for 100 trees and for 1,000 alike. */
+const leastRows = 12_288
 /** A forest that takes more is not worth it: its tables of ranks fall out of the cache. */
 const mostForestBytes = 8 * 1024 * 1024
 /** What is counted for a forest that is known not to be suited. */
@@ -29,7 +31,7 @@ function prepare(forest: Forest): Prepared | null {
 }
 
 export interface RankedScorer {
-  /** Scores the rows and returns true, or returns false when the forest is not suited and nothing was done. */
+  /** Scores the rows and returns true, or returns false when the forest is not suited, or not worth it yet, and nothing was done. */
   score(input: RowScoreInput): boolean
 }
 
@@ -37,14 +39,15 @@ export interface RankedScorer {
  * Scores rows with forests by the ranked walk, keeping what it prepared within a bound of bytes.
  *
  * @param read turns a payload into a checked forest, or throws
+ * @param least rows that have to be asked for before a forest is prepared
  */
-export function createRankedScorer(read: (payload: Uint8Array) => Forest): RankedScorer {
+export function createRankedScorer(read: (payload: Uint8Array) => Forest, least: number = leastRows): RankedScorer {
   let kernel: RankedKernel | undefined
   const kept = keepPrepared<Prepared | null>(mostKeptBytes, (one) => one?.laid.bytes.byteLength ?? unsuitedBytes)
   return {
     score({ key, payload, block, from, to, fill, scores, flags }) {
-      const prepared = kept.get(key, () => prepare(read(payload)))
-      if (prepared === null) return false
+      const prepared = kept.getFor(to - from, least, key, () => prepare(read(payload)))
+      if (!prepared) return false
       const { laid, factor } = prepared
       kernel ??= createRankedKernel()
       kernel.load(laid)

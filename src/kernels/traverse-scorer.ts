@@ -7,6 +7,8 @@ import { cleanTile, copyTile } from './tile.ts'
 import { type ForestPlan, layRun, planForest } from './traverse-layout.ts'
 import { createKernel } from './traverse-wasm.ts'
 
+/** Rows from which on it pays to prepare a forest. */
+const leastRows = 512
 /** Prepared forests kept by one scorer, in bytes: some fifty of 100 trees and 256 rows. */
 const mostKeptBytes = 32 * 1024 * 1024
 
@@ -47,13 +49,19 @@ function prepare(forest: Forest): PreparedForest {
   return { plan, features, tileRows, factor, run: (index) => runs[index] as Uint8Array }
 }
 
+export interface TraverseScorer {
+  /** Scores the rows and returns true, or returns false when preparing the forest would not pay yet, and nothing was done. */
+  score(input: RowScoreInput): boolean
+}
+
 /**
  * Scores rows of any forest by walking its trees, keeping what it prepared within a bound of bytes (the
  * forests used longest ago go first).
  *
  * @param read turns a payload into a checked forest, or throws
+ * @param least rows that have to be asked for before a forest is prepared
  */
-export function createTraverseScorer(read: (payload: Uint8Array) => Forest): { score(input: RowScoreInput): void } {
+export function createTraverseScorer(read: (payload: Uint8Array) => Forest, least: number = leastRows): TraverseScorer {
   const kernel = createKernel()
   const kept = keepPrepared<PreparedForest>(mostKeptBytes, ({ plan }) => plan.bytes)
   /** What lies in the kernel's memory. */
@@ -67,7 +75,8 @@ export function createTraverseScorer(read: (payload: Uint8Array) => Forest): { s
 
   return {
     score({ key, payload, block, from, to, fill, scores, flags }) {
-      const prepared = kept.get(key, () => prepare(read(payload)))
+      const prepared = kept.getFor(to - from, least, key, () => prepare(read(payload)))
+      if (!prepared) return false
       const { plan, features, tileRows, factor } = prepared
       // The scores serve as the sums until every run of trees was walked.
       scores.fill(0, from, to)
@@ -82,6 +91,7 @@ export function createTraverseScorer(read: (payload: Uint8Array) => Forest): { s
         }
       }
       scoresFromSums(scores, flags, from, to, factor)
+      return true
     },
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decodeForest, encodeForest, type Forest, joinTrees } from '../../src/kernels/forest.ts'
+import { decodeForest, encodeForest, type Forest, joinTrees, viewForest } from '../../src/kernels/forest.ts'
 import { createForestScorer } from '../../src/kernels/forest-scorer.ts'
 import { averagePathLengths } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/random.ts'
@@ -207,6 +207,8 @@ describe('ranks', () => {
   })
 })
 
+const reader = { read: decodeForest, view: viewForest }
+
 describe('the scorer', () => {
   const forest = growForest((k) => normalRows(64, 3, k + 1), 10, 6)
   const payload = encodeForest(forest)
@@ -232,16 +234,16 @@ describe('the scorer', () => {
     { name: 'hostile rows that are filled', rows: hostile, options: { fill: Float64Array.of(0.1, -0.2, 3) } },
     { name: 'some rows of a block', rows: hostile, options: { from: 33, to: 4711 } },
   ])('gives the scores and flags of the other kernel on $name', ({ rows, options }) => {
-    const ranked = scoreWith(createRankedScorer(decodeForest), rows, options)
-    const walked = scoreWith(createTraverseScorer(decodeForest), rows, options)
+    const ranked = scoreWith(createRankedScorer(decodeForest, 1), rows, options)
+    const walked = scoreWith(createTraverseScorer(decodeForest, 1), rows, options)
     expect(ranked.done).toBe(true)
-    expect({ ...ranked, done: undefined }).toEqual(walked)
+    expect(ranked).toEqual(walked)
   })
 
   test('scores a row the same whatever the number of rows beside it', () => {
-    const { scores } = scoreWith(createForestScorer(decodeForest), clean)
+    const { scores } = scoreWith(createForestScorer(reader), clean)
     for (const count of [1, 95, 96, 97, 2048, 2049]) {
-      expect(scoreWith(createForestScorer(decodeForest), clean.slice(0, count)).scores).toEqual(scores.slice(0, count))
+      expect(scoreWith(createForestScorer(reader), clean.slice(0, count)).scores).toEqual(scores.slice(0, count))
     }
   })
 
@@ -251,17 +253,32 @@ describe('the scorer', () => {
     { name: 'many more features than trees', forest: growForest(() => normalRows(16, 7), 3, 4) },
     { name: 'too many bytes', forest: growForest((k) => normalRows(256, 1, k + 1), 600, 8) },
   ])('leaves a forest with $name alone, for good', ({ forest }) => {
-    const scorer = createRankedScorer(decodeForest)
+    const scorer = createRankedScorer(decodeForest, 1)
     const rows = normalRows(200, forest.features)
     for (let call = 0; call < 2; call++) {
       const { done, scores } = scoreWith(scorer, rows, { bytes: encodeForest(forest) })
       expect(done).toBe(false)
       expect(scores.every((score) => score === -1)).toBe(true)
     }
-    const both = [createForestScorer, createTraverseScorer].map((create) =>
-      scoreWith(create(decodeForest), rows, { bytes: encodeForest(forest) }),
-    )
-    expect(both[0]).toEqual(both[1])
+    const whole = scoreWith(createForestScorer(reader), rows, { bytes: encodeForest(forest) })
+    const walked = scoreWith(createTraverseScorer(decodeForest, 1), rows, { bytes: encodeForest(forest) })
+    expect({ ...whole, done: undefined }).toEqual({ ...walked, done: undefined })
+  })
+
+  test('prepares a forest when enough rows came for it, and gives the same bits before and after', () => {
+    const calls: string[] = []
+    const note = (name: string) => (bytes: Uint8Array) => {
+      calls.push(name)
+      return name === 'view' ? viewForest(bytes) : decodeForest(bytes)
+    }
+    const scorer = createForestScorer({ read: note('read'), view: note('view') })
+    const { scores } = scoreWith(createTraverseScorer(decodeForest, 1), hostile)
+    const call = (rows: number) => scoreWith(scorer, hostile.slice(0, rows)).scores
+    for (let calls = 0; calls < 5; calls++) expect(call(100)).toEqual(scores.slice(0, 100))
+    expect(calls).toEqual(['read', 'view', 'view', 'view', 'view'])
+    // 512 rows prepare the one kernel, some ten thousand the other.
+    for (let calls = 0; calls < 20; calls++) expect(call(700)).toEqual(scores.slice(0, 700))
+    expect(calls.slice(5)).toEqual(['read', 'read'])
   })
 
   test('keeps a bounded number of forests, each read once while it is kept', () => {
@@ -269,10 +286,10 @@ describe('the scorer', () => {
     const scorer = createRankedScorer((bytes) => {
       reads++
       return decodeForest(bytes)
-    })
+    }, 1)
     const large = growForest((k) => normalRows(256, 4, k + 1), 300, 8)
     const bytes = encodeForest(large)
-    const keptForests = Math.floor((16 * 1024 * 1024) / layRanked(large).bytes.byteLength)
+    const keptForests = Math.floor((48 * 1024 * 1024) / layRanked(large).bytes.byteLength)
     expect(keptForests).toBeGreaterThan(2)
     const rows = normalRows(100, 4)
     const first = scoreWith(scorer, rows, { key: 'forest 0', bytes }).scores

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { decodeForest, encodeForest, type Forest, joinTrees, treeOf } from '../../src/kernels/forest.ts'
-import { createForestScorer } from '../../src/kernels/forest-scorer.ts'
 import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/random.ts'
 import { addPathLengths } from '../../src/kernels/traverse.ts'
 import { layRun, planForest } from '../../src/kernels/traverse-layout.ts'
+import { createTraverseScorer } from '../../src/kernels/traverse-scorer.ts'
 import { createKernel } from '../../src/kernels/traverse-wasm.ts'
 import { buildTree, type Tree } from '../../src/kernels/tree.ts'
 import { blockOf, drawnRows, hostileValues, normalRows, rowOf, sampleFrom } from './blocks.ts'
@@ -70,7 +70,7 @@ function expectTwins(forest: Forest, rows: number[][]): void {
   const scores = new Float64Array(rows.length)
   const flags = new Uint8Array(rows.length)
   const input = { key: 'a', payload: encodeForest(forest), block, from: 0, to: rows.length, fill: null, scores, flags }
-  createForestScorer(decodeForest).score(input)
+  createTraverseScorer(decodeForest, 1).score(input)
   expect([...scores]).toEqual(sums.map((sum) => anomalyScore(sum, scoreFactor(forest.trees, forest.psi))))
   for (const score of scores) expect(score > 0 && score <= 1).toBe(true)
 }
@@ -128,7 +128,11 @@ describe('a scorer', () => {
   const payload = encodeForest(forest)
   const { NaN: missing, POSITIVE_INFINITY: infinity } = Number
 
-  function scoreRows(rows: number[][], fill: Float64Array | null = null, scorer = createForestScorer(decodeForest)) {
+  function scoreRows(
+    rows: number[][],
+    fill: Float64Array | null = null,
+    scorer = createTraverseScorer(decodeForest, 1),
+  ) {
     const block = blockOf(rows, 3)
     const scores = new Float64Array(rows.length)
     const flags = new Uint8Array(rows.length)
@@ -170,7 +174,7 @@ describe('a scorer', () => {
     const all = scoreRows(many).scores
     const scores = new Float64Array(600).fill(-1)
     const input = { key: 'a', payload, block: blockOf(many, 3), fill: null, scores, flags: new Uint8Array(600) }
-    createForestScorer(decodeForest).score({ ...input, from: 100, to: 390 })
+    createTraverseScorer(decodeForest, 1).score({ ...input, from: 100, to: 390 })
     expect([...scores]).toEqual(all.map((score, r) => (r >= 100 && r < 390 ? score : -1)))
   })
 
@@ -179,7 +183,7 @@ describe('a scorer', () => {
   })
 
   test('keeps forests apart, and a bounded number of them', () => {
-    const scorer = createForestScorer(decodeForest)
+    const scorer = createTraverseScorer(decodeForest, 1)
     const wide = Array.from({ length: 12 }, (_, k) => {
       const grown = growForest(normalRows(1024, 2, k), 200, 10)
       return { key: `forest ${k}`, payload: encodeForest(grown) }
@@ -192,7 +196,7 @@ describe('a scorer', () => {
     }
     const first = wide.map((one) => score(one))
     expect(wide.map((one) => score(one))).toEqual(first)
-    expect(score(wide[3]!, createForestScorer(decodeForest))).toEqual(first[3])
+    expect(score(wide[3]!, createTraverseScorer(decodeForest, 1))).toEqual(first[3])
     expect(rowOf(block, 0).length).toBe(2)
   })
 })
