@@ -10,8 +10,8 @@ import { cleanTile } from './tile.ts'
 
 /** Prepared forests kept by one scorer, in bytes: some hundred and thirty of 100 trees and 256 rows. */
 const mostKeptBytes = 48 * 1024 * 1024
-/** Rows from which on it pays to prepare a forest, which takes some 5 ms: for 100 trees and for 1,000 alike. */
-const leastRows = 12_288
+/** Rows from which on a forest is prepared. That takes as long as some ten thousand rows of it are quicker then; who had these many has more. */
+const leastRows = 4096
 /** A forest that takes more is not worth it: its tables of ranks fall out of the cache. */
 const mostForestBytes = 8 * 1024 * 1024
 /** What is counted for a forest that is known not to be suited. */

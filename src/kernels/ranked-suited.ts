@@ -3,7 +3,7 @@ import { mostLeaves, mostPieces, pieceLeaves } from './ranked-geometry.ts'
 import { countLeaves } from './ranked-operations.ts'
 import { mostByteThresholds, mostThresholds } from './ranked-thresholds.ts'
 
-/** Ranking a value costs about twice what the ranked walk saves on a tree of 256 rows. */
+/** With more of them, ranking the values of a row costs what the walk then saves on the trees. */
 const mostFeaturesPerTree = 2
 /** To look at so many nodes costs what it costs to go down one level, measured at depths from 8 to 12. */
 const nodesPerLevel = 40

@@ -26,12 +26,13 @@ import {
 
 /**
  * The second half of the ranked walk as WebAssembly. Sixteen rows lie in the lanes of a vector, a byte each, and every
- * node of a tree is looked at, from the leaves up, without a branch that depends on the data. Leaves are numbered from left to right, so that
- * the leaf below a node is max(left, right where rank > the node's rank else 0): what the right side gives is always more.
+ * node of a tree is looked at, from the leaves up, without a branch that depends on the data. Leaves are numbered from left
+ * to right, so that the leaf below a node is max(left, right where rank > the node's rank else 0): what the right side
+ * gives is always more.
  * Path lengths are looked up by leaf number and added in the order of the trees, as `addPathLengths` does.
  *
- * A byte numbers 256 leaves. A tree of more is cut below its root into pieces that have no more, each with numbers of its own; above
- * them a node selects the number of its left or right side, and the number of the piece is found like that of a leaf.
+ * A byte numbers 256 leaves. A tree of more is cut below its root into pieces that have no more, each with numbers of its
+ * own; above them a node selects the number of its left or right side, and the number of the piece is found like a leaf's.
  *
  * This is an interpreter of trees: one operation is done for all rows of a tile before the next, which hides the cost
  * of finding out what it is.
@@ -52,15 +53,18 @@ export const treesTogether = 4
 export const sides = ['leaf', 'pair', 'slot'] as const
 export type Side = (typeof sides)[number]
 
-/** What `kindOf` gives for an operation: which side is taken by its number, or, above the pieces, by selection. */
+/**
+ * The kind of an operation, from 0.
+ * @param isSelection above the pieces, where the greater number is not always the right side's
+ */
 export function kindOf(left: Side, right: Side, isSelection: boolean): number {
   return (isSelection ? sides.length ** 2 : 0) + sides.length * sides.indexOf(left) + sides.indexOf(right)
 }
 
 /**
- * An operation is 32 bytes: its kind, the address
- * of the ranks of the node's feature, for each side the address of its slot, or of the ranks of a pair's feature, and the
- * address of the result (int32 each); then as bytes the node's rank, and for each side its first leaf and, of a pair, the rank.
+ * An operation is 32 bytes: its kind, the address of the ranks of the node's feature, for each side the address of its slot
+ * or of the ranks of a pair's feature, and the address of the result (int32 each); then as bytes the node's rank, and for
+ * each side its first leaf and, of a pair, the rank.
  */
 export const operationBytes = 32
 export const operationPlaces = {

@@ -12,7 +12,7 @@ export interface RankedKernel {
   values(): Float64Array
   /** Whether the first rows of the buffer, and what earlier ones left behind them, are finite. */
   isFinite(rows: number): boolean
-  /** Ranks what is in the buffer, the values of a feature. */
+  /** Ranks the first rows of the buffer, which are the values of a feature. */
   rank(feature: number, rows: number): void
   /**
    * Writes the sums of the path lengths in all trees, added in their order, once every feature is ranked.
@@ -24,6 +24,7 @@ export interface RankedKernel {
 const pageBytes = 65_536
 const wholeVectors = (rows: number) => Math.ceil(rows / vectorRows) * vectorRows
 
+/** Makes a kernel: seven small modules, compiled at once. */
 export function createRankedKernel(): RankedKernel {
   const memory = createMemory()
   const check = compile(finiteCheck(), memory)

@@ -103,22 +103,31 @@ export const slotEnd = slotStart + paddedTreeBytes(mostPaddedDepth)
  * The walk through perfect trees of one depth: a row's place p starts at 1 and becomes
  * 2 p + (x > threshold), without a branch, once per level. Places are kept times 16. The loop over the
  * levels is unrolled (measured 10 % faster).
+ *
+ * @param isCopied whether each tree is walked in the slot; for few rows the copy takes longer than the walk
  */
-export function paddedWalk(depth: number): WasmFunction {
+export function paddedWalk(depth: number, isCopied: boolean): WasmFunction {
+  const at = (k: number) => (isCopied ? get(place + k) : [...get(place + k), ...get(base), op.i32Add])
   const doubled = (k: number) => [...get(place + k), ...constant(1), op.i32Shl]
   // Choosing between both children is shorter in machine code than shifting the comparison's result.
   const step = (k: number) => [
     ...[...doubled(k), ...constant(nodeBytes), op.i32Add, ...doubled(k)],
-    ...[...goesRight(k, get(place + k)), op.select, ...set(place + k)],
+    ...[...goesRight(k, at(k)), op.select, ...set(place + k)],
   ]
   const leaves = 2 ** depth
   const tree = [
-    ...[...constant(slotStart), ...get(treeBase), ...constant(paddedTreeBytes(depth)), ...copyMemory],
+    ...(isCopied
+      ? [...constant(slotStart), ...get(treeBase), ...constant(paddedTreeBytes(depth)), ...copyMemory]
+      : [...get(treeBase), ...constant(slotStart), op.i32Sub, ...set(base)]),
     ...forEachGroup([
       ...forEach(groupRows, (k) => [...constant(slotStart), ...set(place + k)]),
       ...forEach(depth, () => forEach(groupRows, step)),
       // Leaf values begin at 16 * leaves, where the nodes end; half the place of the first leaf is 8 * leaves.
-      ...addLeaves((k) => [...halfPlace(k), ...loadF64(leafBytes * leaves)]),
+      ...addLeaves((k) => [
+        ...halfPlace(k),
+        ...(isCopied ? [] : [...get(base), op.i32Add]),
+        ...loadF64(leafBytes * leaves),
+      ]),
     ]),
     ...increase(treeBase, paddedTreeBytes(depth)),
   ]

@@ -23,6 +23,8 @@ export interface Kernel {
 }
 
 const pageBytes = 65_536
+/** Rows from which on it pays to copy each padded tree before it is walked. */
+const leastCopiedRows = 32
 /** Where the sums begin, by the byte and by the float64: a new cache line behind the slot. */
 const sumsStart = Math.ceil(slotEnd / 64) * 64
 const firstSum = sumsStart / 8
@@ -39,11 +41,12 @@ export function createKernel(): Kernel {
   let doubles = new Float64Array(memory.buffer)
   let treeBytes = 0
 
-  function walkOf(paddedDepth: number): Walk {
-    let walk = walks.get(paddedDepth)
+  function walkOf(paddedDepth: number, isCopied: boolean): Walk {
+    const key = isCopied ? paddedDepth : -paddedDepth
+    let walk = walks.get(key)
     if (walk === undefined) {
-      walk = compile(paddedDepth > 0 ? paddedWalk(paddedDepth) : linkedWalk(), memory)
-      walks.set(paddedDepth, walk)
+      walk = compile(paddedDepth > 0 ? paddedWalk(paddedDepth, isCopied) : linkedWalk(), memory)
+      walks.set(key, walk)
     }
     return walk
   }
@@ -81,7 +84,7 @@ export function createKernel(): Kernel {
       const trees = treesStart(features, tileRows)
       const tile = tileStart(tileRows)
       const rows = Math.ceil(sums.length / groupRows) * groupRows
-      walkOf(paddedDepth)(trees, trees + treeBytes, tile, tile + 8 * rows, sumsStart)
+      walkOf(paddedDepth, rows >= leastCopiedRows)(trees, trees + treeBytes, tile, tile + 8 * rows, sumsStart)
       sums.set(doubles.subarray(firstSum, firstSum + sums.length))
     },
   }

@@ -62,7 +62,7 @@ describe('the discovery of detectors', () => {
 
   test('found all of ours', () => {
     const folder = new URL('../../src/detectors/', import.meta.url)
-    const files = readdirSync(folder).filter((name) => /^(?!index|detector|settings)[a-z-]+\.[jt]s$/.test(name))
+    const files = readdirSync(folder).filter((name) => /^(?!index|detector|settings|per-entity)[a-z-]+\.[jt]s$/.test(name))
     expect(files.length).toBeGreaterThan(0)
     expect(detectors.size).toBe(files.length)
   })
