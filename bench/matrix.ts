@@ -8,10 +8,10 @@ export interface Matrix {
   readonly columns: readonly Float64Array[]
 }
 
-/** Cuts a matrix into blocks of the service's size. */
-export function toBlocks({ rows, columns }: Matrix): Block[] {
+/** Cuts a matrix into blocks of the service's size, with `byEntity` that of models per entity. */
+export function toBlocks({ rows, columns }: Matrix, byEntity: boolean = false): Block[] {
   const lanes = columns.length
-  const most = blockRows(lanes)
+  const most = blockRows(lanes, byEntity)
   const blocks: Block[] = []
   for (let start = 0; start < rows; start += most) {
     const count = Math.min(most, rows - start)

@@ -315,7 +315,7 @@ async function* features(
   const total = positions?.length ?? rows.length
   const entities = query.lanes?.entity ? numberEntities(rows, query.entity ?? null, query.entities) : null
   const lanes = lanesOf(rows, columns, query, times, derived, entities?.numbers)
-  const most = Math.min(blockRows(lanes.length), echoedRows(query.include))
+  const most = Math.min(blockRows(lanes.length, query.entities !== undefined), echoedRows(query.include))
   for (let first = 0; first < total; first += most) {
     const count = Math.min(most, total - first)
     const block: Block = {

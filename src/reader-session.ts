@@ -58,20 +58,21 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
 
   async function* features(query: FeatureQuery): AsyncGenerator<FeatureBlock> {
     const lanes = query.features.length + countExtra(query)
-    const slabs = new Slabs(lanes)
+    const rows = blockRows(lanes, query.entities !== undefined)
+    const slabs = new Slabs(lanes * rows)
     const answer = frames({ call: 'features', query })
     let first = 0
-    let rows: number
+    let total: number
     for (;;) {
       const step = await answer.next()
       if (step.done === true) {
-        rows = (step.value as { rows: number }).rows
+        total = (step.value as { rows: number }).rows
         break
       }
       const values = await slabs.free()
       let block: FeatureBlock
       try {
-        block = await readBlock(process, values, lanes, first, slabs)
+        block = await readBlock(process, { values, stride: rows, lanes }, first, slabs)
       } catch (error) {
         await answer.return(undefined)
         throw error
@@ -85,7 +86,7 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
         if (!kept) await answer.return(undefined)
       }
     }
-    if (rows !== first) throw process.fatal('crash')
+    if (total !== first) throw process.fatal('crash')
     await source.verifyUnchanged()
   }
 
@@ -139,8 +140,7 @@ function countExtra({ lanes }: FeatureQuery): number {
 /** Takes one block frame from the pipe into shared memory, without a copy in between. */
 async function readBlock(
   process: ReaderProcess,
-  values: Float64Array<SharedArrayBuffer>,
-  lanes: number,
+  { values, stride, lanes }: Omit<Block, 'rows'>,
   first: number,
   slabs: Slabs,
 ): Promise<FeatureBlock> {
@@ -148,7 +148,6 @@ async function readBlock(
   await process.take(head)
   const rows = new DataView(head.buffer).getUint32(0, true)
   const textBytes = new DataView(head.buffer).getUint32(4, true)
-  const stride = blockRows(lanes)
   if (rows === 0 || rows > stride) throw process.fatal('crash')
   if (rows === stride) await process.take(new Uint8Array(values.buffer))
   else
@@ -167,13 +166,14 @@ async function readBlock(
 
 /** Shared memory for blocks, used again and again. */
 class Slabs {
-  private readonly lanes: number
+  private readonly length: number
   private readonly idle: Float64Array<SharedArrayBuffer>[] = []
   private readonly out = new Set<Float64Array<SharedArrayBuffer>>()
   private waiting: ((slab: Float64Array<SharedArrayBuffer>) => void) | null = null
 
-  constructor(lanes: number) {
-    this.lanes = lanes
+  /** @param length values of a block */
+  constructor(length: number) {
+    this.length = length
   }
 
   /** A slab nobody uses; waits for one when the most are out. */
@@ -193,7 +193,7 @@ class Slabs {
   }
 
   private create(): Float64Array<SharedArrayBuffer> {
-    return new Float64Array(new SharedArrayBuffer(blockRows(this.lanes) * this.lanes * 8))
+    return new Float64Array(new SharedArrayBuffer(8 * this.length))
   }
 
   private next(): Promise<Float64Array<SharedArrayBuffer>> {

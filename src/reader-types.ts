@@ -146,7 +146,7 @@ export interface FeatureQuery {
 }
 
 /**
- * A stretch of the feature stream. Every block but the last has exactly `blockRows(lanes)` rows and that
+ * A stretch of the feature stream. Every block but the last has exactly `blockRows(lanes)` rows (more with `entities`) and that
  * stride, whatever the format, the window and the number of files.
  */
 export interface FeatureBlock {

@@ -40,6 +40,18 @@ function scorerOf(id: string): Scorer {
   return scorer
 }
 
+/** The same for models per entity. */
+const entityScorers = new Map<string, ReturnType<typeof createEntityScorer>>()
+
+function entityScorerOf(id: string): ReturnType<typeof createEntityScorer> {
+  let scorer = entityScorers.get(id)
+  if (scorer === undefined) {
+    scorer = createEntityScorer(scorerOf(id))
+    entityScorers.set(id, scorer)
+  }
+  return scorer
+}
+
 function answer<Result extends object>(work: () => Result): Reply<Result> {
   try {
     return { ...work(), ok: true }
@@ -111,7 +123,7 @@ export function score({ detector, payload, guards, ...task }: ScoreTask): Reply<
 export function scoreEntities({ detector, payload, ...task }: ScoreEntitiesTask): Reply<ScoreResult> {
   return answer(() => {
     const start = performance.now()
-    createEntityScorer(scorerOf(detector)).score({ ...task, payload: new Uint8Array(payload) })
+    entityScorerOf(detector).score({ ...task, payload: new Uint8Array(payload) })
     return { seconds: (performance.now() - start) / 1000 }
   })
 }

@@ -16,11 +16,11 @@ export class BlockWriter {
   private readonly lanes: number
   private readonly text: TextBuffer | null
 
-  /** `text` collects the text of the same rows, where there is any. */
-  constructor(lanes: number, text: TextBuffer | null) {
+  /** `text` collects the text of the same rows, where there is any; `byEntity` as for `blockRows`. */
+  constructor(lanes: number, text: TextBuffer | null, byEntity: boolean) {
     this.lanes = lanes
     this.text = text
-    this.stride = blockRows(lanes)
+    this.stride = blockRows(lanes, byEntity)
     this.values = new Float64Array(this.stride * lanes)
   }
 

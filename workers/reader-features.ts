@@ -93,7 +93,7 @@ class LaneFiller {
     this.limits = limits
     this.entities = new Map(query.entities?.map((name, number) => [Buffer.from(name).toString('latin1'), number]))
     this.text = plan.echoed.length === 0 ? null : new TextBuffer(limits.maxDecodedTextBytes)
-    this.writer = new BlockWriter(plan.lanes.length, this.text)
+    this.writer = new BlockWriter(plan.lanes.length, this.text, query.entities !== undefined)
     this.context = query.transitions === undefined ? null : createTimeContext(query.transitions)
     this.histories = query.history === undefined ? null : new HistoryLanes(plan, query.history)
   }

@@ -32,7 +32,10 @@ const columns = Array.from({ length: features }, () => Float64Array.from({ lengt
 
 /** The matrix with the number of the entity behind the features. */
 function blocksOf(entities: number): Block[] {
-  return toBlocks({ rows, columns: [...columns, Float64Array.from({ length: rows }, (_, row) => row % entities)] })
+  return toBlocks(
+    { rows, columns: [...columns, Float64Array.from({ length: rows }, (_, row) => row % entities)] },
+    true,
+  )
 }
 
 /** Fits the entities' models and puts them beside the one for all; the milliseconds are per model and core. */

@@ -47,7 +47,7 @@ export function fitEntity(
 
 /** Rows of a block that are scored, each with the model of its entity. */
 export interface EntityScoreInput extends Omit<ScoreInput, 'from' | 'to'> {
-  /** Positions of rows in the block; `runs` point into it, and name the entity in `group`. */
+  /** Positions of rows in the block; `runs` point into it, one after the other, and name the entity in `group`. */
   readonly order: Uint32Array
   readonly runs: readonly RowRun[]
   /** Those of the shared model; null = off, for entities too, which have ranges of their own. */
@@ -61,45 +61,43 @@ export function guardsOfEntity(fleet: Fleet, entity: number, guards: Guards): Gu
 
 /** Scores rows entity by entity. Errors: those of the detector's own scorer. */
 export function createEntityScorer(scorer: Scorer): { score(input: EntityScoreInput): void } {
-  let gathered = createGathered(0, 1)
+  let gathered = createGathered(0, 0)
   return {
     score({ key, payload, block, order, runs, fill, guards, scores, flags }) {
       const fleet = readPayload(decodeFleet, payload)
+      const first = runs[0]?.from ?? 0
+      const rows = order.subarray(first, runs.at(-1)?.to ?? first)
+      if (gathered.block.stride < rows.length || gathered.block.lanes !== fleet.features)
+        gathered = createGathered(rows.length, fleet.features)
+      gather(block, rows, gathered.block)
+      gathered.flags.fill(0, 0, rows.length)
       for (const { group, from, to } of runs) {
-        const rows = to - from
-        if (gathered.block.stride < rows || gathered.block.lanes !== fleet.features)
-          gathered = createGathered(2 ** Math.ceil(Math.log2(rows)), fleet.features)
-        gather(block, order, from, rows, gathered.block)
         const own = group < fleet.entities ? fleet.modelOf(group) : null
-        const one = { ...gathered.block, rows }
-        gathered.flags.fill(0, 0, rows)
-        scorer.score({
-          ...{ key: own === null ? key : `${key}/${group}`, payload: own ?? fleet.shared, fill },
-          ...{ block: one, from: 0, to: rows, scores: gathered.scores, flags: gathered.flags },
-        })
-        if (guards !== null) raiseOutside(guardsOfEntity(fleet, group, guards), one, 0, rows, gathered.scores)
-        for (let i = 0; i < rows; i++) {
-          const row = order[from + i] as number
-          scores[row] = gathered.scores[i] as number
-          flags[row] = gathered.flags[i] as number
-        }
+        const part = { ...gathered, fill, from: from - first, to: to - first }
+        scorer.score({ ...part, key: own === null ? key : `${key}/${group}`, payload: own ?? fleet.shared })
+        if (guards !== null)
+          raiseOutside(guardsOfEntity(fleet, group, guards), part.block, part.from, part.to, part.scores)
+      }
+      for (let i = 0; i < rows.length; i++) {
+        scores[rows[i] as number] = gathered.scores[i] as number
+        flags[rows[i] as number] = gathered.flags[i] as number
       }
     },
   }
 }
 
-/** Room for the rows of one run; used again and again. */
+/** Room for the rows of a call; used again and again. */
 function createGathered(rows: number, lanes: number) {
-  const block: Block = {
-    values: new Float64Array(new SharedArrayBuffer(8 * rows * lanes)),
-    ...{ stride: rows, rows, lanes },
-  }
+  const values = new Float64Array(new SharedArrayBuffer(8 * rows * lanes))
+  const block: Block = { values, stride: rows, rows, lanes }
   return { block, scores: new Float64Array(rows), flags: new Uint8Array(rows) }
 }
 
-function gather({ values, stride }: Block, order: Uint32Array, from: number, rows: number, into: Block): void {
+/** Copies rows of a block, in their order; lane by lane, so that what is read from everywhere is in the cache. */
+function gather({ values, stride }: Block, rows: Uint32Array, into: Block): void {
   for (let lane = 0; lane < into.lanes; lane++) {
-    const [source, target] = [lane * stride, lane * into.stride]
-    for (let i = 0; i < rows; i++) into.values[target + i] = values[source + (order[from + i] as number)] as number
+    const source = values.subarray(lane * stride, (lane + 1) * stride)
+    const target = lane * into.stride
+    for (let i = 0; i < rows.length; i++) into.values[target + i] = source[rows[i] as number] as number
   }
 }

@@ -16,14 +16,17 @@ export interface Block {
 /** Bytes a block of the largest size may take; few enough that a handful in flight fit any machine. */
 const BLOCK_BYTES = 4 * 1024 * 1024
 const MOST_ROWS = 65_536
+/** So many times as large are blocks whose rows are brought together by entity: a model is loaded for all rows of its entity. */
+const ENTITY_BLOCKS = 4
 const CHUNK_ROWS = 2_048
 
 /**
  * Rows a full block has for a number of lanes: a multiple of 2,048 (DuckDB's vector size) between
  * 2,048 and 65,536 that keeps the block within 4 MiB where it can. A function of the lane count alone,
- * so that whatever is computed per block and merged in order is the same for every format and thread count.
+ * so that whatever is computed per block and merged in order is the same for every format and thread count. With `byEntity`
+ * four times as many.
  */
-export function blockRows(lanes: number): number {
+export function blockRows(lanes: number, byEntity: boolean = false): number {
   const fitting = Math.floor(BLOCK_BYTES / (8 * Math.max(1, lanes)) / CHUNK_ROWS) * CHUNK_ROWS
-  return Math.min(MOST_ROWS, Math.max(CHUNK_ROWS, fitting))
+  return Math.min(MOST_ROWS, Math.max(CHUNK_ROWS, fitting)) * (byEntity ? ENTITY_BLOCKS : 1)
 }
