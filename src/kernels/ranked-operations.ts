@@ -52,49 +52,63 @@ export function layOperations(
     const ofPieces = { tree, numbers: pieces, isLeaf: (node: number) => !isCut(node), isSelection: () => false }
     views.push([ofPieces, geometry.pieces(place)])
   }
-  const operations = views.flatMap(([view, result]) => layView(view, geometry, result, rankOf))
-  const bytes = new Uint8Array(operationBytes * operations.length)
-  operations.forEach((operation, i) => {
-    bytes.set(operation, operationBytes * i)
-  })
-  return { operations: bytes, table, hasPieces: isCut(0) }
+  // No view has more operations than there are inner nodes, and buffers are dear: one for all of them.
+  const target = new DataView(new ArrayBuffer(operationBytes * views.length * ((tree.features.length - 1) / 2)))
+  let end = 0
+  for (const [view, result] of views) end = layView(view, geometry, result, rankOf, target, end)
+  return { operations: new Uint8Array(target.buffer, 0, end), table, hasPieces: isCut(0) }
 }
 
-function layView(view: View, geometry: Geometry, result: number, rankOf: (node: number) => number): Uint8Array[] {
+/** Lays the operations of a view from `start` of the target on, and returns where they end. */
+function layView(
+  view: View,
+  geometry: Geometry,
+  result: number,
+  rankOf: (node: number) => number,
+  target: DataView<ArrayBuffer>,
+  start: number,
+): number {
   const { features, links } = view.tree
   const needs = slotNeeds(view)
-  const operations: Uint8Array[] = []
+  let end = start
 
   /** Lays the operations of a subtree, which may use the slots from `free` on. */
   function lay(node: number, free: number, to: number): void {
-    const bytes = new Uint8Array(operationBytes)
-    const operation = new DataView(bytes.buffer)
-    const children = [node + 1, links[node] as number] as const
-    const [left, right] = children.map((child) => sideOf(view, child)) as [Side, Side]
+    const [left, right] = [node + 1, links[node] as number]
+    const [leftSide, rightSide] = [sideOf(view, left), sideOf(view, right)]
     // The child that needs more slots comes first, while all of them are free.
-    const isLeftFirst = (needs[children[0]] as number) >= (needs[children[1]] as number)
-    for (const s of isLeftFirst ? ([0, 1] as const) : ([1, 0] as const)) {
-      const child = children[s]
-      const side = s === 0 ? left : right
-      if (side === 'slot') {
-        operation.setInt32(operationPlaces.sides[s], geometry.slot(free), true)
-        lay(child, free, geometry.slot(free++))
-        continue
-      }
-      operation.setUint8(operationPlaces.leaves[s], view.numbers[side === 'pair' ? child + 1 : child] as number)
-      if (side === 'leaf') continue
-      operation.setInt32(operationPlaces.sides[s], geometry.ranks(features[child] as number), true)
-      operation.setInt8(operationPlaces.sideRanks[s], rankOf(child))
+    const isLeftFirst = (needs[left] as number) >= (needs[right] as number)
+    const order = isLeftFirst ? [left, right] : [right, left]
+    const slots = [0, 0]
+    let next = free
+    for (const child of order) {
+      if (sideOf(view, child) !== 'slot') continue
+      slots[child === left ? 0 : 1] = geometry.slot(next)
+      lay(child, next, geometry.slot(next++))
     }
-    operation.setInt32(operationPlaces.kind, kindOf(left, right, view.isSelection(node)), true)
-    operation.setInt32(operationPlaces.ranks, geometry.ranks(features[node] as number), true)
-    operation.setInt32(operationPlaces.result, to, true)
-    operation.setInt8(operationPlaces.rank, rankOf(node))
-    operations.push(bytes)
+    const at = end
+    end += operationBytes
+    laySide(at, 0, left, leftSide, slots[0] as number)
+    laySide(at, 1, right, rightSide, slots[1] as number)
+    target.setInt32(at + operationPlaces.kind, kindOf(leftSide, rightSide, view.isSelection(node)), true)
+    target.setInt32(at + operationPlaces.ranks, geometry.ranks(features[node] as number), true)
+    target.setInt32(at + operationPlaces.result, to, true)
+    target.setInt8(at + operationPlaces.rank, rankOf(node))
+  }
+
+  function laySide(at: number, s: 0 | 1, child: number, side: Side, slot: number): void {
+    if (side === 'slot') {
+      target.setInt32(at + operationPlaces.sides[s], slot, true)
+      return
+    }
+    target.setUint8(at + operationPlaces.leaves[s], view.numbers[side === 'pair' ? child + 1 : child] as number)
+    if (side === 'leaf') return
+    target.setInt32(at + operationPlaces.sides[s], geometry.ranks(features[child] as number), true)
+    target.setInt8(at + operationPlaces.sideRanks[s], rankOf(child))
   }
 
   lay(0, 0, result)
-  return operations
+  return end
 }
 
 function sideOf({ tree, isLeaf, isSelection }: View, node: number): Side {
@@ -125,6 +139,13 @@ export function countLeaves({ features, links }: Tree): Uint32Array {
   return counts
 }
 
+/** Pieces of a tree: each node above them has two sides, so that there is one more of them than of such nodes. */
+export function countPieces(counts: Uint32Array): number {
+  let pieces = 1
+  for (const count of counts) if (count > pieceLeaves) pieces++
+  return pieces
+}
+
 /**
  * Numbers the pieces, and within each its leaves, from left to right, which is their order among the nodes.
  * @param counts leaves below every node
@@ -134,7 +155,8 @@ function numberLeaves(tree: Tree, lengths: Float64Array, counts: Uint32Array) {
   const depths = nodeDepths(tree)
   const leaves = new Uint8Array(features.length)
   const pieces = new Uint8Array(features.length)
-  const table: number[] = []
+  const pieceCount = countPieces(counts)
+  const table = new Float64Array(pieceCount > 1 ? pieceLeaves * pieceCount : (counts[0] as number))
   let piece = -1
   let leaf = 0
   let pieceEnd = 0
@@ -150,5 +172,5 @@ function numberLeaves(tree: Tree, lengths: Float64Array, counts: Uint32Array) {
     leaves[node] = leaf
     table[pieceLeaves * piece + leaf++] = (depths[node] as number) + (lengths[links[node] as number] as number)
   }
-  return { leaves, pieces, table: Float64Array.from({ length: table.length }, (_, i) => table[i] ?? 0) }
+  return { leaves, pieces, table }
 }

@@ -238,11 +238,32 @@ describe('the scorer', () => {
     expect({ ...ranked, done: undefined }).toEqual(walked)
   })
 
-  test('scores a row the same whatever the number of rows beside it', () => {
-    const { scores } = scoreWith(createForestScorer(decodeForest), clean)
-    for (const count of [1, 95, 96, 97, 2048, 2049]) {
-      expect(scoreWith(createForestScorer(decodeForest), clean.slice(0, count)).scores).toEqual(scores.slice(0, count))
+  test('scores a row the same whatever the number of rows beside it and before it', () => {
+    const scorer = createForestScorer(decodeForest)
+    const { scores } = scoreWith(scorer, clean)
+    for (let round = 0; round < 8; round++) {
+      for (const count of [1, 95, 96, 97, 2048, 2049, 5000]) {
+        expect(scoreWith(scorer, clean.slice(0, count)).scores).toEqual(scores.slice(0, count))
+      }
     }
+  })
+
+  test('prepares the ranked walk for a call of many rows of a forest that has scored many, and for no other', () => {
+    let reads = 0
+    const scorer = createForestScorer((bytes) => {
+      reads++
+      return decodeForest(bytes)
+    })
+    const few = clean.slice(0, 95)
+    // Each of both walks reads a forest once.
+    for (let rows = 0; rows + 5000 < 65_536; rows += 5000) scoreWith(scorer, clean)
+    expect(reads).toBe(1)
+    for (let call = 0; call < 30; call++) scoreWith(scorer, few)
+    expect(reads).toBe(1)
+    scoreWith(scorer, clean.slice(0, 96))
+    expect(reads).toBe(2)
+    scoreWith(scorer, clean, { key: 'b' })
+    expect(reads).toBe(3)
   })
 
   test.each([
@@ -258,9 +279,11 @@ describe('the scorer', () => {
       expect(done).toBe(false)
       expect(scores.every((score) => score === -1)).toBe(true)
     }
-    const both = [createForestScorer, createTraverseScorer].map((create) =>
-      scoreWith(create(decodeForest), rows, { bytes: encodeForest(forest) }),
-    )
+    const both = [createForestScorer, createTraverseScorer].map((create) => {
+      const other = create(decodeForest)
+      for (let seen = 0; seen < 65_536; seen += rows.length) scoreWith(other, rows, { bytes: encodeForest(forest) })
+      return scoreWith(other, rows, { bytes: encodeForest(forest) })
+    })
     expect(both[0]).toEqual(both[1])
   })
 
