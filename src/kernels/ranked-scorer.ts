@@ -15,6 +15,9 @@ const mostForestBytes = 8 * 1024 * 1024
 /** What is counted for a forest that is known not to be suited. */
 const unsuitedBytes = 1024
 
+/** Rows of a call below which going down trees that are cut into pieces is faster: they have many operations to find out. */
+const leastRowsOfPieces = 1024
+
 interface Prepared {
   readonly laid: RankedForest
   /** See `scoreFactor`. */
@@ -29,7 +32,7 @@ function prepare(forest: Forest): Prepared | null {
 }
 
 export interface RankedScorer {
-  /** Scores the rows and returns true, or returns false when the forest is not suited and nothing was done. */
+  /** Scores the rows and returns true, or returns false when the forest or the number of rows is not suited and nothing was done. */
   score(input: RowScoreInput): boolean
 }
 
@@ -46,6 +49,7 @@ export function createRankedScorer(read: (payload: Uint8Array) => Forest): Ranke
       const prepared = kept.get(key, () => prepare(read(payload)))
       if (prepared === null) return false
       const { laid, factor } = prepared
+      if (to - from < leastRowsOfPieces && laid.groups.some(({ hasPieces }) => hasPieces)) return false
       kernel ??= createRankedKernel()
       kernel.load(laid)
       const values = kernel.values()

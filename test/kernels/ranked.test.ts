@@ -287,6 +287,15 @@ describe('the scorer', () => {
     expect(both[0]).toEqual(both[1])
   })
 
+  test('leaves few rows of a forest in pieces alone', () => {
+    const scorer = createRankedScorer(decodeForest)
+    const bytes = encodeForest(growForest((k) => normalRows(300, 3, k + 1), 5, 14))
+    expect(scoreWith(scorer, clean.slice(0, 1023), { bytes }).done).toBe(false)
+    const { done, scores } = scoreWith(scorer, clean.slice(0, 1024), { bytes })
+    expect(done).toBe(true)
+    expect(scores).toEqual(scoreWith(createTraverseScorer(decodeForest), clean.slice(0, 1024), { bytes }).scores)
+  })
+
   test('keeps a bounded number of forests, each read once while it is kept', () => {
     let reads = 0
     const scorer = createRankedScorer((bytes) => {
