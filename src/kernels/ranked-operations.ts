@@ -52,20 +52,20 @@ export function layOperations(
     const ofPieces = { tree, numbers: pieces, isLeaf: (node: number) => !isCut(node), isSelection: () => false }
     views.push([ofPieces, geometry.pieces(place)])
   }
-  // A tree of k leaves has k - 1 inner nodes; each is an operation, of the leaf numbers or of those of the pieces, or of both.
-  const bytes = new Uint8Array(views.length * operationBytes * ((counts[0] as number) - 1))
+  // No view has more operations than there are inner nodes, and buffers are dear: one for all of them.
+  const target = new DataView(new ArrayBuffer(operationBytes * views.length * ((tree.features.length - 1) / 2)))
   let end = 0
-  for (const [view, result] of views) end = layView(view, geometry, result, rankOf, new DataView(bytes.buffer), end)
-  return { operations: bytes.subarray(0, end), table, hasPieces: isCut(0) }
+  for (const [view, result] of views) end = layView(view, geometry, result, rankOf, target, end)
+  return { operations: new Uint8Array(target.buffer, 0, end), table, hasPieces: isCut(0) }
 }
 
-/** Lays the operations of a view from byte `start` on; returns where they end. */
+/** Lays the operations of a view from `start` of the target on, and returns where they end. */
 function layView(
   view: View,
   geometry: Geometry,
   result: number,
   rankOf: (node: number) => number,
-  bytes: DataView,
+  target: DataView<ArrayBuffer>,
   start: number,
 ): number {
   const { features, links } = view.tree
@@ -76,41 +76,35 @@ function layView(
   function lay(node: number, free: number, to: number): void {
     const [left, right] = [node + 1, links[node] as number]
     const [leftSide, rightSide] = [sideOf(view, left), sideOf(view, right)]
-    let [leftSlot, rightSlot] = [free, free]
     // The child that needs more slots comes first, while all of them are free.
-    if ((needs[left] as number) >= (needs[right] as number)) {
-      rightSlot += layChild(left, leftSide, leftSlot)
-      layChild(right, rightSide, rightSlot)
-    } else {
-      leftSlot += layChild(right, rightSide, rightSlot)
-      layChild(left, leftSide, leftSlot)
+    const isLeftFirst = (needs[left] as number) >= (needs[right] as number)
+    const order = isLeftFirst ? [left, right] : [right, left]
+    const slots = [0, 0]
+    let next = free
+    for (const child of order) {
+      if (sideOf(view, child) !== 'slot') continue
+      slots[child === left ? 0 : 1] = geometry.slot(next)
+      lay(child, next, geometry.slot(next++))
     }
     const at = end
     end += operationBytes
-    bytes.setInt32(at + operationPlaces.kind, kindOf(leftSide, rightSide, view.isSelection(node)), true)
-    bytes.setInt32(at + operationPlaces.ranks, geometry.ranks(features[node] as number), true)
-    bytes.setInt32(at + operationPlaces.result, to, true)
-    bytes.setInt8(at + operationPlaces.rank, rankOf(node))
-    laySide(at, 0, left, leftSide, leftSlot)
-    laySide(at, 1, right, rightSide, rightSlot)
-  }
-
-  /** Returns how many slots are taken then. */
-  function layChild(child: number, side: Side, free: number): 0 | 1 {
-    if (side !== 'slot') return 0
-    lay(child, free, geometry.slot(free))
-    return 1
+    laySide(at, 0, left, leftSide, slots[0] as number)
+    laySide(at, 1, right, rightSide, slots[1] as number)
+    target.setInt32(at + operationPlaces.kind, kindOf(leftSide, rightSide, view.isSelection(node)), true)
+    target.setInt32(at + operationPlaces.ranks, geometry.ranks(features[node] as number), true)
+    target.setInt32(at + operationPlaces.result, to, true)
+    target.setInt8(at + operationPlaces.rank, rankOf(node))
   }
 
   function laySide(at: number, s: 0 | 1, child: number, side: Side, slot: number): void {
     if (side === 'slot') {
-      bytes.setInt32(at + operationPlaces.sides[s], geometry.slot(slot), true)
+      target.setInt32(at + operationPlaces.sides[s], slot, true)
       return
     }
-    bytes.setUint8(at + operationPlaces.leaves[s], view.numbers[side === 'pair' ? child + 1 : child] as number)
+    target.setUint8(at + operationPlaces.leaves[s], view.numbers[side === 'pair' ? child + 1 : child] as number)
     if (side === 'leaf') return
-    bytes.setInt32(at + operationPlaces.sides[s], geometry.ranks(features[child] as number), true)
-    bytes.setInt8(at + operationPlaces.sideRanks[s], rankOf(child))
+    target.setInt32(at + operationPlaces.sides[s], geometry.ranks(features[child] as number), true)
+    target.setInt8(at + operationPlaces.sideRanks[s], rankOf(child))
   }
 
   lay(0, 0, result)
@@ -145,6 +139,13 @@ export function countLeaves({ features, links }: Tree): Uint32Array {
   return counts
 }
 
+/** Pieces of a tree: each node above them has two sides, so that there is one more of them than of such nodes. */
+export function countPieces(counts: Uint32Array): number {
+  let pieces = 1
+  for (const count of counts) if (count > pieceLeaves) pieces++
+  return pieces
+}
+
 /**
  * Numbers the pieces, and within each its leaves, from left to right, which is their order among the nodes.
  * @param counts leaves below every node
@@ -154,7 +155,8 @@ function numberLeaves(tree: Tree, lengths: Float64Array, counts: Uint32Array) {
   const depths = nodeDepths(tree)
   const leaves = new Uint8Array(features.length)
   const pieces = new Uint8Array(features.length)
-  const table: number[] = []
+  const pieceCount = countPieces(counts)
+  const table = new Float64Array(pieceCount > 1 ? pieceLeaves * pieceCount : (counts[0] as number))
   let piece = -1
   let leaf = 0
   let pieceEnd = 0
@@ -170,7 +172,5 @@ function numberLeaves(tree: Tree, lengths: Float64Array, counts: Uint32Array) {
     leaves[node] = leaf
     table[pieceLeaves * piece + leaf++] = (depths[node] as number) + (lengths[links[node] as number] as number)
   }
-  const lengthsOfLeaves = new Float64Array(table.length)
-  for (let i = 0; i < table.length; i++) lengthsOfLeaves[i] = table[i] ?? 0
-  return { leaves, pieces, table: lengthsOfLeaves }
+  return { leaves, pieces, table }
 }

@@ -10,12 +10,15 @@ import { cleanTile } from './tile.ts'
 
 /** Prepared forests kept by one scorer, in bytes: some hundred and thirty of 100 trees and 256 rows. */
 const mostKeptBytes = 48 * 1024 * 1024
-/** Rows from which on a forest is prepared. That takes as long as some ten thousand rows of it are quicker then; who had these many has more. */
-const leastRows = 4096
+/** Rows a forest has scored when it is prepared: that takes as long as it saves in some ten thousand, on a young thread in more. */
+const leastRows = 16_384
 /** A forest that takes more is not worth it: its tables of ranks fall out of the cache. */
 const mostForestBytes = 8 * 1024 * 1024
 /** What is counted for a forest that is known not to be suited. */
 const unsuitedBytes = 1024
+
+/** Rows of a call below which going down trees that are cut into pieces is faster: they have many operations to find out. */
+const leastRowsOfPieces = 1024
 
 interface Prepared {
   readonly laid: RankedForest
@@ -31,7 +34,7 @@ function prepare(forest: Forest): Prepared | null {
 }
 
 export interface RankedScorer {
-  /** Scores the rows and returns true, or returns false when the forest is not suited, or not worth it yet, and nothing was done. */
+  /** Scores the rows and returns true, or returns false when forest or rows are not suited, or not worth it yet, and nothing was done. */
   score(input: RowScoreInput): boolean
 }
 
@@ -49,6 +52,7 @@ export function createRankedScorer(read: (payload: Uint8Array) => Forest, least:
       const prepared = kept.getFor(to - from, least, key, () => prepare(read(payload)))
       if (!prepared) return false
       const { laid, factor } = prepared
+      if (to - from < leastRowsOfPieces && laid.groups.some(({ hasPieces }) => hasPieces)) return false
       kernel ??= createRankedKernel()
       kernel.load(laid)
       const values = kernel.values()

@@ -1,6 +1,6 @@
 import { type Forest, forestDepth, treeOf } from './forest.ts'
 import { mostLeaves, mostPieces, pieceLeaves } from './ranked-geometry.ts'
-import { countLeaves } from './ranked-operations.ts'
+import { countLeaves, countPieces } from './ranked-operations.ts'
 import { mostByteThresholds, mostThresholds } from './ranked-thresholds.ts'
 
 /** With more of them, ranking the values of a row costs what the walk then saves on the trees. */
@@ -35,9 +35,4 @@ function countPerFeature(splits: Int32Array, features: number): Uint32Array {
   const counts = new Uint32Array(features)
   for (const feature of splits) if (feature >= 0) counts[feature] = (counts[feature] as number) + 1
   return counts
-}
-
-/** Each node above the pieces has two sides, so that there is one piece more than such nodes. */
-function countPieces(leaves: Uint32Array): number {
-  return leaves.reduce((count, below) => (below > pieceLeaves ? count + 1 : count), 1)
 }

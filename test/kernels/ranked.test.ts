@@ -240,10 +240,13 @@ describe('the scorer', () => {
     expect(ranked).toEqual(walked)
   })
 
-  test('scores a row the same whatever the number of rows beside it', () => {
-    const { scores } = scoreWith(createForestScorer(reader), clean)
-    for (const count of [1, 95, 96, 97, 2048, 2049]) {
-      expect(scoreWith(createForestScorer(reader), clean.slice(0, count)).scores).toEqual(scores.slice(0, count))
+  test('scores a row the same whatever the number of rows beside it and before it', () => {
+    const scorer = createForestScorer(reader)
+    const { scores } = scoreWith(scorer, clean)
+    for (let round = 0; round < 8; round++) {
+      for (const count of [1, 95, 96, 97, 2048, 2049, 5000]) {
+        expect(scoreWith(scorer, clean.slice(0, count)).scores).toEqual(scores.slice(0, count))
+      }
     }
   })
 
@@ -277,8 +280,17 @@ describe('the scorer', () => {
     for (let calls = 0; calls < 5; calls++) expect(call(100)).toEqual(scores.slice(0, 100))
     expect(calls).toEqual(['read', 'view', 'view', 'view', 'view'])
     // 512 rows prepare the one kernel, some ten thousand the other.
-    for (let calls = 0; calls < 20; calls++) expect(call(700)).toEqual(scores.slice(0, 700))
+    for (let calls = 0; calls < 30; calls++) expect(call(700)).toEqual(scores.slice(0, 700))
     expect(calls.slice(5)).toEqual(['read', 'read'])
+  })
+
+  test('leaves few rows of a forest in pieces alone', () => {
+    const scorer = createRankedScorer(decodeForest, 1)
+    const bytes = encodeForest(growForest((k) => normalRows(300, 3, k + 1), 5, 14))
+    expect(scoreWith(scorer, clean.slice(0, 1023), { bytes }).done).toBe(false)
+    const { done, scores } = scoreWith(scorer, clean.slice(0, 1024), { bytes })
+    expect(done).toBe(true)
+    expect(scores).toEqual(scoreWith(createTraverseScorer(decodeForest, 1), clean.slice(0, 1024), { bytes }).scores)
   })
 
   test('keeps a bounded number of forests, each read once while it is kept', () => {
