@@ -46,7 +46,7 @@ export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
       const found = await prepareScoring(parts, settings, upload, { signal: work.signal })
       try {
         const prepared = asksForLabels(found, settings)
-        return await compare(parts.pool, prepared, scoreStream(parts, prepared, work), work)
+        return await compare(parts.pool, prepared, scoreStream(parts, prepared, work), null, work)
       } finally {
         await found.opened.close()
       }
@@ -55,18 +55,18 @@ export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
 }
 
 /**
- * The same evaluation for scores that were spooled: labels, times and entities are read, nothing is scored again.
- * Errors: as `EvaluationUseCase.evaluate`.
+ * The same evaluation for scores that were spooled: labels, times and entities are read, nothing is scored again. Where the rows
+ * were counted before, one reading is enough. Errors: as `EvaluationUseCase.evaluate`.
  */
 export async function evaluateSpooled(
   pool: Pool,
   found: Prepared,
   settings: Pick<EvaluateSettings, 'label' | 'entity'>,
-  scratch: Scratch,
+  { scratch, counted }: { readonly scratch: Scratch; readonly counted: Counted | null },
   work: Work,
 ): Promise<Evaluation> {
   const prepared = asksForLabels(found, settings)
-  return compare(pool, prepared, spooledRows(prepared, scratch), work)
+  return compare(pool, prepared, spooledRows(prepared, scratch), counted, work)
 }
 
 /** The query with what an evaluation needs beside the features: label, time and entity. */
@@ -87,54 +87,75 @@ async function compare(
   pool: Pool,
   prepared: Prepared,
   blocks: AsyncIterable<JudgedRows>,
+  counted: Counted | null,
   work: Work,
 ): Promise<Evaluation> {
   const { handle } = prepared
   const threshold = handle.document.threshold.value
   const own = createJudgement(threshold)
   const judged = createMarks()
+  const sameTime = counted && (await createChance(counted))
   let rows = 0
   let unlabelled = 0
   let unscored = 0
   for await (const block of blocks) {
+    const { scores, labels } = block
     for (let row = 0; row < block.rows; row++) {
-      const label = block.label(row)
-      const score = block.scores[row]!
-      const isJudged = !Number.isNaN(label) && !Number.isNaN(score)
+      const hasLabel = labels !== null && !Number.isNaN(labels[row]!)
+      const isJudged = hasLabel && !Number.isNaN(scores[row]!)
       judged.push(isJudged)
-      if (isJudged) own.row(block.text(row), block.time(row), label, score)
-      else if (Number.isNaN(label)) unlabelled++
-      else unscored++
+      if (!hasLabel) unlabelled++
+      else if (!isJudged) unscored++
     }
+    own.take(block, scores)
+    sameTime?.take(block, rows, judged)
     rows += block.rows
   }
-  const figures = await own.figures(pool, work.signal)
+  if (counted && (own.rows !== counted.rows || own.flagged !== counted.flagged))
+    throw new DeepWatchError('source_changed', 'The readings of the source brought other rows.')
+  own.requireBothClasses()
   work.progress?.begin('judging', rows)
-  const random = await judgeChance(pool, prepared, judged, own, work)
+  const chance = sameTime ?? (await judgeChance(prepared, judged, own, work))
+  const [figures, random] = await Promise.all([
+    own.figures(pool, work.signal),
+    chance.judgement.figures(pool, work.signal),
+  ])
   return { model: handle.name, version: handle.version, threshold, ...figures, random, rows, unlabelled, unscored }
 }
 
-/**
- * The same figures for a random score: the rows are read once more, without scoring, because how many it
- * has to flag is known only now.
- */
-async function judgeChance(
-  pool: Pool,
-  prepared: Prepared,
-  judged: Marks,
-  own: Judgement,
-  work: Work,
-): Promise<Figures> {
-  const random = createRandom(randomSeed, 0)
-  const chance = createJudgement(await chanceThreshold(own.rows, own.flagged))
-  let next = 0
+/** The rows that are judged, and how many of them are flagged. */
+export interface Counted {
+  readonly rows: number
+  readonly flagged: number
+}
+
+/** The same figures for a random score: the rows are read once more, because how many it has to flag is known only now. */
+async function judgeChance(prepared: Prepared, judged: Marks, own: Judgement, work: Work): Promise<Chance> {
+  const chance = await createChance(own)
+  let rows = 0
   for await (const block of readRows(prepared)) {
-    for (let row = 0; row < block.rows; row++) {
-      if (judged.has(next++)) chance.row(block.text(row), block.time(row), block.label(row), random.nextFloat())
-    }
+    chance.take(block, rows, judged)
+    rows += block.rows
     work.progress?.advance(block.rows)
   }
-  return chance.figures(pool, work.signal)
+  return chance
+}
+
+type Chance = Awaited<ReturnType<typeof createChance>>
+
+/** Gives every judged row a random score, of which as many are flagged as were. */
+async function createChance({ rows, flagged }: Counted) {
+  const random = createRandom(randomSeed, 0)
+  const judgement = createJudgement(await chanceThreshold(rows, flagged))
+  return {
+    judgement,
+    /** `first`: place of the block's first row in the source. */
+    take(block: RowFacts, first: number, judged: Marks): void {
+      const scores = new Float64Array(block.rows)
+      for (let row = 0; row < block.rows; row++) scores[row] = judged.has(first + row) ? random.nextFloat() : Number.NaN
+      judgement.take(block, scores)
+    },
+  }
 }
 
 /** The rows once more, without their features. */
@@ -188,7 +209,7 @@ function createJudgement(threshold: number) {
   const positive = createScoreList()
   const negative = createScoreList()
   const events = createEventJudge()
-  const confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
+  let confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
   let timed = 0
   return {
     get rows() {
@@ -197,21 +218,36 @@ function createJudgement(threshold: number) {
     get flagged() {
       return confusion.tp + confusion.fp
     },
-    row(entity: string | null, time: number, label: number, score: number): void {
-      const flagged = score > threshold
-      const list = label === 1 ? positive : negative
-      list.push(score)
+    /** Takes the rows that have a label and a score. */
+    take({ rows, labels, times, text }: RowFacts, scores: Float64Array): void {
+      if (labels === null) return
+      let { tp, fp, tn, fn } = confusion
+      for (let row = 0; row < rows; row++) {
+        const label = labels[row]!
+        const score = scores[row]!
+        if (Number.isNaN(label) || Number.isNaN(score)) continue
+        const flagged = score > threshold
+        if (label === 1) {
+          positive.push(score)
+          if (flagged) tp++
+          else fn++
+        } else {
+          negative.push(score)
+          if (flagged) fp++
+          else tn++
+        }
+        const time = times === null ? Number.NaN : times[row]!
+        if (Number.isNaN(time)) continue
+        timed++
+        events.row(text(row) ?? '', time, label, flagged)
+      }
+      confusion = { tp, fp, tn, fn }
       if (positive.length + negative.length > mostRows) throw tooLarge('rows', mostRows)
-      if (label === 1) confusion[flagged ? 'tp' : 'fn']++
-      else confusion[flagged ? 'fp' : 'tn']++
-      if (Number.isNaN(time)) return
-      timed++
-      events.row(entity ?? '', time, label, flagged)
       if (events.entities > mostEntities) throw tooLarge('entities', mostEntities)
     },
+    requireBothClasses: () => requireBothClasses(positive.length, negative.length),
     /** Sorting millions of scores is left to a thread. */
     async figures(pool: Pool, signal: AbortSignal): Promise<Figures> {
-      requireBothClasses(positive.length, negative.length)
       const labelled = { positive: positive.toArray(), negative: negative.toArray() }
       const ranking = await pool.rank(labelled, { signal, patient: true })
       const { tp, fp, fn } = confusion

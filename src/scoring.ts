@@ -2,7 +2,7 @@
  * Scoring, the one way for every door: rows in source order, compared with the version's own threshold,
  * counted. The door formats what comes out.
  */
-import { evaluateSpooled } from './evaluation.ts'
+import { type Counted, evaluateSpooled } from './evaluation.ts'
 import type { ScoredCounts } from './metrics.ts'
 import type { SourceFacts } from './opening.ts'
 import type { ScoredQuery } from './reader-types.ts'
@@ -164,6 +164,7 @@ async function runOf(
   }
 
   let spooled = known ? Promise.resolve(summaryOfTraining(document)) : undefined
+  let aggregated = known?.aggregate ?? null
   const summary = () => (spooled ??= spoolScores(blocks(), scratch!))
 
   let closed: Promise<void> | undefined
@@ -190,14 +191,14 @@ async function runOf(
     },
     async evaluate() {
       await summary()
-      return evaluateSpooled(parts.pool, found, settings, scratch!, work)
+      return evaluateSpooled(parts.pool, found, settings, { scratch: scratch!, counted: countedIn(aggregated) }, work)
     },
     async aggregate() {
-      if (known?.aggregate) return known.aggregate
+      if (aggregated) return aggregated
       const { rows } = await summary()
       work.progress?.begin('reporting', null)
       const { features, timeContext } = document
-      return aggregateSource({
+      aggregated = await aggregateSource({
         session: opened.session!,
         scoresPath: scratch!.scoresPath,
         threshold,
@@ -208,12 +209,20 @@ async function runOf(
         timeZone: timeContext.timeZone,
         transitions: timeContext.transitions,
       })
+      return aggregated
     },
     close() {
       closed ??= opened.close().then(() => (known ? undefined : scratch?.dispose()))
       return closed
     },
   }
+}
+
+/** The rows that an evaluation judges, by what was counted for a report; null when nothing was. */
+function countedIn(aggregate: ReportAggregate | null): Counted | null {
+  if (!aggregate?.labels) return null
+  const { tp, fp, tn, fn } = aggregate.labels.confusion
+  return { rows: tp + fp + tn + fn, flagged: tp + fp }
 }
 
 /** What a version says of the rows it was trained on. */
