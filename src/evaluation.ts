@@ -54,6 +54,14 @@ export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
   }
 }
 
+/** Scores in source order, and what is known of their rows already. */
+export interface Spooled {
+  readonly scratch: Scratch
+  readonly counted: Counted | null
+  /** Labels, times and entities of all rows; null when they have to be read. */
+  readonly held: Iterable<LabelledRows> | null
+}
+
 /**
  * The same evaluation for scores that were spooled: labels, times and entities are read, nothing is scored again. Where the rows
  * were counted before, one reading is enough. Errors: as `EvaluationUseCase.evaluate`.
@@ -62,11 +70,11 @@ export async function evaluateSpooled(
   pool: Pool,
   found: Prepared,
   settings: Pick<EvaluateSettings, 'label' | 'entity'>,
-  { scratch, counted }: { readonly scratch: Scratch; readonly counted: Counted | null },
+  { scratch, counted, held }: Spooled,
   work: Work,
 ): Promise<Evaluation> {
   const prepared = asksForLabels(found, settings)
-  return compare(pool, prepared, spooledRows(prepared, scratch), counted, work)
+  return compare(pool, prepared, withScores(held ?? readRows(prepared), scratch), counted, work)
 }
 
 /** The query with what an evaluation needs beside the features: label, time and entity. */
@@ -81,7 +89,8 @@ function asksForLabels(found: Prepared, settings: Pick<EvaluateSettings, 'label'
   return { ...found, query: { ...found.query, lanes, include: isThere ? [entity] : undefined } }
 }
 
-type JudgedRows = RowFacts & { readonly scores: Float64Array }
+type LabelledRows = Pick<RowFacts, 'rows' | 'labels' | 'times' | 'text'>
+type JudgedRows = LabelledRows & { readonly scores: Float64Array }
 
 async function compare(
   pool: Pool,
@@ -150,7 +159,7 @@ async function createChance({ rows, flagged }: Counted) {
   return {
     judgement,
     /** `first`: place of the block's first row in the source. */
-    take(block: RowFacts, first: number, judged: Marks): void {
+    take(block: LabelledRows, first: number, judged: Marks): void {
       const scores = new Float64Array(block.rows)
       for (let row = 0; row < block.rows; row++) scores[row] = judged.has(first + row) ? random.nextFloat() : Number.NaN
       judgement.take(block, scores)
@@ -173,14 +182,17 @@ async function* readRows({ opened, query }: Prepared): AsyncGenerator<RowFacts> 
   }
 }
 
-/** The rows once more, with the scores they were given. */
-async function* spooledRows(prepared: Prepared, scratch: Scratch): AsyncGenerator<JudgedRows> {
+/** Rows with the scores they were given. */
+async function* withScores(
+  blocks: AsyncIterable<LabelledRows> | Iterable<LabelledRows>,
+  scratch: Scratch,
+): AsyncGenerator<JudgedRows> {
   const file = await scratch.readScores()
   try {
-    for await (const block of readRows(prepared)) {
-      const scores = new Float64Array(block.rows)
+    for await (const { rows, labels, times, text } of blocks) {
+      const scores = new Float64Array(rows)
       await file.next(scores)
-      yield { ...block, scores }
+      yield { rows, labels, times, text, scores }
     }
   } finally {
     await file.close()
@@ -219,7 +231,7 @@ function createJudgement(threshold: number) {
       return confusion.tp + confusion.fp
     },
     /** Takes the rows that have a label and a score. */
-    take({ rows, labels, times, text }: RowFacts, scores: Float64Array): void {
+    take({ rows, labels, times, text }: LabelledRows, scores: Float64Array): void {
       if (labels === null) return
       let { tp, fp, tn, fn } = confusion
       for (let row = 0; row < rows; row++) {

@@ -21,7 +21,7 @@ import type { FeatureQuery, Span } from './reader-types.ts'
 import type { Registry } from './registry.ts'
 import type { TrainingRecord, TrainingScoresKept } from './report-training.ts'
 import type { DerivedFeature } from './schemas/derived.ts'
-import type { VersionDocument } from './schemas/model.ts'
+import type { Roles, VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
 import { smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
@@ -60,10 +60,11 @@ export interface Training {
    */
   train(settings: TrainSettings, upload: Source | null, work: Work): Promise<VersionDocument>
   /**
-   * Trains as `train` does and keeps the scores that the training rows got, for what else is made of the same telemetry
-   * (see `Scoring.score`). They belong to the caller, who disposes of them. Null when they could not be kept.
+   * Trains as `train` does and keeps the source open and the scores that its rows got, for what else is made of the same
+   * telemetry (see `Scoring.score`). They belong to the caller, who closes them. Null when they could not be kept.
+   * `onScored` is called when every row has its score, before they are counted.
    */
-  trainAndScore(settings: TrainSettings, upload: Source | null, work: Work): Promise<Trained>
+  trainAndScore(settings: TrainSettings, upload: Source | null, work: Work, onScored?: () => void): Promise<Trained>
 }
 
 /** A version and the scores of the rows it was trained on. */
@@ -85,31 +86,46 @@ export interface TrainingFacts {
 
 export function createTraining(parts: TrainingParts): Training {
   const gate = createGate(trainingsAtOnce, trainingsWaiting)
-  const trainAndScore: Training['trainAndScore'] = (settings, upload, work) => {
+  const begin = (settings: TrainSettings, upload: Source | null, work: Work, keeping: Keeping | null) => {
     work.progress?.begin('waiting', null)
-    return gate.run(() => run(parts, settings, upload, work), work.signal)
+    return gate.run(() => run(parts, settings, upload, work, keeping), work.signal)
   }
   return {
     get saturated() {
       return gate.saturated
     },
-    trainAndScore,
+    trainAndScore: (settings, upload, work, onScored = () => {}) => begin(settings, upload, work, { onScored }),
     async train(settings, upload, work) {
-      const { document, scores } = await trainAndScore(settings, upload, work)
-      await scores?.scratch.dispose()
-      return document
+      return (await begin(settings, upload, work, null)).document
     },
   }
 }
 
-async function run(parts: TrainingParts, settings: TrainSettings, upload: Source | null, work: Work): Promise<Trained> {
+/** What is wanted of a training beside its version: that its scores are kept. */
+interface Keeping {
+  readonly onScored: () => void
+}
+
+async function run(
+  parts: TrainingParts,
+  settings: TrainSettings,
+  upload: Source | null,
+  work: Work,
+  keeping: Keeping | null,
+): Promise<Trained> {
   const started = performance.now()
   // Known before the work, so that nobody trains for minutes and is refused at the end.
   parts.registry.checkRoom(settings.model)
-  const opened = await parts.open({ ...settings, upload }, { signal: work.signal })
   const record = await parts.record(work)
+  let opened: Opened | null = null
+  let isKept = false
   try {
-    const trained = await trainOn(parts, settings, { opened, record }, work, started)
+    opened = await parts.open(
+      { ...settings, upload },
+      { signal: work.signal, outputPath: keeping ? record.outputPath : undefined },
+    )
+    const trained = await trainOn(parts, settings, { opened, record, keeping }, work, started)
+    isKept = trained.scores !== null
     const { document } = trained
     const seconds = (performance.now() - started) / 1000
     parts.onTrained(document, seconds)
@@ -119,15 +135,22 @@ async function run(parts: TrainingParts, settings: TrainSettings, upload: Source
     )
     return trained
   } finally {
-    await opened.close()
+    if (!isKept) await opened?.close()
     await record.close()
   }
+}
+
+/** What a training holds open. */
+interface Kept {
+  readonly opened: Opened
+  readonly record: TrainingRecord
+  readonly keeping: Keeping | null
 }
 
 async function trainOn(
   parts: TrainingParts,
   settings: TrainSettings,
-  { opened, record }: { readonly opened: Opened; readonly record: TrainingRecord },
+  { opened, record, keeping }: Kept,
   work: Work,
   started: number,
 ): Promise<Trained> {
@@ -197,10 +220,19 @@ async function trainOn(
   )
   const scored = await scoreTraining(
     parts,
-    { opened, record },
-    { settings, entity, threshold, drawn, payload, detector: detector.id, autoThreshold: detector.autoThreshold },
+    { opened, record, keeping },
+    {
+      settings,
+      roles: plan.roles,
+      threshold,
+      drawn,
+      payload,
+      detector: detector.id,
+      autoThreshold: detector.autoThreshold,
+    },
     work,
   )
+  keeping?.onScored()
 
   const document = describeVersion({
     version: 0,
@@ -233,7 +265,7 @@ async function trainOn(
     { serve: settings.serve ?? true },
   )
   await record.keep(added, report)
-  return { document: added, scores: record.handOver(report) }
+  return { document: added, scores: keeping && record.handOver(report, opened) }
 }
 
 /** Everything that is derived, with what the columns and the steps between rows say. */
@@ -254,8 +286,7 @@ function requireRows(rows: number): void {
 
 interface ScoringPass {
   readonly settings: TrainSettings
-  /** Column that tells entities apart. */
-  readonly entity: string | null
+  readonly roles: Roles
   readonly threshold: ThresholdRule
   readonly drawn: Drawn
   readonly payload: Uint8Array
@@ -266,7 +297,7 @@ interface ScoringPass {
 /** The second pass: every training row is scored once, in blocks, for the threshold and the histogram. */
 async function scoreTraining(
   parts: TrainingParts,
-  { opened, record }: { readonly opened: Opened; readonly record: TrainingRecord },
+  { opened, record, keeping }: Kept,
   pass: ScoringPass,
   { signal, progress }: Work,
 ): Promise<TrainingScores> {
@@ -283,12 +314,14 @@ async function scoreTraining(
   const histogram = createScoreHistogram()
   const threshold = thresholdOf(pass)
   const { smoothing } = pass.settings
+  const { timestamp, entity, label } = pass.roles
   const query: FeatureQuery = {
     ...drawn.query,
-    entity: pass.entity ?? undefined,
+    entity: entity ?? undefined,
     lanes: {
       ...drawn.query.lanes,
-      ...(smoothing && smoothingLanes(smoothing.window, drawn.query.timestamp ?? null, pass.entity)),
+      ...(smoothing && smoothingLanes(smoothing.window, drawn.query.timestamp ?? null, entity)),
+      ...(keeping && label !== null && { label, timestamp: timestamp !== null, entity: entity !== null }),
     },
   }
   const places = placesOf(drawn.lanes.length, query.lanes ?? {})
@@ -309,6 +342,7 @@ async function scoreTraining(
     : blocks
   for await (const { piece, result } of smoothed) {
     const { scores, flags } = result
+    if (keeping) record.hold(piece, places)
     piece.release()
     for (const mark of places.history === null ? [] : flags) if (mark === historyMarks.late) rowsOutOfOrder++
     histogram.add(scores)

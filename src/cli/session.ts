@@ -38,6 +38,7 @@ export async function withService<Result>(
       ...(options.home === undefined ? {} : { DEEPWATCH_HOME: options.home }),
     }),
     roots: options.roots ?? [],
+    once: true,
   }
   const observed = { models: () => 0, poolQueue: () => 0, poolUtilization: () => 0 }
   const metrics = createMetrics({ version: software.version, models: 1, observed })
