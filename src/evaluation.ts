@@ -33,7 +33,7 @@ export interface EvaluationUseCase {
   evaluate(settings: EvaluateSettings, upload: Source | null, work: Work): Promise<Evaluation>
 }
 
-/** Labelled rows one evaluation can rank: 8 bytes each are held, and twice that while they are sorted. */
+/** Labelled rows one evaluation can rank: 8 bytes each are held, and twice that while they are ranked. */
 const mostRows = 20_000_000
 /** Entities that events are told apart for. */
 const mostEntities = 100_000
@@ -102,8 +102,9 @@ async function compare(
   const { handle } = prepared
   const threshold = handle.document.threshold.value
   const own = createJudgement(threshold)
-  const judged = createMarks()
   const sameTime = counted && (await createChance(counted))
+  // Which rows are judged, for the second reading.
+  const judged = sameTime ? null : createMarks()
   let rows = 0
   let unlabelled = 0
   let unscored = 0
@@ -112,19 +113,19 @@ async function compare(
     for (let row = 0; row < block.rows; row++) {
       const hasLabel = labels !== null && !Number.isNaN(labels[row]!)
       const isJudged = hasLabel && !Number.isNaN(scores[row]!)
-      judged.push(isJudged)
+      judged?.push(isJudged)
       if (!hasLabel) unlabelled++
       else if (!isJudged) unscored++
     }
     own.take(block, scores)
-    sameTime?.take(block, rows, judged)
+    sameTime?.take(block, (row) => !Number.isNaN(scores[row]!))
     rows += block.rows
   }
   if (counted && (own.rows !== counted.rows || own.flagged !== counted.flagged))
     throw new DeepWatchError('source_changed', 'The readings of the source brought other rows.')
   own.requireBothClasses()
   work.progress?.begin('judging', rows)
-  const chance = sameTime ?? (await judgeChance(prepared, judged, own, work))
+  const chance = sameTime ?? (await judgeChance(prepared, judged!, own, work))
   const [figures, random] = await Promise.all([
     own.figures(pool, work.signal),
     chance.judgement.figures(pool, work.signal),
@@ -143,7 +144,8 @@ async function judgeChance(prepared: Prepared, judged: Marks, own: Judgement, wo
   const chance = await createChance(own)
   let rows = 0
   for await (const block of readRows(prepared)) {
-    chance.take(block, rows, judged)
+    const first = rows
+    chance.take(block, (row) => judged.has(first + row))
     rows += block.rows
     work.progress?.advance(block.rows)
   }
@@ -158,10 +160,12 @@ async function createChance({ rows, flagged }: Counted) {
   const judgement = createJudgement(await chanceThreshold(rows, flagged))
   return {
     judgement,
-    /** `first`: place of the block's first row in the source. */
-    take(block: LabelledRows, first: number, judged: Marks): void {
-      const scores = new Float64Array(block.rows)
-      for (let row = 0; row < block.rows; row++) scores[row] = judged.has(first + row) ? random.nextFloat() : Number.NaN
+    /** `isScored` tells which labelled rows have a score of the model. */
+    take(block: LabelledRows, isScored: (row: number) => boolean): void {
+      const { rows, labels } = block
+      const scores = new Float64Array(rows).fill(Number.NaN)
+      for (let row = 0; labels !== null && row < rows; row++)
+        if (!Number.isNaN(labels[row]!) && isScored(row)) scores[row] = random.nextFloat()
       judgement.take(block, scores)
     },
   }
@@ -234,17 +238,19 @@ function createJudgement(threshold: number) {
     take({ rows, labels, times, text }: LabelledRows, scores: Float64Array): void {
       if (labels === null) return
       let { tp, fp, tn, fn } = confusion
+      const [anomalies, others] = [new Float64Array(rows), new Float64Array(rows)]
+      let [found, normal] = [0, 0]
       for (let row = 0; row < rows; row++) {
         const label = labels[row]!
         const score = scores[row]!
         if (Number.isNaN(label) || Number.isNaN(score)) continue
         const flagged = score > threshold
         if (label === 1) {
-          positive.push(score)
+          anomalies[found++] = score
           if (flagged) tp++
           else fn++
         } else {
-          negative.push(score)
+          others[normal++] = score
           if (flagged) fp++
           else tn++
         }
@@ -253,6 +259,8 @@ function createJudgement(threshold: number) {
         timed++
         events.row(text(row) ?? '', time, label, flagged)
       }
+      positive.add(anomalies, found)
+      negative.add(others, normal)
       confusion = { tp, fp, tn, fn }
       if (positive.length + negative.length > mostRows) throw tooLarge('rows', mostRows)
       if (events.entities > mostEntities) throw tooLarge('entities', mostEntities)

@@ -217,6 +217,18 @@ export function usableRows(marks: Uint8Array | null): Uint32Array | null {
 /** Rows of the sample from which quantiles are taken: exact for any source of at most this many rows. */
 export const profileSampleRows = 65_536
 
+/** A copy of the finite values of one lane. */
+function finiteOf({ values, size, filled }: Sample, lane: number): Float64Array {
+  const start = lane * size
+  const finite = new Float64Array(filled)
+  let count = 0
+  for (let i = start; i < start + filled; i++) {
+    const value = values[i] as number
+    if (value - value === 0) finite[count++] = value
+  }
+  return finite.subarray(0, count)
+}
+
 /**
  * Quantiles of the finite values of one lane of a sample, by linear interpolation between the sorted
  * values (type 7 of Hyndman and Fan 1996, what numpy does). NaN where the lane has no finite value.
@@ -224,11 +236,7 @@ export const profileSampleRows = 65_536
  * @param probabilities each in [0, 1]
  */
 export function quantiles(sample: Sample, lane: number, probabilities: readonly number[]): number[] {
-  const start = lane * sample.size
-  const sorted = sample.values
-    .slice(start, start + sample.filled)
-    .filter(Number.isFinite)
-    .sort()
+  const sorted = finiteOf(sample, lane).sort()
   const last = sorted.length - 1
   return probabilities.map((probability) => {
     if (last < 0) return Number.NaN
