@@ -73,6 +73,9 @@ try {
   ])
   const ratio = median(ours.map(({ seconds }, round) => theirs[round]!.seconds / seconds))
   const memory = middle(ours, 'peakMiB') / middle(theirs, 'peakMiB')
+  const spread = (side: Measured[]) =>
+    [Math.min, Math.max].map((end) => end(...side.map(({ seconds }) => seconds)).toFixed(2)).join(' to ')
+  console.log(`seconds over ${rounds} rounds: ours ${spread(ours)}, theirs ${spread(theirs)}`)
   console.log(`${ratio.toFixed(2)} times as fast, ${memory.toFixed(2)} times the memory`)
   writeResult('pipeline', {
     ratio,
