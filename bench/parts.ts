@@ -1,12 +1,16 @@
 /** The hands of the service, each for itself: what reading a source and scoring its blocks cost when nothing else is done. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import pino from 'pino'
 import { loadConfig } from '../src/config.ts'
 import type { Block } from '../src/kernels/block.ts'
+import { createMetrics } from '../src/metrics.ts'
 import { createPool, type Pool, type ScoringModel } from '../src/pool.ts'
 import { createReaders } from '../src/reader.ts'
 import type { FeatureQuery, Readers } from '../src/reader-types.ts'
 import type { VersionDocument } from '../src/schemas/model.ts'
+import { type Service, startService } from '../src/service.ts'
+import { software } from '../src/software.ts'
 import { createSources, type Sources } from '../src/sources.ts'
 
 /** Clock and processor time in seconds. */
@@ -59,6 +63,14 @@ export function startParts(home: string, roots: readonly string[]): Parts {
     await pool.close()
   }
   return { pool, readers, sources, cores: config.poolThreads, close }
+}
+
+/** The whole service on an empty state folder, without its door, and as ready for the next request as with it. */
+export function startWhole(home: string, roots: readonly string[]): Promise<Service> {
+  const config = { ...loadConfig({}, { DEEPWATCH_HOME: home }), roots }
+  const observed = { models: () => 0, poolQueue: () => 0, poolUtilization: () => 0 }
+  const metrics = createMetrics({ version: software.version, models: 1, observed })
+  return startService(config, metrics, pino({ level: 'silent' }), software.version, () => {})
 }
 
 /** What a version reads of a source. */

@@ -26,7 +26,13 @@ import type { TrainSettings } from './schemas/train.ts'
 import { smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { type ColumnPlan, planColumns, readWindow } from './telemetry.ts'
-import { describeVersion, fitSettings, type ThresholdRule, type TrainingScores } from './training-document.ts'
+import {
+  describeFeatures,
+  describeVersion,
+  fitSettings,
+  type ThresholdRule,
+  type TrainingScores,
+} from './training-document.ts'
 import { type Drawn, drawSamples, type SamplePlan } from './training-samples.ts'
 import { planTimeContext } from './training-time.ts'
 import type { Work } from './work.ts'
@@ -200,11 +206,10 @@ async function trainOn(
   const detector = detectors.get(fitted.type)!
   const drawn = auto?.drawn ?? (await draw(fitted, []))
   const threshold = settings.threshold ?? auto?.plan.threshold ?? { contamination: 0.01 }
-  const features = drawn.lanes.length
   const varying = varyingLanes(drawn.profile)
   if (varying.length === 0)
     throw new DeepWatchError('no_variance', 'Every feature has one value only; there is nothing to learn.')
-  const { effective, warnings } = detector.resolve(fitted, { rows: drawn.rowsUsed, features })
+  const { effective, warnings } = detector.resolve(fitted, { rows: drawn.rowsUsed, features: drawn.lanes.length })
   work.progress?.begin('fitting', null)
   const payload = await parts.pool.fit(
     {
@@ -214,11 +219,11 @@ async function trainOn(
       samples: drawn.samples,
       varying,
       deviations: drawn.profile.std,
-      features,
+      features: drawn.lanes.length,
     },
     { signal: work.signal, patient: true },
   )
-  const scored = await scoreTraining(
+  const scoring = scoreTraining(
     parts,
     { opened, record, keeping },
     {
@@ -232,6 +237,11 @@ async function trainOn(
     },
     work,
   )
+  scoring.catch(() => {})
+  // By then the reading process has its command, and is busy with the first block.
+  await new Promise(setImmediate)
+  const features = describeFeatures(drawn)
+  const scored = await scoring
   keeping?.onScored()
 
   const document = describeVersion({
@@ -248,6 +258,7 @@ async function trainOn(
     plan,
     time,
     drawn,
+    features,
     span,
     scored,
     source: opened.facts,

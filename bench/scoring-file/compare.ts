@@ -4,17 +4,16 @@
  *
  *   node dist/bench/scoring-file/compare.js [rows] [many rows, 0 for none] [rounds]
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { withService } from '../../src/cli/session.ts'
 import type { Block } from '../../src/kernels/block.ts'
 import type { VersionDocument } from '../../src/schemas/model.ts'
 import { trainSettings } from '../../src/schemas/train.ts'
 import type { Service } from '../../src/service.ts'
 import { trainForest } from '../forest.ts'
 import { generate } from '../generate.ts'
-import { copyOf, type Parts, queryOf, readAlone, scoreAlone, startParts } from '../parts.ts'
+import { copyOf, type Parts, queryOf, readAlone, scoreAlone, startParts, startWhole } from '../parts.ts'
 import { startProgram } from '../python.ts'
 import { describeMachine, median, printTable, writeResult } from '../report.ts'
 
@@ -72,58 +71,51 @@ generate(file, { rows, hosts: 50 })
 const parts = startParts(join(folder, 'parts'), [folder])
 const threads = String(Math.max(1, Math.floor(parts.cores / 2)))
 const rival = startProgram(process.execPath, ['--input-type=module', '-e', copying, threads])
-mkdirSync(join(folder, 'home'))
+const service = await startWhole(join(folder, 'home'), [folder])
 try {
-  await withService({ env: {}, work }, { home: join(folder, 'home'), roots: [folder] }, async (service) => {
-    const detector = { type: 'isolation-forest', seed: 1 }
-    const settings = trainSettings.parse({ model: 'bench', source: { path: file }, label: 'label', detector })
-    const document = await service.training.train(settings, null, work)
-    const blocks: Block[] = []
-    await readAlone(parts, file, queryOf(document), (block) => blocks.push(copyOf(block)))
-    const measured: Awaited<ReturnType<typeof round>>[] = []
-    for (let i = 0; i <= rounds; i++) {
-      const one = await round(service, parts, document, blocks)
-      // The first round warms caches and compilers.
-      if (i > 0) measured.push(one)
-    }
-    const figure = (of: (one: (typeof measured)[number]) => number) => median(measured.map(of))
-    let perRow: number | null = null
-    if (many > 0) {
-      generate(manyFile, { rows: many, hosts: 50 })
-      const [before, long, after] = [
-        await scoreFile(service, file),
-        await scoreFile(service, manyFile),
-        await scoreFile(service, file),
-      ]
-      perRow = long / many / ((before + after) / 2 / rows)
-    }
-    printTable([
-      ['part', 'clock s', 'processor s'],
-      [
-        'kernel alone',
-        figure(({ kernel }) => kernel.seconds).toFixed(3),
-        figure(({ kernel }) => kernel.own).toFixed(3),
-      ],
-      [
-        'reading process alone',
-        figure(({ reading }) => reading.seconds).toFixed(3),
-        figure(({ reading }) => reading.children).toFixed(3),
-      ],
-      ['taking its blocks', '', figure(({ reading }) => reading.own).toFixed(3)],
-      ["DuckDB's own COPY", figure(({ copy }) => copy).toFixed(3), ''],
-      ['scored, return=none', figure(({ none }) => none).toFixed(3), ''],
-      ['scored to Parquet', figure(({ table }) => table).toFixed(3), ''],
-    ])
-    const ratios = { none: figure(({ toNone }) => toNone), table: figure(({ toTable }) => toTable), perRow }
-    console.log(`return=none takes ${ratios.none.toFixed(2)} of (kernel + reader) / cores; at most 1.25 is wanted`)
-    console.log(
-      `to Parquet takes ${ratios.table.toFixed(2)} of 1.25 times that and twice the COPY; at most 1 is wanted`,
-    )
-    if (perRow !== null)
-      console.log(`a row of ${many} costs ${perRow.toFixed(2)} of a row of ${rows}; 1.10 at most is wanted`)
-    writeResult('scoring-file', { ratios, rows, many, measured, machine: describeMachine() })
-  })
+  const detector = { type: 'isolation-forest', seed: 1 }
+  const settings = trainSettings.parse({ model: 'bench', source: { path: file }, label: 'label', detector })
+  const document = await service.training.train(settings, null, work)
+  const blocks: Block[] = []
+  await readAlone(parts, file, queryOf(document), (block) => blocks.push(copyOf(block)))
+  const measured: Awaited<ReturnType<typeof round>>[] = []
+  for (let i = 0; i <= rounds; i++) {
+    const one = await round(service, parts, document, blocks)
+    // The first round warms caches and compilers.
+    if (i > 0) measured.push(one)
+  }
+  const figure = (of: (one: (typeof measured)[number]) => number) => median(measured.map(of))
+  let perRow: number | null = null
+  if (many > 0) {
+    generate(manyFile, { rows: many, hosts: 50 })
+    const [before, long, after] = [
+      await scoreFile(service, file),
+      await scoreFile(service, manyFile),
+      await scoreFile(service, file),
+    ]
+    perRow = long / many / ((before + after) / 2 / rows)
+  }
+  printTable([
+    ['part', 'clock s', 'processor s'],
+    ['kernel alone', figure(({ kernel }) => kernel.seconds).toFixed(3), figure(({ kernel }) => kernel.own).toFixed(3)],
+    [
+      'reading process alone',
+      figure(({ reading }) => reading.seconds).toFixed(3),
+      figure(({ reading }) => reading.children).toFixed(3),
+    ],
+    ['taking its blocks', '', figure(({ reading }) => reading.own).toFixed(3)],
+    ["DuckDB's own COPY", figure(({ copy }) => copy).toFixed(3), ''],
+    ['scored, return=none', figure(({ none }) => none).toFixed(3), ''],
+    ['scored to Parquet', figure(({ table }) => table).toFixed(3), ''],
+  ])
+  const ratios = { none: figure(({ toNone }) => toNone), table: figure(({ toTable }) => toTable), perRow }
+  console.log(`return=none takes ${ratios.none.toFixed(2)} of (kernel + reader) / cores; at most 1.25 is wanted`)
+  console.log(`to Parquet takes ${ratios.table.toFixed(2)} of 1.25 times that and twice the COPY; at most 1 is wanted`)
+  if (perRow !== null)
+    console.log(`a row of ${many} costs ${perRow.toFixed(2)} of a row of ${rows}; 1.10 at most is wanted`)
+  writeResult('scoring-file', { ratios, rows, many, measured, machine: describeMachine() })
 } finally {
+  await service.close()
   rival.close()
   await parts.close()
   rmSync(folder, { recursive: true, force: true })
