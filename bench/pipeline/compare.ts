@@ -30,7 +30,9 @@ interface Measured {
 /** Runs a command to its end. */
 async function measure(program: string, args: readonly string[], out: string): Promise<Measured> {
   rmSync(out, { recursive: true, force: true })
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder })
+  // A setting of the benches is none of the service, which would refuse it.
+  const { DEEPWATCH_BENCH_VENV: _, ...env } = process.env
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder, env })
   const { peak, seconds } = await peakPss(child.pid!, () => once(child, 'exit'))
   if (child.exitCode !== 0) throw new Error(`${program} ended with ${child.exitCode}`)
   return { seconds, peakMiB: Math.round(peak / 2 ** 20) }
