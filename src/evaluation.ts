@@ -157,13 +157,14 @@ type Chance = Awaited<ReturnType<typeof createChance>>
 /** Gives every judged row a random score, of which as many are flagged as were. */
 async function createChance({ rows, flagged }: Counted) {
   const random = createRandom(randomSeed, 0)
+  const scoresOf = scoresOnce()
   const judgement = createJudgement(await chanceThreshold(rows, flagged))
   return {
     judgement,
     /** `isScored` tells which labelled rows have a score of the model. */
     take(block: LabelledRows, isScored: (row: number) => boolean): void {
       const { rows, labels } = block
-      const scores = new Float64Array(rows).fill(Number.NaN)
+      const scores = scoresOf(rows).fill(Number.NaN)
       for (let row = 0; labels !== null && row < rows; row++)
         if (!Number.isNaN(labels[row]!) && isScored(row)) scores[row] = random.nextFloat()
       judgement.take(block, scores)
@@ -186,15 +187,25 @@ async function* readRows({ opened, query }: Prepared): AsyncGenerator<RowFacts> 
   }
 }
 
-/** Rows with the scores they were given. */
+/** Room for the scores of one block, used again for the next: fresh arrays are outside of the heap, and collecting them is dear. */
+function scoresOnce(): (rows: number) => Float64Array {
+  let scores = new Float64Array(0)
+  return (rows) => {
+    if (scores.length < rows) scores = new Float64Array(rows)
+    return scores.subarray(0, rows)
+  }
+}
+
+/** Rows with the scores they were given; valid until the next are asked for. */
 async function* withScores(
   blocks: AsyncIterable<LabelledRows> | Iterable<LabelledRows>,
   scratch: Scratch,
 ): AsyncGenerator<JudgedRows> {
   const file = await scratch.readScores()
+  const scoresOf = scoresOnce()
   try {
     for await (const { rows, labels, times, text } of blocks) {
-      const scores = new Float64Array(rows)
+      const scores = scoresOf(rows)
       await file.next(scores)
       yield { rows, labels, times, text, scores }
     }
@@ -227,6 +238,7 @@ function createJudgement(threshold: number) {
   const events = createEventJudge()
   let confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
   let timed = 0
+  const [ofFound, ofNormal] = [scoresOnce(), scoresOnce()]
   return {
     get rows() {
       return positive.length + negative.length
@@ -238,7 +250,7 @@ function createJudgement(threshold: number) {
     take({ rows, labels, times, text }: LabelledRows, scores: Float64Array): void {
       if (labels === null) return
       let { tp, fp, tn, fn } = confusion
-      const [anomalies, others] = [new Float64Array(rows), new Float64Array(rows)]
+      const [anomalies, others] = [ofFound(rows), ofNormal(rows)]
       let [found, normal] = [0, 0]
       for (let row = 0; row < rows; row++) {
         const label = labels[row]!
