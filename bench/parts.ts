@@ -130,7 +130,7 @@ export function copyOf({ values, ...block }: Block): Block {
 }
 
 /** `work` gives the processor time of the children at its end. */
-async function costOf(work: () => Promise<number>): Promise<Cost> {
+export async function costOf(work: () => Promise<number>): Promise<Cost> {
   const [start, own, before] = [performance.now(), process.cpuUsage(), childrenSeconds()]
   const children = (await work()) - before
   const { user, system } = process.cpuUsage(own)
