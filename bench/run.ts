@@ -10,7 +10,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describeMachine, printTable } from './report.ts'
 
-const suites = ['kernel/compare', 'training/compare', 'pipeline/compare', 'online/compare', 'memory/run']
+const suites = [
+  ...['kernel/compare', 'training/compare', 'training/from-parquet', 'scoring-file/compare', 'pipeline/compare'],
+  ...['online/compare', 'memory/run'],
+]
 for (const suite of suites) {
   console.log(`\n== ${suite}`)
   const path = fileURLToPath(new URL(`./${suite}.js`, import.meta.url))
@@ -32,6 +35,15 @@ for (const { name, ratios } of kernel?.measured ?? [])
   for (const [rival, { ratio }] of Object.entries(ratios)) table.push([`scoring, ${name}`, rival, ratio.toFixed(2)])
 const training = resultOf<{ ratio: number }>('training')
 if (training) table.push(['fitting', 'isotree', training.ratio.toFixed(2)])
+const fromParquet = resultOf<{ ratio: number }>('training-parquet')
+if (fromParquet) table.push(['training from Parquet', 'its parts alone', fromParquet.ratio.toFixed(2)])
+const scoringFile = resultOf<{ ratios: { none: number; table: number; perRow: number | null } }>('scoring-file')
+if (scoringFile) {
+  const { none, table: toTable, perRow } = scoringFile.ratios
+  table.push(['scoring a file, return=none', 'kernel and reader / cores', none.toFixed(2)])
+  table.push(['scoring a file to Parquet', '1.25 of that and 2 COPY', toTable.toFixed(2)])
+  if (perRow !== null) table.push(['a row of 20 million', 'a row of 1 million', perRow.toFixed(2)])
+}
 const pipeline = resultOf<{ ratio: number; memory: number }>('pipeline')
 if (pipeline) {
   table.push(['whole pipeline', 'python script', pipeline.ratio.toFixed(2)])

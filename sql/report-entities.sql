@@ -1,5 +1,5 @@
 -- How many rows some entities have and how many of them are flagged.
--- {{source}}, {{relation}}, {{window}}: as in report-groups.sql.
+-- {{source}}, {{relation}}, {{window}}: as in report-flagged.sql.
 -- {{entity}}: the entity as text.
 -- $threshold: score above which a row is an anomaly (double).
 -- $names: the entities to tell about (list of texts).

@@ -168,6 +168,8 @@ export interface Config extends Values {
   /** One budget of cores: the pool may use all of them, since the reader blocks as soon as the pool lags behind. */
   readonly poolThreads: number
   readonly readerThreads: number
+  /** The service lives for one command: what may be asked for later is not kept ready. */
+  readonly once?: boolean
 }
 
 /** A setting as `--print-config` shows it. Tokens show their names and scopes only. */

@@ -12,6 +12,8 @@ import { createGate } from './flow.ts'
 export interface Drawing {
   /** Whether another report would be refused now. */
   readonly saturated: boolean
+  /** Starts the thread, so that its code is loaded when the first report is drawn. */
+  warm(): void
   /** The bytes of a report. Errors: `overloaded`, `internal_error`, and the signal's reason. */
   draw(task: DrawTask, signal: AbortSignal): Promise<Uint8Array>
   /** Ends the thread. */
@@ -79,13 +81,22 @@ export function createDrawing({ idleMs, mostMs }: DrawingLimits = { idleMs: 30_0
       }
       thread.on('message', answer).on('error', died).on('exit', died).ref()
       thread.postMessage(task)
-    }).finally(() => {
-      idle = setTimeout(() => void end(), idleMs)
-      idle.unref()
-    })
+    }).finally(rest)
+  }
+
+  /** Ends the thread when nobody needs it for a while. */
+  function rest(): void {
+    clearTimeout(idle)
+    idle = setTimeout(() => void end(), idleMs)
+    idle.unref()
   }
 
   return {
+    warm() {
+      if (worker) return
+      worker = start()
+      rest()
+    },
     get saturated() {
       return gate.saturated
     },

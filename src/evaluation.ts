@@ -33,7 +33,7 @@ export interface EvaluationUseCase {
   evaluate(settings: EvaluateSettings, upload: Source | null, work: Work): Promise<Evaluation>
 }
 
-/** Labelled rows one evaluation can rank: 8 bytes each are held, and twice that while they are sorted. */
+/** Labelled rows one evaluation can rank: 8 bytes each are held, and twice that while they are ranked. */
 const mostRows = 20_000_000
 /** Entities that events are told apart for. */
 const mostEntities = 100_000
@@ -46,7 +46,7 @@ export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
       const found = await prepareScoring(parts, settings, upload, { signal: work.signal })
       try {
         const prepared = asksForLabels(found, settings)
-        return await compare(parts.pool, prepared, scoreStream(parts, prepared, work), work)
+        return await compare(parts.pool, prepared, scoreStream(parts, prepared, work), null, work)
       } finally {
         await found.opened.close()
       }
@@ -54,19 +54,27 @@ export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
   }
 }
 
+/** Scores in source order, and what is known of their rows already. */
+export interface Spooled {
+  readonly scratch: Scratch
+  readonly counted: Counted | null
+  /** Labels, times and entities of all rows; null when they have to be read. */
+  readonly held: Iterable<LabelledRows> | null
+}
+
 /**
- * The same evaluation for scores that were spooled: labels, times and entities are read, nothing is scored again.
- * Errors: as `EvaluationUseCase.evaluate`.
+ * The same evaluation for scores that were spooled: labels, times and entities are read, nothing is scored again. Where the rows
+ * were counted before, one reading is enough. Errors: as `EvaluationUseCase.evaluate`.
  */
 export async function evaluateSpooled(
   pool: Pool,
   found: Prepared,
   settings: Pick<EvaluateSettings, 'label' | 'entity'>,
-  scratch: Scratch,
+  { scratch, counted, held }: Spooled,
   work: Work,
 ): Promise<Evaluation> {
   const prepared = asksForLabels(found, settings)
-  return compare(pool, prepared, spooledRows(prepared, scratch), work)
+  return compare(pool, prepared, withScores(held ?? readRows(prepared), scratch), counted, work)
 }
 
 /** The query with what an evaluation needs beside the features: label, time and entity. */
@@ -81,60 +89,87 @@ function asksForLabels(found: Prepared, settings: Pick<EvaluateSettings, 'label'
   return { ...found, query: { ...found.query, lanes, include: isThere ? [entity] : undefined } }
 }
 
-type JudgedRows = RowFacts & { readonly scores: Float64Array }
+type LabelledRows = Pick<RowFacts, 'rows' | 'labels' | 'times' | 'text'>
+type JudgedRows = LabelledRows & { readonly scores: Float64Array }
 
 async function compare(
   pool: Pool,
   prepared: Prepared,
   blocks: AsyncIterable<JudgedRows>,
+  counted: Counted | null,
   work: Work,
 ): Promise<Evaluation> {
   const { handle } = prepared
   const threshold = handle.document.threshold.value
   const own = createJudgement(threshold)
-  const judged = createMarks()
+  const sameTime = counted && (await createChance(counted))
+  // Which rows are judged, for the second reading.
+  const judged = sameTime ? null : createMarks()
   let rows = 0
   let unlabelled = 0
   let unscored = 0
   for await (const block of blocks) {
+    const { scores, labels } = block
     for (let row = 0; row < block.rows; row++) {
-      const label = block.label(row)
-      const score = block.scores[row]!
-      const isJudged = !Number.isNaN(label) && !Number.isNaN(score)
-      judged.push(isJudged)
-      if (isJudged) own.row(block.text(row), block.time(row), label, score)
-      else if (Number.isNaN(label)) unlabelled++
-      else unscored++
+      const hasLabel = labels !== null && !Number.isNaN(labels[row]!)
+      const isJudged = hasLabel && !Number.isNaN(scores[row]!)
+      judged?.push(isJudged)
+      if (!hasLabel) unlabelled++
+      else if (!isJudged) unscored++
     }
+    own.take(block, scores)
+    sameTime?.take(block, (row) => !Number.isNaN(scores[row]!))
     rows += block.rows
   }
-  const figures = await own.figures(pool, work.signal)
+  if (counted && (own.rows !== counted.rows || own.flagged !== counted.flagged))
+    throw new DeepWatchError('source_changed', 'The readings of the source brought other rows.')
+  own.requireBothClasses()
   work.progress?.begin('judging', rows)
-  const random = await judgeChance(pool, prepared, judged, own, work)
+  const chance = sameTime ?? (await judgeChance(prepared, judged!, own, work))
+  const [figures, random] = await Promise.all([
+    own.figures(pool, work.signal),
+    chance.judgement.figures(pool, work.signal),
+  ])
   return { model: handle.name, version: handle.version, threshold, ...figures, random, rows, unlabelled, unscored }
 }
 
-/**
- * The same figures for a random score: the rows are read once more, without scoring, because how many it
- * has to flag is known only now.
- */
-async function judgeChance(
-  pool: Pool,
-  prepared: Prepared,
-  judged: Marks,
-  own: Judgement,
-  work: Work,
-): Promise<Figures> {
-  const random = createRandom(randomSeed, 0)
-  const chance = createJudgement(await chanceThreshold(own.rows, own.flagged))
-  let next = 0
+/** The rows that are judged, and how many of them are flagged. */
+export interface Counted {
+  readonly rows: number
+  readonly flagged: number
+}
+
+/** The same figures for a random score: the rows are read once more, because how many it has to flag is known only now. */
+async function judgeChance(prepared: Prepared, judged: Marks, own: Judgement, work: Work): Promise<Chance> {
+  const chance = await createChance(own)
+  let rows = 0
   for await (const block of readRows(prepared)) {
-    for (let row = 0; row < block.rows; row++) {
-      if (judged.has(next++)) chance.row(block.text(row), block.time(row), block.label(row), random.nextFloat())
-    }
+    const first = rows
+    chance.take(block, (row) => judged.has(first + row))
+    rows += block.rows
     work.progress?.advance(block.rows)
   }
-  return chance.figures(pool, work.signal)
+  return chance
+}
+
+type Chance = Awaited<ReturnType<typeof createChance>>
+
+/** Gives every judged row a random score, of which as many are flagged as were. */
+async function createChance({ rows, flagged }: Counted) {
+  const random = createRandom(randomSeed, 0)
+  const scoresOf = scoresOnce()
+  const judgement = createJudgement(await chanceThreshold(rows, flagged))
+  return {
+    judgement,
+    /** `isScored` tells which labelled rows have a score of the model. */
+    take(block: LabelledRows, isScored: (row: number) => boolean): void {
+      const { rows, labels } = block
+      const scores = scoresOf(rows).fill(Number.NaN)
+      for (let row = 0; labels !== null && row < rows; row++)
+        if (!Number.isNaN(labels[row]!) && isScored(row)) scores[row] = random.nextFloat()
+      judgement.take(block, scores)
+    },
+  }
 }
 
 /** The rows once more, without their features. */
@@ -152,14 +187,27 @@ async function* readRows({ opened, query }: Prepared): AsyncGenerator<RowFacts> 
   }
 }
 
-/** The rows once more, with the scores they were given. */
-async function* spooledRows(prepared: Prepared, scratch: Scratch): AsyncGenerator<JudgedRows> {
+/** Room for the scores of one block, used again for the next: fresh arrays are outside of the heap, and collecting them is dear. */
+function scoresOnce(): (rows: number) => Float64Array {
+  let scores = new Float64Array(0)
+  return (rows) => {
+    if (scores.length < rows) scores = new Float64Array(rows)
+    return scores.subarray(0, rows)
+  }
+}
+
+/** Rows with the scores they were given; valid until the next are asked for. */
+async function* withScores(
+  blocks: AsyncIterable<LabelledRows> | Iterable<LabelledRows>,
+  scratch: Scratch,
+): AsyncGenerator<JudgedRows> {
   const file = await scratch.readScores()
+  const scoresOf = scoresOnce()
   try {
-    for await (const block of readRows(prepared)) {
-      const scores = new Float64Array(block.rows)
+    for await (const { rows, labels, times, text } of blocks) {
+      const scores = scoresOf(rows)
       await file.next(scores)
-      yield { ...block, scores }
+      yield { rows, labels, times, text, scores }
     }
   } finally {
     await file.close()
@@ -188,8 +236,9 @@ function createJudgement(threshold: number) {
   const positive = createScoreList()
   const negative = createScoreList()
   const events = createEventJudge()
-  const confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
+  let confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
   let timed = 0
+  const [ofFound, ofNormal] = [scoresOnce(), scoresOnce()]
   return {
     get rows() {
       return positive.length + negative.length
@@ -197,21 +246,40 @@ function createJudgement(threshold: number) {
     get flagged() {
       return confusion.tp + confusion.fp
     },
-    row(entity: string | null, time: number, label: number, score: number): void {
-      const flagged = score > threshold
-      const list = label === 1 ? positive : negative
-      list.push(score)
+    /** Takes the rows that have a label and a score. */
+    take({ rows, labels, times, text }: LabelledRows, scores: Float64Array): void {
+      if (labels === null) return
+      let { tp, fp, tn, fn } = confusion
+      const [anomalies, others] = [ofFound(rows), ofNormal(rows)]
+      let [found, normal] = [0, 0]
+      for (let row = 0; row < rows; row++) {
+        const label = labels[row]!
+        const score = scores[row]!
+        if (Number.isNaN(label) || Number.isNaN(score)) continue
+        const flagged = score > threshold
+        if (label === 1) {
+          anomalies[found++] = score
+          if (flagged) tp++
+          else fn++
+        } else {
+          others[normal++] = score
+          if (flagged) fp++
+          else tn++
+        }
+        const time = times === null ? Number.NaN : times[row]!
+        if (Number.isNaN(time)) continue
+        timed++
+        events.row(text(row) ?? '', time, label, flagged)
+      }
+      positive.add(anomalies, found)
+      negative.add(others, normal)
+      confusion = { tp, fp, tn, fn }
       if (positive.length + negative.length > mostRows) throw tooLarge('rows', mostRows)
-      if (label === 1) confusion[flagged ? 'tp' : 'fn']++
-      else confusion[flagged ? 'fp' : 'tn']++
-      if (Number.isNaN(time)) return
-      timed++
-      events.row(entity ?? '', time, label, flagged)
       if (events.entities > mostEntities) throw tooLarge('entities', mostEntities)
     },
+    requireBothClasses: () => requireBothClasses(positive.length, negative.length),
     /** Sorting millions of scores is left to a thread. */
     async figures(pool: Pool, signal: AbortSignal): Promise<Figures> {
-      requireBothClasses(positive.length, negative.length)
       const labelled = { positive: positive.toArray(), negative: negative.toArray() }
       const ranking = await pool.rank(labelled, { signal, patient: true })
       const { tp, fp, fn } = confusion

@@ -84,8 +84,8 @@ export interface Pool {
    */
   score(model: ScoringModel, block: Block, options?: CallOptions): Promise<BlockScores>
   /**
-   * Ranks scores against labels, on one thread: sorting millions would keep everybody waiting. The arrays lie in shared
-   * memory and are sorted.
+   * Ranks scores against labels, on one thread: millions would keep everybody waiting. The arrays lie in shared memory; those of
+   * the anomalies are sorted.
    * @throws `overloaded`, `shutting_down`, `internal_error`
    */
   rank(labelled: Labelled, options?: CallOptions): Promise<Ranking>

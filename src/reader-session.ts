@@ -20,12 +20,17 @@ export const MOST_BLOCKS = 6
 /** The calls of one session over its process. `close` is given from outside, where the process is accounted for. */
 export function createSession(process: ReaderProcess, source: Source, close: () => Promise<void>): ReaderSession {
   let described: Promise<Description> | null = null
-  let busy = false
+  /** The call that came last; the next one waits for it. */
+  let last: Promise<void> = Promise.resolve()
 
   /** Sends a command and hands its frames to `each` until the result. */
   async function* frames(command: Command): AsyncGenerator<{ kind: number; length: number }, unknown> {
-    if (busy) throw new Error('a session answers one call at a time')
-    busy = true
+    const before = last
+    let leave = () => {}
+    last = new Promise((fulfil) => {
+      leave = fulfil
+    })
+    await before
     let ended = false
     try {
       process.send(command)
@@ -44,9 +49,9 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
       if (error instanceof DeepWatchError && error.status === 422) await source.verifyUnchanged()
       throw error
     } finally {
-      busy = false
       // The rest of an answer nobody wants cannot be taken back: the process goes.
       if (!ended) await close()
+      leave()
     }
   }
 

@@ -314,6 +314,8 @@ export interface ReaderLimits {
   readonly maxDecodedTextBytes: number
   /** The state folder; an empty folder below it is the processes' HOME. */
   readonly home: string
+  /** Only the first process is started before it is asked for, and no spare takes its place. */
+  readonly once?: boolean | undefined
 }
 
 export interface ReaderHooks {

@@ -112,7 +112,7 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
       leave()
       throw error
     } finally {
-      setImmediate(keepSpare)
+      if (limits.once !== true) setImmediate(keepSpare)
     }
     child.deathError = () => deathOf(source)
     active.add(child)

@@ -1,6 +1,6 @@
-/** Counts rows held in memory for a report: what the statements `sql/report-*.sql` say of a file, without a process for it. */
-import type { AggregateQuery, FeatureQuery, SourceAggregate, TopRow } from './reader-types.ts'
-import { hourOfWeek } from './report/hour-of-week.ts'
+/** Counts rows held in memory for a report: what the reading process says of a file, without one. */
+import type { AggregateQuery, FeatureQuery, SourceAggregate } from './reader-types.ts'
+import { ReportTally } from './report-tally.ts'
 import { rowFacts } from './score-stream.ts'
 import type { Scratch } from './scratch.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -20,23 +20,9 @@ export async function aggregateRows(
   scratch: Scratch,
   query: AggregateQuery,
 ): Promise<SourceAggregate> {
-  const { stretches: plan, bins, threshold } = query
-  const groups = new Map<number, SourceAggregate['scores'][number]>()
-  const stretches = new Map<
-    number,
-    { rows: number; flagged: number; labelled: number; scored: number; sum: number; highest: number }
-  >()
-  const hours = new Map<number, number>()
+  const tally = new ReportTally(query)
   const entities = new Map<string, Counted>()
   const unnamed: Counted = { rows: 0, flagged: 0 }
-  const flaggedValues = query.features.map(() => ({
-    counts: Array<number>(bins + 2).fill(0),
-    missing: 0,
-    belowUsual: 0,
-    aboveUsual: 0,
-  }))
-  let top: TopRow[] = []
-  let unscored = 0
   const features: FeatureQuery['features'] = query.features.map(({ name }) => ({ name, kind: 'number' }))
   const lanes = { row: true, timestamp: query.timestamp !== undefined, label: query.label }
   const include = query.entity === undefined ? undefined : [query.entity]
@@ -44,109 +30,29 @@ export async function aggregateRows(
   const file = await scratch.readScores()
   try {
     for await (const piece of telemetry.features({ features, lanes, timestamp, window, include })) {
-      const facts = rowFacts(features.length, lanes, piece)
-      const scores = new Float64Array(facts.rows)
+      const { rows, labels, times, position, text } = rowFacts(features.length, lanes, piece)
+      const { values, stride } = piece.block
+      const scores = new Float64Array(rows)
       await file.next(scores)
-      for (let row = 0; row < facts.rows; row++) take(facts, row, scores[row]!, piece.first + row, piece.block)
+      const value = (feature: number, row: number) => values[feature * stride + row]!
+      const entity = (row: number) => entityOf(text(row))
+      tally.take({ rows, scores, labels, times, position, value, entity })
+      for (let row = 0; row < rows; row++) countEntity(entity(row), scores[row]! > query.threshold)
       piece.release()
     }
   } finally {
     await file.close()
   }
 
-  function take(
-    facts: ReturnType<typeof rowFacts>,
-    row: number,
-    score: number,
-    position: number,
-    { values, stride }: { readonly values: Float64Array; readonly stride: number },
-  ): void {
-    const isFlagged = score > threshold
-    const mark = facts.label(row)
-    const label = mark === 1 ? 1 : mark === 0 ? 0 : null
-    const time = facts.time(row)
-    const entity = entityOf(facts.text(row))
-    if (Number.isNaN(score)) unscored++
-    else countScore(score, isFlagged, label)
-    const place = query.timestamp === undefined ? position : time
-    if (!Number.isNaN(place)) {
-      const index = Math.min(Math.max(Math.floor((place - plan.first) / plan.width), 0), plan.count - 1)
-      const stretch = stretches.get(index) ?? { rows: 0, flagged: 0, labelled: 0, scored: 0, sum: 0, highest: 0 }
-      stretch.rows++
-      stretch.flagged += Number(isFlagged)
-      stretch.labelled += Number(label === 1)
-      if (!Number.isNaN(score)) {
-        stretch.scored++
-        stretch.sum += score
-        stretch.highest = Math.max(stretch.highest, score)
-      }
-      stretches.set(index, stretch)
-    }
+  function countEntity(entity: string | null, isFlagged: boolean): void {
     const counted = entity === null ? unnamed : (entities.get(entity) ?? { rows: 0, flagged: 0 })
     counted.rows++
     counted.flagged += Number(isFlagged)
     if (entity !== null) entities.set(entity, counted)
-    const valueIn = (lane: number) => values[lane * stride + row]!
-    if (isFlagged) {
-      if (!Number.isNaN(time)) {
-        const hour = hourOfWeek(time, query.transitions)
-        hours.set(hour, (hours.get(hour) ?? 0) + 1)
-      }
-      for (const [lane, feature] of query.features.entries()) countValue(feature, lane, valueIn(lane))
-    }
-    if (Number.isNaN(score) || (top.length === query.topRows && score <= top.at(-1)!.score)) return
-    const shown: TopRow = {
-      row: facts.position(row),
-      score,
-      time: Number.isNaN(time) ? null : time,
-      entity,
-      label,
-      values: query.features.map((_, lane) => (Number.isFinite(valueIn(lane)) ? valueIn(lane) : null)),
-    }
-    const before = top.findIndex((other) => other.score < score)
-    top.splice(before === -1 ? top.length : before, 0, shown)
-    top = top.slice(0, query.topRows)
-  }
-
-  function countScore(score: number, flagged: boolean, label: 0 | 1 | null): void {
-    const step = Math.min(Math.floor(score * 1000), 999)
-    const tail = score >= 0.99 ? Math.floor(-100 * Math.log10(Math.max(1 - score, 1e-12))) : 0
-    const key = (step * 2048 + tail) * 8 + (flagged ? 4 : 0) + (label ?? 2)
-    groups.set(key, { step, tail, flagged, label, rows: (groups.get(key)?.rows ?? 0) + 1 })
-  }
-
-  function countValue(
-    { low, high, usualLow, usualHigh }: AggregateQuery['features'][number],
-    lane: number,
-    value: number,
-  ): void {
-    const counted = flaggedValues[lane]!
-    if (Number.isNaN(value)) {
-      counted.missing++
-      return
-    }
-    const bin = Math.min(Math.floor(((value - low) / (high - low)) * bins), bins - 1)
-    counted.counts[value < low ? 0 : value > high ? bins + 1 : 1 + bin]!++
-    if (value < usualLow) counted.belowUsual++
-    else if (value > usualHigh) counted.aboveUsual++
   }
 
   return {
-    scores: [...groups].sort(([a], [b]) => a - b).map(([, group]) => group),
-    unscored,
-    stretches: [...stretches]
-      .sort(([a], [b]) => a - b)
-      .map(([index, { rows, flagged, labelled, scored, sum, highest }]) => ({
-        index,
-        rows,
-        flagged,
-        labelled,
-        highest: scored === 0 ? null : highest,
-        mean: scored === 0 ? null : sum / scored,
-      })),
-    hours: [...hours].map(([hour, flagged]) => ({ hour, flagged })),
-    flaggedValues,
-    top,
+    ...tally.result(),
     entities: query.entity === undefined ? null : tellEntities(entities, unnamed, query.topEntities),
   }
 }

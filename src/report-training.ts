@@ -3,10 +3,12 @@
  * telemetry is counted as any scored source is. A training never fails for its report.
  */
 import { DeepWatchError } from './errors.ts'
+import { type HeldRows, holdLabels } from './held-labels.ts'
 import type { KeptReports } from './kept-reports.ts'
 import type { Sample } from './kernels/reservoir.ts'
+import type { LanePlaces } from './lanes.ts'
 import type { Opened } from './opening.ts'
-import type { ReadWindow } from './reader-types.ts'
+import type { FeatureBlock, ReadWindow } from './reader-types.ts'
 import { errorCode } from './registry-disk.ts'
 import { featureBins, rangeOf } from './report/feature-range.ts'
 import { aggregateSource } from './report-aggregate.ts'
@@ -32,23 +34,31 @@ export interface Trained {
 
 /** The record of one training. */
 export interface TrainingRecord {
+  /** Where a table may be written by who takes the scores over. */
+  readonly outputPath: string
   /** Takes the scores of the second pass, in source order, NaN where a row has none. Never throws. */
   add(scores: Float64Array): Promise<void>
   /** Counts. Throws the signal's reason alone. */
   count(trained: Trained, work: Work): Promise<KeptReport>
   /** Keeps what was counted beside its version. Never throws. */
   keep(document: VersionDocument, report: KeptReport): Promise<void>
-  /** Gives away the spooled scores and what was counted; null when they could not be written. `close` then leaves them. */
-  handOver(report: KeptReport): TrainingScoresKept | null
+  /** Holds the labels of a block of the second pass, for whoever takes the scores over. */
+  hold(piece: FeatureBlock, places: LanePlaces): void
+  /** Gives away the open source, the spooled scores and what was counted; null when they could not be written. `close` then leaves them. */
+  handOver(report: KeptReport, opened: Opened): TrainingScoresKept | null
   /** Removes the spooled scores. Idempotent, never throws. */
   close(): Promise<void>
 }
 
 /** The scores of all rows of a training in source order, and their counts: its telemetry need not be scored again. */
 export interface TrainingScoresKept {
-  /** Belongs to whoever got it, and is disposed of by them. */
+  readonly opened: Opened
   readonly scratch: Scratch
   readonly aggregate: ReportAggregate | null
+  /** The labelled rows, in source order; null when they were not held. */
+  heldRows(): Iterable<HeldRows> | null
+  /** Whoever got all of this ends it. Idempotent, never throws. */
+  close(): Promise<void>
 }
 
 export async function recordTraining(parts: TrainingReportParts, { log }: Work): Promise<TrainingRecord> {
@@ -57,6 +67,7 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
     log?.info({ reason }, 'trained without all that its report shows')
   }
   const scratch = await parts.scratch()
+  const held = holdLabels()
   let failed = false
   let isGivenAway = false
   let file: Awaited<ReturnType<Scratch['openScores']>> | null = null
@@ -76,6 +87,8 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
   }
 
   return {
+    outputPath: scratch.outputPath,
+    hold: held.add,
     add: (scores) =>
       guarded(async () => {
         file ??= await scratch.openScores()
@@ -98,10 +111,14 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
         warn(error)
       }
     },
-    handOver({ aggregate }) {
+    handOver({ aggregate }, opened) {
       if (failed) return null
       isGivenAway = true
-      return { scratch, aggregate }
+      const close = async () => {
+        await opened.close()
+        await scratch.dispose()
+      }
+      return { opened, scratch, aggregate, heldRows: held.rows, close }
     },
     async close() {
       await closeFile().catch(() => {})

@@ -51,6 +51,10 @@ export interface Reporting {
   ofSource(settings: Omit<ReportSettings, 'format'>, upload: Source | null, work: Work): Promise<Report>
   /** Reports on a scoring under way, with the output `table` or `report`; the caller closes it. Errors: as `ofSource`. */
   ofRun(run: ScoringRun, work: Work): Promise<Report>
+  /** The chart alone of a scoring under way, which needs no judgement of the flags. Errors: as `ofSource`. */
+  chartOf(run: ScoringRun, work: Work): Promise<RenderedReport>
+  /** Loads what drawing needs, for a report that will be asked for soon. */
+  warm(): void
   /** Reports on what a training saw. Errors: those of looking a version up. */
   ofVersion(model: string, version: string, work: Work): Promise<Report>
 }
@@ -77,31 +81,27 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
   }
 
   async function ofRun(run: ScoringRun, work: Work): Promise<Report> {
+    drawing.warm()
     const aggregate = await run.aggregate()
     const { evaluation, gap } = await judge(run, aggregate)
-    const { kind, files } = run.source
     const found = await kept.read(keptFor(run.document))
-    return report(
-      {
-        subject: 'source',
-        document: shown(run.document),
-        source: { kind, files: files.slice(0, 3) },
-        aggregate,
-        profiles: typeof found === 'string' ? [] : found.profiles,
-        zone: zoneOf(run.document, aggregate),
-        evaluation,
-        gaps: gap === null ? [] : [gap],
-      },
-      work,
-    )
+    const profiles = typeof found === 'string' ? [] : found.profiles
+    return report({ ...countsOf(run, aggregate), profiles, evaluation, gaps: gap === null ? [] : [gap] }, work)
   }
 
   return {
     get saturated() {
       return drawing.saturated
     },
+    warm: drawing.warm,
     ofRun,
+    async chartOf(run, work) {
+      drawing.warm()
+      const aggregate = await run.aggregate()
+      return report({ ...countsOf(run, aggregate), profiles: [], evaluation: null, gaps: [] }, work).render('png')
+    },
     async ofSource(settings, upload, work) {
+      drawing.warm()
       const run = await scoring.score(settings, upload, 'report', work)
       try {
         return await ofRun(run, work)
@@ -130,6 +130,17 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
         work,
       )
     },
+  }
+}
+
+/** What is known of a scoring once it is counted. */
+function countsOf({ document, source: { kind, files } }: ScoringRun, aggregate: ReportAggregate) {
+  return {
+    subject: 'source' as const,
+    document: shown(document),
+    source: { kind, files: files.slice(0, 3) },
+    aggregate,
+    zone: zoneOf(document, aggregate),
   }
 }
 

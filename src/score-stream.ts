@@ -64,6 +64,9 @@ export interface ScoredBlock {
   time(row: number): number
   /** The columns asked for with `include`, as members of a JSON object; null when none were. */
   text(row: number): string | null
+  /** The label lane and the timestamp lane as a whole, an entry per row; null when they were not asked for. */
+  readonly labels: Float64Array | null
+  readonly times: Float64Array | null
 }
 
 /** A model and a source that fit each other. */
@@ -277,20 +280,21 @@ function scoredBlock(
 }
 
 /** What is told about rows beside their features. */
-export type RowFacts = Pick<ScoredBlock, 'rows' | 'position' | 'label' | 'time' | 'text'>
+export type RowFacts = Pick<ScoredBlock, 'rows' | 'position' | 'label' | 'time' | 'text' | 'labels' | 'times'>
 
 /** Reads what stands behind the `features` first lanes of a block. */
 export function rowFacts(features: number, lanes: ExtraLanes, { block, first, text }: FeatureBlock): RowFacts {
   const places = placesOf(features, lanes)
-  const [rowLane, timeLane, labelLane] = [places.row, places.timestamp, places.label].map((place) =>
-    place === null ? null : block.stride * place,
-  ) as [number | null, number | null, number | null]
-  const at = (lane: number | null, row: number) => (lane === null ? Number.NaN : block.values[lane + row]!)
+  const laneAt = (place: number | null) =>
+    place === null ? null : block.values.subarray(block.stride * place, block.stride * place + block.rows)
+  const [positions, times, labels] = [laneAt(places.row), laneAt(places.timestamp), laneAt(places.label)]
   return {
     rows: block.rows,
-    position: (row) => (rowLane === null ? first + row : block.values[rowLane + row]!),
-    label: (row) => at(labelLane, row),
-    time: (row) => at(timeLane, row),
+    position: (row) => (positions === null ? first + row : positions[row]!),
+    label: (row) => labels?.[row] ?? Number.NaN,
+    time: (row) => times?.[row] ?? Number.NaN,
     text: (row) => text?.[row] ?? null,
+    labels,
+    times,
   }
 }

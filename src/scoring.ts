@@ -2,7 +2,7 @@
  * Scoring, the one way for every door: rows in source order, compared with the version's own threshold,
  * counted. The door formats what comes out.
  */
-import { evaluateSpooled } from './evaluation.ts'
+import { type Counted, evaluateSpooled } from './evaluation.ts'
 import type { ScoredCounts } from './metrics.ts'
 import type { SourceFacts } from './opening.ts'
 import type { ScoredQuery } from './reader-types.ts'
@@ -84,8 +84,8 @@ export interface Scoring {
     output: ScoringOutput,
     work: Work,
     /**
-     * The scores of the telemetry that the version was trained on, when that is the source: they are not computed again.
-     * They stay the caller's, who may give them to several runs.
+     * The scores of the telemetry that the version was trained on, when that is the source: they are not computed again, and it is
+     * not opened again. They stay the caller's, who may give them to several runs.
      */
     known?: TrainingScoresKept | null,
   ): Promise<ScoringRun>
@@ -100,7 +100,13 @@ export function createScoring(parts: ScoringParts): Scoring {
         // A report looks at what it is given, and leaves no trace.
         const windows = output === 'report' ? undefined : parts.windows
         const options = { signal: work.signal, outputPath: scratch?.outputPath, needsSession: isTable, windows }
-        const prepared = await prepareScoring(parts, settings, upload, options)
+        const isOpen = known?.opened.session != null
+        // It stays open when this run closes.
+        const ofTraining: ScoreStreamParts = {
+          ...parts,
+          open: async () => ({ ...known!.opened, close: async () => {} }),
+        }
+        const prepared = await prepareScoring(isOpen ? ofTraining : parts, settings, upload, options)
         return await runOf(parts, prepared, settings, { scratch, known, counted: output !== 'report' }, work)
       } catch (error) {
         if (!known) await scratch?.dispose()
@@ -165,6 +171,24 @@ async function runOf(
 
   let spooled = known ? Promise.resolve(summaryOfTraining(document)) : undefined
   const summary = () => (spooled ??= spoolScores(blocks(), scratch!))
+  let aggregated: Promise<ReportAggregate> | null = known?.aggregate ? Promise.resolve(known.aggregate) : null
+  const aggregate = () => (aggregated ??= countScored())
+  async function countScored(): Promise<ReportAggregate> {
+    const { rows } = await summary()
+    work.progress?.begin('reporting', null)
+    const { features, timeContext } = document
+    return aggregateSource({
+      session: opened.session!,
+      scoresPath: scratch!.scoresPath,
+      threshold,
+      features,
+      roles,
+      window,
+      rows,
+      timeZone: timeContext.timeZone,
+      transitions: timeContext.transitions,
+    })
+  }
 
   let closed: Promise<void> | undefined
   return {
@@ -190,30 +214,27 @@ async function runOf(
     },
     async evaluate() {
       await summary()
-      return evaluateSpooled(parts.pool, found, settings, scratch!, work)
+      return evaluateSpooled(
+        parts.pool,
+        found,
+        settings,
+        { scratch: scratch!, counted: countedIn(await aggregated), held: known?.heldRows() ?? null },
+        work,
+      )
     },
-    async aggregate() {
-      if (known?.aggregate) return known.aggregate
-      const { rows } = await summary()
-      work.progress?.begin('reporting', null)
-      const { features, timeContext } = document
-      return aggregateSource({
-        session: opened.session!,
-        scoresPath: scratch!.scoresPath,
-        threshold,
-        features,
-        roles,
-        window,
-        rows,
-        timeZone: timeContext.timeZone,
-        transitions: timeContext.transitions,
-      })
-    },
+    aggregate,
     close() {
       closed ??= opened.close().then(() => (known ? undefined : scratch?.dispose()))
       return closed
     },
   }
+}
+
+/** The rows that an evaluation judges, by what was counted for a report; null when nothing was. */
+function countedIn(aggregate: ReportAggregate | null): Counted | null {
+  if (!aggregate?.labels) return null
+  const { tp, fp, tn, fn } = aggregate.labels.confusion
+  return { rows: tp + fp + tn + fn, flagged: tp + fp }
 }
 
 /** What a version says of the rows it was trained on. */

@@ -232,5 +232,6 @@ function readerLimits(config: Config) {
     maxCells: config.DEEPWATCH_MAX_CELLS,
     maxDecodedTextBytes: config.DEEPWATCH_MAX_TEXT,
     home: config.home,
+    once: config.once,
   }
 }

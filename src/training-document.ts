@@ -50,6 +50,8 @@ export interface VersionFacts {
   readonly plan: ColumnPlan
   readonly time: TimeContextPlan
   readonly drawn: Drawn
+  /** From `describeFeatures`. */
+  readonly features: readonly Feature[]
   readonly span: Span
   readonly scored: TrainingScores
   readonly source: SourceFacts
@@ -60,8 +62,7 @@ export interface VersionFacts {
 
 /** The version document: plain JSON data, complete. */
 export function describeVersion(facts: VersionFacts): VersionDocument {
-  const { settings, drawn, time, span, scored } = facts
-  const features = drawn.lanes.map((lane, index) => describeFeature(drawn, lane, index))
+  const { settings, drawn, features, time, span, scored } = facts
   const { value, exact, above } = scored.threshold
   return {
     model: settings.model,
@@ -75,7 +76,7 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       ...(facts.choice && { choice: [...facts.choice] }),
       shape: { ...facts.shape },
     },
-    features,
+    features: [...features],
     roles: facts.plan.roles,
     timeContext: {
       features: [...time.features],
@@ -124,6 +125,11 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       ...facts.warnings,
     ],
   }
+}
+
+/** Features with their profiles, which takes sorting the profile's sample. */
+export function describeFeatures(drawn: Drawn): Feature[] {
+  return drawn.lanes.map((lane, index) => describeFeature(drawn, lane, index))
 }
 
 function describeFeature(drawn: Drawn, lane: FeatureLane, index: number): Feature {

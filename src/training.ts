@@ -22,12 +22,18 @@ import type { FeatureQuery, Span } from './reader-types.ts'
 import type { Registry } from './registry.ts'
 import type { TrainingRecord, TrainingScoresKept } from './report-training.ts'
 import type { DerivedFeature } from './schemas/derived.ts'
-import type { VersionDocument } from './schemas/model.ts'
+import type { Roles, VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
 import { smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { type ColumnPlan, planColumns, readWindow } from './telemetry.ts'
-import { describeVersion, fitSettings, type ThresholdRule, type TrainingScores } from './training-document.ts'
+import {
+  describeFeatures,
+  describeVersion,
+  fitSettings,
+  type ThresholdRule,
+  type TrainingScores,
+} from './training-document.ts'
 import { describeEntities, type EntitySamples, planEntities } from './training-entities.ts'
 import { type Drawn, drawSamples, type SamplePlan } from './training-samples.ts'
 import { planTimeContext } from './training-time.ts'
@@ -65,10 +71,11 @@ export interface Training {
    */
   train(settings: TrainSettings, upload: Source | null, work: Work): Promise<VersionDocument>
   /**
-   * Trains as `train` does and keeps the scores that the training rows got, for what else is made of the same telemetry
-   * (see `Scoring.score`). They belong to the caller, who disposes of them. Null when they could not be kept.
+   * Trains as `train` does and keeps the source open and the scores that its rows got, for what else is made of the same
+   * telemetry (see `Scoring.score`). They belong to the caller, who closes them. Null when they could not be kept.
+   * `onScored` is called when every row has its score, before they are counted.
    */
-  trainAndScore(settings: TrainSettings, upload: Source | null, work: Work): Promise<Trained>
+  trainAndScore(settings: TrainSettings, upload: Source | null, work: Work, onScored?: () => void): Promise<Trained>
 }
 
 /** A version and the scores of the rows it was trained on. */
@@ -90,31 +97,46 @@ export interface TrainingFacts {
 
 export function createTraining(parts: TrainingParts): Training {
   const gate = createGate(trainingsAtOnce, trainingsWaiting)
-  const trainAndScore: Training['trainAndScore'] = (settings, upload, work) => {
+  const begin = (settings: TrainSettings, upload: Source | null, work: Work, keeping: Keeping | null) => {
     work.progress?.begin('waiting', null)
-    return gate.run(() => run(parts, settings, upload, work), work.signal)
+    return gate.run(() => run(parts, settings, upload, work, keeping), work.signal)
   }
   return {
     get saturated() {
       return gate.saturated
     },
-    trainAndScore,
+    trainAndScore: (settings, upload, work, onScored = () => {}) => begin(settings, upload, work, { onScored }),
     async train(settings, upload, work) {
-      const { document, scores } = await trainAndScore(settings, upload, work)
-      await scores?.scratch.dispose()
-      return document
+      return (await begin(settings, upload, work, null)).document
     },
   }
 }
 
-async function run(parts: TrainingParts, settings: TrainSettings, upload: Source | null, work: Work): Promise<Trained> {
+/** What is wanted of a training beside its version: that its scores are kept. */
+interface Keeping {
+  readonly onScored: () => void
+}
+
+async function run(
+  parts: TrainingParts,
+  settings: TrainSettings,
+  upload: Source | null,
+  work: Work,
+  keeping: Keeping | null,
+): Promise<Trained> {
   const started = performance.now()
   // Known before the work, so that nobody trains for minutes and is refused at the end.
   parts.registry.checkRoom(settings.model)
-  const opened = await parts.open({ ...settings, upload }, { signal: work.signal })
   const record = await parts.record(work)
+  let opened: Opened | null = null
+  let isKept = false
   try {
-    const trained = await trainOn(parts, settings, { opened, record }, work, started)
+    opened = await parts.open(
+      { ...settings, upload },
+      { signal: work.signal, outputPath: keeping ? record.outputPath : undefined },
+    )
+    const trained = await trainOn(parts, settings, { opened, record, keeping }, work, started)
+    isKept = trained.scores !== null
     const { document } = trained
     const seconds = (performance.now() - started) / 1000
     parts.onTrained(document, seconds)
@@ -124,15 +146,22 @@ async function run(parts: TrainingParts, settings: TrainSettings, upload: Source
     )
     return trained
   } finally {
-    await opened.close()
+    if (!isKept) await opened?.close()
     await record.close()
   }
+}
+
+/** What a training holds open. */
+interface Kept {
+  readonly opened: Opened
+  readonly record: TrainingRecord
+  readonly keeping: Keeping | null
 }
 
 async function trainOn(
   parts: TrainingParts,
   settings: TrainSettings,
-  { opened, record }: { readonly opened: Opened; readonly record: TrainingRecord },
+  { opened, record, keeping }: Kept,
   work: Work,
   started: number,
 ): Promise<Trained> {
@@ -186,11 +215,10 @@ async function trainOn(
   const detector = detectors.get(fitted.type)!
   const drawn = auto?.drawn ?? (await draw(fitted, []))
   const threshold = settings.threshold ?? auto?.plan.threshold ?? { contamination: 0.01 }
-  const features = drawn.lanes.length
   const varying = varyingLanes(drawn.profile)
   if (varying.length === 0)
     throw new DeepWatchError('no_variance', 'Every feature has one value only; there is nothing to learn.')
-  const { effective, warnings } = detector.resolve(fitted, { rows: drawn.rowsUsed, features })
+  const { effective, warnings } = detector.resolve(fitted, { rows: drawn.rowsUsed, features: drawn.lanes.length })
   work.progress?.begin('fitting', null)
   const shared = await parts.pool.fit(
     {
@@ -200,19 +228,35 @@ async function trainOn(
       samples: drawn.samples,
       varying,
       deviations: drawn.profile.std,
-      features,
+      features: drawn.lanes.length,
     },
     { signal: work.signal, patient: true },
   )
   const own =
     drawn.entities && (await fitEntities(parts, drawn.entities, { detector: detector.id, params: fitted, seed }, work))
-  const payload = own ? encodeFleet({ ...drawn.entities!, features, shared, models: own }) : shared
-  const scored = await scoreTraining(
+  const payload = own
+    ? encodeFleet({ ...drawn.entities!, features: drawn.lanes.length, shared, models: own })
+    : shared
+  const scoring = scoreTraining(
     parts,
-    { opened, record },
-    { settings, entity, threshold, drawn, payload, detector: detector.id, autoThreshold: detector.autoThreshold },
+    { opened, record, keeping },
+    {
+      settings,
+      roles: plan.roles,
+      threshold,
+      drawn,
+      payload,
+      detector: detector.id,
+      autoThreshold: detector.autoThreshold,
+    },
     work,
   )
+  scoring.catch(() => {})
+  // By then the reading process has its command, and is busy with the first block.
+  await new Promise(setImmediate)
+  const features = describeFeatures(drawn)
+  const scored = await scoring
+  keeping?.onScored()
 
   const document = describeVersion({
     version: 0,
@@ -234,6 +278,7 @@ async function trainOn(
     plan,
     time,
     drawn,
+    features,
     span,
     scored,
     source: opened.facts,
@@ -251,7 +296,7 @@ async function trainOn(
     { serve: settings.serve ?? true },
   )
   await record.keep(added, report)
-  return { document: added, scores: record.handOver(report) }
+  return { document: added, scores: keeping && record.handOver(report, opened) }
 }
 
 async function fitEntities(
@@ -282,8 +327,7 @@ function requireRows(rows: number): void {
 
 interface ScoringPass {
   readonly settings: TrainSettings
-  /** Column that tells entities apart. */
-  readonly entity: string | null
+  readonly roles: Roles
   readonly threshold: ThresholdRule
   readonly drawn: Drawn
   readonly payload: Uint8Array
@@ -294,7 +338,7 @@ interface ScoringPass {
 /** The second pass: every training row is scored once, in blocks, for the threshold and the histogram. */
 async function scoreTraining(
   parts: TrainingParts,
-  { opened, record }: { readonly opened: Opened; readonly record: TrainingRecord },
+  { opened, record, keeping }: Kept,
   pass: ScoringPass,
   { signal, progress }: Work,
 ): Promise<TrainingScores> {
@@ -312,14 +356,16 @@ async function scoreTraining(
   const histogram = createScoreHistogram()
   const threshold = thresholdOf(pass)
   const { smoothing } = pass.settings
+  const { timestamp, entity, label } = pass.roles
   const query: FeatureQuery = {
     ...drawn.query,
-    entity: pass.entity ?? undefined,
+    entity: entity ?? undefined,
     entities: drawn.entities?.names,
     lanes: {
       ...(drawn.entities && { entity: true }),
       ...drawn.query.lanes,
-      ...(smoothing && smoothingLanes(smoothing.window, drawn.query.timestamp ?? null, pass.entity)),
+      ...(smoothing && smoothingLanes(smoothing.window, drawn.query.timestamp ?? null, entity)),
+      ...(keeping && label !== null && { label, timestamp: timestamp !== null, entity: entity !== null }),
     },
   }
   const places = placesOf(drawn.lanes.length, query.lanes ?? {})
@@ -340,6 +386,7 @@ async function scoreTraining(
     : blocks
   for await (const { piece, result } of smoothed) {
     const { scores, flags } = result
+    if (keeping) record.hold(piece, places)
     piece.release()
     for (const mark of places.history === null ? [] : flags) if (mark === historyMarks.late) rowsOutOfOrder++
     histogram.add(scores)

@@ -254,6 +254,26 @@ describe('the feature stream', () => {
 })
 
 describe('names from outside', () => {
+  test('calls that come together are answered one after the other, and each in full', async () => {
+    const bench = await startBench()
+    await one(bench, `select i as n, timestamp '2025-01-01' + interval (i) second as ts from range(200000) t(i)`)
+    const session = await bench.open('x.parquet')
+    const [streamed, span, again, described] = await Promise.all([
+      readAll(session, { features: [number('n')] }),
+      session.span({ timestamp: 'ts' }),
+      readAll(session, { features: [number('n')] }),
+      session.describe(),
+    ])
+    expect([streamed.rows, span.rows, again.rows, described.rows]).toEqual([200_000, 200_000, 200_000, 200_000])
+    expect(again.lanes[0]).toEqual(streamed.lanes[0])
+    // One that fails does not keep the next from its turn.
+    const failing = session.span({ timestamp: 'nowhere' })
+    const after = session.span({ timestamp: 'ts' })
+    expect(await codeOf(failing)).toBe('unknown_column')
+    expect((await after).rows).toBe(200_000)
+    await session.close()
+  })
+
   test('hostile column names come back byte for byte and run nothing', async () => {
     const bench = await startBench()
     const names = [

@@ -330,6 +330,18 @@ describe('the drawing thread', () => {
       expect(Buffer.from(drawn[index]!).toString()).toBe(await textOf(factsOf(), format))
   })
 
+  test('draws the same when it was warmed, once or twice', async () => {
+    const warmed = createDrawing()
+    try {
+      warmed.warm()
+      warmed.warm()
+      const drawn = await warmed.draw(task(), new AbortController().signal)
+      expect(Buffer.from(drawn).toString()).toBe(await textOf(factsOf(), 'svg'))
+    } finally {
+      await warmed.close()
+    }
+  })
+
   test('answers internal_error for what cannot be drawn, and draws on', async () => {
     const broken = { ...task(), facts: {} as ReportFacts }
     await expect(draw(broken)).rejects.toMatchObject({ code: 'internal_error' })

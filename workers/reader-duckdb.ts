@@ -1,10 +1,9 @@
-import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
 
 /**
- * The only importer of the database, behind what this process needs of it. What every session does goes to the binding below
- * the client library: loading the library's 230 files takes three times as long as starting Node, and it builds five objects
- * per column and chunk, which costs as much as decoding the column. Writing a table takes seconds, so there the library serves.
+ * The only importer of the database, behind what this process needs of it. It is the binding below the client library: loading
+ * the library's 230 files takes three times as long as starting Node, and it builds five objects per column and chunk, which
+ * costs as much as decoding the column.
  */
 
 /** Values that can be bound; a list is a list of texts. */
@@ -44,25 +43,6 @@ export class Connection {
   /** Runs one statement to its end and gives the number of rows it changed. Every error is reported. */
   async run(sql: string, values: Values = {}): Promise<number> {
     return duckdb.rows_changed(await this.execute(sql, values, duckdb.execute_prepared))
-  }
-
-  /**
-   * Runs one statement that writes, through the client library, which is loaded now; gives the number of rows written.
-   * Every error is reported.
-   */
-  async write(sql: string, values: Values = {}): Promise<number> {
-    const { BIGINT, DOUBLE, DuckDBConnection, LIST, listValue, VARCHAR } = await import('@duckdb/node-api')
-    const bound: Record<string, DuckDBValue> = {}
-    const types: Record<string, DuckDBType> = {}
-    for (const [name, value] of Object.entries(values)) {
-      const isList = typeof value === 'object'
-      bound[name] = isList ? listValue([...value]) : value
-      types[name] = isList
-        ? LIST(VARCHAR)
-        : { string: VARCHAR, number: DOUBLE, bigint: BIGINT }[typeof value as 'string' | 'number' | 'bigint']
-    }
-    const { rowsChanged } = await new DuckDBConnection(this.connection).run(sql, bound, types)
-    return rowsChanged
   }
 
   /** Runs one statement with a small result; every error is reported. Cells are read by index. */

@@ -32,21 +32,34 @@ export async function streamFeatures(
 ): Promise<number> {
   const plan = planFeatures(relation, query)
   const filler = new LaneFiller(plan, query, limits)
-  const complete = await drain(database, plan, filler)
-  if (!complete) await explain(database, plan)
+  await drainLanes(database, plan, (chunk, rows) => filler.take(chunk, rows))
   filler.writer.flush()
   return filler.handedOut
+}
+
+/** Hands the rows of a planned stream to `take`, a chunk at a time: its first `rows` rows. Throws where it did not reach its end. */
+export async function drainLanes(
+  database: Database,
+  plan: FeaturePlan,
+  take: (chunk: Chunk, rows: number) => void,
+): Promise<void> {
+  if (!(await drain(database, plan, take))) await explain(database, plan)
 }
 
 /**
  * Reads the stream to its end; whether the end was proven. The next chunk is decoded, on the database's threads, while this
  * one is put into lanes.
  */
-async function drain(database: Database, plan: FeaturePlan, filler: LaneFiller): Promise<boolean> {
+async function drain(
+  database: Database,
+  plan: FeaturePlan,
+  take: (chunk: Chunk, rows: number) => void,
+): Promise<boolean> {
   const result = await database.connection.stream(plan.sql, plan.values)
   for (const column of plan.doubles)
     if (result.types[column] !== TYPE.DOUBLE) throw new Error('a lane is not a column of doubles')
   let proven = false
+  let total = 0
   const collect = collectOften()
   let ahead = result.next()
   try {
@@ -57,14 +70,16 @@ async function drain(database: Database, plan: FeaturePlan, filler: LaneFiller):
       ahead = result.next()
       if (proven) return false
       if (plan.proof !== null) proven = chunk.bytes(plan.proof, 1)[rows - 1] === 1
-      filler.take(chunk, proven ? rows - 1 : rows)
+      const own = proven ? rows - 1 : rows
+      take(chunk, own)
+      total += own
       collect()
     }
   } finally {
     // Nothing else may run on the connection while a chunk is fetched.
     await ahead.catch(() => null)
   }
-  return plan.proof === null ? filler.total === plan.expected : proven
+  return plan.proof === null ? total === plan.expected : proven
 }
 
 /** Finds out why a stream broke off, by a statement that must report it. Always throws. */
@@ -220,8 +235,8 @@ class HistoryLanes {
   }
 }
 
-/** The text of a row's entity; null where it has none. */
-function entityReader(chunk: Chunk, column: number): (row: number) => string | null {
+/** The text of a row's entity, one character per byte; null where it has none. */
+export function entityReader(chunk: Chunk, column: number): (row: number) => string | null {
   const validity = chunk.validity(column)
   const texts = chunk.texts(column)
   return (row) => {
@@ -241,7 +256,7 @@ function checkTimes(times: Float64Array, rows: number): void {
   }
 }
 
-function checkLabels(values: Float64Array, at: number, rows: number, name: string, first: number): void {
+export function checkLabels(values: Float64Array, at: number, rows: number, name: string, first: number): void {
   for (let row = 0; row < rows; row++) {
     const value = values[at + row] as number
     if (value === 0 || value === 1 || Number.isNaN(value)) continue

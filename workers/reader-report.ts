@@ -1,138 +1,107 @@
-import { DeepWatchError } from '../src/errors.ts'
-import type { AggregateQuery, FlaggedValues, SourceAggregate, TopRow } from '../src/reader-types.ts'
+import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../src/reader-types.ts'
+import { ReportTally } from '../src/report-tally.ts'
 import type { Database } from './reader-database.ts'
-import type { Cell } from './reader-duckdb.ts'
-import { type Planned, planEntities, planGroups, planValues } from './reader-plan-report.ts'
-import { type Relation, show } from './reader-relation.ts'
+import { type Cell, type Chunk, isValid } from './reader-duckdb.ts'
+import { checkLabels, drainLanes } from './reader-features.ts'
+import { type FeaturePlan, type LaneSource, planFeatures } from './reader-plan.ts'
+import { entityLength, type Planned, planEntities, planFlagged } from './reader-plan-report.ts'
+import { columnOf, type Relation } from './reader-relation.ts'
 
 /** Other entities that are counted. */
 const mostOthers = 1_000
 
-/** Counts a scored source: two readings of the columns that are needed, and a third one for entities. */
+/** Counts a scored source: one reading of the columns that are needed, and two of its entities where it has some. */
 export async function aggregateScored(
   database: Database,
   relation: Relation,
   query: AggregateQuery,
 ): Promise<SourceAggregate> {
-  const rows = async ({ sql, values }: Planned): Promise<Cell[][]> => {
-    database.scores.open(query.scoresPath)
+  const { scores, connection } = database
+  const withScores = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    scores.open(query.scoresPath)
     try {
-      const found = await database.connection.rows(sql, values)
-      database.scores.verify()
-      return found
+      const result = await work()
+      scores.verify()
+      return result
     } finally {
-      database.scores.close()
+      scores.close()
     }
   }
-  const groups = readGroups(await rows(planGroups(relation, query)), query)
-  const least = Math.min(query.threshold, scoreOfRow(groups.scores, query.topRows))
-  const [texts = []] = await rows(planValues(relation, query, least))
-  const [histograms, byStretch, byHour, top, names] = texts.map((text) =>
-    text === null ? null : (JSON.parse(String(text)) as unknown),
-  ) as [(Histogram | null)[] | null, Histogram | null, Histogram | null, RawRow[] | null, string[] | null]
-  const entities =
-    query.entity === undefined
-      ? null
-      : await countEntities(names ?? [], () =>
-          rows(planEntities(relation, { ...query, entity: query.entity! }, names ?? [], mostOthers)),
-        )
+  const rows = ({ sql, values }: Planned): Promise<Cell[][]> => withScores(() => connection.rows(sql, values))
+  const tally = new ReportTally(query)
+  const plan = planFeatures(relation, laneQuery(relation, query))
+  const reader = new RowReader(plan, query)
+  await withScores(() => drainLanes(database, plan, (chunk, count) => tally.take(reader.read(chunk, count, scores))))
+  const { entity } = query
+  if (entity === undefined) return { ...tally.result(), entities: null }
+  const flagged = await rows(planFlagged(relation, { ...query, entity }))
+  const names = JSON.parse(String(flagged[0]?.[0] ?? '[]')) as string[] | null
+  const entities = await countEntities(names ?? [], () =>
+    rows(planEntities(relation, { ...query, entity }, names ?? [], mostOthers)),
+  )
+  return { ...tally.result(), entities }
+}
+
+/** What is read of every row. */
+function laneQuery(relation: Relation, query: AggregateQuery): FeatureQuery {
+  const { timestamp, label, entity, window } = query
   return {
-    ...groups,
-    stretches: groups.stretches.map((stretch) => ({ ...stretch, flagged: byStretch?.[stretch.index] ?? 0 })),
-    hours: Object.entries(byHour ?? {}).map(([hour, flagged]) => ({ hour: Number(hour), flagged })),
-    flaggedValues: query.features.map((_, index) => flaggedValues(histograms?.[index] ?? {}, query.bins)),
-    top: (top ?? []).map(readRow),
-    entities,
-  }
-}
-
-/** Rows by key. */
-type Histogram = Readonly<Record<string, number>>
-
-type Groups = Pick<SourceAggregate, 'scores' | 'unscored'> & {
-  readonly stretches: readonly Omit<SourceAggregate['stretches'][number], 'flagged'>[]
-}
-
-/** Takes apart what `sql/report-groups.sql` packs. */
-function readGroups(cells: readonly Cell[][], query: AggregateQuery): Groups {
-  const scores: SourceAggregate['scores'][number][] = []
-  const stretches: Groups['stretches'][number][] = []
-  let unscored = 0
-  for (const [stretch, place, ...counts] of cells as (number | null)[][]) {
-    const [rows, scored, labelled, highest, sum] = counts as [number, number, number, number | null, number | null]
-    if (place != null) {
-      const label = place & 3
-      if (label === 3) throw badLabel(query.label ?? '')
-      if (place < 0) unscored += rows
-      else
-        scores.push({
-          step: place >> 14,
-          tail: (place >> 3) & 2047,
-          flagged: (place & 4) !== 0,
-          label: label === 2 ? null : (label as 0 | 1),
-          rows,
-        })
-    }
-    // Rows without a time are in no stretch.
-    else if (stretch != null) {
-      const isScored = scored > 0 && sum !== null
-      stretches.push({
-        index: stretch,
-        rows,
-        labelled,
-        highest: isScored ? highest : null,
-        mean: isScored ? sum / scored : null,
-      })
-    }
-  }
-  return { scores, unscored, stretches }
-}
-
-/** A score that at least `count` rows reach, or all of them. */
-function scoreOfRow(scores: Groups['scores'], count: number): number {
-  let above = 0
-  for (const { step, rows } of scores.toReversed()) {
-    above += rows
-    // A little lower, because the step was rounded from a product.
-    if (above >= count) return (step - 1) / 1000
-  }
-  return -1
-}
-
-function flaggedValues(histogram: Histogram, bins: number): FlaggedValues {
-  const counts: number[] = Array(bins + 2).fill(0)
-  let [missing, belowUsual, aboveUsual] = [0, 0, 0]
-  for (const [key, rows] of Object.entries(histogram)) {
-    const place = Number(key)
-    if (place < 0) {
-      missing += rows
-      continue
-    }
-    counts[Math.floor(place / 3)]! += rows
-    if (place % 3 === 0) belowUsual += rows
-    else if (place % 3 === 2) aboveUsual += rows
-  }
-  return { counts, missing, belowUsual, aboveUsual }
-}
-
-interface RawRow extends Omit<TopRow, 'values' | 'label'> {
-  readonly label: number | null
-  readonly values: readonly (string | null)[]
-}
-
-function readRow({ row, score, time, entity, label, values }: RawRow): TopRow {
-  return {
-    row,
-    score,
-    time,
-    entity,
-    label: label === 1 ? 1 : label === 0 ? 0 : null,
-    values: values.map((text) => {
-      // Infinities are no JSON: they cross the pipe as null, as missing values do.
-      const value = text === null ? Number.NaN : Number(text)
-      return Number.isFinite(value) ? value : null
+    features: query.features.map(({ name }) => {
+      const { kind } = columnOf(relation, name)
+      return { name, kind: kind === 'boolean' ? kind : 'number' }
     }),
+    timestamp,
+    window,
+    entity,
+    lanes: { row: true, timestamp: timestamp !== undefined, label, entity: entity !== undefined },
   }
+}
+
+/** Reads the rows of chunks, one after the other. */
+class RowReader {
+  private readonly plan: FeaturePlan
+  private readonly label: string | undefined
+  private readonly features: number
+  /** Rows read so far. */
+  private total = 0
+
+  constructor(plan: FeaturePlan, { features, label }: AggregateQuery) {
+    this.plan = plan
+    this.features = features.length
+    this.label = label
+  }
+
+  /** The first rows of a chunk, valid until the next one is read. */
+  read(chunk: Chunk, rows: number, file: Database['scores']): Parameters<ReportTally['take']>[0] {
+    const { lanes, time } = this.plan
+    const first = this.total
+    this.total += rows
+    const doubles = (lane: LaneSource | undefined) =>
+      lane !== undefined && 'column' in lane ? chunk.doubles(lane.column) : null
+    const features = lanes.slice(0, this.features).map((lane) => doubles(lane)!)
+    // Only in a window is a row's place in the source another one than its place in the stream.
+    const positions = doubles(lanes[this.features])
+    const labels = doubles(lanes.find((lane) => 'label' in lane))
+    if (labels !== null) checkLabels(labels, 0, rows, this.label ?? '', first)
+    return {
+      rows,
+      scores: file.take(rows),
+      labels,
+      times: time === null ? null : chunk.doubles(time),
+      position: (row) => (positions === null ? first + row : positions[row]!),
+      value: (feature, row) => features[feature]![row]!,
+      entity: (row) => entityOf(chunk, this.plan.entity, row),
+    }
+  }
+}
+
+/** The beginning of a row's entity. */
+function entityOf(chunk: Chunk, column: number | null, row: number): string | null {
+  if (column === null || !isValid(chunk.validity(column), row)) return null
+  const texts = chunk.texts(column)
+  texts.at(row)
+  const text = Buffer.from(texts.bytes.subarray(texts.start, texts.end)).toString('utf8')
+  return [...text.slice(0, 2 * entityLength)].slice(0, entityLength).join('')
 }
 
 async function countEntities(
@@ -149,12 +118,4 @@ async function countEntities(
     else rest = { othersRows: counts.rows, othersFlagged: counts.flagged, others: Number(entities) }
   }
   return { named, ...rest }
-}
-
-function badLabel(name: string): DeepWatchError {
-  return new DeepWatchError(
-    'type_mismatch',
-    `The label column ${show(name)} has a value that is not true, false, 0, 1 or null.`,
-    { facts: { column: name.slice(0, 200) } },
-  )
 }

@@ -47,6 +47,15 @@ export class ScoreFile {
     this.failure = null
   }
 
+  /** The scores of the next rows, where they are asked for from the first row on; valid until the next call. */
+  take(rows: number): Float64Array {
+    const first = this.highest + 1
+    if (first + rows > this.count) throw mismatch()
+    if (first + rows > this.first + this.rows) this.read(first)
+    this.highest += rows
+    return this.scores.subarray(first - this.first, first - this.first + rows)
+  }
+
   /** Throws when the statement had not exactly as many rows as there are scores. */
   verify(): void {
     if (this.highest + 1 !== this.count) throw mismatch()

@@ -18,7 +18,7 @@ export async function writeScored(
     scores.open(query.scoresPath)
     const { sql, values } = planScored(relation, query)
     const copy = statement('write-scored', { scored: sql, output: quoteText(outputPath) })
-    const rows = await connection.write(copy, values)
+    const rows = await connection.run(copy, values)
     scores.verify()
     return { rows, bytes: statSync(outputPath).size }
   } finally {

@@ -30,7 +30,9 @@ interface Measured {
 /** Runs a command to its end. */
 async function measure(program: string, args: readonly string[], out: string): Promise<Measured> {
   rmSync(out, { recursive: true, force: true })
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder })
+  // A setting of the benches is none of the service, which would refuse it.
+  const { DEEPWATCH_BENCH_VENV: _, ...env } = process.env
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder, env })
   const { peak, seconds } = await peakPss(child.pid!, () => once(child, 'exit'))
   if (child.exitCode !== 0) throw new Error(`${program} ended with ${child.exitCode}`)
   return { seconds, peakMiB: Math.round(peak / 2 ** 20) }
@@ -73,6 +75,9 @@ try {
   ])
   const ratio = median(ours.map(({ seconds }, round) => theirs[round]!.seconds / seconds))
   const memory = middle(ours, 'peakMiB') / middle(theirs, 'peakMiB')
+  const spread = (side: Measured[]) =>
+    [Math.min, Math.max].map((end) => end(...side.map(({ seconds }) => seconds)).toFixed(2)).join(' to ')
+  console.log(`seconds over ${rounds} rounds: ours ${spread(ours)}, theirs ${spread(theirs)}`)
   console.log(`${ratio.toFixed(2)} times as fast, ${memory.toFixed(2)} times the memory`)
   writeResult('pipeline', {
     ratio,

@@ -70,11 +70,12 @@ async function pipeline(
   upload: Source | null,
   { home, ready }: { readonly home: string; readonly ready: string },
 ) {
-  const trained = await service.training.trainAndScore({ ...settings, source }, upload, work)
+  // Drawing has much to load, which can be done while the scores are counted.
+  const trained = await service.training.trainAndScore({ ...settings, source }, upload, work, service.reporting.warm)
   try {
     return await conclusions(service, settings, { trained, source, upload }, { home, ready }, work)
   } finally {
-    await trained.scores?.scratch.dispose()
+    await trained.scores?.close()
   }
 }
 
@@ -94,7 +95,7 @@ async function conclusions(
   // Written, not copied: the file is the user's and gets the mode that theirs have.
   await writeFile(join(ready, 'model'), createReadStream(join(home, 'models', model, artefactName(version))))
   const scored = { model: `${model}@${version}`, source, ...(settings.window ? { window: settings.window } : {}) }
-  // One reading process writes the table while another one judges; drawing has a thread of its own. Only the latter tell how far they are.
+  // The reading process writes the table while the flags are judged; drawing has a thread of its own. Only the latter tell how far they are.
   const quietly = { signal: work.signal, log: work.log }
   const [written, judged] = await Promise.allSettled([
     (async () => {
@@ -110,11 +111,13 @@ async function conclusions(
     (async () => {
       const run = await service.scoring.score(scored, upload, 'report', work, scores)
       try {
-        const report = await service.reporting.ofRun(run, work)
+        const [chart, report] = await Promise.all([
+          service.reporting.chartOf(run, work),
+          service.reporting.ofRun(run, work),
+        ])
         work.progress?.begin('writing', document.training.rowsInWindow)
-        const [page, chart] = await Promise.all([report.render('html'), report.render('png')])
-        await writeFile(join(ready, 'report.html'), page.body)
         await writeFile(join(ready, 'anomaly_chart.png'), chart.body)
+        await writeFile(join(ready, 'report.html'), (await report.render('html')).body)
         return report.facts
       } finally {
         await run.close()

@@ -14,9 +14,13 @@ import { modelReferencePattern } from '../schemas/score.ts'
 import { type Service, startService } from '../service.ts'
 import { software } from '../software.ts'
 import type { Source } from '../sources.ts'
+import type { Work } from '../work.ts'
 import type { Call } from './command.ts'
 import type { Telemetry } from './given.ts'
 import { show } from './output.ts'
+
+/** Whose environment settings come from, and whose signal ends the work. */
+type Caller = Pick<Call, 'env'> & { readonly work: Work }
 
 const patient = String(3_600_000)
 
@@ -25,7 +29,7 @@ const patient = String(3_600_000)
  * Errors: `home_locked`, `invalid_setting` and what `use` throws.
  */
 export async function withService<Result>(
-  call: Pick<Call, 'env' | 'work'>,
+  call: Caller,
   options: { readonly home?: string | undefined; readonly roots?: readonly string[] },
   use: (service: Service) => Promise<Result>,
 ): Promise<Result> {
@@ -38,6 +42,7 @@ export async function withService<Result>(
       ...(options.home === undefined ? {} : { DEEPWATCH_HOME: options.home }),
     }),
     roots: options.roots ?? [],
+    once: true,
   }
   const observed = { models: () => 0, poolQueue: () => 0, poolUtilization: () => 0 }
   const metrics = createMetrics({ version: software.version, models: 1, observed })
@@ -54,7 +59,7 @@ export async function withService<Result>(
 
 /** The same, with what a command was given to read spooled where it has to be. */
 export function withTelemetry<Result>(
-  call: Pick<Call, 'env' | 'work'>,
+  call: Caller,
   home: string | undefined,
   telemetry: Telemetry,
   use: (service: Service, upload: Source | null) => Promise<Result>,

@@ -49,7 +49,12 @@ export function createEventJudge(): EventJudge {
     entity.alarmTouched = false
   }
 
-  function row(name: string, time: number, label: number, flagged: boolean): void {
+  let lastName: string | null = null
+  let last: Entity | null = null
+
+  /** Rows of one entity often follow each other. */
+  function entityOf(name: string): Entity {
+    if (last !== null && name === lastName) return last
     let entity = entities.get(name)
     if (entity === undefined) {
       entity = {
@@ -63,6 +68,13 @@ export function createEventJudge(): EventJudge {
       }
       entities.set(name, entity)
     }
+    lastName = name
+    last = entity
+    return entity
+  }
+
+  function row(name: string, time: number, label: number, flagged: boolean): void {
+    const entity = entityOf(name)
     if (time < entity.firstTime) entity.firstTime = time
     if (time > entity.lastTime) entity.lastTime = time
     if (label !== 1) entity.inEvent = false

@@ -45,45 +45,63 @@ export function profileBlock(block: Block, lanes: number, marks: Uint8Array | nu
 }
 
 function profileLane({ values, stride, rows }: Block, f: number, profile: Profile, marks: Uint8Array | null): void {
-  const start = f * stride
+  const lane = values.subarray(f * stride, f * stride + rows)
+  const range = rangeOf(lane, marks)
+  const { finite, min, max } = range
+  profile.finite[f] = finite
+  profile.missing[f] = range.missing
+  profile.infinite[f] = range.infinite
+  profile.min[f] = min
+  profile.max[f] = max
+  if (finite === 0) return
+  const scale = scaleFor(Math.max(Math.abs(min), Math.abs(max)))
+  // Most lanes have nothing to pass over: their loops ask nothing of a value, and add in the same order.
+  const kept = finite === rows ? lane : lane.filter((value, row) => value - value === 0 && isUsable(marks, row))
+  const mean = sumOf(kept, scale) / finite
+  const squares = squaresOf(kept, scale, mean)
+  profile.mean[f] = clamp(mean / scale, min, max)
+  profile.std[f] = min === max ? 0 : Math.min(Math.sqrt(squares / finite) / scale, Number.MAX_VALUE)
+}
+
+function isUsable(marks: Uint8Array | null, row: number): boolean {
+  return marks === null || marks[row] === rowMarks.usable
+}
+
+function rangeOf(lane: Float64Array, marks: Uint8Array | null) {
   let missing = 0
   let infinite = 0
   let finite = 0
   let min = Number.POSITIVE_INFINITY
   let max = Number.NEGATIVE_INFINITY
-  for (let i = start; i < start + rows; i++) {
-    const value = values[i] as number
+  for (let i = 0; i < lane.length; i++) {
+    const value = lane[i] as number
     if (value - value !== 0) {
       if (Number.isNaN(value)) missing++
       else infinite++
       continue
     }
-    if (marks !== null && marks[i - start] !== rowMarks.usable) continue
+    if (marks !== null && marks[i] !== rowMarks.usable) continue
     finite++
     if (value < min) min = value
     if (value > max) max = value
   }
-  profile.finite[f] = finite
-  profile.missing[f] = missing
-  profile.infinite[f] = infinite
-  profile.min[f] = min
-  profile.max[f] = max
-  if (finite === 0) return
-  const scale = scaleFor(Math.max(Math.abs(min), Math.abs(max)))
+  return { missing, infinite, finite, min, max }
+}
+
+function sumOf(values: Float64Array, scale: number): number {
   let sum = 0
-  for (let i = start; i < start + rows; i++) {
-    const value = values[i] as number
-    if (value - value === 0 && (marks === null || marks[i - start] === rowMarks.usable)) sum += value * scale
+  for (let i = 0; i < values.length; i++) sum += (values[i] as number) * scale
+  return sum
+}
+
+/** Sum of the squared distances from `mean`, of values times `scale`. */
+function squaresOf(values: Float64Array, scale: number, mean: number): number {
+  let sum = 0
+  for (let i = 0; i < values.length; i++) {
+    const distance = (values[i] as number) * scale - mean
+    sum += distance * distance
   }
-  const mean = sum / finite
-  let squares = 0
-  for (let i = start; i < start + rows; i++) {
-    const value = values[i] as number
-    if (value - value === 0 && (marks === null || marks[i - start] === rowMarks.usable))
-      squares += (value * scale - mean) ** 2
-  }
-  profile.mean[f] = clamp(mean / scale, min, max)
-  profile.std[f] = min === max ? 0 : Math.min(Math.sqrt(squares / finite) / scale, Number.MAX_VALUE)
+  return sum
 }
 
 /** 1, or a factor that brings extreme magnitudes near 1, so that squares neither overflow nor vanish. */
@@ -199,6 +217,18 @@ export function usableRows(marks: Uint8Array | null): Uint32Array | null {
 /** Rows of the sample from which quantiles are taken: exact for any source of at most this many rows. */
 export const profileSampleRows = 65_536
 
+/** A copy of the finite values of one lane. */
+function finiteOf({ values, size, filled }: Sample, lane: number): Float64Array {
+  const start = lane * size
+  const finite = new Float64Array(filled)
+  let count = 0
+  for (let i = start; i < start + filled; i++) {
+    const value = values[i] as number
+    if (value - value === 0) finite[count++] = value
+  }
+  return finite.subarray(0, count)
+}
+
 /**
  * Quantiles of the finite values of one lane of a sample, by linear interpolation between the sorted
  * values (type 7 of Hyndman and Fan 1996, what numpy does). NaN where the lane has no finite value.
@@ -206,11 +236,7 @@ export const profileSampleRows = 65_536
  * @param probabilities each in [0, 1]
  */
 export function quantiles(sample: Sample, lane: number, probabilities: readonly number[]): number[] {
-  const start = lane * sample.size
-  const sorted = sample.values
-    .slice(start, start + sample.filled)
-    .filter(Number.isFinite)
-    .sort()
+  const sorted = finiteOf(sample, lane).sort()
   const last = sorted.length - 1
   return probabilities.map((probability) => {
     if (last < 0) return Number.NaN

@@ -1,7 +1,8 @@
 /** A growing list of scores in chunks, so that its length need not be known and it is copied once. */
 export interface ScoreList {
   readonly length: number
-  push(score: number): void
+  /** Adds the first `count` scores of an array. */
+  add(scores: Float64Array, count: number): void
   /** All scores in one new array, in shared memory. */
   toArray(): Float64Array<SharedArrayBuffer>
 }
@@ -12,17 +13,25 @@ export function createScoreList(): ScoreList {
   const full: Float64Array[] = []
   let chunk = new Float64Array(chunkLength)
   let used = 0
+  function makeRoom(): void {
+    if (used < chunkLength) return
+    full.push(chunk)
+    chunk = new Float64Array(chunkLength)
+    used = 0
+  }
+
   return {
     get length() {
       return full.length * chunkLength + used
     },
-    push(score) {
-      if (used === chunkLength) {
-        full.push(chunk)
-        chunk = new Float64Array(chunkLength)
-        used = 0
+    add(scores, count) {
+      for (let done = 0; done < count; ) {
+        makeRoom()
+        const part = Math.min(count - done, chunkLength - used)
+        chunk.set(scores.subarray(done, done + part), used)
+        used += part
+        done += part
       }
-      chunk[used++] = score
     },
     toArray() {
       const all = new Float64Array(new SharedArrayBuffer(8 * (full.length * chunkLength + used)))
