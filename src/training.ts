@@ -178,10 +178,11 @@ async function trainOn(
   const drawn = auto?.drawn ?? (await draw(fitted, []))
   const threshold = settings.threshold ?? auto?.plan.threshold ?? { contamination: 0.01 }
   const features = drawn.lanes.length
+  const measured = drawn.derived.length > 0 ? drawn.columns.length : undefined
   const varying = varyingLanes(drawn.profile)
   if (varying.length === 0)
     throw new DeepWatchError('no_variance', 'Every feature has one value only; there is nothing to learn.')
-  const { effective, warnings } = detector.resolve(fitted, { rows: drawn.rowsUsed, features })
+  const { effective, warnings } = detector.resolve(fitted, { rows: drawn.rowsUsed, features, measured })
   work.progress?.begin('fitting', null)
   const payload = await parts.pool.fit(
     {

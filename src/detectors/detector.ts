@@ -26,6 +26,8 @@ export interface TrainingShape {
   readonly rows: number
   /** Features of the model. */
   readonly features: number
+  /** How many of them, the first, are measured where the others follow from them or the time; absent when there are no such. */
+  readonly measured?: number | undefined
 }
 
 /** What one piece of a model is fitted from. */
