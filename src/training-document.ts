@@ -38,6 +38,7 @@ export interface VersionFacts {
   readonly software: string
   readonly settings: TrainSettings
   readonly threshold: ThresholdRule
+  readonly habituation: NonNullable<VersionDocument['habituation']> | null
   readonly requested: ReturnType<typeof fitSettings>
   /** What the settings left open, and what was chosen. */
   readonly choice: readonly Choice[] | undefined
@@ -94,6 +95,7 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
     ...(settings.smoothing && {
       smoothing: describeSmoothing(settings.smoothing.window, value, scored.histogram.counts, span.interval ?? null),
     }),
+    ...(facts.habituation && { habituation: facts.habituation }),
     scores: { bins: scoreBins, counts: [...scored.histogram.counts] },
     training: {
       source: { ...facts.source, files: [...facts.source.files] },

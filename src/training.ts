@@ -6,7 +6,7 @@
 import { randomInt } from 'node:crypto'
 import { drawChosen } from './auto-training.ts'
 import { type Derived, describeDerived, historyQuery } from './derived.ts'
-import type { DetectorParams, EffectiveSettings } from './detectors/detector.ts'
+import type { Detector, DetectorParams, EffectiveSettings } from './detectors/detector.ts'
 import { detectors } from './detectors/index.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate, inOrder } from './flow.ts'
@@ -23,7 +23,7 @@ import type { TrainingRecord, TrainingScoresKept } from './report-training.ts'
 import type { DerivedFeature } from './schemas/derived.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
-import { smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
+import { changesScores, type ScoreSteps, smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { type ColumnPlan, planColumns, readWindow } from './telemetry.ts'
 import { describeVersion, fitSettings, type ThresholdRule, type TrainingScores } from './training-document.ts'
@@ -142,7 +142,7 @@ async function trainOn(
   if (window && timestamp === null)
     throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
   const { entity } = plan.roles
-  if (settings.smoothing) smoothingLanes(settings.smoothing.window, timestamp, entity)
+  smoothingLanes({ smoothing: settings.smoothing }, timestamp, entity)
   // A smoothed score tells its delay in seconds, too, where there is a time.
   const asksForInterval =
     plan.derived.length > 0 || ((isAuto || settings.smoothing !== undefined) && timestamp !== null)
@@ -177,6 +177,8 @@ async function trainOn(
   const detector = detectors.get(fitted.type)!
   const drawn = auto?.drawn ?? (await draw(fitted, []))
   const threshold = settings.threshold ?? auto?.plan.threshold ?? { contamination: 0.01 }
+  const line = lineOf(threshold, detector.autoThreshold)
+  const habituation = planHabituation(settings.habituation, auto?.plan.habituation ?? null, line, detector)
   const features = drawn.lanes.length
   const measured = drawn.derived.length > 0 ? drawn.columns.length : undefined
   const varying = varyingLanes(drawn.profile)
@@ -199,7 +201,15 @@ async function trainOn(
   const scored = await scoreTraining(
     parts,
     { opened, record },
-    { settings, entity, threshold, drawn, payload, detector: detector.id, autoThreshold: detector.autoThreshold },
+    {
+      steps: { smoothing: settings.smoothing, habituation },
+      entity,
+      threshold,
+      line,
+      drawn,
+      payload,
+      detector: detector.id,
+    },
     work,
   )
 
@@ -209,6 +219,7 @@ async function trainOn(
     software: parts.software,
     settings,
     threshold,
+    habituation,
     requested,
     choice: auto?.plan.choice,
     detector: detector.id,
@@ -254,14 +265,15 @@ function requireRows(rows: number): void {
 }
 
 interface ScoringPass {
-  readonly settings: TrainSettings
+  readonly steps: ScoreSteps
   /** Column that tells entities apart. */
   readonly entity: string | null
   readonly threshold: ThresholdRule
+  /** See `lineOf`. */
+  readonly line: number | null
   readonly drawn: Drawn
   readonly payload: Uint8Array
   readonly detector: string
-  readonly autoThreshold: number | null
 }
 
 /** The second pass: every training row is scored once, in blocks, for the threshold and the histogram. */
@@ -283,13 +295,13 @@ async function scoreTraining(
   }
   const histogram = createScoreHistogram()
   const threshold = thresholdOf(pass)
-  const { smoothing } = pass.settings
+  const { steps } = pass
   const query: FeatureQuery = {
     ...drawn.query,
     entity: pass.entity ?? undefined,
     lanes: {
       ...drawn.query.lanes,
-      ...(smoothing && smoothingLanes(smoothing.window, drawn.query.timestamp ?? null, pass.entity)),
+      ...smoothingLanes(steps, drawn.query.timestamp ?? null, pass.entity),
     },
   }
   const places = placesOf(drawn.lanes.length, query.lanes ?? {})
@@ -305,8 +317,8 @@ async function scoreTraining(
       throw error
     }
   })
-  const smoothed = smoothing
-    ? smoothInOrder(blocks, smoothSource(smoothing.window, places, parts.historyBytes))
+  const smoothed = changesScores(steps)
+    ? smoothInOrder(blocks, smoothSource(steps, pass.line ?? 1, places, parts.historyBytes))
     : blocks
   for await (const { piece, result } of smoothed) {
     const { scores, flags } = result
@@ -322,17 +334,40 @@ async function scoreTraining(
   return { histogram, threshold: threshold.result(), rowsOutOfOrder }
 }
 
-function thresholdOf({ threshold: rule, drawn, autoThreshold }: ScoringPass) {
+/**
+ * The threshold where it does not depend on the training scores; null where they have to be known for it.
+ * Errors: `validation_failed`.
+ */
+function lineOf(rule: ThresholdRule, autoThreshold: number | null): number | null {
+  if (rule !== 'auto' && 'contamination' in rule) return null
+  const value = rule === 'auto' ? autoThreshold : rule.value
+  if (value !== null) return value
+  throw new DeepWatchError(
+    'validation_failed',
+    'threshold: this detector has no line of its own; give a contamination or a value.',
+  )
+}
+
+/** What was asked for, else what was chosen where that can be. Errors: `validation_failed`. */
+function planHabituation(
+  asked: TrainSettings['habituation'],
+  chosen: VersionDocument['habituation'],
+  line: number | null,
+  { isCalibrated }: Detector,
+): NonNullable<VersionDocument['habituation']> | null {
+  if (asked === false) return null
+  if (asked === undefined) return line === null ? null : (chosen ?? null)
+  if (isCalibrated && line !== null) return asked
+  const detail = isCalibrated ? 'a threshold that is a score or auto' : 'a detector whose score is calibrated: ensemble'
+  throw new DeepWatchError('validation_failed', `habituation: needs ${detail}.`)
+}
+
+function thresholdOf({ threshold: rule, line, drawn }: ScoringPass) {
   if (rule !== 'auto' && 'contamination' in rule) {
     const top = createTopScores(drawn.rowsUsed, rule.contamination)
     return { offer: top.offer, result: () => top.threshold() }
   }
-  const value = rule === 'auto' ? autoThreshold : rule.value
-  if (value === null)
-    throw new DeepWatchError(
-      'validation_failed',
-      'threshold: this detector has no line of its own; give a contamination or a value.',
-    )
+  const value = line as number
   let above = 0
   return {
     offer: (scores: Float64Array) => {

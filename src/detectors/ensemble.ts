@@ -312,6 +312,7 @@ export const detector: Detector<Params> = {
   paper: 'Aggarwal, C. C. and Sathe, S. (2017), Outlier Ensembles, Springer; and the papers of its members',
   params,
   autoThreshold: 0.99,
+  isCalibrated: true,
   reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
   mostBytes: ({ members, views, sampleSize }, features) =>
     (views ? mostViews : 1) *

@@ -138,6 +138,7 @@ export const detector: Detector<Params> = {
   paper: 'Hariri, S., Carrasco Kind, M. and Brunner, R. J. (2019), Extended Isolation Forest, IEEE TKDE 33(4)',
   params,
   autoThreshold: 0.5,
+  isCalibrated: false,
   reservoirs: ({ trees, sampleSize }) => ({ count: trees, size: sampleSize }),
   mostBytes({ trees, sampleSize, maxDepth, columns }) {
     const nodes = mostNodes(sampleSize, maxDepth ?? defaultDepth(sampleSize))

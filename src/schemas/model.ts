@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { derivedFacts } from './derived.ts'
 import { modelName } from './model-name.ts'
-import { smoothingDocument } from './smoothing.ts'
+import { habituationDocument, smoothingDocument } from './smoothing.ts'
 import { window } from './time.ts'
 import { roles as roleSettings, threshold } from './train.ts'
 
@@ -111,6 +111,7 @@ export const versionDocument = z
         'Rows with a value outside the min and max of its feature are raised; null when that was switched off. Absent in versions made before there were guards.',
       ),
     smoothing: smoothingDocument,
+    habituation: habituationDocument,
     scores: z.object({
       bins: z.int(),
       counts: z.array(z.int()).describe('Training scores in equal bins over [0, 1].'),

@@ -1,4 +1,4 @@
-/** Smoothing of the score: how it is asked for, and what a version document says of it. */
+/** Smoothing and habituation of the score: how they are asked for, and what a version document says of them. */
 import { z } from 'zod'
 import { trailingWindow } from './derived.ts'
 
@@ -24,3 +24,14 @@ export const smoothingDocument = z
   })
   .nullable()
   .optional()
+
+/** Scores that habituation may look back at. */
+const mostRows = 100_000
+
+export const habituation = z
+  .strictObject({ window: z.int().min(2).max(mostRows).describe('Rows of the entity.') })
+  .describe(
+    'A row above the threshold is held just below it when half of the window before it was nearly as strange: its odds score / (1 - score) must be four times what half of those rows reach. A state that lasts ends to be an anomaly. Needs a calibrated score (ensemble, auto) and a threshold that is a score.',
+  )
+
+export const habituationDocument = habituation.nullable().optional()

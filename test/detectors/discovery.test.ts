@@ -22,7 +22,7 @@ const parts = [
 ]
 
 const source = (id: string, without = '') => `export const detector = {
-  id: '${id}', title: 't', paper: 'p', params: {}, autoThreshold: null,
+  id: '${id}', title: 't', paper: 'p', params: {}, autoThreshold: null, isCalibrated: false,
   ${parts
     .filter((part) => part !== without)
     .map((part) => `${part}() {}`)
