@@ -26,6 +26,8 @@ export interface AutoPlan {
   readonly detector: DetectorParams
   readonly derived: readonly DerivedFeature[]
   readonly threshold: { readonly contamination: number } | { readonly value: number }
+  /** Whether guards watch what is derived, too. */
+  readonly guardsDerived: boolean
   /** Null where the score is not calibrated. */
   readonly habituation: { readonly window: number } | null
   readonly choice: readonly Choice[]
@@ -97,17 +99,12 @@ export function chooseAuto(shape: TelemetryShape, seed: number | undefined, with
             members: ['isolation-forest', 'mahalanobis'],
             ...(derived.length > 0 && { combine: 'mean', views: true }),
           }
-        : {
-            type: 'extended-isolation-forest',
-            columns: 1,
-            trees: 300,
-            // One metric and what is derived of it say the same in other words: there is nothing to prefer.
-            featureWeights: derived.length > 0 ? 'equal' : 'mixed',
-          },
+        : { type: 'extended-isolation-forest', columns: 1, trees: 300, featureWeights: 'mixed' },
       seed,
     ),
     derived,
     threshold: isEnsemble ? { value: calibratedLine } : { contamination },
+    guardsDerived: isEnsemble,
     habituation: isEnsemble ? { window: habituationRows } : null,
     choice: [
       isEnsemble
@@ -116,8 +113,8 @@ export function chooseAuto(shape: TelemetryShape, seed: number | undefined, with
             why: `${rows} rows with a timestamp: the forest sees single metrics that stand out, the distance metrics that no longer move together.${derived.length > 0 ? ' What is measured shows states that last, what is derived shows changes, whatever the level.' : ''}`,
           }
         : {
-            what: `extended-isolation-forest with 300 trees and one column a split${derived.length > 0 ? '' : ', drawn by kurtosis in every second tree'}`,
-            why: `${ensembleObstacle(shape)}: a forest that counts distance from the trained range ranks such rows best.${derived.length > 0 ? '' : ' Features with a few rows far outside are looked at more often.'}`,
+            what: 'extended-isolation-forest with 300 trees and one column a split, drawn by kurtosis in every second tree',
+            why: `${ensembleObstacle(shape)}: a forest that counts distance from the trained range and looks more often at features with a few rows far outside ranks such rows best.`,
           },
       derived.length > 0
         ? {
@@ -134,6 +131,14 @@ export function chooseAuto(shape: TelemetryShape, seed: number | undefined, with
             what: `contamination ${contamination}, unless a threshold is given`,
             why: 'The score of a forest is not calibrated; this is the default of every detector.',
           },
+      ...(!isEnsemble && derived.length > 0
+        ? [
+            {
+              what: 'guards on what is measured alone',
+              why: 'Of one metric, what is derived stays outside its trained range for a window after every spike.',
+            },
+          ]
+        : []),
       ...(isEnsemble
         ? [
             {

@@ -38,6 +38,8 @@ export interface VersionFacts {
   readonly software: string
   readonly settings: TrainSettings
   readonly threshold: ThresholdRule
+  /** Whether guards watch what is derived, too. */
+  readonly guardsDerived: boolean
   readonly habituation: NonNullable<VersionDocument['habituation']> | null
   readonly requested: ReturnType<typeof fitSettings>
   /** What the settings left open, and what was chosen. */
@@ -91,7 +93,7 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       flaggedRows: above,
       flaggedShare: above / drawn.rowsUsed,
     },
-    guards: settings.guards === false ? null : { level: value },
+    guards: settings.guards === false ? null : { level: value, ...(!facts.guardsDerived && { derived: false }) },
     ...(settings.smoothing && {
       smoothing: describeSmoothing(settings.smoothing.window, value, scored.histogram.counts, span.interval ?? null),
     }),

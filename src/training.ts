@@ -219,6 +219,7 @@ async function trainOn(
     software: parts.software,
     settings,
     threshold,
+    guardsDerived: drawn.derived.length === 0 || (auto?.plan.guardsDerived ?? true),
     habituation,
     requested,
     choice: auto?.plan.choice,

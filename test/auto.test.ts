@@ -148,7 +148,15 @@ describe('a version made by it', () => {
       'rollingStd(cpu, 12)',
     ])
     expect(named.detector.type).toBe('extended-isolation-forest')
-    expect(named.detector.effective['featureWeights']).toBe('equal')
+    expect(named.guards).toEqual({ level: named.threshold.value, derived: false })
+    // A change that training never saw between two values that it did: with one metric the forest alone has to see it.
+    const [low, high] = [named.features[0]!.profile.min!, named.features[0]!.profile.max!]
+    const leap = fleet(60, ['a']).map((row, index) => ({ ...row, cpu: index % 2 === 0 ? low : high }))
+    const leaps = await scoreRows('named', leap)
+    expect(leaps.some(({ score }) => score !== null)).toBe(true)
+    expect(leaps.every((result) => !('reasons' in result))).toBe(true)
+    const beyond = await scoreRows('named', [{ ...fleet(61, ['a']).at(-1)!, cpu: high + 1 }])
+    expect(beyond[0]).toMatchObject({ reasons: [{ reason: 'out_of_range', feature: 'cpu' }] })
     const features = ['cpu', { column: 'cpu', derive: 'lag' }]
     const threshold = { contamination: 0.02 }
     const own = await train('own', { rows, entity: 'host', features, detector: auto, threshold, guards: false })

@@ -126,7 +126,10 @@ function scoreRows(
   const scores = scoreBlock(detector, fitted.payload, block)
   const scoreSeconds = (performance.now() - started) / 1000
   const raised = scores.slice()
-  raiseOutside({ min: fitted.profile.min, max: fitted.profile.max, level }, block, 0, block.rows, raised)
+  // Lanes that are not measured come behind those that are.
+  const guarded = plan.guardsDerived ? block.lanes : (prepared.measured ?? block.lanes)
+  const { min, max } = fitted.profile
+  raiseOutside({ min: min.subarray(0, guarded), max: max.subarray(0, guarded), level }, block, 0, block.rows, raised)
   const spread = (scores: Float64Array) => {
     const { habituation } = plan
     const usual = habituation && new Habituation({ rows: habituation.window, line: level })

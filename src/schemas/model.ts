@@ -104,6 +104,7 @@ export const versionDocument = z
     guards: z
       .object({
         level: z.number().describe('The threshold: one whole range outside adds as much as it takes to be flagged.'),
+        derived: z.literal(false).optional().describe('Derived features are not guarded; absent where they are.'),
       })
       .nullable()
       .optional()
