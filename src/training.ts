@@ -356,7 +356,7 @@ function planHabituation(
   line: number | null,
   { isCalibrated }: Detector,
 ): NonNullable<VersionDocument['habituation']> | null {
-  if (asked === false) return null
+  if (asked?.window === 0) return null
   if (asked === undefined) return line === null ? null : (chosen ?? null)
   if (isCalibrated && line !== null) return asked
   const detail = isCalibrated ? 'a threshold that is a score or auto' : 'a detector whose score is calibrated: ensemble'

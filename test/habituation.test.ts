@@ -59,11 +59,11 @@ test('the threshold and histogram of the training are those of the scores that a
   expect(flagged(scores).length).toBe(version.threshold.flaggedRows)
 })
 
-test('auto chooses it; a contamination, or false, goes before', async () => {
+test('auto chooses it; a contamination, or a window of nothing, goes before', async () => {
   const rows = hosts(300).map((row, index) => ({ ...row, mem: Math.cos(index) }))
   const asked = { rows, entity: 'host', detector: { type: 'auto', seed: 1 } }
   expect(await train('auto', asked)).toMatchObject({ habituation: { window: 1000 } })
-  expect(await train('off', { ...asked, habituation: false })).not.toHaveProperty('habituation')
+  expect(await train('off', { ...asked, habituation: { window: 0 } })).not.toHaveProperty('habituation')
   expect(await train('share', { ...asked, threshold: { contamination: 0.01 } })).not.toHaveProperty('habituation')
   expect(await train('shorter', { ...asked, habituation })).toMatchObject({ habituation })
 })

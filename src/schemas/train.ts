@@ -91,10 +91,7 @@ export const trainSettings = z.strictObject({
     ),
   threshold: threshold.optional(),
   smoothing: smoothing.optional(),
-  habituation: z
-    .union([habituation, z.literal(false)])
-    .optional()
-    .describe('false switches off what auto chooses.'),
+  habituation: habituation.optional(),
 })
 
 export type TrainSettings = z.infer<typeof trainSettings>
