@@ -6,14 +6,13 @@
 import { randomInt } from 'node:crypto'
 import { drawChosen } from './auto-training.ts'
 import { type Derived, describeDerived, historyQuery } from './derived.ts'
-import type { Detector, DetectorParams, EffectiveSettings } from './detectors/detector.ts'
+import type { DetectorParams, EffectiveSettings } from './detectors/detector.ts'
 import { detectors } from './detectors/index.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate, inOrder } from './flow.ts'
 import { historyMarks, markHistory } from './history-marks.ts'
 import { varyingLanes } from './kernels/profile.ts'
 import { createScoreHistogram } from './kernels/score-histogram.ts'
-import { createTopScores } from './kernels/top-scores.ts'
 import { placesOf } from './lanes.ts'
 import type { Opened, OpenTelemetry } from './opening.ts'
 import type { Pool } from './pool.ts'
@@ -28,6 +27,7 @@ import type { Source } from './sources.ts'
 import { type ColumnPlan, planColumns, readWindow } from './telemetry.ts'
 import { describeVersion, fitSettings, type ThresholdRule, type TrainingScores } from './training-document.ts'
 import { type Drawn, drawSamples, type SamplePlan } from './training-samples.ts'
+import { lineOf, planHabituation, thresholdOf } from './training-threshold.ts'
 import { planTimeContext } from './training-time.ts'
 import type { Work } from './work.ts'
 
@@ -295,7 +295,7 @@ async function scoreTraining(
     fill: drawn.fill,
   }
   const histogram = createScoreHistogram()
-  const threshold = thresholdOf(pass)
+  const threshold = thresholdOf(pass.threshold, pass.line, drawn.rowsUsed)
   const { steps } = pass
   const query: FeatureQuery = {
     ...drawn.query,
@@ -333,47 +333,4 @@ async function scoreTraining(
   if (histogram.total !== drawn.rowsUsed)
     throw new DeepWatchError('source_changed', 'The second reading of the source brought other rows than the first.')
   return { histogram, threshold: threshold.result(), rowsOutOfOrder }
-}
-
-/**
- * The threshold where it does not depend on the training scores; null where they have to be known for it.
- * Errors: `validation_failed`.
- */
-function lineOf(rule: ThresholdRule, autoThreshold: number | null): number | null {
-  if (rule !== 'auto' && 'contamination' in rule) return null
-  const value = rule === 'auto' ? autoThreshold : rule.value
-  if (value !== null) return value
-  throw new DeepWatchError(
-    'validation_failed',
-    'threshold: this detector has no line of its own; give a contamination or a value.',
-  )
-}
-
-/** What was asked for, else what was chosen where that can be. Errors: `validation_failed`. */
-function planHabituation(
-  asked: TrainSettings['habituation'],
-  chosen: VersionDocument['habituation'],
-  line: number | null,
-  { isCalibrated }: Detector,
-): NonNullable<VersionDocument['habituation']> | null {
-  if (asked?.window === 0) return null
-  if (asked === undefined) return line === null ? null : (chosen ?? null)
-  if (isCalibrated && line !== null) return asked
-  const detail = isCalibrated ? 'a threshold that is a score or auto' : 'a detector whose score is calibrated: ensemble'
-  throw new DeepWatchError('validation_failed', `habituation: needs ${detail}.`)
-}
-
-function thresholdOf({ threshold: rule, line, drawn }: ScoringPass) {
-  if (rule !== 'auto' && 'contamination' in rule) {
-    const top = createTopScores(drawn.rowsUsed, rule.contamination)
-    return { offer: top.offer, result: () => top.threshold() }
-  }
-  const value = line as number
-  let above = 0
-  return {
-    offer: (scores: Float64Array) => {
-      for (const score of scores) if (score > value) above++
-    },
-    result: () => ({ value, exact: true, above }),
-  }
 }
