@@ -26,6 +26,10 @@ export interface AutoPlan {
   readonly detector: DetectorParams
   readonly derived: readonly DerivedFeature[]
   readonly threshold: { readonly contamination: number } | { readonly value: number }
+  /** Whether guards watch what is derived, too. */
+  readonly guardsDerived: boolean
+  /** Null where the score is not calibrated. */
+  readonly habituation: { readonly window: number } | null
   readonly choice: readonly Choice[]
 }
 
@@ -42,6 +46,8 @@ const mostTied = 0.5
 /** Of a calibrated score: as strange as one held-back row in 200. */
 const calibratedLine = 0.995
 const contamination = 0.01
+/** Rows after half of which a state that lasts is no anomaly any more. */
+const habituationRows = 1000
 
 type Derived = readonly [derive: Derive, window: number]
 /** What is derived of every column, most first. On hosts no one length of window holds everywhere, two together do. */
@@ -88,21 +94,27 @@ export function chooseAuto(shape: TelemetryShape, seed: number | undefined, with
   return {
     detector: parse(
       isEnsemble
-        ? { type: 'ensemble', members: ['isolation-forest', 'mahalanobis'] }
-        : { type: 'extended-isolation-forest', columns: 1, trees: 300 },
+        ? {
+            type: 'ensemble',
+            members: ['isolation-forest', 'mahalanobis'],
+            ...(derived.length > 0 && { combine: 'mean', views: true }),
+          }
+        : { type: 'extended-isolation-forest', columns: 1, trees: 300, featureWeights: 'mixed' },
       seed,
     ),
     derived,
     threshold: isEnsemble ? { value: calibratedLine } : { contamination },
+    guardsDerived: isEnsemble,
+    habituation: isEnsemble ? { window: habituationRows } : null,
     choice: [
       isEnsemble
         ? {
-            what: 'ensemble of isolation-forest and mahalanobis',
-            why: `${rows} rows with a timestamp: the forest sees single metrics that stand out, the distance metrics that no longer move together.`,
+            what: `ensemble of isolation-forest and mahalanobis${derived.length > 0 ? ', each on all features, on what is measured and on what is derived, as their mean' : ''}`,
+            why: `${rows} rows with a timestamp: the forest sees single metrics that stand out, the distance metrics that no longer move together.${derived.length > 0 ? ' What is measured shows states that last, what is derived shows changes, whatever the level.' : ''}`,
           }
         : {
-            what: 'extended-isolation-forest with 300 trees and one column a split',
-            why: `${ensembleObstacle(shape)}: a forest that counts distance from the trained range ranks such rows best.`,
+            what: 'extended-isolation-forest with 300 trees and one column a split, drawn by kurtosis in every second tree',
+            why: `${ensembleObstacle(shape)}: a forest that counts distance from the trained range and looks more often at features with a few rows far outside ranks such rows best.`,
           },
       derived.length > 0
         ? {
@@ -119,6 +131,22 @@ export function chooseAuto(shape: TelemetryShape, seed: number | undefined, with
             what: `contamination ${contamination}, unless a threshold is given`,
             why: 'The score of a forest is not calibrated; this is the default of every detector.',
           },
+      ...(!isEnsemble && derived.length > 0
+        ? [
+            {
+              what: 'guards on what is measured alone',
+              why: 'Of one metric, what is derived stays outside its trained range for a window after every spike.',
+            },
+          ]
+        : []),
+      ...(isEnsemble
+        ? [
+            {
+              what: `habituation over ${habituationRows} rows, unless a contamination is given`,
+              why: `A state that lasts for ${habituationRows / 2} rows has been reported, and would hide what is new in it: only rows four times as rare as half of the last ${habituationRows} are flagged.`,
+            },
+          ]
+        : []),
     ],
   }
 }

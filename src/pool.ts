@@ -49,6 +49,8 @@ export interface FitRequest {
 export interface FitEntitiesRequest {
   readonly detector: string
   readonly params: DetectorParams
+  /** As in `TrainingShape`. */
+  readonly measured: number | undefined
   readonly seed: number
   /** One sample per entity; every value finite. */
   readonly samples: readonly (Sample & { readonly values: Float64Array<SharedArrayBuffer> })[]

@@ -25,7 +25,7 @@ import {
   type UnscoredReason,
   unscoredReasons,
 } from './schemas/score.ts'
-import { smoothInOrder, smoothInTurn, smoothingLanes, smoothLive, smoothSource } from './smoothing.ts'
+import { changesScores, smoothInOrder, smoothInTurn, smoothingLanes, smoothLive, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { planScoring, quote, readWindow } from './telemetry.ts'
 import { guardsOf, reasonsOf } from './telemetry-guards.ts'
@@ -105,7 +105,8 @@ export async function prepareScoring(
     if (window && found.timestamp === null) {
       throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
     }
-    const { smoothing, roles } = handle.document
+    const { document } = handle
+    const { roles } = document
     const entity = presentColumn(description, target.entity ?? roles.entity)
     const entities = entityModelsOf(handle)
     const query: FeatureQuery = {
@@ -119,11 +120,12 @@ export async function prepareScoring(
       lanes: {
         ...(entities && { entity: true }),
         // Without a row there is no time that could be missing.
-        ...(smoothing && description.columns.length > 0 && smoothingLanes(smoothing.window, found.timestamp, entity)),
+        ...(description.columns.length > 0 && smoothingLanes(document, found.timestamp, entity)),
       },
     }
     const { history } = query
-    if (!target.rows || !windows || (!history && !smoothing)) return { handle, opened, description, live: null, query }
+    if (!target.rows || !windows || (!history && !changesScores(document)))
+      return { handle, opened, description, live: null, query }
     const plan = { columns: history?.columns.length ?? 0, derivations: history?.derivations ?? [] }
     const telemetry = readRows(target.rows, undefined, windows.histories(handle, plan))
     return { handle, opened: { ...opened, telemetry }, description, live: windows, query }
@@ -201,7 +203,6 @@ export async function* scoreStream(
   }
   const query = { ...asked, lanes: { ...asked.lanes, history: asked.history !== undefined } }
   const places = placesOf(names.length, query.lanes)
-  const { smoothing } = document
   const guardsAt = ({ values, stride }: Block) =>
     entities && guards && places.entity !== null
       ? (row: number) => entities.guardsOf(values[places.entity! * stride + row]!, guards)
@@ -224,11 +225,11 @@ export async function* scoreStream(
     if (places.history !== null) markHistory(piece, places.history, result)
     return { piece, result }
   })
-  const smoothed = !smoothing
+  const smoothed = !changesScores(document)
     ? scored
     : live
-      ? smoothInTurn(scored, smoothLive(smoothing.window, places, live, handle), live.turn(handle, 'scores'))
-      : smoothInOrder(scored, smoothSource(smoothing.window, places, parts.historyBytes))
+      ? smoothInTurn(scored, smoothLive(document, threshold, places, live, handle), live.turn(handle, 'scores'))
+      : smoothInOrder(scored, smoothSource(document, threshold, places, parts.historyBytes))
   for await (const { piece, result } of smoothed) {
     const count = piece.block.rows
     for (let row = 0; row < count; row++) {

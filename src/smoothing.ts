@@ -1,6 +1,7 @@
-/** Smoothing of scores per entity: over a source, or going on from request to request. */
+/** What becomes of scores beside the trailing ones of their entity, over a source, or going on from request to request. */
 import { DeepWatchError } from './errors.ts'
 import { entityBytes, type Turn } from './histories.ts'
+import { Habituation, restoreHabituation } from './kernels/habituation.ts'
 import { scoreBins } from './kernels/score-histogram.ts'
 import { type MeanWindow, restoreTrailingMean, TrailingMean } from './kernels/trailing-mean.ts'
 import type { LanePlaces } from './lanes.ts'
@@ -8,17 +9,17 @@ import type { BlockScores } from './pool.ts'
 import type { ExtraLanes, FeatureBlock } from './reader-types.ts'
 import { durationSeconds } from './schemas/derived.ts'
 import type { VersionDocument } from './schemas/model.ts'
-import type { WindowOwner, Windows } from './windows.ts'
+import type { Kept, WindowOwner, Windows } from './windows.ts'
 
 export type Smoothing = NonNullable<VersionDocument['smoothing']>
 
 /** Where the lanes stand that smoothing needs; null where there is none. */
 type SmoothingLanes = Pick<LanePlaces, 'timestamp' | 'entity'>
 
-/** Replaces the scores of a block by their trailing means. Blocks come in the order of the source. */
+/** Replaces the scores of a block by what becomes of them. Blocks come in the order of the source. */
 export type Smoother = (piece: Pick<FeatureBlock, 'block' | 'entity'>, result: BlockScores) => void
 
-/** The mean of an entity's trailing scores with one more; the entity by its number and, of rows in memory, its name. */
+/** What the next score of an entity becomes; the entity by its number and, of rows in memory, its name. */
 type Take = (id: number, name: string | null, time: number, score: number) => number
 
 export function meanWindow(window: number | string): MeanWindow {
@@ -27,53 +28,105 @@ export function meanWindow(window: number | string): MeanWindow {
     : { rows: null, micros: 1e6 * durationSeconds(window) }
 }
 
-/** The lanes that smoothing needs; `column` is that of the entity. Errors: `missing_timestamp`. */
+/** What a version does with the scores of an entity, one after the other. */
+export interface ScoreSteps {
+  readonly smoothing?: { readonly window: number | string } | null | undefined
+  readonly habituation?: { readonly window: number } | null | undefined
+}
+
+/** What is kept of an entity's scores to make one step. */
+interface KeptScores extends Kept {
+  take(time: number, score: number): number
+}
+
+interface Step {
+  /** Where live windows are kept. */
+  readonly slot: string
+  create(stored: Float64Array | null): KeptScores
+}
+
+/** @param line the threshold; needed for habituation alone */
+function stepsOf({ smoothing, habituation }: ScoreSteps, line: number): Step[] {
+  const steps: Step[] = []
+  if (smoothing) {
+    const asked = meanWindow(smoothing.window)
+    const create: Step['create'] = (stored) => (stored ? restoreTrailingMean(asked, stored) : new TrailingMean(asked))
+    steps.push({ slot: 'score', create })
+  }
+  if (habituation) {
+    const rule = { rows: habituation.window, line }
+    const make = (stored: Float64Array | null) => (stored ? restoreHabituation(rule, stored) : new Habituation(rule))
+    const create: Step['create'] = (stored) => {
+      const kept = make(stored)
+      return {
+        take: (_, score) => kept.take(score),
+        store: () => kept.store(),
+        get bytes() {
+          return kept.bytes
+        },
+      }
+    }
+    steps.push({ slot: 'usual', create })
+  }
+  return steps
+}
+
+/** Whether scores become anything else. */
+export const changesScores = ({ smoothing, habituation }: ScoreSteps): boolean => Boolean(smoothing || habituation)
+
+/** The lanes that the steps need; `column` is that of the entity. Errors: `missing_timestamp`. */
 export function smoothingLanes(
-  window: number | string,
+  { smoothing, habituation }: ScoreSteps,
   timestamp: string | null,
   column: string | null,
 ): Pick<ExtraLanes, 'timestamp' | 'entity'> {
-  const needsTime = typeof window === 'string'
+  const needsTime = typeof smoothing?.window === 'string'
   if (needsTime && timestamp === null)
     throw new DeepWatchError('missing_timestamp', 'smoothing: a window of time needs a timestamp column.')
-  return { ...(needsTime && { timestamp: true }), ...(column !== null && { entity: true }) }
+  const needsEntity = changesScores({ smoothing, habituation }) && column !== null
+  return { ...(needsTime && { timestamp: true }), ...(needsEntity && { entity: true }) }
 }
 
-/** Smooths one source, from its first row on. It throws `history_too_large`. */
-export function smoothSource(window: number | string, lanes: SmoothingLanes, mostBytes: number): Smoother {
-  const means: TrailingMean[] = []
-  const asked = meanWindow(window)
+/** Makes the steps over one source, from its first row on. It throws `history_too_large`. */
+export function smoothSource(asked: ScoreSteps, line: number, lanes: SmoothingLanes, mostBytes: number): Smoother {
+  const steps = stepsOf(asked, line)
+  const entities: KeptScores[][] = []
   let bytes = 0
   return smoothWith(lanes, (id, _, time, score) => {
-    let mean = means[id]
-    if (mean === undefined) {
-      mean = means[id] = new TrailingMean(asked)
-      bytes += mean.bytes + entityBytes(null)
+    let kept = entities[id]
+    if (kept === undefined) {
+      kept = entities[id] = steps.map(({ create }) => create(null))
+      for (const one of kept) bytes += one.bytes + entityBytes(null)
     }
-    const before = mean.bytes
-    const smoothed = mean.take(time, score)
-    bytes += mean.bytes - before
-    if (bytes <= mostBytes) return smoothed
+    let become = score
+    for (const one of kept) {
+      bytes -= one.bytes
+      become = one.take(time, become)
+      bytes += one.bytes
+    }
+    if (bytes <= mostBytes) return become
     throw new DeepWatchError(
       'history_too_large',
-      `The scores in the windows of ${means.length} entities take more than ${Math.floor(mostBytes / 2 ** 20)} MiB; a shorter window needs less.`,
-      { facts: { entities: means.length, limit: mostBytes } },
+      `The scores in the windows of ${entities.length} entities take more than ${Math.floor(mostBytes / 2 ** 20)} MiB; a shorter window needs less.`,
+      { facts: { entities: entities.length, limit: mostBytes } },
     )
   })
 }
 
-/** Smooths live rows, going on from those before. */
+/** Makes the steps for live rows, going on from those before. */
 export function smoothLive(
-  window: number | string,
+  asked: ScoreSteps,
+  line: number,
   lanes: SmoothingLanes,
   windows: Windows,
   owner: WindowOwner,
 ): Smoother {
-  const asked = meanWindow(window)
-  const create = (stored: Float64Array | null) =>
-    stored ? restoreTrailingMean(asked, stored) : new TrailingMean(asked)
+  const steps = stepsOf(asked, line)
   return smoothWith(lanes, (_, entity, time, score) =>
-    windows.visit({ owner, slot: 'score', entity }, create, (mean) => mean.take(time, score)),
+    steps.reduce(
+      (become, { slot, create }) => windows.visit({ owner, slot, entity }, create, (kept) => kept.take(time, become)),
+      score,
+    ),
   )
 }
 

@@ -9,12 +9,13 @@ const mostReasons = 10
 
 /**
  * The trained range of every feature that is a column; null for a version trained without guards, or before there
- * were any. Time context is not guarded: a new hour is no new value.
+ * were any. Time context is not guarded: a new hour is no new value. Derived features are, unless `auto` left them out.
  */
 export function guardsOf({ features, guards }: VersionDocument): Guards | null {
   if (!guards) return null
+  const isGuarded = (kind: string) => kind !== 'timeContext' && (kind !== 'derived' || guards.derived !== false)
   const bound = (edge: 'min' | 'max', none: number) =>
-    Float64Array.from(features, ({ kind, profile }) => (kind === 'timeContext' ? none : (profile[edge] ?? none)))
+    Float64Array.from(features, ({ kind, profile }) => (isGuarded(kind) ? (profile[edge] ?? none) : none))
   return {
     min: bound('min', Number.NEGATIVE_INFINITY),
     max: bound('max', Number.POSITIVE_INFINITY),

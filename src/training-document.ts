@@ -38,6 +38,9 @@ export interface VersionFacts {
   readonly software: string
   readonly settings: TrainSettings
   readonly threshold: ThresholdRule
+  /** Whether guards watch what is derived, too. */
+  readonly guardsDerived: boolean
+  readonly habituation: NonNullable<VersionDocument['habituation']> | null
   readonly requested: ReturnType<typeof fitSettings>
   /** What the settings left open, and what was chosen. */
   readonly choice: readonly Choice[] | undefined
@@ -93,11 +96,12 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       flaggedRows: above,
       flaggedShare: above / drawn.rowsUsed,
     },
-    guards: settings.guards === false ? null : { level: value },
+    guards: settings.guards === false ? null : { level: value, ...(!facts.guardsDerived && { derived: false }) },
     ...(facts.perEntity && { perEntity: facts.perEntity }),
     ...(settings.smoothing && {
       smoothing: describeSmoothing(settings.smoothing.window, value, scored.histogram.counts, span.interval ?? null),
     }),
+    ...(facts.habituation && { habituation: facts.habituation }),
     scores: { bins: scoreBins, counts: [...scored.histogram.counts] },
     training: {
       source: { ...facts.source, files: [...facts.source.files] },

@@ -4,7 +4,7 @@ import type { Block } from './kernels/block.ts'
 import { groupRows } from './kernels/grouping.ts'
 import { streams } from './kernels/random.ts'
 import { createReservoir, fillSample, type Sample } from './kernels/reservoir.ts'
-import type { Column, EntityRows, FeatureLane, ReadWindow } from './reader-types.ts'
+import type { Column, EntityRows, ReadWindow } from './reader-types.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 
@@ -103,9 +103,8 @@ export interface EntityCollector {
 }
 
 /** Draws one sample per entity, and their ranges, in one pass. */
-export function collectEntities(plan: EntityPlan, lanes: readonly FeatureLane[], seed: number): EntityCollector {
+export function collectEntities(plan: EntityPlan, features: number, seed: number): EntityCollector {
   const { candidates } = plan
-  const features = lanes.length
   const min = new Float64Array(candidates.length * features).fill(Number.POSITIVE_INFINITY)
   const max = new Float64Array(candidates.length * features).fill(Number.NEGATIVE_INFINITY)
   const kept = candidates.map(({ rows }) => {
@@ -151,7 +150,7 @@ export function collectEntities(plan: EntityPlan, lanes: readonly FeatureLane[],
         Float64Array.from({ length: chosen.length * features }, (_, place) => {
           const lane = place % features
           const bound = bounds[chosen[(place - lane) / features]! * features + lane]!
-          return 'timeContext' in lanes[lane]! || !Number.isFinite(bound) ? none : bound
+          return Number.isFinite(bound) ? bound : none
         })
       return {
         names: chosen.map((entity) => candidates[entity]!.name),

@@ -216,7 +216,7 @@ function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
     lanes,
     samples: { values, count, size, lanes: features, filled: 0 },
     reservoirs,
-    entities: plan.entities && collectEntities(plan.entities, lanes, plan.seed),
+    entities: plan.entities && collectEntities(plan.entities, features, plan.seed),
     profileSample: { values: profileValues, size: profileSize, lanes: features, filled: 0 },
     rows: 0,
     unusable: 0,

@@ -14,17 +14,16 @@ import { historyMarks, markHistory } from './history-marks.ts'
 import { encodeFleet } from './kernels/fleet.ts'
 import { varyingLanes } from './kernels/profile.ts'
 import { createScoreHistogram } from './kernels/score-histogram.ts'
-import { createTopScores } from './kernels/top-scores.ts'
 import { placesOf } from './lanes.ts'
 import type { Opened, OpenTelemetry } from './opening.ts'
-import type { Pool } from './pool.ts'
+import type { FitEntitiesRequest, Pool } from './pool.ts'
 import type { FeatureQuery, Span } from './reader-types.ts'
 import type { Registry } from './registry.ts'
 import type { TrainingRecord, TrainingScoresKept } from './report-training.ts'
 import type { DerivedFeature } from './schemas/derived.ts'
 import type { Roles, VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
-import { smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
+import { changesScores, type ScoreSteps, smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { type ColumnPlan, planColumns, readWindow } from './telemetry.ts'
 import {
@@ -36,6 +35,7 @@ import {
 } from './training-document.ts'
 import { describeEntities, type EntitySamples, planEntities } from './training-entities.ts'
 import { type Drawn, drawSamples, type SamplePlan } from './training-samples.ts'
+import { lineOf, planHabituation, thresholdOf } from './training-threshold.ts'
 import { planTimeContext } from './training-time.ts'
 import type { Work } from './work.ts'
 
@@ -176,7 +176,7 @@ async function trainOn(
   if (window && timestamp === null)
     throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
   const { entity } = plan.roles
-  if (settings.smoothing) smoothingLanes(settings.smoothing.window, timestamp, entity)
+  smoothingLanes({ smoothing: settings.smoothing }, timestamp, entity)
   // A smoothed score tells its delay in seconds, too, where there is a time.
   const asksForInterval =
     plan.derived.length > 0 || ((isAuto || settings.smoothing !== undefined) && timestamp !== null)
@@ -215,10 +215,14 @@ async function trainOn(
   const detector = detectors.get(fitted.type)!
   const drawn = auto?.drawn ?? (await draw(fitted, []))
   const threshold = settings.threshold ?? auto?.plan.threshold ?? { contamination: 0.01 }
+  const line = lineOf(threshold, detector.autoThreshold)
+  const habituation = planHabituation(settings.habituation, auto?.plan.habituation ?? null, line, detector)
+  const measured = drawn.derived.length > 0 ? drawn.columns.length : undefined
   const varying = varyingLanes(drawn.profile)
   if (varying.length === 0)
     throw new DeepWatchError('no_variance', 'Every feature has one value only; there is nothing to learn.')
-  const { effective, warnings } = detector.resolve(fitted, { rows: drawn.rowsUsed, features: drawn.lanes.length })
+  const shape = { rows: drawn.rowsUsed, features: drawn.lanes.length, measured }
+  const { effective, warnings } = detector.resolve(fitted, shape)
   work.progress?.begin('fitting', null)
   const shared = await parts.pool.fit(
     {
@@ -233,21 +237,20 @@ async function trainOn(
     { signal: work.signal, patient: true },
   )
   const own =
-    drawn.entities && (await fitEntities(parts, drawn.entities, { detector: detector.id, params: fitted, seed }, work))
-  const payload = own
-    ? encodeFleet({ ...drawn.entities!, features: drawn.lanes.length, shared, models: own })
-    : shared
+    drawn.entities &&
+    (await fitEntities(parts, drawn.entities, { detector: detector.id, params: fitted, measured, seed }, work))
+  const payload = own ? encodeFleet({ ...drawn.entities!, features: drawn.lanes.length, shared, models: own }) : shared
   const scoring = scoreTraining(
     parts,
     { opened, record, keeping },
     {
-      settings,
+      steps: { smoothing: settings.smoothing, habituation },
       roles: plan.roles,
       threshold,
+      line,
       drawn,
       payload,
       detector: detector.id,
-      autoThreshold: detector.autoThreshold,
     },
     work,
   )
@@ -264,6 +267,8 @@ async function trainOn(
     software: parts.software,
     settings,
     threshold,
+    guardsDerived: drawn.derived.length === 0 || (auto?.plan.guardsDerived ?? true),
+    habituation,
     requested,
     choice: auto?.plan.choice,
     detector: detector.id,
@@ -302,7 +307,7 @@ async function trainOn(
 async function fitEntities(
   { pool, entityModelBytes }: TrainingParts,
   { names, samples }: EntitySamples,
-  request: { readonly detector: string; readonly params: DetectorParams; readonly seed: number },
+  request: Pick<FitEntitiesRequest, 'detector' | 'params' | 'measured' | 'seed'>,
   { signal, progress }: Work,
 ): Promise<(Uint8Array | null)[]> {
   progress?.begin('fitting', names.length)
@@ -326,13 +331,14 @@ function requireRows(rows: number): void {
 }
 
 interface ScoringPass {
-  readonly settings: TrainSettings
+  readonly steps: ScoreSteps
   readonly roles: Roles
   readonly threshold: ThresholdRule
+  /** See `lineOf`. */
+  readonly line: number | null
   readonly drawn: Drawn
   readonly payload: Uint8Array
   readonly detector: string
-  readonly autoThreshold: number | null
 }
 
 /** The second pass: every training row is scored once, in blocks, for the threshold and the histogram. */
@@ -354,8 +360,8 @@ async function scoreTraining(
     fill: drawn.fill,
   }
   const histogram = createScoreHistogram()
-  const threshold = thresholdOf(pass)
-  const { smoothing } = pass.settings
+  const threshold = thresholdOf(pass.threshold, pass.line, drawn.rowsUsed)
+  const { steps } = pass
   const { timestamp, entity, label } = pass.roles
   const query: FeatureQuery = {
     ...drawn.query,
@@ -364,7 +370,7 @@ async function scoreTraining(
     lanes: {
       ...(drawn.entities && { entity: true }),
       ...drawn.query.lanes,
-      ...(smoothing && smoothingLanes(smoothing.window, drawn.query.timestamp ?? null, entity)),
+      ...smoothingLanes(steps, drawn.query.timestamp ?? null, entity),
       ...(keeping && label !== null && { label, timestamp: timestamp !== null, entity: entity !== null }),
     },
   }
@@ -381,8 +387,8 @@ async function scoreTraining(
       throw error
     }
   })
-  const smoothed = smoothing
-    ? smoothInOrder(blocks, smoothSource(smoothing.window, places, parts.historyBytes))
+  const smoothed = changesScores(steps)
+    ? smoothInOrder(blocks, smoothSource(steps, pass.line ?? 1, places, parts.historyBytes))
     : blocks
   for await (const { piece, result } of smoothed) {
     const { scores, flags } = result
@@ -397,24 +403,4 @@ async function scoreTraining(
   if (histogram.total !== drawn.rowsUsed)
     throw new DeepWatchError('source_changed', 'The second reading of the source brought other rows than the first.')
   return { histogram, threshold: threshold.result(), rowsOutOfOrder }
-}
-
-function thresholdOf({ threshold: rule, drawn, autoThreshold }: ScoringPass) {
-  if (rule !== 'auto' && 'contamination' in rule) {
-    const top = createTopScores(drawn.rowsUsed, rule.contamination)
-    return { offer: top.offer, result: () => top.threshold() }
-  }
-  const value = rule === 'auto' ? autoThreshold : rule.value
-  if (value === null)
-    throw new DeepWatchError(
-      'validation_failed',
-      'threshold: this detector has no line of its own; give a contamination or a value.',
-    )
-  let above = 0
-  return {
-    offer: (scores: Float64Array) => {
-      for (const score of scores) if (score > value) above++
-    },
-    result: () => ({ value, exact: true, above }),
-  }
 }

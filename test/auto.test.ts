@@ -36,9 +36,10 @@ beforeAll(async () => {
 describe('the rule', () => {
   test('looks at the shape alone', () => {
     expect(chooseAuto(shape(), 7)).toEqual(chooseAuto(shape(), 7))
-    const { detector, derived, threshold } = chooseAuto(shape(), 7)
-    expect(detector).toMatchObject({ type: 'ensemble', members: ['isolation-forest', 'mahalanobis'], seed: 7 })
-    expect(threshold).toEqual({ value: 0.995 })
+    const { detector, derived, threshold, habituation } = chooseAuto(shape(), 7)
+    const members = ['isolation-forest', 'mahalanobis']
+    expect(detector).toMatchObject({ type: 'ensemble', members, combine: 'mean', views: true, seed: 7 })
+    expect([threshold, habituation]).toEqual([{ value: 0.995 }, { window: 1000 }])
     expect(derived.filter(({ column }) => column === 'mem').map(({ derive, window }) => [derive, window])).toEqual([
       ['diff', 1],
       ['distance', 6],
@@ -75,6 +76,10 @@ describe('the rule', () => {
     ] as const) {
       const { detector, derived, choice } = chooseAuto(shape(more), 1)
       expect([detector.type, derived.length]).toEqual([type, 0])
+      // Nothing is derived that could be a view of its own.
+      expect(detector).toMatchObject(
+        type === 'ensemble' ? { combine: 'soft', views: false } : { featureWeights: 'mixed' },
+      )
       expect(choice.find(({ what }) => what === 'no derived features')?.why).toMatch(why)
     }
   })
@@ -98,6 +103,7 @@ describe('a version made by it', () => {
       'ensemble of isolation-forest and mahalanobis',
       expect.stringMatching(/^no derived features$/),
       'threshold 0.995, unless one is given',
+      'habituation over 1000 rows, unless a contamination is given',
     ])
     // 30 rows of each host and as many after a pause are a third of these few.
     expect(detector.choice![1]!.why).toMatch(/^3\d\.\d % of the rows have too little history/)
@@ -110,6 +116,7 @@ describe('a version made by it', () => {
     const rows = fleet(400, ['a', 'c'])
     const version = await train('live', { rows, entity: 'host', detector: auto, timeFeatures: [] })
     expect(version.features).toHaveLength(18)
+    expect(version.detector.effective).toMatchObject({ combine: 'mean', measured: 3 })
     expect(version.training.rowsWithoutHistory).toBe(60)
     expect(version.warnings.map(({ code }) => code)).toContain('rows_without_history')
     const some = rows.slice(0, 90)
@@ -141,6 +148,15 @@ describe('a version made by it', () => {
       'rollingStd(cpu, 12)',
     ])
     expect(named.detector.type).toBe('extended-isolation-forest')
+    expect(named.guards).toEqual({ level: named.threshold.value, derived: false })
+    // A change that training never saw between two values that it did: with one metric the forest alone has to see it.
+    const [low, high] = [named.features[0]!.profile.min!, named.features[0]!.profile.max!]
+    const leap = fleet(60, ['a']).map((row, index) => ({ ...row, cpu: index % 2 === 0 ? low : high }))
+    const leaps = await scoreRows('named', leap)
+    expect(leaps.some(({ score }) => score !== null)).toBe(true)
+    expect(leaps.every((result) => !('reasons' in result))).toBe(true)
+    const beyond = await scoreRows('named', [{ ...fleet(61, ['a']).at(-1)!, cpu: high + 1 }])
+    expect(beyond[0]).toMatchObject({ reasons: [{ reason: 'out_of_range', feature: 'cpu' }] })
     const features = ['cpu', { column: 'cpu', derive: 'lag' }]
     const threshold = { contamination: 0.02 }
     const own = await train('own', { rows, entity: 'host', features, detector: auto, threshold, guards: false })
@@ -187,7 +203,7 @@ describe('rows that carry no windows', () => {
     const rows = Array.from({ length: 20 }, (_, index) => ({ a: index % 7, b: index }))
     const version = await train('few', { rows, detector: auto })
     expect(version.detector.type).toBe('extended-isolation-forest')
-    expect(version.detector.effective).toMatchObject({ trees: 300, columns: 1 })
+    expect(version.detector.effective).toMatchObject({ trees: 300, columns: 1, featureWeights: 'mixed' })
     expect(version.threshold.rule).toEqual({ contamination: 0.01 })
   })
 })

@@ -92,10 +92,10 @@ export function fit({ detector, effective, seed, samples, varying, deviations, f
 }
 
 /** Fits the models of some entities. */
-export function fitEntities({ detector, params, seed, samples }: FitEntitiesTask): Reply<FitEntitiesResult> {
+export function fitEntities({ detector, samples, ...how }: FitEntitiesTask): Reply<FitEntitiesResult> {
   return answer(() => {
     const found = findDetector(detector)
-    return { models: samples.map((sample) => fitEntity(found, params, sample, seed)) }
+    return { models: samples.map((sample) => fitEntity(found, sample, how)) }
   })
 }
 

@@ -54,6 +54,7 @@ export interface FitResult {
 export interface FitEntitiesTask {
   readonly detector: string
   readonly params: DetectorParams
+  readonly measured: number | undefined
   readonly seed: number
   /** One per entity; every value finite, in shared memory. */
   readonly samples: readonly (Sample & { readonly values: Float64Array<SharedArrayBuffer> })[]

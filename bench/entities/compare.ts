@@ -50,7 +50,14 @@ async function fitFleet(pool: Pool, single: ScoringModel, entities: number, tree
   }
   const samples = Array.from({ length: entities }, (_, entity) => sampleOf(entity))
   const start = performance.now()
-  const models = await pool.fitEntities({ detector: 'isolation-forest', params, seed, samples, mostBytes: 2 ** 31 })
+  const models = await pool.fitEntities({
+    detector: 'isolation-forest',
+    params,
+    measured: undefined,
+    seed,
+    samples,
+    mostBytes: 2 ** 31,
+  })
   const msPerModel = (performance.now() - start) / entities
   const own = models.reduce((sum, model) => sum + model!.byteLength, 0)
   const bounds = (value: number) => new Float64Array(entities * features).fill(value)

@@ -3,14 +3,20 @@ import { type AutoPlan, chooseAuto, mostWithoutHistory } from '../../src/auto.ts
 import { describeDerived, historyQuery } from '../../src/derived.ts'
 import { detectors } from '../../src/detectors/index.ts'
 import { raiseOutside } from '../../src/kernels/guards.ts'
+import { Habituation } from '../../src/kernels/habituation.ts'
 import { History, rowHistory } from '../../src/kernels/history.ts'
 import { createTimeContext } from '../../src/kernels/time-context.ts'
 import { createTopScores } from '../../src/kernels/top-scores.ts'
 import { planTimeContext } from '../../src/training-time.ts'
+import type { Variant } from './ablation.ts'
 import { figuresOf } from './figures.ts'
 import { fitDetector, scoreBlock, wholeBlock } from './fit.ts'
 import type { Judged } from './judge.ts'
 import type { LabelledSet, Series } from './sets.ts'
+import { smoothed } from './windows.ts'
+
+/** What the rule chooses, as it is. */
+const asChosen: Variant = { id: 'auto', change: (plan) => plan }
 
 /** Rows in order of time, the first of which are trained on. */
 interface Telemetry {
@@ -21,6 +27,8 @@ interface Telemetry {
 
 interface Prepared {
   readonly plan: AutoPlan
+  /** The first columns, which are measured; absent when nothing is derived. */
+  readonly measured: number | undefined
   readonly columns: readonly Float64Array[]
   /** 1 for a row whose derived features are all known. */
   readonly known: Uint8Array
@@ -28,7 +36,7 @@ interface Prepared {
 
 const names = (columns: readonly Float64Array[]) => columns.map((_, index) => `m${index}`)
 
-function prepare({ columns, times, trainRows }: Telemetry, seed: number): Prepared {
+function prepare({ columns, times, trainRows }: Telemetry, seed: number, variant: Variant): Prepared {
   const rows = columns[0]!.length
   const learnt = times?.subarray(0, trainRows)
   const steps = learnt ? learnt.slice(1).map((time, i) => time - learnt[i]!) : new Float64Array(0)
@@ -36,7 +44,8 @@ function prepare({ columns, times, trainRows }: Telemetry, seed: number): Prepar
   const interval = moving[Math.ceil(moving.length / 2) - 1] ?? null
   const tied = steps.length > 0 ? 1 - moving.length / steps.length : null
   const shape = { columns: names(columns), hasTimestamp: times !== undefined, rows: trainRows, tied, ownDerived: false }
-  const make = (plan: AutoPlan): Prepared => {
+  const make = (chosen: AutoPlan): Prepared => {
+    const plan = variant.change(chosen)
     const known = new Uint8Array(rows).fill(1)
     const described = plan.derived.map((feature) =>
       describeDerived(feature, { kind: 'number', type: 'DOUBLE' }, interval),
@@ -53,7 +62,8 @@ function prepare({ columns, times, trainRows }: Telemetry, seed: number): Prepar
         for (let d = 0; d < out.length; d++) derived[d]![row] = out[d]!
       }
     }
-    return { plan, columns: [...columns, ...derived, ...clock(times, trainRows)], known }
+    const measured = derived.length > 0 ? columns.length : undefined
+    return { plan, measured, columns: [...columns, ...derived, ...clock(times, trainRows)], known }
   }
   const first = make(chooseAuto(shape, seed))
   const lacking = 1 - first.known.subarray(0, trainRows).reduce((sum, one) => sum + one, 0) / trainRows
@@ -94,15 +104,20 @@ interface Scored {
 }
 
 /** Scores rows from..to-1; one without history scores 0, so that it is neither flagged nor left out of the judging. */
-function scoreRows(prepared: Prepared, trainRows: number, from: number, to: number, seed: number): Scored {
+function scoreRows(
+  prepared: Prepared,
+  { smooth = 1 }: Variant,
+  [trainRows, from, to]: readonly [number, number, number],
+  seed: number,
+): Scored {
   const { plan } = prepared
   const detector = detectors.get(plan.detector.type)!
   const train = wholeBlock(pick(prepared, 0, trainRows))
-  const fitted = fitDetector(detector, plan.detector, train, seed)
+  const fitted = fitDetector(detector, plan.detector, train, seed, prepared.measured)
   let level = 'value' in plan.threshold ? plan.threshold.value : 0
   if ('contamination' in plan.threshold) {
     const top = createTopScores(train.rows, plan.threshold.contamination)
-    top.offer(scoreBlock(detector, fitted.payload, train))
+    top.offer(smoothed(scoreBlock(detector, fitted.payload, train), smooth))
     level = top.threshold().value
   }
   const judged = pick(prepared, from, to)
@@ -111,8 +126,15 @@ function scoreRows(prepared: Prepared, trainRows: number, from: number, to: numb
   const scores = scoreBlock(detector, fitted.payload, block)
   const scoreSeconds = (performance.now() - started) / 1000
   const raised = scores.slice()
-  raiseOutside({ min: fitted.profile.min, max: fitted.profile.max, level }, block, 0, block.rows, raised)
-  const spread = (values: Float64Array) => {
+  // Lanes that are not measured come behind those that are.
+  const guarded = plan.guardsDerived ? block.lanes : (prepared.measured ?? block.lanes)
+  const { min, max } = fitted.profile
+  raiseOutside({ min: min.subarray(0, guarded), max: max.subarray(0, guarded), level }, block, 0, block.rows, raised)
+  const spread = (scores: Float64Array) => {
+    const { habituation } = plan
+    const usual = habituation && new Habituation({ rows: habituation.window, line: level })
+    const smoothScores = smoothed(scores, smooth)
+    const values = usual ? smoothScores.map((score) => usual.take(score)) : smoothScores
     const all = new Float64Array(to - from)
     for (const [index, row] of judged.positions.entries()) all[row - from] = values[index]!
     return all
@@ -121,15 +143,15 @@ function scoreRows(prepared: Prepared, trainRows: number, from: number, to: numb
 }
 
 /** A host, or a table of independent rows, which are judged themselves. */
-export function judgeAutoSet(set: LabelledSet, seed: number): Judged {
+export function judgeAutoSet(set: LabelledSet, seed: number, variant = asChosen): Judged {
   const isTable = set.test === set.train
   const columns = isTable
     ? set.train.columns
     : set.train.columns.map((column, f) => Float64Array.from([...column, ...set.test.columns[f]!]))
   const trainRows = set.train.rows
-  const prepared = prepare({ columns, times: set.times, trainRows }, seed)
+  const prepared = prepare({ columns, times: set.times, trainRows }, seed, variant)
   const [from, to] = isTable ? [0, trainRows] : [trainRows, trainRows + set.test.rows]
-  const { plain, guarded, level, fitSeconds, scoreSeconds } = scoreRows(prepared, trainRows, from, to, seed)
+  const { plain, guarded, level, fitSeconds, scoreSeconds } = scoreRows(prepared, variant, [trainRows, from, to], seed)
   return {
     plain: figuresOf(plain, set.labels, level),
     guarded: figuresOf(guarded, set.labels, level),
@@ -139,7 +161,13 @@ export function judgeAutoSet(set: LabelledSet, seed: number): Judged {
 }
 
 /** As `judgeSeries`: causal, chosen and fitted anew after every 20th of the series. */
-export function judgeAutoSeries({ values, times, labels }: Series, seed: number, begin: number, step: number): Judged {
+export function judgeAutoSeries(
+  { values, times, labels }: Series,
+  seed: number,
+  begin: number,
+  step: number,
+  variant = asChosen,
+): Judged {
   const rows = values.length
   const [plain, guarded, excess, bareExcess] = Array.from({ length: 4 }, () => new Float64Array(rows)) as [
     Float64Array,
@@ -151,7 +179,7 @@ export function judgeAutoSeries({ values, times, labels }: Series, seed: number,
   for (let from = begin; from < rows; ) {
     const to = Math.min(rows, Math.max(from + 1, Math.floor(from + rows * step)))
     const upTo = { columns: [values.subarray(0, to)], times: times.subarray(0, to), trainRows: from }
-    const scored = scoreRows(prepare(upTo, seed), from, from, to, seed)
+    const scored = scoreRows(prepare(upTo, seed, variant), variant, [from, from, to], seed)
     plain.set(scored.plain, from)
     guarded.set(scored.guarded, from)
     excess.set(

@@ -21,8 +21,14 @@ export function wholeBlock({ rows, columns }: Matrix): Block {
   return { values, stride: rows, rows, lanes: columns.length }
 }
 
-/** Fits a detector to rows whose values are all finite. */
-export function fitDetector(detector: Detector, params: DetectorParams, block: Block, seed: number): Fitted {
+/** Fits a detector to rows whose values are all finite. @param measured see `TrainingShape` */
+export function fitDetector(
+  detector: Detector,
+  params: DetectorParams,
+  block: Block,
+  seed: number,
+  measured?: number,
+): Fitted {
   const started = performance.now()
   const { lanes, rows } = block
   const { count, size: most } = detector.reservoirs(params)
@@ -35,7 +41,7 @@ export function fitDetector(detector: Detector, params: DetectorParams, block: B
   const samples = { values, count, size, lanes, filled: size }
   const profile = profileBlock(block, lanes)
   const varying = varyingLanes(profile)
-  const { effective } = detector.resolve(params, { rows, features: lanes })
+  const { effective } = detector.resolve(params, { rows, features: lanes, measured })
   const pieces = Array.from({ length: detector.pieces(effective) }, (_, piece) =>
     detector.fitPiece({
       sample: sampleOf(samples, count === 1 ? 0 : piece),

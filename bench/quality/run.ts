@@ -3,10 +3,11 @@
  * beside a random score. Labels are used for judging alone; settings are the same everywhere.
  *
  *   node dist/bench/quality/run.js [--quick] [--data folder] [--seeds n] [--only family,…] [--detector id,…]
- *                                  [--windows] [--smooth]
+ *                                  [--windows] [--smooth] [--ablation]
  *
  * --quick: one seed, tables of at most 50,000 rows, no refitted series. --windows adds features of the rows before to hosts;
- * --smooth averages the score over the same number of rows.
+ * --smooth averages the score over the same number of rows. --ablation judges the pieces of auto instead of the detectors, each
+ * alone and each left out, on asd, jumpstarter, smd and skab unless others are asked for.
  */
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -14,6 +15,7 @@ import type { Detector, DetectorParams } from '../../src/detectors/detector.ts'
 import { detectors } from '../../src/detectors/index.ts'
 import { createRandom } from '../../src/kernels/random.ts'
 import { describeMachine, printTable, writeResult } from '../report.ts'
+import { type Variant, variants } from './ablation.ts'
 import { judgeAutoSeries, judgeAutoSet } from './auto.ts'
 import { baselines } from './baselines.ts'
 import { type Figures, figuresOf, meanFigures } from './figures.ts'
@@ -38,25 +40,28 @@ const { values: options } = parseArgs({
     detector: { type: 'string' },
     windows: { type: 'boolean', default: false },
     smooth: { type: 'boolean', default: false },
+    ablation: { type: 'boolean', default: false },
   },
 })
 const root = resolve(options.data)
 const seeds = Array.from({ length: Number(options.seeds ?? (options.quick ? 1 : 3)) }, (_, i) => i + 1)
-/** Detectors as they are, and what the rule makes of each set. */
-const lines: { readonly id: string; judge(set: LabelledSet | Series, seed: number): Judged }[] = [
-  ...[...detectors.values()].map((detector) => ({
-    id: detector.id,
-    judge: (set: LabelledSet | Series, seed: number) =>
-      judge(detector, detector.params.parse({ type: detector.id }), set, seed),
-  })),
-  {
-    id: 'auto',
-    judge: (set, seed) =>
-      'values' in set
-        ? judgeAutoSeries(set, seed, Math.floor(set.values.length * warmUp), step)
-        : judgeAutoSet(set, seed),
-  },
-]
+/** Detectors as they are, and what the rule makes of each set; or the pieces of the rule. */
+interface Line {
+  readonly id: string
+  judge(set: LabelledSet | Series, seed: number): Judged
+}
+const autoLine = (variant?: Variant): Line => ({
+  id: variant?.id ?? 'auto',
+  judge: (set, seed) =>
+    'values' in set
+      ? judgeAutoSeries(set, seed, Math.floor(set.values.length * warmUp), step, variant)
+      : judgeAutoSet(set, seed, variant),
+})
+const detectorLine = (detector: Detector): Line => ({
+  id: detector.id,
+  judge: (set, seed) => judge(detector, detector.params.parse({ type: detector.id }), set, seed),
+})
+const lines = options.ablation ? variants.map(autoLine) : [...[...detectors.values()].map(detectorLine), autoLine()]
 const wanted = lines.filter(({ id }) => options.detector?.split(',').includes(id) ?? true)
 
 const families: Record<string, () => Promise<(LabelledSet | Series)[]>> = {
@@ -107,7 +112,9 @@ interface Result {
 }
 const results: Result[] = []
 for (const [family, read] of Object.entries(families)) {
-  const isAsked = options.only?.split(',').includes(family) ?? !(options.quick && family === 'cloud_monitoring')
+  const isAsked =
+    (options.only ?? (options.ablation ? 'asd,jumpstarter,smd,skab' : undefined))?.split(',').includes(family) ??
+    !(options.quick && family === 'cloud_monitoring')
   if (!isAsked) continue
   // A series without an anomaly has no ranking.
   const sets = (await read()).filter((set) => judgedLabels(set).includes(1))
@@ -161,5 +168,6 @@ const name = [
   ...(options.detector ? [options.detector.replaceAll(',', '+')] : []),
   ...(options.windows ? ['windows'] : []),
   ...(options.smooth ? ['smooth'] : []),
+  ...(options.ablation ? ['ablation'] : []),
 ].join('-')
 writeResult(name, { seeds, node, processor, options, summary, results })

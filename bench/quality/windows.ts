@@ -39,6 +39,7 @@ function windowColumns(values: Float64Array, length: number): Float64Array[] {
 
 /** The mean of the score over the last `length` rows, the row itself among them: a delay of half of that. */
 export function smoothed(scores: Float64Array, length: number): Float64Array {
+  if (length === 1) return scores
   let sum = 0
   return scores.map((score, i) => {
     sum += score - (i >= length ? scores[i - length]! : 0)

@@ -26,6 +26,8 @@ export interface TrainingShape {
   readonly rows: number
   /** Features of the model. */
   readonly features: number
+  /** How many of them, the first, are measured where the others follow from them or the time; absent when there are no such. */
+  readonly measured?: number | undefined
 }
 
 /** What one piece of a model is fitted from. */
@@ -131,6 +133,8 @@ export interface Detector<Params extends DetectorParams = DetectorParams> {
   readonly params: z.ZodType<Params>
   /** The threshold of `"auto"`; null when the paper draws no line. */
   readonly autoThreshold: number | null
+  /** Whether a score is a share of rows: 1 in 100 rows like those of the training lies above 0.99. */
+  readonly isCalibrated: boolean
 
   /** Samples of the training rows that must be drawn: `count` of up to `size` rows. Either one, or one per piece. */
   reservoirs(params: Params): { readonly count: number; readonly size: number }

@@ -35,13 +35,16 @@ const kinds: readonly Detector[] = [isolationForest, extendedIsolationForest, ma
 )
 const kindIds = kinds.map((kind) => kind.id)
 
+/** All features, what is measured, and what follows from it. */
+const mostViews = 3
+
 const params = z
   .strictObject({
     type: z.literal(id),
     members: z
       .array(z.enum(kindIds))
       .min(2)
-      .max(mixtureBounds.members)
+      .max(mixtureBounds.members / mostViews)
       .refine((ids) => new Set(ids).size === ids.length, 'must not name a detector twice')
       .default(kindIds)
       .describe('Detectors that are asked, each with its default settings'),
@@ -50,6 +53,12 @@ const params = z
       .default('soft')
       .describe(
         'What becomes of their scores on one scale: a soft maximum, the mean (members have to agree), or the maximum (one is enough)',
+      ),
+    views: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether each member is asked three times: about all features, about those that are measured alone, and about those that follow from them or the time alone. Changes nothing where a model has no derived features',
       ),
     sampleSize: z
       .int()
@@ -67,6 +76,8 @@ type Params = z.output<typeof params>
 type Effective = EffectiveSettings & {
   members: readonly string[]
   combine: Rule
+  /** Features of the view of what is measured; 0 when there is no view but that of all. */
+  measured: number
   sampleSize: number
   /** Rows of the sample that nothing is fitted to; 0 when there are too few, and those of the fit calibrate. */
   heldBack: number
@@ -75,10 +86,17 @@ type Effective = EffectiveSettings & {
 /** Below this a held-back share says too little, and is better learnt from. */
 const leastHeldBack = 32
 
-/** A member with its settings, and which of the model's pieces are its own. */
+/** Lanes that a member looks at. */
+interface View {
+  readonly from: number
+  readonly lanes: number
+}
+
+/** A member with its settings, what it looks at, and which of the model's pieces are its own. */
 interface Plan {
   readonly detector: Detector
   readonly effective: EffectiveSettings
+  readonly view: View
   readonly rows: number
   readonly from: number
   readonly to: number
@@ -87,26 +105,36 @@ interface Plan {
 const kindOf = (name: string): Detector => kinds[kindIds.indexOf(name)] as Detector
 const defaultsOf = (detector: Detector): DetectorParams => detector.params.parse({ type: detector.id })
 
-function planMembers({ members, sampleSize, heldBack }: Effective, features: number): Plan[] {
-  const rows = sampleSize - heldBack
-  let from = 0
-  return members.map((name) => {
-    const detector = kindOf(name)
-    const given = defaultsOf(detector)
-    const { effective } = detector.resolve(given, { rows, features })
-    const to = from + detector.pieces(effective)
-    const plan = { detector, effective, rows: Math.min(rows, detector.reservoirs(given).size), from, to }
-    from = to
-    return plan
-  })
+function viewsOf(measured: number, features: number): View[] {
+  const all = { from: 0, lanes: features }
+  if (measured === 0) return [all]
+  return [all, { from: 0, lanes: measured }, { from: measured, lanes: features - measured }]
 }
 
-function resolve(given: Params, { rows, features }: TrainingShape) {
+function planMembers({ members, measured, sampleSize, heldBack }: Effective, features: number): Plan[] {
+  const rows = sampleSize - heldBack
+  let from = 0
+  return viewsOf(measured, features).flatMap((view) =>
+    members.map((name) => {
+      const detector = kindOf(name)
+      const given = defaultsOf(detector)
+      const { effective } = detector.resolve(given, { rows, features: view.lanes })
+      const to = from + detector.pieces(effective)
+      const plan = { detector, effective, view, rows: Math.min(rows, detector.reservoirs(given).size), from, to }
+      from = to
+      return plan
+    }),
+  )
+}
+
+function resolve(given: Params, { rows, features, measured = features }: TrainingShape) {
   requireTwoRows(rows, 'An ensemble')
   const sampleSize = Math.min(given.sampleSize, rows)
   const share = Math.min(mixtureBounds.heldBack, Math.floor(sampleSize / 4))
   const heldBack = share < leastHeldBack ? 0 : share
-  const effective = { type: id, members: given.members, combine: given.combine, sampleSize, heldBack }
+  const hasViews = given.views && measured > 0 && measured < features
+  const { members, combine } = given
+  const effective = { type: id, members, combine, measured: hasViews ? measured : 0, sampleSize, heldBack }
   const warnings: DetectorWarning[] = []
   if (heldBack === 0) {
     const detail = `With ${sampleSize} rows none can be held back: the score is calibrated by the rows that were learnt from, and too high for new ones.`
@@ -125,26 +153,35 @@ function resolve(given: Params, { rows, features }: TrainingShape) {
 const shuffled = (rows: number, seed: number) => drawOrder(rows, rows, createRandom(seed, streams.pick(0)))
 
 function fitPiece(input: FitInput) {
-  const { sample, piece, seed } = input
+  const { sample, piece, seed, varying, deviations } = input
   const effective = input.effective as Effective
   const plan = planMembers(effective, sample.lanes).find(({ to }) => piece < to) as Plan
   const learnt = shuffled(sample.filled, seed).subarray(effective.heldBack)
   const drawn = drawOrder(learnt.length, plan.rows, createRandom(seed, streams.pick(piece + 1)))
+  const { from, lanes } = plan.view
   const own = pickRows(
-    sample,
+    { ...sample, values: sample.values.subarray(from * sample.size, (from + lanes) * sample.size), lanes },
     drawn.map((place) => learnt[place] as number),
   )
-  return plan.detector.fitPiece({ ...input, sample: own, effective: plan.effective })
+  return plan.detector.fitPiece({
+    ...input,
+    sample: own,
+    effective: plan.effective,
+    varying: varying.map((lane) => lane - from).filter((lane) => lane >= 0 && lane < lanes),
+    deviations: deviations.subarray(from, from + lanes),
+  })
 }
 
 function join({ pieces, effective: settings, seed, features, samples }: JoinInput) {
   const effective = settings as Effective
   const sample = sampleOf(samples, 0)
   const block = calibrationRows(sample, effective, seed)
-  const parts = planMembers(effective, features).map(({ detector, effective: own, from, to }) => {
-    const payload = detector.join({ pieces: pieces.slice(from, to), effective: own, seed, features, samples })
-    const said = scoreOf(detector.createScorer(), { key: 'calibration', payload, block }).map(oddsOf)
-    return { kind: kinds.indexOf(detector), payload, said, ...memberScale(said.slice().sort()) }
+  const parts = planMembers(effective, features).map(({ detector, effective: own, view, from, to }) => {
+    const { lanes } = view
+    const payload = detector.join({ pieces: pieces.slice(from, to), effective: own, seed, features: lanes, samples })
+    const seen = look(block, view)
+    const said = scoreOf(detector.createScorer(), { key: 'calibration', payload, block: seen }).map(oddsOf)
+    return { kind: kinds.indexOf(detector), ...view, payload, said, ...memberScale(said.slice().sort()) }
   })
   const statistic = createStatistic(parts, effective.combine)
   const heldBack = Float64Array.from({ length: block.rows }, (_, r) =>
@@ -159,6 +196,13 @@ function calibrationRows({ ...sample }: Sample, { heldBack }: Effective, seed: n
   const rows = pickRows(sample, order.subarray(0, heldBack > 0 ? heldBack : mixtureBounds.heldBack))
   return { values: rows.values, stride: rows.size, rows: rows.size, lanes: rows.lanes }
 }
+
+/** The lanes of a view, as a block of their own over the same memory. */
+const look = ({ values, ...block }: Block, { from, lanes }: View): Block => ({
+  ...block,
+  values: values.subarray(from * block.stride),
+  lanes,
+})
 
 function scoreOf(
   scorer: Scorer,
@@ -181,7 +225,7 @@ const read = (payload: Uint8Array): Mixture => readPayload(decode, payload)
 /** Checks the members too. @throws DeepWatchError `model_corrupt` */
 function readWhole(payload: Uint8Array): Mixture {
   const mixture = read(payload)
-  for (const { kind, payload: own } of mixture.members) (kinds[kind] as Detector).check(own, mixture.features)
+  for (const { kind, payload: own, lanes } of mixture.members) (kinds[kind] as Detector).check(own, lanes)
   return mixture
 }
 
@@ -199,14 +243,20 @@ function createScorer(): Scorer {
   }
 
   function score(input: ScoreInput): void {
-    const { key, payload, from, to, scores, flags } = input
+    const { key, payload, block, from, to, fill, scores, flags } = input
     const { members, calibration, statistic } = kept.get(key, () => prepare(payload))
     const rows = to - from
     if (odds.length < members.length || (odds[0] as Float64Array).length < rows)
       odds = members.map(() => new Float64Array(Math.max(rows, 1)))
     members.forEach((member, m) => {
       const scorer = scorers[member.kind] as Scorer
-      scorer.score({ ...input, key: `${key}/${m}`, payload: member.payload })
+      scorer.score({
+        ...input,
+        key: `${key}/${m}`,
+        payload: member.payload,
+        block: look(block, member),
+        fill: fill?.subarray(member.from, member.from + member.lanes) ?? null,
+      })
       const own = odds[m] as Float64Array
       for (let r = 0; r < rows; r++) own[r] = oddsOf(scores[from + r] as number)
     })
@@ -262,14 +312,18 @@ export const detector: Detector<Params> = {
   paper: 'Aggarwal, C. C. and Sathe, S. (2017), Outlier Ensembles, Springer; and the papers of its members',
   params,
   autoThreshold: 0.99,
+  isCalibrated: true,
   reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
-  mostBytes: ({ members, sampleSize }, features) =>
-    members.reduce((sum, name) => sum + kindOf(name).mostBytes(defaultsOf(kindOf(name)), features), 0) +
-    2 * mixtureBytes(members.length) +
+  mostBytes: ({ members, views, sampleSize }, features) =>
+    (views ? mostViews : 1) *
+      members.reduce((sum, name) => sum + kindOf(name).mostBytes(defaultsOf(kindOf(name)), features), 0) +
+    2 * mixtureBytes(mostViews * members.length) +
     // The rows of a piece, and those that calibrate.
     2 * 8 * features * sampleSize,
   resolve,
-  pieces: (effective) => Math.max(...planMembers(effective as Effective, 1).map(({ to }) => to)),
+  // How many there are does not depend on the features.
+  pieces: (effective) =>
+    Math.max(...planMembers(effective as Effective, 1 + (effective as Effective).measured).map(({ to }) => to)),
   fitPiece,
   join,
   check: (payload, features) => requireFeatures(readWhole(payload).features, features),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { forestBytes, forestDepth, treeOf } from '../kernels/forest.ts'
+import { kurtosisOf } from '../kernels/kurtosis.ts'
 import {
   cutBytes,
   decodeObliqueForest,
@@ -30,6 +31,8 @@ import {
 
 const id = 'extended-isolation-forest'
 
+const featureWeights = ['equal', 'kurtosis', 'mixed'] as const
+
 const params = z
   .strictObject({
     type: z.literal(id),
@@ -44,26 +47,39 @@ const params = z
       .boolean()
       .default(true)
       .describe('Whether a row outside the range that a node saw in training counts as more anomalous'),
+    featureWeights: z
+      .enum(featureWeights)
+      .default('equal')
+      .describe(
+        'How likely a feature is to be part of a split: all as likely, by their kurtosis in the rows of the tree (features with rows far outside are split more often), or mixed: by kurtosis in every second tree',
+      ),
     seed,
   })
   .meta({ title: 'Extended isolation forest', examples: [{ type: id, trees: 100, columns: 3, seed: 42 }] })
 
 type Params = z.output<typeof params>
-type Effective = EffectiveForest & { columns: number; rangePenalty: boolean }
+type Effective = EffectiveForest & {
+  columns: number
+  rangePenalty: boolean
+  featureWeights: (typeof featureWeights)[number]
+}
 
 function resolve(given: Params, shape: TrainingShape) {
   requireTwoRows(shape.rows, 'An extended isolation forest')
   const { effective, warnings } = resolveForest(given, shape)
   const columns = Math.min(given.columns, shape.features)
-  return { effective: { type: id, ...effective, columns, rangePenalty: given.rangePenalty }, warnings }
+  const { rangePenalty, featureWeights } = given
+  return { effective: { type: id, ...effective, columns, rangePenalty, featureWeights }, warnings }
 }
 
 function fitPiece({ sample, piece, effective, seed, varying, deviations }: FitInput) {
-  const { sampleSize, maxDepth, columns, rangePenalty } = effective as Effective
+  const { sampleSize, maxDepth, columns, rangePenalty, featureWeights } = effective as Effective
+  const isWeighted = featureWeights === 'kurtosis' || (featureWeights === 'mixed' && piece % 2 === 1)
   const tree = buildObliqueTree({
     sample,
     candidates: varying,
     spread: robustScale(sample, deviations).spread,
+    likelihoods: isWeighted ? kurtosisOf(sample) : null,
     columns,
     depthLimit: maxDepth,
     random: createRandom(seed, streams.fit(piece)),
@@ -112,7 +128,9 @@ function tree(payload: Uint8Array, index: number): TreeNode[] {
 
 /**
  * The forest of Hariri, Carrasco Kind and Brunner, section 3.2: each split is a plane through several features, so that
- * the score has no ghost bands along the axes and a combination of values that never occurred together stands out.
+ * the score has no ghost bands along the axes and a combination of values that never occurred together stands out. To
+ * favour features by the kurtosis of a tree's rows follows Liu, Ting and Zhou (2008), "Isolation Forest", who select
+ * them by it where there are many.
  */
 export const detector: Detector<Params> = {
   id,
@@ -120,6 +138,7 @@ export const detector: Detector<Params> = {
   paper: 'Hariri, S., Carrasco Kind, M. and Brunner, R. J. (2019), Extended Isolation Forest, IEEE TKDE 33(4)',
   params,
   autoThreshold: 0.5,
+  isCalibrated: false,
   reservoirs: ({ trees, sampleSize }) => ({ count: trees, size: sampleSize }),
   mostBytes({ trees, sampleSize, maxDepth, columns }) {
     const nodes = mostNodes(sampleSize, maxDepth ?? defaultDepth(sampleSize))

@@ -11,6 +11,7 @@ const parts = {
   paper: 'string',
   params: 'object',
   autoThreshold: 'any',
+  isCalibrated: 'boolean',
   reservoirs: 'function',
   mostBytes: 'function',
   resolve: 'function',

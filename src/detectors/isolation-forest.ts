@@ -88,6 +88,7 @@ export const detector: Detector<Params> = {
   params,
   // Section 4.2 of the paper: when every row scores about 0.5, nothing stands out.
   autoThreshold: 0.5,
+  isCalibrated: false,
   reservoirs: ({ trees, sampleSize }) => ({ count: trees, size: sampleSize }),
   mostBytes({ trees, sampleSize, maxDepth }) {
     const nodes = trees * mostNodes(sampleSize, maxDepth ?? defaultDepth(sampleSize))

@@ -145,6 +145,7 @@ export const detector: Detector<Params> = {
     'Angiulli, F. and Pizzuti, C. (2002), Fast Outlier Detection in High Dimensional Spaces, PKDD; Ramaswamy, S., Rastogi, R. and Shim, K. (2000), SIGMOD',
   params,
   autoThreshold: null,
+  isCalibrated: false,
   reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
   mostBytes: ({ sampleSize }, features) => 4 * numbersBytes(features * (sampleSize + 3) + 1),
   resolve,

@@ -134,6 +134,7 @@ export const detector: Detector<Params> = {
     'Mahalanobis, P. C. (1936); Ledoit, O. and Wolf, M. (2004), A well-conditioned estimator for large-dimensional covariance matrices, J. Multivariate Analysis 88',
   params,
   autoThreshold: null,
+  isCalibrated: false,
   reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
   mostBytes: ({ sampleSize }, features) =>
     // Standardised rows, covariance and its factor, and twice the payload.

@@ -23,15 +23,18 @@ type SharedSample = Sample & { readonly values: Float64Array<SharedArrayBuffer> 
  */
 export function fitEntity(
   detector: Detector,
-  params: DetectorParams,
   sample: SharedSample,
-  seed: number,
+  {
+    params,
+    seed,
+    measured,
+  }: { readonly params: DetectorParams; readonly seed: number; readonly measured: number | undefined },
 ): Uint8Array<ArrayBuffer> | null {
   const { values, size, lanes, filled } = sample
   const profile = profileBlock({ values, stride: size, rows: filled, lanes }, lanes)
   const varying = varyingLanes(profile)
   if (varying.length === 0) return null
-  const { effective } = detector.resolve(params, { rows: filled, features: lanes })
+  const { effective } = detector.resolve(params, { rows: filled, features: lanes, measured })
   const { count, size: wanted } = detector.reservoirs(params)
   const drawn = (piece: number): SharedSample =>
     wanted >= filled ? sample : pickRows(sample, drawOrder(filled, wanted, createRandom(seed, streams.pick(piece))))
@@ -54,9 +57,16 @@ export interface EntityScoreInput extends Omit<ScoreInput, 'from' | 'to'> {
   readonly guards: Guards | null
 }
 
-/** What a row's values are held against: the range of its entity, or that of all rows. */
+/**
+ * What a row's values are held against: the range of its entity, or that of all rows where it has none. What is not guarded
+ * in all rows is not guarded in its own.
+ */
 export function guardsOfEntity(fleet: Fleet, entity: number, guards: Guards): Guards {
-  return entity < fleet.entities ? { ...fleet.rangeOf(entity), level: guards.level } : guards
+  if (entity >= fleet.entities) return guards
+  const own = fleet.rangeOf(entity)
+  const min = guards.min.map((bound, f) => (bound === Number.NEGATIVE_INFINITY ? bound : (own.min[f] as number)))
+  const max = guards.max.map((bound, f) => (bound === Number.POSITIVE_INFINITY ? bound : (own.max[f] as number)))
+  return { min, max, level: guards.level }
 }
 
 /** Scores rows entity by entity. Errors: those of the detector's own scorer. */

@@ -1,14 +1,18 @@
 /**
  * Several models as one, as bytes: which members there are, the held-back rows that put them on one scale, and the
  * payloads of the members. Little-endian: eight 32-bit words (magic, format version, features, members, rule,
- * held-back rows, 0, 0); per member two words (its kind, bytes of its payload); then float64: per member the middle and
- * unit of its scale, and the statistic of the held-back rows, ascending; then the payloads, each padded to 8 bytes.
+ * held-back rows, 0, 0); per member two words (its kind, bytes of its payload), in format 2 four (and the first lane it
+ * looks at, and how many); then float64: per member the middle and unit of its scale, and the statistic of the held-back
+ * rows, ascending; then the payloads, each padded to 8 bytes. Format 1 is written where every member looks at all lanes.
  */
 import { type MemberScale, type Rule, rules } from './calibration.ts'
 
 export interface MixtureMember extends MemberScale {
   /** A number that stands for the detector. */
   readonly kind: number
+  /** First lane it looks at, and how many. */
+  readonly from: number
+  readonly lanes: number
   /** A view. */
   readonly payload: Uint8Array
 }
@@ -22,26 +26,30 @@ export interface Mixture {
 }
 
 /** Most members and most held-back rows of a mixture. */
-export const mixtureBounds = { members: 8, heldBack: 4096 } as const
+export const mixtureBounds = { members: 12, heldBack: 4096 } as const
 
 // 'DWMX' read as a little-endian word
 const magic = 0x584d_5744
-const formatVersion = 1
 const headerBytes = 32
+/** Words per member, by format version. */
+const directoryWords: Readonly<Record<number, number>> = { 1: 2, 2: 4 }
 
 const padded = (bytes: number) => Math.ceil(bytes / 8) * 8
 
 /** Bytes beside the payloads of the members, at most. */
-export const mixtureBytes = (members: number) => headerBytes + members * (8 + 16 + 8) + 8 * mixtureBounds.heldBack
+export const mixtureBytes = (members: number) => headerBytes + members * (16 + 16 + 8) + 8 * mixtureBounds.heldBack
 
 /** The bytes of a mixture. */
 export function encodeMixture({ features, rule, members, heldBack }: Mixture): Uint8Array<ArrayBuffer> {
   const payloads = members.reduce((sum, { payload }) => sum + padded(payload.byteLength), 0)
-  const numbers = headerBytes + 8 * members.length
+  const version = members.every(({ from, lanes }) => from === 0 && lanes === features) ? 1 : 2
+  const numbers = headerBytes + 4 * (directoryWords[version] as number) * members.length
   const start = numbers + 16 * members.length + 8 * heldBack.length
   const bytes = new Uint8Array(start + payloads)
-  const words = [magic, formatVersion, features, members.length, rules.indexOf(rule), heldBack.length, 0, 0]
-  const directory = members.flatMap(({ kind, payload }) => [kind, payload.byteLength])
+  const words = [magic, version, features, members.length, rules.indexOf(rule), heldBack.length, 0, 0]
+  const directory = members.flatMap(({ kind, payload, from, lanes }) =>
+    version === 1 ? [kind, payload.byteLength] : [kind, payload.byteLength, from, lanes],
+  )
   new Uint32Array(bytes.buffer, 0, words.length + directory.length).set([...words, ...directory])
   const values = new Float64Array(bytes.buffer, numbers, 2 * members.length + heldBack.length)
   values.set([...members.flatMap(({ middle, unit }) => [middle, unit]), ...heldBack])
@@ -63,26 +71,32 @@ export function decodeMixture(bytes: Uint8Array): Mixture {
   if (bytes.byteLength < headerBytes) throw new RangeError('the model is shorter than its head')
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
   const { buffer, byteOffset } = aligned
-  const [word, version, features = 0, count = 0, rule = 0, rows = 0, ...rest] = new Uint32Array(buffer, byteOffset, 8)
-  if (word !== magic || version !== formatVersion || rest.some((value) => value !== 0))
-    throw new RangeError('this is not a mixture of format 1')
+  const [word, version = 0, features = 0, count = 0, rule = 0, rows = 0, ...rest] = new Uint32Array(
+    buffer,
+    byteOffset,
+    8,
+  )
+  const words = directoryWords[version]
+  if (word !== magic || words === undefined || rest.some((value) => value !== 0))
+    throw new RangeError('this is not a mixture of format 1 or 2')
   if (count < 1 || count > mixtureBounds.members || rows < 1 || rows > mixtureBounds.heldBack)
     throw new RangeError('the number of members or rows is out of range')
   const name = rules[rule]
   if (name === undefined || features < 1) throw new RangeError('the rule or the number of features is not valid')
-  const numbers = headerBytes + 8 * count
+  const numbers = headerBytes + 4 * words * count
   const start = numbers + 16 * count + 8 * rows
   if (aligned.byteLength < start) throw new RangeError('the model is too short')
-  const directory = new Uint32Array(buffer, byteOffset + headerBytes, 2 * count)
+  const directory = new Uint32Array(buffer, byteOffset + headerBytes, words * count)
   const values = new Float64Array(buffer, byteOffset + numbers, 2 * count + rows)
   for (const value of values) if (!Number.isFinite(value)) throw new RangeError('a number is not finite')
   const members = []
   let at = start
   for (let m = 0; m < count; m++) {
-    const [kind, length] = [directory[2 * m] as number, directory[2 * m + 1] as number]
+    const [kind = 0, length = 0, from = 0, lanes = features] = directory.subarray(words * m, words * (m + 1))
     const [middle, unit] = [values[2 * m] as number, values[2 * m + 1] as number]
-    if (!(unit > 0) || at + padded(length) > aligned.byteLength) throw new RangeError('a member is not valid')
-    members.push({ kind, middle, unit, payload: aligned.subarray(at, at + length) })
+    if (!(unit > 0) || lanes < 1 || from + lanes > features || at + padded(length) > aligned.byteLength)
+      throw new RangeError('a member is not valid')
+    members.push({ kind, from, lanes, middle, unit, payload: aligned.subarray(at, at + length) })
     at += padded(length)
   }
   if (at !== aligned.byteLength) throw new RangeError('the model is too long')

@@ -25,6 +25,8 @@ export interface ObliqueTreeOptions {
   readonly candidates: readonly number[]
   /** Spread per lane: a direction is drawn in these units. */
   readonly spread: Float64Array
+  /** How likely each lane is to be drawn beside the others, above 0; null = all are as likely. */
+  readonly likelihoods: Float64Array | null
   /** Features of a cut, 1..candidates.length; fewer where fewer vary. */
   readonly columns: number
   readonly depthLimit: number
@@ -46,7 +48,7 @@ interface Pending {
  * along the direction, so that no side is ever empty. With one column it is the cut of the plain forest.
  */
 export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
-  const { sample, candidates, spread, columns, depthLimit, random } = options
+  const { sample, candidates, spread, likelihoods, columns, depthLimit, random } = options
   const { values, size, filled } = sample
   const most = mostNodes(filled, depthLimit)
   const tree = {
@@ -79,7 +81,7 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
     if (depth < depthLimit && to - from > 1) {
       // Features drawn for this node are kept behind the constants.
       while (picked < columns && constants + picked < order.length) {
-        const place = constants + picked + random.nextInt(order.length - constants - picked)
+        const place = drawPlace(order, constants + picked, likelihoods, random)
         const drawn = order[place] as number
         order[place] = order[constants + picked] as number
         order[constants + picked] = drawn
@@ -140,6 +142,21 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
     widths: tree.widths.slice(0, nodes),
     links: tree.links.slice(0, nodes),
   }
+}
+
+/** The place in `order`, from `from` on, of the next feature to try. */
+function drawPlace(order: Int32Array, from: number, likelihoods: Float64Array | null, random: Random): number {
+  if (likelihoods === null) return from + random.nextInt(order.length - from)
+  let rest = 0
+  for (let at = from; at < order.length; at++) rest += likelihoods[order[at] as number] as number
+  rest *= random.nextFloat()
+  let place = from
+  while (place < order.length - 1) {
+    rest -= likelihoods[order[place] as number] as number
+    if (rest < 0) break
+    place++
+  }
+  return place
 }
 
 /** An entry of a direction: standard normal (Box and Muller 1958), or its sign when there is only one. */

@@ -12,7 +12,8 @@ import {
 } from './text.ts'
 
 export function trainingFacts({ document }: ReportFacts): string {
-  const { training, detector, threshold, timeContext, missing, features, roles, payload, smoothing } = document
+  const { training, detector, threshold, timeContext, missing, features, roles, payload, smoothing, habituation } =
+    document
   const derived = features.filter(({ kind }) => kind === 'derived').map(({ name }) => shownName(name, 60))
   const seed = detector.effective['seed']
   const zone = ` (${timeContext.timeZone})`
@@ -32,6 +33,12 @@ export function trainingFacts({ document }: ReportFacts): string {
     ],
     ...(derived.length > 0 ? ([['derived', derivedWords(derived)]] as [string, string][]) : []),
     ...(smoothing ? ([['smoothing', `mean over ${windowLength(smoothing.window)}`]] as [string, string][]) : []),
+    ...(habituation
+      ? ([['habituation', `what half of ${formatCount(habituation.window)} rows are used to is not flagged`]] as [
+          string,
+          string,
+        ][])
+      : []),
     [
       'roles',
       Object.entries(roles)

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { derivedFacts } from './derived.ts'
 import { modelName } from './model-name.ts'
-import { smoothingDocument } from './smoothing.ts'
+import { habituationDocument, smoothingDocument } from './smoothing.ts'
 import { window } from './time.ts'
 import { roles as roleSettings, threshold } from './train.ts'
 
@@ -104,6 +104,7 @@ export const versionDocument = z
     guards: z
       .object({
         level: z.number().describe('The threshold: one whole range outside adds as much as it takes to be flagged.'),
+        derived: z.literal(false).optional().describe('Derived features are not guarded; absent where they are.'),
       })
       .nullable()
       .optional()
@@ -125,6 +126,7 @@ export const versionDocument = z
       .optional()
       .describe('With a model per entity. detector.shape is that of the shared model then.'),
     smoothing: smoothingDocument,
+    habituation: habituationDocument,
     scores: z.object({
       bins: z.int(),
       counts: z.array(z.int()).describe('Training scores in equal bins over [0, 1].'),

@@ -1,4 +1,4 @@
-/** Smoothing of the score: how it is asked for, and what a version document says of it. */
+/** Smoothing and habituation of the score: how they are asked for, and what a version document says of them. */
 import { z } from 'zod'
 import { trailingWindow } from './derived.ts'
 
@@ -24,3 +24,17 @@ export const smoothingDocument = z
   })
   .nullable()
   .optional()
+
+/** Scores that habituation may look back at. */
+const mostRows = 100_000
+
+export const habituation = z
+  .strictObject({
+    window: z.int().min(0).max(mostRows).describe('Rows of the entity, at least 2; 0 switches off what auto chooses.'),
+  })
+  .refine(({ window }) => window !== 1, { path: ['window'], error: 'must be at least 2 rows, or 0' })
+  .describe(
+    'A row above the threshold is held just below it when half of the window before it was nearly as strange: its odds score / (1 - score) must be four times what half of those rows reach. A state that lasts ends to be an anomaly. Needs a calibrated score (ensemble, auto) and a threshold that is a score.',
+  )
+
+export const habituationDocument = z.object({ window: z.int() }).nullable().optional()

@@ -4,7 +4,7 @@ import { detectors } from '../detectors/index.ts'
 import { seed } from '../detectors/settings.ts'
 import { derivedFeature, featureName, mostDerived } from './derived.ts'
 import { modelName } from './model-name.ts'
-import { smoothing } from './smoothing.ts'
+import { habituation, smoothing } from './smoothing.ts'
 import { columnName, rows, source } from './source.ts'
 import { window } from './time.ts'
 
@@ -97,6 +97,7 @@ export const trainSettings = z.strictObject({
     ),
   threshold: threshold.optional(),
   smoothing: smoothing.optional(),
+  habituation: habituation.optional(),
 })
 
 export type TrainSettings = z.infer<typeof trainSettings>

@@ -22,7 +22,7 @@ const parts = [
 ]
 
 const source = (id: string, without = '') => `export const detector = {
-  id: '${id}', title: 't', paper: 'p', params: {}, autoThreshold: null,
+  id: '${id}', title: 't', paper: 'p', params: {}, autoThreshold: null, isCalibrated: false,
   ${parts
     .filter((part) => part !== without)
     .map((part) => `${part}() {}`)
@@ -62,7 +62,9 @@ describe('the discovery of detectors', () => {
 
   test('found all of ours', () => {
     const folder = new URL('../../src/detectors/', import.meta.url)
-    const files = readdirSync(folder).filter((name) => /^(?!index|detector|settings|per-entity)[a-z-]+\.[jt]s$/.test(name))
+    const files = readdirSync(folder).filter((name) =>
+      /^(?!index|detector|settings|per-entity)[a-z-]+\.[jt]s$/.test(name),
+    )
     expect(files.length).toBeGreaterThan(0)
     expect(detectors.size).toBe(files.length)
   })

@@ -53,3 +53,66 @@ test('says when no row can be held back, and what its members have to say', () =
   const { warnings } = detector.resolve(defaults, { rows: 200, features: 100 })
   expect(warnings.map(({ detail }) => detail).join()).toContain('mahalanobis: ')
 })
+
+describe('an ensemble with views', () => {
+  const rows = normalRows(4000, 5)
+  const members = ['isolation-forest', 'mahalanobis']
+  const settings = { members, combine: 'mean', views: true }
+  const { payload, effective } = train(detector, blockOf(rows), 1, settings, 3)
+
+  test('asks every member about all features, the measured and the others, and is calibrated still', () => {
+    expect(effective).toMatchObject({ measured: 3, heldBack: 1000 })
+    expect(detector.describe(payload).trees).toBe(300)
+    const features = (tree: number) =>
+      detector.tree(payload, tree).flatMap((node) => ('feature' in node ? node.feature : []))
+    expect(Math.max(...features(0), ...features(1), ...features(2))).toBe(4)
+    expect(Math.max(...features(100), ...features(101), ...features(102))).toBe(2)
+    expect(Math.max(...features(200), ...features(201), ...features(202))).toBe(1)
+    const { scores } = scoreAll(detector, payload, blockOf(normalRows(20_000, 5, 2)))
+    const above = scores.filter((score) => score > 0.99).length / scores.length
+    expect(Math.abs(above - 0.01)).toBeLessThan(0.014)
+  })
+
+  test('takes the mean of its views: a row strange in one of them only ranks below one strange in both', () => {
+    const strange = [
+      [0, 0, 0, 0, 0],
+      [6, 0, 0, 0, 0],
+      [0, 0, 0, 6, 0],
+      [6, 0, 0, 6, 0],
+    ]
+    const [calm, measured, derived, both] = scoreAll(detector, payload, blockOf(strange)).scores
+    expect(calm).toBeLessThan(0.5)
+    for (const one of [measured!, derived!]) {
+      expect(one).toBeGreaterThan(0.95)
+      expect(one).toBeLessThan(both!)
+    }
+  })
+
+  test('fills and marks what is missing in any view', () => {
+    const holes = blockOf([
+      [Number.NaN, 0, 0, 0, 0],
+      [0, 0, 0, 0, Number.NaN],
+      [0, 0, 0, 0, 0],
+    ])
+    const { scores, flags } = scoreAll(detector, payload, holes, new Float64Array(5))
+    expect([...flags]).toEqual([1, 1, 0])
+    expect(new Set(scores).size).toBe(1)
+    expect([...scoreAll(detector, payload, holes).flags]).toEqual([2, 2, 0])
+  })
+
+  test('has none where nothing is derived, and the bytes of one that was not asked for them', () => {
+    const block = blockOf(rows)
+    const plain = train(detector, block, 1, { ...settings, views: false }).payload
+    for (const measured of [undefined, 0, 5])
+      expect(isSame(train(detector, block, 1, settings, measured).payload, plain)).toBe(true)
+    // The version of the format.
+    expect([plain[4], payload[4]]).toEqual([1, 2])
+  })
+
+  test('refuses a view that reaches beyond the features, as model_corrupt', () => {
+    const damaged = payload.slice()
+    // Word 3 of the third member: the lanes of the forest on what is measured.
+    new DataView(damaged.buffer).setUint32(32 + 2 * 16 + 12, 6, true)
+    expect(() => detector.check(damaged, 5)).toThrow('damaged')
+  })
+})

@@ -24,13 +24,13 @@ export function drawSamples(detector: Detector, params: DetectorParams, block: B
   return { values, count, size, lanes, filled }
 }
 
-export function train(detector: Detector, block: Block, seed = 1, changes: object = {}) {
+export function train(detector: Detector, block: Block, seed = 1, changes: object = {}, measured?: number) {
   const params = defaultsOf(detector, changes)
   const samples = drawSamples(detector, params, block, seed)
   const profile = profileBlock(block, block.lanes)
   const varying = varyingLanes(profile)
   const deviations = profile.std
-  const { effective, warnings } = detector.resolve(params, { rows: block.rows, features: block.lanes })
+  const { effective, warnings } = detector.resolve(params, { rows: block.rows, features: block.lanes, measured })
   const pieces = Array.from({ length: detector.pieces(effective) }, (_, piece) => {
     const sample = sampleOf(samples, samples.count === 1 ? 0 : piece)
     const input: FitInput = { sample, piece, effective, seed, varying, deviations }

@@ -16,11 +16,18 @@ import { scoreAll, train } from '../detectors/train.ts'
 import { blockOf, drawnRows, hostileValues, normalRows, sampleFrom } from './blocks.ts'
 import { wave, waves } from './oracle.ts'
 
-function grow(rows: number[][], columns: number, seed = 1, depthLimit = 8): ObliqueTree {
+function grow(
+  rows: number[][],
+  columns: number,
+  seed = 1,
+  depthLimit = 8,
+  likelihoods: Float64Array | null = null,
+): ObliqueTree {
   const sample = sampleFrom(rows)
   const candidates = Array.from({ length: sample.lanes }, (_, f) => f)
   const spread = new Float64Array(sample.lanes).fill(1)
-  return buildObliqueTree({ sample, candidates, spread, columns, depthLimit, random: createRandom(seed, 0) })
+  const random = createRandom(seed, 0)
+  return buildObliqueTree({ sample, candidates, spread, likelihoods, columns, depthLimit, random })
 }
 
 function forestOf(rows: number[][], columns: number, rangePenalty: boolean, trees = 5): ObliqueForest {
@@ -75,6 +82,24 @@ describe('an oblique tree', () => {
     const rows = normalRows(64, 1).map(([a]) => [7, a!, 7])
     const tree = grow(rows, 2)
     for (const [place, feature] of tree.features.entries()) if (tree.weights[place] !== 0) expect(feature).toBe(1)
+  })
+
+  test('draws features by their likelihood where there is one, also when several are cut together', () => {
+    const rows = normalRows(64, 3)
+    const roots = (columns: number, likelihoods: Float64Array | null) =>
+      Array.from({ length: 4000 }, (_, seed) => {
+        const { features } = grow(rows, columns, seed, 1, likelihoods)
+        return [...features.slice(0, columns)]
+      })
+    const share = (cuts: number[][], feature: number) =>
+      cuts.filter((cut) => cut.includes(feature)).length / cuts.length
+    const weighted = Float64Array.of(1, 2, 7)
+    // Four standard deviations of 4,000 draws are 0.03 at most.
+    for (const [feature, expected] of [0.1, 0.2, 0.7].entries())
+      expect(Math.abs(share(roots(1, weighted), feature) - expected)).toBeLessThan(0.03)
+    // Without replacement: 1/10 + 2/10 * 1/8 + 7/10 * 1/3.
+    expect(Math.abs(share(roots(2, weighted), 0) - 0.3583)).toBeLessThan(0.03)
+    for (const feature of [0, 1, 2]) expect(Math.abs(share(roots(1, null), feature) - 1 / 3)).toBeLessThan(0.03)
   })
 
   test.each([
@@ -200,3 +225,16 @@ function correlation(a: number[], b: number[]): number {
     x.reduce((sum, value, i) => sum + (value - mx) * (y[i]! - my), 0)
   return product(a, meanA, b, meanB) / Math.sqrt(product(a, meanA, a, meanA) * product(b, meanB, b, meanB))
 }
+
+test('with mixed weights every second tree draws by kurtosis, and the others are those of equal weights', () => {
+  // The last feature has a row far outside, so that nearly all cuts by kurtosis go there.
+  const rows = normalRows(200, 3).map(([a, b, c], r) => [a!, b!, r === 0 ? 1000 : c!])
+  const payloads = ['equal', 'kurtosis', 'mixed'].map(
+    (featureWeights) => train(detector, blockOf(rows), 1, { trees: 10, columns: 1, featureWeights }).payload,
+  )
+  const trees = payloads.map((payload) => Array.from({ length: 10 }, (_, t) => detector.tree(payload, t)))
+  const [equal, weighted, mixed] = trees as [(typeof trees)[0], (typeof trees)[0], (typeof trees)[0]]
+  for (let t = 0; t < 10; t++) expect(mixed[t]).toEqual(t % 2 === 0 ? equal[t] : weighted[t])
+  const rootFeature = (nodes: (typeof equal)[0]) => ('cut' in nodes[0]! ? nodes[0].cut[0]!.feature : -1)
+  expect(weighted.filter((nodes) => rootFeature(nodes) === 2).length).toBeGreaterThan(7)
+})
