@@ -4,6 +4,7 @@
  * call waits for nobody: it leaves at the end of the turn in which it came. A row's score does not depend on its company.
  */
 import type { Block } from './kernels/block.ts'
+import { type Arena, createArenas } from './pool-arena.ts'
 import type { CallOptions } from './pool-queue.ts'
 import type { BlockScores, ScoringModel } from './pool-types.ts'
 
@@ -12,14 +13,20 @@ const mostRowsOfCall = 512
 /** Rows of a shared block: a few milliseconds of one thread. */
 const mostRowsOfBatch = 4096
 
-/** Scores a block on the threads, without asking for admission. */
-export type ScoreBlock = (model: ScoringModel, block: Block, options: CallOptions) => Promise<BlockScores>
+/** Where threads write what a block comes to: one score and one mark per row, marks being 0 before. */
+export interface ScoresInto {
+  readonly scores: Float64Array<SharedArrayBuffer>
+  readonly flags: Uint8Array<SharedArrayBuffer>
+}
+
+/** Scores a block on the threads, without asking for admission; gives the seconds that took them. */
+export type ScoreBlock = (model: ScoringModel, block: Block, into: ScoresInto, options: CallOptions) => Promise<number>
 
 export interface PoolBatch {
   /** Whether a call is small enough to be scored in company. */
-  takes(block: Block): boolean
-  /** Scores a block together with others of the same model. An aborted call rejects with its signal's reason. */
-  score: ScoreBlock
+  takes(block: Block<ArrayBufferLike>): boolean
+  /** Scores a block, which may lie in any memory, together with others of the same model. An aborted call rejects with its signal's reason. */
+  score(model: ScoringModel, block: Block<ArrayBufferLike>, options: CallOptions): Promise<BlockScores>
   /** Calls whose block has not left. */
   readonly waiting: number
   /** Hands everything that waits to the threads, before it returns. */
@@ -28,7 +35,7 @@ export interface PoolBatch {
 
 /** A call that waits for its block to leave. */
 interface Call {
-  readonly block: Block
+  readonly block: Block<ArrayBufferLike>
   readonly signal: AbortSignal | undefined
   readonly resolve: (scores: BlockScores) => void
   readonly reject: (error: unknown) => void
@@ -43,6 +50,7 @@ interface Batch {
 
 /** Puts small calls together; `threads` shared blocks are under way at once. */
 export function createPoolBatch(threads: number, scoreBlock: ScoreBlock): PoolBatch {
+  const arenas = createArenas(threads)
   let open: Batch[] = []
   let waiting = 0
   let underWay = 0
@@ -69,21 +77,19 @@ export function createPoolBatch(threads: number, scoreBlock: ScoreBlock): PoolBa
   }
 
   async function scoreCalls(model: ScoringModel, calls: readonly Call[]): Promise<void> {
-    if (calls.length < 2) {
-      for (const call of calls) await scoreAlone(model, call)
-      return
-    }
+    if (calls.length === 0) return
+    const arena = arenas.take()
     try {
-      const block = joinBlocks(calls, model.features)
-      handOut(calls, block.rows, await scoreBlock(model, block, {}))
-    } catch {
+      const block = joinBlocks(arena, calls, model.features)
+      const { scores, flags } = arena
+      handOut(calls, await scoreBlock(model, block, { scores, flags }, {}), { scores, flags })
+    } catch (error) {
+      if (calls.length === 1) calls[0]!.reject(error)
       // Nobody fails for what came with somebody else.
-      for (const call of calls) await scoreAlone(model, call)
+      else for (const call of calls) await scoreCalls(model, [call])
+    } finally {
+      arenas.giveBack(arena)
     }
-  }
-
-  function scoreAlone(model: ScoringModel, { block, resolve, reject }: Call): Promise<void> {
-    return scoreBlock(model, block, {}).then(resolve, reject)
   }
 
   return {
@@ -119,27 +125,33 @@ function dropAborted(calls: readonly Call[]): Call[] {
 }
 
 /** One block with the features of all calls, in order. */
-function joinBlocks(calls: readonly Call[], lanes: number): Block {
+function joinBlocks(arena: Arena, calls: readonly Call[], lanes: number): Block {
   const rows = calls.reduce((sum, { block }) => sum + block.rows, 0)
-  const values = new Float64Array(new SharedArrayBuffer(8 * lanes * rows))
+  const joined = arena.block(rows, lanes)
   let start = 0
   for (const { block } of calls) {
     for (let lane = 0; lane < lanes; lane++) {
       const from = lane * block.stride
-      values.set(block.values.subarray(from, from + block.rows), lane * rows + start)
+      const to = lane * rows + start
+      // A few values are copied sooner than a view of them is made.
+      if (block.rows <= 32)
+        for (let row = 0; row < block.rows; row++) joined.values[to + row] = block.values[from + row]!
+      else joined.values.set(block.values.subarray(from, from + block.rows), to)
     }
     start += block.rows
   }
-  return { values, stride: rows, rows, lanes }
+  return joined
 }
 
-/** Each call gets its stretch of the scores, and its share of the time. */
-function handOut(calls: readonly Call[], rows: number, { scores, flags, seconds }: BlockScores): void {
+/** Each call gets its stretch of a copy of the scores, and its share of the time. */
+function handOut(calls: readonly Call[], seconds: number, into: ScoresInto): void {
+  const scores = new Float64Array(into.scores)
+  const flags = new Uint8Array(into.flags)
   let start = 0
   for (const { block, resolve } of calls) {
     const end = start + block.rows
     const own = { scores: scores.subarray(start, end), flags: flags.subarray(start, end) }
-    resolve({ ...own, seconds: (seconds * block.rows) / rows })
+    resolve({ ...own, seconds: (seconds * block.rows) / scores.length })
     start = end
   }
 }

@@ -20,7 +20,7 @@ import { DeepWatchError, isErrorCode } from './errors.ts'
 import type { Block } from './kernels/block.ts'
 import type { Labelled, Ranking } from './kernels/ranking.ts'
 import type { SampleSet } from './kernels/reservoir.ts'
-import { createPoolBatch } from './pool-batch.ts'
+import { createPoolBatch, type ScoresInto } from './pool-batch.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
 import type { BlockScores, ScoringModel } from './pool-types.ts'
 
@@ -63,7 +63,7 @@ export interface Pool {
    * Scores every row of a block. Small blocks share a task with others that come at the same time.
    * @throws `overloaded`, `shutting_down`, `model_corrupt`, `internal_error`
    */
-  score(model: ScoringModel, block: Block, options?: CallOptions): Promise<BlockScores>
+  score(model: ScoringModel, block: Block<ArrayBufferLike>, options?: CallOptions): Promise<BlockScores>
   /**
    * Ranks scores against labels, on one thread: sorting millions would keep everybody waiting. The arrays lie in shared
    * memory and are sorted.
@@ -183,9 +183,17 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     return (joined as JoinResult).payload
   }
 
-  async function score(model: ScoringModel, block: Block, options: CallOptions = {}): Promise<BlockScores> {
+  async function score(
+    model: ScoringModel,
+    block: Block<ArrayBufferLike>,
+    options: CallOptions = {},
+  ): Promise<BlockScores> {
     admitScore(options)
-    return batch.takes(block) ? batch.score(model, block, options) : scoreBlock(model, block, options)
+    if (batch.takes(block)) return batch.score(model, block, options)
+    const scores = new Float64Array(new SharedArrayBuffer(8 * block.rows))
+    const flags = new Uint8Array(new SharedArrayBuffer(block.rows))
+    const seconds = await scoreBlock(model, inSharedMemory(block), { scores, flags }, options)
+    return { scores, flags, seconds }
   }
 
   function admitScore(options: CallOptions): void {
@@ -194,17 +202,19 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
       throw new DeepWatchError('overloaded', 'All threads are busy and the queue is full.')
   }
 
-  async function scoreBlock(model: ScoringModel, block: Block, options: CallOptions): Promise<BlockScores> {
-    const { key, detector, payload, fill, guards = null } = model
-    const scores = new Float64Array(new SharedArrayBuffer(8 * block.rows))
-    const flags = new Uint8Array(new SharedArrayBuffer(block.rows))
+  async function scoreBlock(
+    { key, detector, payload, fill, guards = null }: ScoringModel,
+    block: Block,
+    { scores, flags }: ScoresInto,
+    options: CallOptions,
+  ): Promise<number> {
     const tasks: Task[] = []
     for (let from = 0; from < block.rows; from += sliceRows) {
       const to = Math.min(block.rows, from + sliceRows)
       tasks.push({ name: 'score', message: { key, detector, payload, fill, guards, block, from, to, scores, flags } })
     }
     const results = await queue.runAll<ScoreResult>(tasks, options)
-    return { scores, flags, seconds: results.reduce((sum, result) => sum + result.seconds, 0) }
+    return results.reduce((sum, result) => sum + result.seconds, 0)
   }
 
   async function rank(message: Labelled, options: CallOptions = {}): Promise<Ranking> {
@@ -239,6 +249,14 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
       return deaths
     },
   }
+}
+
+/** The block itself where threads can read it, otherwise a copy. */
+function inSharedMemory(block: Block<ArrayBufferLike>): Block {
+  if (block.values.buffer instanceof SharedArrayBuffer) return block as Block
+  const values = new Float64Array(new SharedArrayBuffer(block.values.byteLength))
+  values.set(block.values)
+  return { ...block, values }
 }
 
 /** Cuts 0..count-1 into at most `parts` ranges [from, to) of nearly equal length. */

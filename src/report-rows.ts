@@ -1,7 +1,7 @@
 /** Counts rows held in memory for a report: what the statements `sql/report-*.sql` say of a file, without a process for it. */
 import type { AggregateQuery, FeatureQuery, SourceAggregate, TopRow } from './reader-types.ts'
 import { hourOfWeek } from './report/hour-of-week.ts'
-import { rowFacts } from './score-stream.ts'
+import { rowFacts } from './scored-block.ts'
 import type { Scratch } from './scratch.ts'
 import type { Telemetry } from './telemetry.ts'
 

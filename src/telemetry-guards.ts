@@ -23,9 +23,15 @@ export function guardsOf({ features, guards }: VersionDocument): Guards | null {
 }
 
 /** Why a row was raised, the strongest reason first. @param names of the features, in order */
-export function reasonsOf(guards: Guards | null, names: readonly string[], block: Block, row: number): RowReason[] {
+export function reasonsOf(
+  guards: Guards | null,
+  names: readonly string[],
+  block: Block<ArrayBufferLike>,
+  row: number,
+): readonly RowReason[] {
   if (guards === null) return []
-  return outsideOf(guards, block, row, mostReasons).map(({ lane, isNovel }) => ({
+  const outside = outsideOf(guards, block, row, mostReasons)
+  return outside.map(({ lane, isNovel }) => ({
     reason: isNovel ? 'novel_value' : 'out_of_range',
     feature: names[lane]!,
   }))

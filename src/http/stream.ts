@@ -19,7 +19,8 @@ export async function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: n
     const head: (string | Uint8Array)[] = []
     let size = 0
     while (size <= heldBack) {
-      const step = await answer.pieces.next()
+      const next = answer.pieces.next()
+      const step = next instanceof Promise ? await next : next
       // The whole is in memory: what it was made of may go before it has left.
       if (step.done) return reply.send(whole(head))
       head.push(step.value)
