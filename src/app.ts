@@ -20,6 +20,7 @@ import { observeRequests } from './http/lifecycle.ts'
 import { negotiateForms } from './http/negotiation.ts'
 import { collectOperations } from './http/openapi.ts'
 import { sendProblem } from './http/problem.ts'
+import { RequestLog } from './http/request-log.ts'
 import { createHttpServer } from './http/server.ts'
 import { answerStrangers } from './http/strangers.ts'
 import { createMetrics } from './metrics.ts'
@@ -68,6 +69,7 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
     loggerInstance: log,
     requestIdHeader: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    childLoggerFactory: (parent, bindings, options) => new RequestLog(parent, bindings, options) as never,
     genReqId: () => crypto.randomUUID(),
     trustProxy: false,
     // Bodies are read by `takeIn` with limits and stall times of their own; an upload has no total time.

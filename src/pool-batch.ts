@@ -36,7 +36,7 @@ export interface PoolBatch {
 /** A call that waits for its block to leave. */
 interface Call {
   readonly block: Block<ArrayBufferLike>
-  readonly signal: AbortSignal | undefined
+  readonly givenUp: () => unknown
   readonly resolve: (scores: BlockScores) => void
   readonly reject: (error: unknown) => void
 }
@@ -69,7 +69,7 @@ export function createPoolBatch(threads: number, scoreBlock: ScoreBlock): PoolBa
     waiting -= calls.length
     underWay++
     try {
-      await scoreCalls(model, dropAborted(calls))
+      await scoreCalls(model, dropGivenUp(calls))
     } finally {
       underWay--
       leaveSoon()
@@ -94,14 +94,14 @@ export function createPoolBatch(threads: number, scoreBlock: ScoreBlock): PoolBa
 
   return {
     takes: ({ rows }) => rows > 0 && rows <= mostRowsOfCall,
-    score: (model, block, { signal }) =>
+    score: (model, block, { signal, givenUp }) =>
       new Promise((resolve, reject) => {
         let batch = open.find((other) => other.model.key === model.key && other.rows + block.rows <= mostRowsOfBatch)
         if (!batch) {
           batch = { model, calls: [], rows: 0 }
           open.push(batch)
         }
-        batch.calls.push({ block, signal, resolve, reject })
+        batch.calls.push({ block, givenUp: givenUp ?? (() => signal?.reason), resolve, reject })
         batch.rows += block.rows
         waiting++
         leaveSoon()
@@ -117,10 +117,11 @@ export function createPoolBatch(threads: number, scoreBlock: ScoreBlock): PoolBa
   }
 }
 
-function dropAborted(calls: readonly Call[]): Call[] {
-  return calls.filter(({ signal, reject }) => {
-    if (signal?.aborted) reject(signal.reason)
-    return !signal?.aborted
+function dropGivenUp(calls: readonly Call[]): readonly Call[] {
+  return calls.filter(({ givenUp, reject }) => {
+    const reason = givenUp()
+    if (reason !== undefined) reject(reason)
+    return reason === undefined
   })
 }
 

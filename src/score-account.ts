@@ -12,15 +12,14 @@ export interface ScoringEnd {
   readonly counts: ScoredCounts
 }
 
+const noneRejected = Object.fromEntries(unscoredReasons.map((reason) => [reason, 0])) as Record<UnscoredReason, number>
+
 /** One scoring, from its first row to its last. */
 export class ScoreAccount {
   readonly #handle: ModelHandle<VersionDocument>
   readonly #started = performance.now()
   readonly #tally = new ScoreTally()
-  readonly #rejected = Object.fromEntries(unscoredReasons.map((reason) => [reason, 0])) as Record<
-    UnscoredReason,
-    number
-  >
+  readonly #rejected = { ...noneRejected }
   #rows = 0
   #anomalies = 0
   #unscored = 0
@@ -40,7 +39,7 @@ export class ScoreAccount {
       this.#rejected[reason]++
       this.#unscored++
     }
-    this.#tally.add(scores, rows)
+    this.#tally.addScores(scores, rows)
     this.#rows += rows
     this.#kernelSeconds += seconds
   }

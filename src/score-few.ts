@@ -20,12 +20,15 @@ export async function scoreFew(
   pool: Pool,
   handle: ModelHandle<VersionDocument>,
   block: Block<ArrayBuffer>,
-  { signal, progress }: Work,
+  work: Work,
 ): Promise<FewScored> {
   const plan = planVersion(handle.document)
+  const { progress } = work
   const account = new ScoreAccount(handle)
   progress?.begin('scoring', block.rows)
-  const result = await pool.score(scoringModel(handle, plan), block, { signal })
+  const result = await pool.score(scoringModel(handle, plan), block, {
+    givenUp: () => (work.givenUp ? work.givenUp() : work.signal.reason),
+  })
   account.enter(block.rows, result)
   progress?.advance(block.rows)
   return { block: scoredBlock(handle.document, plan, factsOfFew(block.rows), block, result), ...account.close() }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
+import { Departure, decorateDepartures } from './departure.ts'
 import { hasBody } from './intake.ts'
 import { prefersAsync } from './preferences.ts'
 
@@ -24,18 +25,19 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
   const allowed = routesByPattern(app)
   let underWay = 0
   let onIdle: (() => void) | undefined
-  app.decorateRequest('gone', null as unknown as AbortSignal)
+  decorateDepartures(app)
 
-  app.addHook('onRequest', async (request, reply) => {
-    const controller = new AbortController()
-    request.gone = controller.signal
+  // Hooks that wait for nothing are no promises: every one of those is a turn for every request.
+  app.addHook('onRequest', (request, reply, done) => {
+    const departure = new Departure()
+    request.departure = departure
     // What comes while the service drains is refused, and nobody waits for it.
     const { scope, waitsForOthers } = request.routeOptions.config ?? {}
     const counts = scope !== 'public' && !waitsForOthers && app.deepwatch.state() !== 'draining'
     if (counts) underWay++
     onceOver(request, reply, () => {
       if (!reply.raw.writableFinished)
-        controller.abort(new DeepWatchError('incomplete_body', 'The client left before the answer was complete.'))
+        departure.leave(new DeepWatchError('incomplete_body', 'The client left before the answer was complete.'))
       if (counts && --underWay === 0) onIdle?.()
       note(request, reply.raw.statusCode, reply.elapsedTime, metrics, reply.raw.writableFinished)
     })
@@ -46,10 +48,11 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
     checkHead(request)
     // Only POST and PUT have a body that is read: elsewhere it would be drained without end.
     if (hasBody(request) && request.method !== 'POST' && request.method !== 'PUT') reply.header('connection', 'close')
+    done()
   })
 
-  app.addHook('preParsing', async (request) => {
-    if (!request.routeOptions.config?.takesWork) return
+  app.addHook('preParsing', (request, _reply, _payload, done) => {
+    if (!request.routeOptions.config?.takesWork) return done()
     const { pool, readers, training, jobs } = app.deepwatch.service()
     const needsReader = !/^ *application\/json/i.test(request.headers['content-type'] ?? '')
     // A job takes its turn later: only their number counts now.
@@ -61,6 +64,7 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
     if (hasNoRoom) {
       throw new DeepWatchError('overloaded', 'There is no room for more work; the body was not read.')
     }
+    done()
   })
 
   app.setNotFoundHandler((request, reply) => {
