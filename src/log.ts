@@ -7,10 +7,10 @@ import type { Config } from './config.ts'
 const packageRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 
 /**
- * Lines are written together, by 4 KiB or ten times a second, and when the process ends: a write per line is a tenth of what a
+ * Lines are written together, by 16 KB or ten times a second, and when the process ends: a write per line is a tenth of what a
  * small request costs. What a slow reader leaves lying is bounded; beyond that lines are dropped.
  */
-const buffered = { minLength: 4096, maxLength: 4 * 1024 * 1024, periodicFlush: 100 }
+const buffered = { minLength: 16_000, maxLength: 4 * 1024 * 1024, periodicFlush: 100 }
 
 /**
  * Makes the log of a service. Errors are written with their type, code, message and stack, in which the

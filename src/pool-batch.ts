@@ -1,6 +1,6 @@
 /**
- * Small calls share a task: what arrives within one turn of the event loop, or while every thread is busy,
- * goes to a thread as one block, so that a hundred requests of a few rows do not cost a hundred messages. A lone
+ * Small calls share a task: what arrives within one turn of the event loop, or while a block of the same model is under
+ * way, goes to a thread as one block, so that a hundred requests of a few rows do not cost a hundred messages. A lone
  * call waits for nobody: it leaves at the end of the turn in which it came. A row's score does not depend on its company.
  */
 import type { Block } from './kernels/block.ts'
@@ -12,6 +12,8 @@ import type { BlockScores, ScoringModel } from './pool-types.ts'
 const mostRowsOfCall = 512
 /** Rows of a shared block: a few milliseconds of one thread. */
 const mostRowsOfBatch = 4096
+/** From so many rows on a block goes to another thread while one of its model is under way: fewer are done before that wakes up. */
+const rowsWorthAThread = 256
 
 /** Where threads write what a block comes to: one score and one mark per row, marks being 0 before. */
 export interface ScoresInto {
@@ -48,30 +50,37 @@ interface Batch {
   rows: number
 }
 
-/** Puts small calls together; `threads` shared blocks are under way at once. */
+/** Puts small calls together; at most `threads` shared blocks are under way at once. */
 export function createPoolBatch(threads: number, scoreBlock: ScoreBlock): PoolBatch {
   const arenas = createArenas(threads)
   let open: Batch[] = []
+  /** The models of the blocks under way. */
+  const underWay: string[] = []
   let waiting = 0
-  let underWay = 0
   let scheduled = false
 
+  const mayLeave = ({ model, rows }: Batch) =>
+    underWay.length < threads && (rows >= rowsWorthAThread || !underWay.includes(model.key))
+
   function leaveSoon(): void {
-    if (scheduled || open.length === 0 || underWay >= threads) return
+    if (scheduled || !open.some(mayLeave)) return
     scheduled = true
     setImmediate(() => {
       scheduled = false
-      while (underWay < threads && open.length > 0) void send(open.shift()!)
+      for (let batch = open.find(mayLeave); batch; batch = open.find(mayLeave)) {
+        open.splice(open.indexOf(batch), 1)
+        void send(batch)
+      }
     })
   }
 
   async function send({ model, calls }: Batch): Promise<void> {
     waiting -= calls.length
-    underWay++
+    underWay.push(model.key)
     try {
       await scoreCalls(model, dropGivenUp(calls))
     } finally {
-      underWay--
+      underWay.splice(underWay.indexOf(model.key), 1)
       leaveSoon()
     }
   }

@@ -110,6 +110,31 @@ describe('small calls share a task', () => {
     await Promise.all([first, later])
   })
 
+  test('while a block is under way a few rows wait for it, many go to another thread', async () => {
+    const { blocks, scoreBlock } = startThread()
+    const batch = createPoolBatch(2, scoreBlock)
+    const answers = [batch.score(model('a'), small(1, 1), {})]
+    await turn()
+    answers.push(batch.score(model('a'), small(200, 2), {}))
+    await turn()
+    expect(blocks.map(({ block }) => block.rows)).toEqual([1])
+    answers.push(batch.score(model('a'), small(100, 3), {}))
+    await turn()
+    expect(blocks.map(({ block }) => block.rows)).toEqual([1, 300])
+    answers.push(batch.score(model('a'), small(2, 4), {}))
+    blocks[0]!.answer()
+    await answers[0]
+    await turn()
+    expect(batch.waiting).toBe(1)
+    blocks[1]!.answer()
+    await answers[1]
+    await turn()
+    await turn()
+    expect(blocks.map(({ block }) => block.rows)).toEqual([1, 300, 2])
+    blocks[2]!.answer()
+    await Promise.all(answers)
+  })
+
   test('models do not mix', async () => {
     const { blocks, scoreBlock } = startThread()
     const batch = createPoolBatch(4, scoreBlock)
