@@ -25,7 +25,7 @@ export function guard(app: FastifyInstance, tokens: readonly Token[] | undefined
   app.decorateRequest('caller', null)
   if (!tokens) return
   app.addHook('onRequest', (request, _reply, done) => {
-    const scope = request.routeOptions.config?.scope ?? 'admin'
+    const scope = request.route.scope ?? 'admin'
     if (scope === 'public') return done()
     const token = find(request, tokens)
     if (!token) throw new DeepWatchError('unauthorized', 'This needs a valid bearer token.')

@@ -20,7 +20,7 @@ const parameter = /;\s*(?!q=)[^;,=\s]+=(?:"(?:[^"\\]|\\.)*"|[^;,]*)/gi
 export function negotiateForms(app: FastifyInstance): void {
   app.decorateRequest('form', '')
   app.addHook('onRequest', (request, _reply, done) => {
-    const { operation, scope, formIsASetting } = request.routeOptions.config ?? {}
+    const { operation, scope, formIsASetting } = request.route
     if (!operation || scope === 'public') return done()
     const forms = formsOf(operation)
     if (forms.length === 0) return done()

@@ -138,7 +138,7 @@ async function awaitResult(jobs: Jobs, job: Job, { gone }: FastifyRequest): Prom
  */
 function digests(request: FastifyRequest, key: string, { settings, upload }: Intake<unknown>) {
   const owner = request.caller?.name ?? null
-  const asked = [request.method, request.routeOptions.url, request.form, settings, upload?.digest ?? null]
+  const asked = [request.method, request.route.url, request.form, settings, upload?.digest ?? null]
   return { id: sha256([owner, key]), request: sha256([owner, ...asked]) }
 }
 

@@ -20,6 +20,20 @@ export function mergeSettings<S extends z.ZodObject>(
   body: Readonly<Record<string, unknown>>,
   readJson: ReadJson,
 ): z.infer<S> {
+  return checkSettings(schema, hasKeys(query) ? addQuery(schema, query, body, readJson) : body)
+}
+
+function hasKeys(query: object): boolean {
+  for (const _ in query) return true
+  return false
+}
+
+function addQuery(
+  schema: z.ZodObject,
+  query: Readonly<Record<string, string | string[]>>,
+  body: Settings,
+  readJson: ReadJson,
+): Settings {
   // Without a prototype, so that a key `__proto__` of the query is one, and refused as such.
   const merged: Record<string, unknown> = Object.assign(Object.create(null), body)
   for (const [key, text] of Object.entries(query)) {
@@ -35,6 +49,10 @@ export function mergeSettings<S extends z.ZodObject>(
     }
     merged[key] = value
   }
+  return merged
+}
+
+function checkSettings<S extends z.ZodObject>(schema: S, merged: Settings): z.infer<S> {
   const before = recall(schema, merged)
   if (before) return before as z.infer<S>
   const parsed = schema.safeParse(merged, { error: describeIssue })
@@ -51,7 +69,7 @@ export function mergeSettings<S extends z.ZodObject>(
   throw settingsError(parsed.error)
 }
 
-type Settings = Record<string, unknown>
+type Settings = Readonly<Record<string, unknown>>
 
 /**
  * Settings that were checked before, by schema and text. Live requests differ in nothing but their rows, and checking the
