@@ -143,10 +143,8 @@ function joinBlocks(arena: Arena, calls: readonly Call[], lanes: number): Block 
     for (let lane = 0; lane < lanes; lane++) {
       const from = lane * block.stride
       const to = lane * rows + start
-      // A few values are copied sooner than a view of them is made.
-      if (block.rows <= 32)
-        for (let row = 0; row < block.rows; row++) joined.values[to + row] = block.values[from + row]!
-      else joined.values.set(block.values.subarray(from, from + block.rows), to)
+      // So few values are copied sooner than a view of them is made.
+      for (let row = 0; row < block.rows; row++) joined.values[to + row] = block.values[from + row]!
     }
     start += block.rows
   }

@@ -4,6 +4,8 @@ import { type Guards, outsideOf } from './kernels/guards.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { RowReason } from './schemas/score.ts'
 
+const none: readonly never[] = []
+
 /** Most reasons given for a row. */
 const mostReasons = 10
 
@@ -29,10 +31,12 @@ export function reasonsOf(
   block: Block<ArrayBufferLike>,
   row: number,
 ): readonly RowReason[] {
-  if (guards === null) return []
+  if (guards === null) return none
   const outside = outsideOf(guards, block, row, mostReasons)
-  return outside.map(({ lane, isNovel }) => ({
-    reason: isNovel ? 'novel_value' : 'out_of_range',
-    feature: names[lane]!,
-  }))
+  return outside.length === 0
+    ? none
+    : outside.map(({ lane, isNovel }) => ({
+        reason: isNovel ? 'novel_value' : 'out_of_range',
+        feature: names[lane]!,
+      }))
 }

@@ -97,5 +97,6 @@ export function outsideOf(
     if ((value < low || value > high) && value - value === 0)
       found.push({ lane: f, isNovel: low === high, strength: strengthOutside(value, low, high) })
   }
+  if (found.length < 2) return found
   return found.sort((a, b) => b.strength - a.strength || a.lane - b.lane).slice(0, most)
 }
