@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { ErrorCode } from '../src/errors.ts'
 import { noQuery, readQuery } from '../src/http/context.ts'
+import { workOf } from '../src/http/departure.ts'
 import { takeSettings } from '../src/http/intake.ts'
 import { chooseFormat, reportAnswers, sendReport } from '../src/http/reports.ts'
 import { exampleModel, exampleTree, exampleVersion } from '../src/schemas/examples.ts'
@@ -164,7 +165,7 @@ export default async function models(app: FastifyInstance): Promise<void> {
     async (request, reply) => {
       const format = chooseFormat(request, readQuery(reportQuery, request).format)
       const { name, version } = request.params
-      const work = { signal: request.gone, log: request.log }
+      const work = workOf(request)
       return sendReport(reply, await app.deepwatch.service().reporting.ofVersion(name, version, work), format)
     },
   )

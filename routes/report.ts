@@ -1,6 +1,7 @@
 /** `POST /report`: a source scored with a model, as a report. */
 import type { FastifyInstance } from 'fastify'
 import { withIntake } from '../src/http/context.ts'
+import { workOf } from '../src/http/departure.ts'
 import { chooseFormat, reportAnswers, sendReport } from '../src/http/reports.ts'
 import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
 import { reportSettings } from '../src/schemas/report.ts'
@@ -33,7 +34,7 @@ export default async function report(app: FastifyInstance): Promise<void> {
     (request, reply) =>
       withIntake(app, reportSettings, request, reply, async ({ settings: { format: wanted, ...settings }, upload }) => {
         const format = chooseFormat(request, wanted)
-        const work = { signal: request.gone, log: request.log }
+        const work = workOf(request)
         return sendReport(reply, await app.deepwatch.service().reporting.ofSource(settings, upload, work), format)
       }),
   )

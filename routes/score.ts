@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Answer } from '../src/answer.ts'
 import { DeepWatchError } from '../src/errors.ts'
 import { workFields } from '../src/http/preferences.ts'
-import { jsonPieces, ndjsonPieces, type Return } from '../src/http/results.ts'
+import { fewJsonPieces, jsonPieces, ndjsonPieces, type Return } from '../src/http/results.ts'
 import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
 import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
 import { exampleScores } from '../src/schemas/examples.ts'
@@ -114,7 +114,10 @@ async function answerOf(run: ScoringRun, form: string, which: Return): Promise<A
       return { ...head, bytes, pieces: asPieces(createReadStream(path)) }
     }
     if (form === arrow) return { ...head, pieces: asPieces(await run.toArrow(anomaliesOnly)) }
-    if (form !== ndjson) return { ...head, pieces: jsonPieces(run, which) }
+    if (form !== ndjson) {
+      const few = await run.few()
+      return { ...head, pieces: few ? fewJsonPieces(run, few, which) : jsonPieces(run, which) }
+    }
     const lastWords = (problem: object) => `${JSON.stringify({ problem })}\n`
     return { ...head, pieces: ndjsonPieces(run, which), lastWords }
   } catch (error) {

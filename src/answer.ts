@@ -8,11 +8,13 @@ export interface AnswerHead {
   readonly headers: Readonly<Record<string, string>>
 }
 
+export type Pieces = AsyncGenerator<string | Uint8Array> | Generator<string | Uint8Array>
+
 export interface Answer extends AnswerHead {
   /** Bytes of the whole; null when that is known only at its end. */
   readonly bytes: number | null
-  /** The body in order, once. What fails while it is made is thrown from here. */
-  readonly pieces: AsyncGenerator<string | Uint8Array>
+  /** The body in order, once; not asynchronous where nothing has to be waited for. What fails while it is made is thrown from here. */
+  readonly pieces: Pieces
   /** The last piece of an answer that broke off, from its problem document; without it the connection breaks off too. */
   readonly lastWords?: (problem: object) => string
   /** What it tells of cannot be taken back: a cancel comes too late. */
@@ -39,6 +41,6 @@ export function jsonAnswer(
   }
 }
 
-async function* one(piece: Uint8Array): AsyncGenerator<Uint8Array> {
+function* one(piece: Uint8Array): Generator<Uint8Array> {
   yield piece
 }

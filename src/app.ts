@@ -1,6 +1,5 @@
 /** The whole service as one Fastify app: built here, wired here, listening to nothing. Tests and the OpenAPI printer use the real thing. */
 import accepts from '@fastify/accepts'
-import multipart from '@fastify/multipart'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
@@ -17,9 +16,11 @@ import { DeepWatchError } from './errors.ts'
 import { guard } from './http/auth.ts'
 import { createListeners } from './http/events.ts'
 import { observeRequests } from './http/lifecycle.ts'
+import { multipartParser } from './http/multipart.ts'
 import { negotiateForms } from './http/negotiation.ts'
 import { collectOperations } from './http/openapi.ts'
 import { sendProblem } from './http/problem.ts'
+import { RequestLog } from './http/request-log.ts'
 import { createHttpServer } from './http/server.ts'
 import { answerStrangers } from './http/strangers.ts'
 import { createMetrics } from './metrics.ts'
@@ -68,6 +69,7 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
     loggerInstance: log,
     requestIdHeader: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    childLoggerFactory: (parent, bindings, options) => new RequestLog(parent, bindings, options) as never,
     genReqId: () => crypto.randomUUID(),
     trustProxy: false,
     // Bodies are read by `takeIn` with limits and stall times of their own; an upload has no total time.
@@ -104,7 +106,7 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
   http.removeAllContentTypeParsers()
   http.addContentTypeParser('*', (_request, _payload, done) => done(null))
   await http.register(accepts)
-  await http.register(multipart, {
+  await http.register(multipartParser, {
     // Every part comes as a stream of bytes, whatever it says of itself: fields would be decoded, and JSON read leniently.
     isPartAFile: () => true,
     limits: {

@@ -11,15 +11,8 @@ import { createTopScores } from './kernels/top-scores.ts'
 import type { Pool } from './pool.ts'
 import type { ExtraLanes } from './reader-types.ts'
 import type { EvaluateSettings, Evaluation, Figures } from './schemas/evaluate.ts'
-import {
-  type Prepared,
-  prepareScoring,
-  type RowFacts,
-  requireColumns,
-  rowFacts,
-  type ScoreStreamParts,
-  scoreStream,
-} from './score-stream.ts'
+import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './score-stream.ts'
+import { type RowFacts, rowFacts } from './scored-block.ts'
 import type { Scratch } from './scratch.ts'
 import type { Source } from './sources.ts'
 import type { Work } from './work.ts'
@@ -43,7 +36,8 @@ const randomSeed = 20_080_101
 export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
   return {
     async evaluate(settings, upload, work) {
-      const found = await prepareScoring(parts, settings, upload, { signal: work.signal })
+      const handle = await parts.registry.resolve(settings.model)
+      const found = await prepareScoring(parts, handle, settings, upload, { signal: work.signal })
       try {
         const prepared = asksForLabels(found, settings)
         return await compare(parts.pool, prepared, scoreStream(parts, prepared, work), null, work)

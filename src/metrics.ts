@@ -12,6 +12,7 @@ import {
   type PrometheusContentType,
   Registry,
 } from 'prom-client'
+import { Tally, TallyHistogram } from './metrics-histogram.ts'
 import { type JobState, jobStates } from './schemas/job.ts'
 import { type UnscoredReason, unscoredReasons } from './schemas/score.ts'
 
@@ -45,69 +46,17 @@ export interface ScoredCounts {
 }
 
 /** Scores of one source counted by bucket; a million `observe` calls would cost more than the scoring. */
-export class ScoreTally {
-  readonly buckets = new Float64Array(scoreBounds.length)
-  sum = 0
-  count = 0
+export class ScoreTally extends Tally {
+  constructor() {
+    super(scoreBounds)
+  }
 
   /** Counts `rows` scores from the start of the array; NaN, an unscored row, is passed over. */
-  add(scores: Float64Array, rows: number): void {
+  addScores(scores: Float64Array, rows: number): void {
     for (let row = 0; row < rows; row++) {
       const score = scores[row]!
-      if (Number.isNaN(score)) continue
-      let bucket = 0
-      while (score > scoreBounds[bucket]!) bucket++
-      this.buckets[bucket]!++
-      this.sum += score
-      this.count++
+      if (!Number.isNaN(score)) this.observe(score)
     }
-  }
-}
-
-/** A histogram that takes whole tallies; prom-client's own takes one value at a time. */
-class TallyHistogram {
-  readonly name = 'deepwatch_anomaly_score'
-  readonly help = 'Anomaly scores given, higher is stranger'
-  readonly type = 'histogram'
-  readonly aggregator = 'sum'
-  readonly #series = new Map<string, ScoreTally>()
-
-  open(model: string): ScoreTally {
-    const tally = this.#series.get(model) ?? new ScoreTally()
-    this.#series.set(model, tally)
-    return tally
-  }
-
-  add(model: string, tally: ScoreTally): void {
-    const into = this.open(model)
-    for (let bucket = 0; bucket < tally.buckets.length; bucket++) into.buckets[bucket]! += tally.buckets[bucket]!
-    into.sum += tally.sum
-    into.count += tally.count
-  }
-
-  remove(model: string): void {
-    this.#series.delete(model)
-  }
-
-  reset(): void {
-    this.#series.clear()
-  }
-
-  async get() {
-    const values: { metricName: string; labels: Record<string, string | number>; value: number; exemplar: null }[] = []
-    for (const [model, tally] of this.#series) {
-      let upTo = 0
-      const put = (suffix: string, labels: Record<string, string | number>, value: number) =>
-        values.push({ metricName: `${this.name}_${suffix}`, labels: { ...labels, model }, value, exemplar: null })
-      for (const [bucket, le] of scoreBounds.entries()) {
-        upTo += tally.buckets[bucket]!
-        put('bucket', { le }, upTo)
-      }
-      put('bucket', { le: '+Inf' }, tally.count)
-      put('sum', {}, tally.sum)
-      put('count', {}, tally.count)
-    }
-    return { name: this.name, help: this.help, type: this.type, aggregator: this.aggregator, values }
   }
 }
 
@@ -221,14 +170,15 @@ export function createMetrics(options: { version: string; models: number; observ
     buckets: durationBounds,
     registers,
   })
-  const scoring = new Histogram({
+  const scoring = new TallyHistogram({
     name: 'deepwatch_score_duration_seconds',
     help: 'Time a scoring took, by stage',
-    labelNames: ['stage'],
-    buckets: durationBounds,
-    registers,
+    bounds: durationBounds,
   })
-  for (const stage of ['kernel', 'total'] as const) scoring.zero({ stage })
+  text.registerMetric(scoring.asMetric())
+  const [kernelTime, totalTime] = (['kernel', 'total'] as const).map((stage) =>
+    scoring.open(stage, () => ({ stage })),
+  ) as [Tally, Tally]
   const deaths = new Counter({
     name: 'deepwatch_reader_deaths_total',
     help: 'Reading processes that died or had to be killed at work',
@@ -249,15 +199,18 @@ export function createMetrics(options: { version: string; models: number; observ
     help: 'Windows of entities that had to make room for others',
     registers,
   })
-  const http = new Histogram({
+  const http = new TallyHistogram({
     name: 'deepwatch_http_request_duration_seconds',
     help: 'Time a request took',
-    labelNames: ['route', 'method', 'status'],
-    buckets: durationBounds,
-    registers,
+    bounds: durationBounds,
   })
-  const scores = new TallyHistogram()
-  text.registerMetric(scores as unknown as Metric)
+  text.registerMetric(http.asMetric())
+  const scores = new TallyHistogram({
+    name: 'deepwatch_anomaly_score',
+    help: 'Anomaly scores given, higher is stranger',
+    bounds: scoreBounds,
+  })
+  text.registerMetric(scores.asMetric())
 
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -300,7 +253,7 @@ export function createMetrics(options: { version: string; models: number; observ
       rows.inc(pair, 0)
       anomalies.inc(pair, 0)
       for (const reason of unscoredReasons) rejected.inc({ model: pair.model, reason }, 0)
-      scores.open(pair.model)
+      scores.open(pair.model, () => ({ model: pair.model }))
       if (pair.version !== 'other') {
         threshold.set(pair, facts.threshold)
         trained.set(pair, facts.trainedAt)
@@ -320,12 +273,17 @@ export function createMetrics(options: { version: string; models: number; observ
     /** Counts one complete answer of `/score`. */
     scored(name: string, version: number, counts: ScoredCounts): void {
       const pair = labels.find(name, version)
-      rows.inc(pair, counts.scored)
-      anomalies.inc(pair, counts.anomalies)
-      for (const reason of unscoredReasons) rejected.inc({ model: pair.model, reason }, counts.rejected[reason])
-      scores.add(pair.model, counts.tally)
-      scoring.observe({ stage: 'kernel' }, counts.kernelSeconds)
-      scoring.observe({ stage: 'total' }, counts.totalSeconds)
+      // A version that has labels of its own shows its counters since it appeared: adding nothing would only cost time.
+      const mayBeNew = pair.version === 'other'
+      if (counts.scored > 0 || mayBeNew) rows.inc(pair, counts.scored)
+      if (counts.anomalies > 0 || mayBeNew) anomalies.inc(pair, counts.anomalies)
+      for (const reason of unscoredReasons) {
+        const count = counts.rejected[reason]
+        if (count > 0 || mayBeNew) rejected.inc({ model: pair.model, reason }, count)
+      }
+      scores.open(pair.model, () => ({ model: pair.model })).add(counts.tally)
+      kernelTime.observe(counts.kernelSeconds)
+      totalTime.observe(counts.totalSeconds)
     },
     trained(seconds: number): void {
       training.observe(seconds)
@@ -338,7 +296,8 @@ export function createMetrics(options: { version: string; models: number; observ
     },
     /** `route` is a template or `unmatched`, never an address. */
     answered(route: string, method: string, status: number, seconds: number): void {
-      http.observe({ route, method: methods.has(method) ? method : 'other', status }, seconds)
+      const known = methods.has(method) ? method : 'other'
+      http.open(`${route} ${known} ${status}`, () => ({ route, method: known, status })).observe(seconds)
     },
     /** The exposition text of all metrics and its media type. */
     async print(format: 'text' | 'openmetrics'): Promise<{ body: string; mediaType: string }> {

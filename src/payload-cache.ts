@@ -8,6 +8,8 @@ export class PayloadCache {
   readonly #kept = new Map<string, SharedArrayBuffer>()
   readonly #reading = new Map<string, Promise<SharedArrayBuffer>>()
   #bytes = 0
+  /** The key that was used last. */
+  #latest: string | undefined
 
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes
@@ -25,8 +27,12 @@ export class PayloadCache {
   async get(key: string, read: () => Promise<SharedArrayBuffer>): Promise<SharedArrayBuffer> {
     const kept = this.#kept.get(key)
     if (kept !== undefined) {
-      this.#kept.delete(key)
-      this.#kept.set(key, kept)
+      // Live requests mostly ask for one model, which need not change its place.
+      if (key !== this.#latest) {
+        this.#kept.delete(key)
+        this.#kept.set(key, kept)
+        this.#latest = key
+      }
       return kept
     }
     let reading = this.#reading.get(key)
@@ -46,6 +52,7 @@ export class PayloadCache {
     this.drop(key)
     if (payload.byteLength > this.#mostBytes) return
     this.#kept.set(key, payload)
+    this.#latest = key
     this.#bytes += payload.byteLength
     for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= this.#mostBytes) break

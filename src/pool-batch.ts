@@ -1,9 +1,10 @@
 /**
- * Small calls share a task: what arrives within one turn of the event loop, or while every thread is busy,
- * goes to a thread as one block, so that a hundred requests of a few rows do not cost a hundred messages. A lone
+ * Small calls share a task: what arrives within one turn of the event loop, or while a block of the same model is under
+ * way, goes to a thread as one block, so that a hundred requests of a few rows do not cost a hundred messages. A lone
  * call waits for nobody: it leaves at the end of the turn in which it came. A row's score does not depend on its company.
  */
 import type { Block } from './kernels/block.ts'
+import { type Arena, createArenas } from './pool-arena.ts'
 import type { CallOptions } from './pool-queue.ts'
 import type { BlockScores, ScoringModel } from './pool-types.ts'
 
@@ -11,15 +12,23 @@ import type { BlockScores, ScoringModel } from './pool-types.ts'
 const mostRowsOfCall = 512
 /** Rows of a shared block: a few milliseconds of one thread. */
 const mostRowsOfBatch = 4096
+/** From so many rows on a block goes to another thread while one of its model is under way: fewer are done before that wakes up. */
+const rowsWorthAThread = 256
 
-/** Scores a block on the threads, without asking for admission. */
-export type ScoreBlock = (model: ScoringModel, block: Block, options: CallOptions) => Promise<BlockScores>
+/** Where threads write what a block comes to: one score and one mark per row, marks being 0 before. */
+export interface ScoresInto {
+  readonly scores: Float64Array<SharedArrayBuffer>
+  readonly flags: Uint8Array<SharedArrayBuffer>
+}
+
+/** Scores a block on the threads, without asking for admission; gives the seconds that took them. */
+export type ScoreBlock = (model: ScoringModel, block: Block, into: ScoresInto, options: CallOptions) => Promise<number>
 
 export interface PoolBatch {
   /** Whether a call is small enough to be scored in company. */
-  takes(block: Block): boolean
-  /** Scores a block together with others of the same model. An aborted call rejects with its signal's reason. */
-  score: ScoreBlock
+  takes(block: Block<ArrayBufferLike>): boolean
+  /** Scores a block, which may lie in any memory, together with others of the same model. An aborted call rejects with its signal's reason. */
+  score(model: ScoringModel, block: Block<ArrayBufferLike>, options: CallOptions): Promise<BlockScores>
   /** Calls whose block has not left. */
   readonly waiting: number
   /** Hands everything that waits to the threads, before it returns. */
@@ -28,8 +37,8 @@ export interface PoolBatch {
 
 /** A call that waits for its block to leave. */
 interface Call {
-  readonly block: Block
-  readonly signal: AbortSignal | undefined
+  readonly block: Block<ArrayBufferLike>
+  readonly givenUp: () => unknown
   readonly resolve: (scores: BlockScores) => void
   readonly reject: (error: unknown) => void
 }
@@ -41,61 +50,67 @@ interface Batch {
   rows: number
 }
 
-/** Puts small calls together; `threads` shared blocks are under way at once. */
+/** Puts small calls together; at most `threads` shared blocks are under way at once. */
 export function createPoolBatch(threads: number, scoreBlock: ScoreBlock): PoolBatch {
+  const arenas = createArenas(threads)
   let open: Batch[] = []
+  /** The models of the blocks under way. */
+  const underWay: string[] = []
   let waiting = 0
-  let underWay = 0
   let scheduled = false
 
+  const mayLeave = ({ model, rows }: Batch) =>
+    underWay.length < threads && (rows >= rowsWorthAThread || !underWay.includes(model.key))
+
   function leaveSoon(): void {
-    if (scheduled || open.length === 0 || underWay >= threads) return
+    if (scheduled || !open.some(mayLeave)) return
     scheduled = true
     setImmediate(() => {
       scheduled = false
-      while (underWay < threads && open.length > 0) void send(open.shift()!)
+      for (let batch = open.find(mayLeave); batch; batch = open.find(mayLeave)) {
+        open.splice(open.indexOf(batch), 1)
+        void send(batch)
+      }
     })
   }
 
   async function send({ model, calls }: Batch): Promise<void> {
     waiting -= calls.length
-    underWay++
+    underWay.push(model.key)
     try {
-      await scoreCalls(model, dropAborted(calls))
+      await scoreCalls(model, dropGivenUp(calls))
     } finally {
-      underWay--
+      underWay.splice(underWay.indexOf(model.key), 1)
       leaveSoon()
     }
   }
 
   async function scoreCalls(model: ScoringModel, calls: readonly Call[]): Promise<void> {
-    if (calls.length < 2) {
-      for (const call of calls) await scoreAlone(model, call)
-      return
-    }
+    if (calls.length === 0) return
+    const arena = arenas.take()
     try {
-      const block = joinBlocks(calls, model.features + (model.entities === undefined ? 0 : 1))
-      handOut(calls, block.rows, await scoreBlock(model, block, {}))
-    } catch {
+      const block = joinBlocks(arena, calls, model.features + (model.entities === undefined ? 0 : 1))
+      const { scores, flags } = arena
+      handOut(calls, await scoreBlock(model, block, { scores, flags }, {}), { scores, flags })
+    } catch (error) {
+      if (calls.length === 1) calls[0]!.reject(error)
       // Nobody fails for what came with somebody else.
-      for (const call of calls) await scoreAlone(model, call)
+      else for (const call of calls) await scoreCalls(model, [call])
+    } finally {
+      arenas.giveBack(arena)
     }
-  }
-
-  function scoreAlone(model: ScoringModel, { block, resolve, reject }: Call): Promise<void> {
-    return scoreBlock(model, block, {}).then(resolve, reject)
   }
 
   return {
     takes: ({ rows }) => rows > 0 && rows <= mostRowsOfCall,
-    score: (model, block, { signal }) =>
+    score: (model, block, { signal, givenUp }) =>
       new Promise((resolve, reject) => {
         let batch = open.find((other) => other.model.key === model.key && other.rows + block.rows <= mostRowsOfBatch)
         if (!batch) {
           batch = { model, calls: [], rows: 0 }
           open.push(batch)
         }
-        batch.calls.push({ block, signal, resolve, reject })
+        batch.calls.push({ block, givenUp: givenUp ?? (() => signal?.reason), resolve, reject })
         batch.rows += block.rows
         waiting++
         leaveSoon()
@@ -111,35 +126,40 @@ export function createPoolBatch(threads: number, scoreBlock: ScoreBlock): PoolBa
   }
 }
 
-function dropAborted(calls: readonly Call[]): Call[] {
-  return calls.filter(({ signal, reject }) => {
-    if (signal?.aborted) reject(signal.reason)
-    return !signal?.aborted
+function dropGivenUp(calls: readonly Call[]): readonly Call[] {
+  return calls.filter(({ givenUp, reject }) => {
+    const reason = givenUp()
+    if (reason !== undefined) reject(reason)
+    return reason === undefined
   })
 }
 
 /** One block with the features of all calls, in order. */
-function joinBlocks(calls: readonly Call[], lanes: number): Block {
+function joinBlocks(arena: Arena, calls: readonly Call[], lanes: number): Block {
   const rows = calls.reduce((sum, { block }) => sum + block.rows, 0)
-  const values = new Float64Array(new SharedArrayBuffer(8 * lanes * rows))
+  const joined = arena.block(rows, lanes)
   let start = 0
   for (const { block } of calls) {
     for (let lane = 0; lane < lanes; lane++) {
       const from = lane * block.stride
-      values.set(block.values.subarray(from, from + block.rows), lane * rows + start)
+      const to = lane * rows + start
+      // So few values are copied sooner than a view of them is made.
+      for (let row = 0; row < block.rows; row++) joined.values[to + row] = block.values[from + row]!
     }
     start += block.rows
   }
-  return { values, stride: rows, rows, lanes }
+  return joined
 }
 
-/** Each call gets its stretch of the scores, and its share of the time. */
-function handOut(calls: readonly Call[], rows: number, { scores, flags, seconds }: BlockScores): void {
+/** Each call gets its stretch of a copy of the scores, and its share of the time. */
+function handOut(calls: readonly Call[], seconds: number, into: ScoresInto): void {
+  const scores = new Float64Array(into.scores)
+  const flags = new Uint8Array(into.flags)
   let start = 0
   for (const { block, resolve } of calls) {
     const end = start + block.rows
     const own = { scores: scores.subarray(start, end), flags: flags.subarray(start, end) }
-    resolve({ ...own, seconds: (seconds * block.rows) / rows })
+    resolve({ ...own, seconds: (seconds * block.rows) / scores.length })
     start = end
   }
 }

@@ -3,6 +3,8 @@ import { DeepWatchError } from './errors.ts'
 export interface CallOptions {
   /** Drops the tasks that still wait, at once; those that run finish and are ignored. The call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
+  /** Instead of a signal, for a small call: asked before its block leaves, and when it gives a reason the call rejects with it. */
+  readonly givenUp?: (() => unknown) | undefined
   /**
    * Wait for a turn instead of being refused when the queue is full: for the later blocks of work that
    * was accepted. Whoever sets it bounds the number of its blocks in flight.
@@ -91,8 +93,10 @@ export function createPoolQueue<Task>(slots: number, maxWaiting: number, run: Ru
     }
   }
 
-  function admit({ signal, patient = false }: CallOptions): void {
+  function admit({ signal, givenUp, patient = false }: CallOptions): void {
     signal?.throwIfAborted()
+    const reason = givenUp?.()
+    if (reason !== undefined) throw reason
     if (closing) throw new DeepWatchError('shutting_down', 'The service is shutting down.')
     if (!patient && isFull()) throw new DeepWatchError('overloaded', 'All threads are busy and the queue is full.')
   }

@@ -19,10 +19,10 @@ export interface ScoringModel {
 }
 
 export interface BlockScores {
-  /** One per row of the block: in [0, 1], NaN where the row cannot be scored. Shared memory. */
-  readonly scores: Float64Array<SharedArrayBuffer>
-  /** One mark per row (`rowMarks`): 0 scored as is, 1 scored with filled values, 2 missing, 3 not finite. Shared memory. */
-  readonly flags: Uint8Array<SharedArrayBuffer>
+  /** One per row of the block: in [0, 1], NaN where the row cannot be scored. The caller's own. */
+  readonly scores: Float64Array
+  /** One mark per row (`rowMarks`): 0 scored as is, 1 scored with filled values, 2 missing, 3 not finite. The caller's own. */
+  readonly flags: Uint8Array
   /** Seconds the threads spent on it, added up. */
   readonly seconds: number
 }

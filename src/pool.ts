@@ -24,7 +24,7 @@ import type { Block } from './kernels/block.ts'
 import { cutRuns, groupRows } from './kernels/grouping.ts'
 import type { Labelled, Ranking } from './kernels/ranking.ts'
 import type { Sample, SampleSet } from './kernels/reservoir.ts'
-import { createPoolBatch } from './pool-batch.ts'
+import { createPoolBatch, type ScoresInto } from './pool-batch.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
 import type { BlockScores, ScoringModel } from './pool-types.ts'
 
@@ -84,7 +84,7 @@ export interface Pool {
    * Scores every row of a block. Small blocks share a task with others that come at the same time.
    * @throws `overloaded`, `shutting_down`, `model_corrupt`, `internal_error`
    */
-  score(model: ScoringModel, block: Block, options?: CallOptions): Promise<BlockScores>
+  score(model: ScoringModel, block: Block<ArrayBufferLike>, options?: CallOptions): Promise<BlockScores>
   /**
    * Ranks scores against labels, on one thread: millions would keep everybody waiting. The arrays lie in shared memory; those of
    * the anomalies are sorted.
@@ -234,9 +234,17 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     return models
   }
 
-  async function score(model: ScoringModel, block: Block, options: CallOptions = {}): Promise<BlockScores> {
+  async function score(
+    model: ScoringModel,
+    block: Block<ArrayBufferLike>,
+    options: CallOptions = {},
+  ): Promise<BlockScores> {
     admitScore(options)
-    return batch.takes(block) ? batch.score(model, block, options) : scoreBlock(model, block, options)
+    if (batch.takes(block)) return batch.score(model, block, options)
+    const scores = new Float64Array(new SharedArrayBuffer(8 * block.rows))
+    const flags = new Uint8Array(new SharedArrayBuffer(block.rows))
+    const seconds = await scoreBlock(model, inSharedMemory(block), { scores, flags }, options)
+    return { scores, flags, seconds }
   }
 
   function admitScore(options: CallOptions): void {
@@ -245,14 +253,17 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
       throw new DeepWatchError('overloaded', 'All threads are busy and the queue is full.')
   }
 
-  async function scoreBlock(model: ScoringModel, block: Block, options: CallOptions): Promise<BlockScores> {
+  async function scoreBlock(
+    model: ScoringModel,
+    block: Block,
+    { scores, flags }: ScoresInto,
+    options: CallOptions,
+  ): Promise<number> {
     const { key, detector, payload, fill, guards = null } = model
-    const scores = new Float64Array(new SharedArrayBuffer(8 * block.rows))
-    const flags = new Uint8Array(new SharedArrayBuffer(block.rows))
     const message = { key, detector, payload, fill, guards, block, scores, flags }
     const tasks = model.entities === undefined ? slices(message) : entitySlices(message, model)
     const results = await queue.runAll<ScoreResult>(tasks, options)
-    return { scores, flags, seconds: results.reduce((sum, result) => sum + result.seconds, 0) }
+    return results.reduce((sum, result) => sum + result.seconds, 0)
   }
 
   function slices(message: Omit<ScoreTask, 'from' | 'to'>): Task[] {
@@ -316,6 +327,14 @@ function refuseModels(done: number, all: number, bytes: number, mostBytes: numbe
     `The models of ${all} entities would take some ${Math.ceil(needed / 2 ** 20)} MiB, ${Math.ceil(needed / all / 1024)} KiB each; the limit is ${Math.floor(mostBytes / 2 ** 20)} MiB. Fewer trees, a smaller sampleSize or fewer entities need less.`,
     { facts: { bytes: needed, limit: mostBytes, entities: all } },
   )
+}
+
+/** The block itself where threads can read it, otherwise a copy. */
+function inSharedMemory(block: Block<ArrayBufferLike>): Block {
+  if (block.values.buffer instanceof SharedArrayBuffer) return block as Block
+  const values = new Float64Array(new SharedArrayBuffer(block.values.byteLength))
+  values.set(block.values)
+  return { ...block, values }
 }
 
 /** Cuts 0..count-1 into at most `parts` ranges [from, to) of nearly equal length. */

@@ -1,7 +1,7 @@
 /** Counts rows held in memory for a report: what the reading process says of a file, without one. */
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from './reader-types.ts'
 import { ReportTally } from './report-tally.ts'
-import { rowFacts } from './score-stream.ts'
+import { rowFacts } from './scored-block.ts'
 import type { Scratch } from './scratch.ts'
 import type { Telemetry } from './telemetry.ts'
 

@@ -6,29 +6,23 @@ import { historyQuery, isDerived } from './derived.ts'
 import { entityModelsOf } from './entity-models.ts'
 import { DeepWatchError } from './errors.ts'
 import { inOrder } from './flow.ts'
-import { historyMarks, markHistory } from './history-marks.ts'
+import { markHistory } from './history-marks.ts'
 import { readRows } from './json-rows.ts'
 import type { Block } from './kernels/block.ts'
-import type { Guards } from './kernels/guards.ts'
-import { rowMarks } from './kernels/profile.ts'
 import { placesOf } from './lanes.ts'
-import { type ScoredCounts, ScoreTally } from './metrics.ts'
 import type { Opened, OpenTelemetry, OpenTelemetryOptions } from './opening.ts'
-import type { BlockScores, Pool, ScoringModel } from './pool.ts'
-import type { ColumnType, Description, ExtraLanes, FeatureBlock, FeatureQuery } from './reader-types.ts'
+import type { Pool } from './pool.ts'
+import type { ColumnType, Description, FeatureQuery } from './reader-types.ts'
 import type { ModelHandle, Registry } from './registry.ts'
 import type { VersionDocument } from './schemas/model.ts'
-import {
-  type RowReason,
-  type ScoreSettings,
-  type ScoreSummary,
-  type UnscoredReason,
-  unscoredReasons,
-} from './schemas/score.ts'
+import type { ScoreSettings } from './schemas/score.ts'
+import { ScoreAccount, type ScoringEnd } from './score-account.ts'
+import { scoringModel } from './score-few.ts'
+import { rowFacts, type ScoredBlock, scoredBlock } from './scored-block.ts'
 import { changesScores, smoothInOrder, smoothInTurn, smoothingLanes, smoothLive, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { planScoring, quote, readWindow } from './telemetry.ts'
-import { guardsOf, reasonsOf } from './telemetry-guards.ts'
+import { planVersion } from './version-plan.ts'
 import type { Windows } from './windows.ts'
 import type { Work } from './work.ts'
 
@@ -45,30 +39,6 @@ export interface ScoreStreamParts {
 /** What is scored, with what. */
 export type ScoreTarget = Omit<ScoreSettings, 'return' | 'include'>
 
-/** A stretch of scored rows. Everything in it is valid until the next one is asked for. */
-export interface ScoredBlock {
-  readonly rows: number
-  /** One per row; NaN where the row has no score. */
-  readonly scores: Float64Array
-  /** Position of a row of the block in the source. */
-  position(row: number): number
-  /** Why a row has no score, or null. */
-  reason(row: number): UnscoredReason | null
-  /** Values of a row that training never saw, which raised its score. */
-  reasons(row: number): RowReason[]
-  /** Features of a row that had no usable value: filled with the median, or the reason why it has no score. */
-  lacking(row: number): string[]
-  /** The label lane: 1, 0, or NaN for null; NaN too when it was not asked for. */
-  label(row: number): number
-  /** The timestamp lane in epoch microseconds; NaN when unknown or not asked for. */
-  time(row: number): number
-  /** The columns asked for with `include`, as members of a JSON object; null when none were. */
-  text(row: number): string | null
-  /** The label lane and the timestamp lane as a whole, an entry per row; null when they were not asked for. */
-  readonly labels: Float64Array | null
-  readonly times: Float64Array | null
-}
-
 /** A model and a source that fit each other. */
 export interface Prepared {
   readonly handle: ModelHandle<VersionDocument>
@@ -81,18 +51,17 @@ export interface Prepared {
 }
 
 /**
- * Pins the version, opens the source and finds the features. The caller closes `opened`.
+ * Opens the source and finds the features of a version in it. The caller closes `opened`.
  * With `windows`, rows that came as JSON go on from earlier ones.
- * Errors: those of `Registry.resolve`, of opening a source and of `planScoring`, and `missing_timestamp`.
+ * Errors: those of opening a source and of `planScoring`, and `missing_timestamp`.
  */
 export async function prepareScoring(
   parts: ScoreStreamParts,
+  handle: ModelHandle<VersionDocument>,
   target: ScoreTarget,
   upload: Source | null,
   { windows, ...options }: OpenTelemetryOptions & { readonly windows?: Windows | undefined },
 ): Promise<Prepared> {
-  // The handle pins the version: it answers to the end, whatever is trained or deleted meanwhile.
-  const handle = await parts.registry.resolve(target.model)
   const types = columnTypes(handle.document, target)
   const opened = await parts.open(
     { rows: target.rows, source: target.source, upload },
@@ -172,46 +141,24 @@ function columnTypes({ features, roles }: VersionDocument, target: ScoreTarget):
   return types
 }
 
-/** Why a row with this mark has no score. */
-const reasonOf: readonly (UnscoredReason | null)[] = Object.assign([null, null, null, null, null, null], {
-  [rowMarks.missing]: 'missing_value',
-  [rowMarks.nonFinite]: 'non_finite_value',
-  [historyMarks.insufficient]: 'insufficient_history',
-  [historyMarks.late]: 'out_of_order',
-})
-
 /** Scores every row once, in source order. What comes last are the counts for the answer and for the metrics. */
 export async function* scoreStream(
   parts: ScoreStreamParts,
   { handle, opened, description, live, query: asked }: Prepared,
   { signal, progress }: Work,
-): AsyncGenerator<ScoredBlock, { summary: ScoreSummary; counts: ScoredCounts }> {
-  const started = performance.now()
+): AsyncGenerator<ScoredBlock, ScoringEnd> {
   const { document } = handle
-  const threshold = document.threshold.value
-  const names = document.features.map((feature) => feature.name)
-  const guards = guardsOf(document)
+  const plan = planVersion(document)
+  const { guards } = plan
   const entities = entityModelsOf(handle)
-  const model: ScoringModel = {
-    guards,
-    key: handle.digest,
-    detector: document.detector.type,
-    payload: handle.payload,
-    features: document.features.length,
-    entities: entities?.names.length,
-    fill: document.missing.fill ? Float64Array.from(document.missing.fill) : null,
-  }
+  const model = scoringModel(handle, plan)
   const query = { ...asked, lanes: { ...asked.lanes, history: asked.history !== undefined } }
-  const places = placesOf(names.length, query.lanes)
+  const places = placesOf(plan.names.length, query.lanes)
   const guardsAt = ({ values, stride }: Block) =>
     entities && guards && places.entity !== null
       ? (row: number) => entities.guardsOf(values[places.entity! * stride + row]!, guards)
       : () => guards
-  const tally = new ScoreTally()
-  const rejected = Object.fromEntries(unscoredReasons.map((reason) => [reason, 0])) as Record<UnscoredReason, number>
-  let rows = 0
-  let anomalies = 0
-  let kernelSeconds = 0
+  const account = new ScoreAccount(handle)
   let accepted = false
   progress?.begin('scoring', query.window ? null : description.rows)
   // Rows that are refused must not have entered the windows: they will come again.
@@ -228,74 +175,21 @@ export async function* scoreStream(
   const smoothed = !changesScores(document)
     ? scored
     : live
-      ? smoothInTurn(scored, smoothLive(document, threshold, places, live, handle), live.turn(handle, 'scores'))
-      : smoothInOrder(scored, smoothSource(document, threshold, places, parts.historyBytes))
+      ? smoothInTurn(
+          scored,
+          smoothLive(document, document.threshold.value, places, live, handle),
+          live.turn(handle, 'scores'),
+        )
+      : smoothInOrder(scored, smoothSource(document, document.threshold.value, places, parts.historyBytes))
   for await (const { piece, result } of smoothed) {
-    const count = piece.block.rows
-    for (let row = 0; row < count; row++) {
-      if (result.scores[row]! > threshold) anomalies++
-      const reason = reasonOf[result.flags[row]!]
-      if (reason) rejected[reason]++
-    }
-    tally.add(result.scores, count)
-    rows += count
-    kernelSeconds += result.seconds
-    progress?.advance(count)
+    account.enter(piece.block.rows, result)
+    progress?.advance(piece.block.rows)
     try {
-      yield scoredBlock(document, query.lanes, piece, result, guardsAt(piece.block))
+      const facts = rowFacts(plan.names.length, query.lanes, piece)
+      yield scoredBlock(document, plan, facts, piece.block, result, guardsAt(piece.block))
     } finally {
       piece.release()
     }
   }
-  const unscored = Object.values(rejected).reduce((sum, count) => sum + count, 0)
-  const totalSeconds = (performance.now() - started) / 1000
-  const summary = { model: handle.name, version: handle.version, threshold, rows, anomalies, unscored }
-  return { summary, counts: { scored: rows - unscored, anomalies, rejected, tally, kernelSeconds, totalSeconds } }
-}
-
-function scoredBlock(
-  { features }: VersionDocument,
-  lanes: ExtraLanes,
-  piece: FeatureBlock,
-  { scores, flags }: BlockScores,
-  guardsAt: (row: number) => Guards | null,
-): ScoredBlock {
-  const { block } = piece
-  const names = features.map((feature) => feature.name)
-  return {
-    ...rowFacts(names.length, lanes, piece),
-    scores,
-    reason: (row) => reasonOf[flags[row]!] ?? null,
-    reasons: (row) => reasonsOf(guardsAt(row), names, block, row),
-    lacking(row) {
-      const mark = flags[row]!
-      if (mark === rowMarks.usable) return []
-      // What is derived is told where it is the reason, and never counts as missing or filled.
-      const isHistory = mark >= historyMarks.insufficient
-      return names.filter(
-        (_, lane) =>
-          isDerived(features[lane]!) === isHistory && !Number.isFinite(block.values[lane * block.stride + row]),
-      )
-    },
-  }
-}
-
-/** What is told about rows beside their features. */
-export type RowFacts = Pick<ScoredBlock, 'rows' | 'position' | 'label' | 'time' | 'text' | 'labels' | 'times'>
-
-/** Reads what stands behind the `features` first lanes of a block. */
-export function rowFacts(features: number, lanes: ExtraLanes, { block, first, text }: FeatureBlock): RowFacts {
-  const places = placesOf(features, lanes)
-  const laneAt = (place: number | null) =>
-    place === null ? null : block.values.subarray(block.stride * place, block.stride * place + block.rows)
-  const [positions, times, labels] = [laneAt(places.row), laneAt(places.timestamp), laneAt(places.label)]
-  return {
-    rows: block.rows,
-    position: (row) => (positions === null ? first + row : positions[row]!),
-    label: (row) => labels?.[row] ?? Number.NaN,
-    time: (row) => times?.[row] ?? Number.NaN,
-    text: (row) => text?.[row] ?? null,
-    labels,
-    times,
-  }
+  return account.close()
 }

@@ -3,29 +3,26 @@
  * counted. The door formats what comes out.
  */
 import { type Counted, evaluateSpooled } from './evaluation.ts'
+import type { Block } from './kernels/block.ts'
 import type { ScoredCounts } from './metrics.ts'
 import type { SourceFacts } from './opening.ts'
 import type { ScoredQuery } from './reader-types.ts'
+import type { ModelHandle } from './registry.ts'
 import { aggregateSource } from './report-aggregate.ts'
 import type { TrainingScoresKept } from './report-training.ts'
 import type { Evaluation } from './schemas/evaluate.ts'
 import type { Roles, VersionDocument } from './schemas/model.ts'
 import type { ReportAggregate } from './schemas/report.ts'
 import type { ScoreSettings, ScoreSummary } from './schemas/score.ts'
-import {
-  type Prepared,
-  prepareScoring,
-  requireColumns,
-  type ScoredBlock,
-  type ScoreStreamParts,
-  scoreStream,
-} from './score-stream.ts'
+import { fewRowsOf, scoreFew } from './score-few.ts'
+import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './score-stream.ts'
+import type { ScoredBlock } from './scored-block.ts'
 import type { Scratch } from './scratch.ts'
 import type { Source } from './sources.ts'
 import type { Windows } from './windows.ts'
 import type { Work } from './work.ts'
 
-export type { ScoredBlock } from './score-stream.ts'
+export type { ScoredBlock } from './scored-block.ts'
 
 export interface ScoringParts extends ScoreStreamParts {
   /** The last windows of entities whose rows come as JSON. */
@@ -47,6 +44,8 @@ export interface ScoringRun {
   readonly roles: Roles
   /** The rows in source order, once. Counts into the metrics when it was read to its end. */
   blocks(): AsyncGenerator<ScoredBlock, ScoreSummary>
+  /** The same for few rows in memory, in one piece; null for all others. Called instead of `blocks`. */
+  few(): Promise<{ block: ScoredBlock; summary: ScoreSummary }> | null
 
   // What follows is for runs with the output `table` or `report`. The first of them scores everything and
   // spools the scores; the others take them from there. One after another, in any order, as often as needed.
@@ -94,7 +93,11 @@ export interface Scoring {
 export function createScoring(parts: ScoringParts): Scoring {
   return {
     async score(settings, upload, output, work, known = null) {
+      // The handle pins the version: it answers to the end, whatever is trained or deleted meanwhile.
+      const handle = await parts.registry.resolve(settings.model)
       const isTable = output !== 'rows'
+      const few = isTable ? null : fewRowsOf(handle, settings)
+      if (few) return runOfFew(parts, handle, few, work)
       const scratch = known?.scratch ?? (isTable ? await parts.scratch() : null)
       try {
         // A report looks at what it is given, and leaves no trace.
@@ -106,13 +109,52 @@ export function createScoring(parts: ScoringParts): Scoring {
           ...parts,
           open: async () => ({ ...known!.opened, close: async () => {} }),
         }
-        const prepared = await prepareScoring(isOpen ? ofTraining : parts, settings, upload, options)
+        const prepared = await prepareScoring(isOpen ? ofTraining : parts, handle, settings, upload, options)
         return await runOf(parts, prepared, settings, { scratch, known, counted: output !== 'report' }, work)
       } catch (error) {
         if (!known) await scratch?.dispose()
         throw error
       }
     },
+  }
+}
+
+/** What a run for rows answers to questions about a table: its caller is mistaken. */
+const noTable = () => Promise.reject(new TypeError('a run for rows keeps no table'))
+
+const factsOfRows: SourceFacts = { kind: 'rows', format: 'json', files: [], bytes: null, sha256: null }
+
+function runOfFew(
+  parts: ScoringParts,
+  handle: ModelHandle<VersionDocument>,
+  rows: Block<ArrayBuffer>,
+  work: Work,
+): ScoringRun {
+  const { name, version, document } = handle
+  const few = async () => {
+    const { counts, ...scored } = await scoreFew(parts.pool, handle, rows, work)
+    parts.onScored(name, version, counts)
+    return scored
+  }
+  return {
+    model: name,
+    version,
+    threshold: document.threshold.value,
+    document,
+    source: factsOfRows,
+    roles: document.roles,
+    few,
+    async *blocks() {
+      const { block, summary } = await few()
+      yield block
+      return summary
+    },
+    summary: noTable,
+    toParquet: noTable,
+    toArrow: noTable,
+    evaluate: noTable,
+    aggregate: noTable,
+    close: async () => {},
   }
 }
 
@@ -198,6 +240,7 @@ async function runOf(
     document,
     source: opened.facts,
     roles,
+    few: () => null,
     blocks,
     summary,
     async toParquet(anomaliesOnly) {

@@ -4,6 +4,8 @@ import { type Guards, outsideOf } from './kernels/guards.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { RowReason } from './schemas/score.ts'
 
+const none: readonly never[] = []
+
 /** Most reasons given for a row. */
 const mostReasons = 10
 
@@ -24,10 +26,18 @@ export function guardsOf({ features, guards }: VersionDocument): Guards | null {
 }
 
 /** Why a row was raised, the strongest reason first. @param names of the features, in order */
-export function reasonsOf(guards: Guards | null, names: readonly string[], block: Block, row: number): RowReason[] {
-  if (guards === null) return []
-  return outsideOf(guards, block, row, mostReasons).map(({ lane, isNovel }) => ({
-    reason: isNovel ? 'novel_value' : 'out_of_range',
-    feature: names[lane]!,
-  }))
+export function reasonsOf(
+  guards: Guards | null,
+  names: readonly string[],
+  block: Block<ArrayBufferLike>,
+  row: number,
+): readonly RowReason[] {
+  if (guards === null) return none
+  const outside = outsideOf(guards, block, row, mostReasons)
+  return outside.length === 0
+    ? none
+    : outside.map(({ lane, isNovel }) => ({
+        reason: isNovel ? 'novel_value' : 'out_of_range',
+        feature: names[lane]!,
+      }))
 }

@@ -25,6 +25,11 @@ export interface Progress {
 export interface Work {
   /** Aborted when nobody wants the result any more; its reason is a `DeepWatchError`. */
   readonly signal: AbortSignal
+  /**
+   * The reason of the signal once nobody wants the result; undefined before. For work that is too short to listen: a signal is
+   * made when it is first asked for, which costs a request more than many a row.
+   */
+  givenUp?(): unknown
   readonly progress?: Progress | undefined
   readonly log?: { info(facts: object, message: string): void } | undefined
 }

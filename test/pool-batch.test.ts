@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Block } from '../src/kernels/block.ts'
 import type { BlockScores, ScoringModel } from '../src/pool.ts'
-import { createPoolBatch } from '../src/pool-batch.ts'
+import { createPoolBatch, type ScoresInto } from '../src/pool-batch.ts'
 import { blockOf, normalRows } from './kernels/blocks.ts'
 
 const model = (key: string): ScoringModel => ({
@@ -15,17 +15,18 @@ const model = (key: string): ScoringModel => ({
 /** A thread whose score of a row is the sum of its features, and which answers when it is told to. */
 function startThread() {
   const blocks: { model: ScoringModel; block: Block; answer: () => void; fail: (error: Error) => void }[] = []
-  const scoreBlock = (asked: ScoringModel, block: Block) =>
-    new Promise<BlockScores>((resolve, reject) => {
-      const scores = new Float64Array(new SharedArrayBuffer(8 * block.rows))
+  const scoreBlock = (asked: ScoringModel, block: Block, { scores, flags }: ScoresInto) =>
+    new Promise<number>((resolve, reject) => {
+      expect([scores.length, flags.length]).toEqual([block.rows, block.rows])
+      expect(flags.every((flag) => flag === 0)).toBe(true)
       for (let row = 0; row < block.rows; row++) scores[row] = sum(block, row)
-      const flags = new Uint8Array(new SharedArrayBuffer(block.rows)).fill(1)
-      blocks.push({ model: asked, block, answer: () => resolve({ scores, flags, seconds: 1 }), fail: reject })
+      flags.fill(1)
+      blocks.push({ model: asked, block: { ...block }, answer: () => resolve(1), fail: reject })
     })
   return { blocks, scoreBlock }
 }
 
-const sum = (block: Block, row: number) =>
+const sum = (block: Block<ArrayBufferLike>, row: number) =>
   block.values[row]! + block.values[block.stride + row]! + block.values[2 * block.stride + row]!
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 const small = (rows: number, seed: number) => blockOf(normalRows(rows, 3, seed))
@@ -49,15 +50,45 @@ describe('small calls share a task', () => {
     }
   })
 
-  test('a lone call leaves at the end of its turn, as it is', async () => {
+  test('a lone call leaves at the end of its turn', async () => {
     const { blocks, scoreBlock } = startThread()
     const batch = createPoolBatch(2, scoreBlock)
     const block = small(5, 1)
     const answer = batch.score(model('a'), block, {})
     await turn()
-    expect(blocks[0]!.block).toBe(block)
+    expect(blocks[0]!.block.rows).toBe(5)
     blocks[0]!.answer()
-    expect((await answer).scores.length).toBe(5)
+    expect([...(await answer).scores]).toEqual(Array.from({ length: 5 }, (_, row) => sum(block, row)))
+  })
+
+  test("scores stay the caller's when others are scored in the same memory", async () => {
+    const { blocks, scoreBlock } = startThread()
+    const batch = createPoolBatch(1, scoreBlock)
+    const asked = [40, 3, 700, 1].map((rows, seed) => small(Math.min(rows, 512), seed))
+    const answers: BlockScores[] = []
+    for (const [index, block] of asked.entries()) {
+      const answer = batch.score(model('a'), block, {})
+      await turn()
+      await turn()
+      blocks[index]!.answer()
+      answers.push(await answer)
+    }
+    for (const [index, { scores }] of answers.entries())
+      expect([...scores]).toEqual(Array.from({ length: scores.length }, (_, row) => sum(asked[index]!, row)))
+    // Four calls, and memory was made as often as it had to grow.
+    expect(new Set(blocks.map(({ block }) => block.values.buffer)).size).toBe(2)
+  })
+
+  test('rows in memory that threads cannot read are scored too', async () => {
+    const { blocks, scoreBlock } = startThread()
+    const batch = createPoolBatch(1, scoreBlock)
+    const shared = small(50, 1)
+    const own = { ...shared, values: Float64Array.from(shared.values) }
+    const answer = batch.score(model('a'), own, {})
+    await turn()
+    expect(blocks[0]!.block.values.buffer).toBeInstanceOf(SharedArrayBuffer)
+    blocks[0]!.answer()
+    expect([...(await answer).scores]).toEqual(Array.from({ length: 50 }, (_, row) => sum(own, row)))
   })
 
   test('while every thread is busy calls gather, up to the rows of a batch', async () => {
@@ -77,6 +108,31 @@ describe('small calls share a task', () => {
     }
     expect(blocks.map(({ block }) => block.rows)).toEqual([1, 4000, 4000, 2000])
     await Promise.all([first, later])
+  })
+
+  test('while a block is under way a few rows wait for it, many go to another thread', async () => {
+    const { blocks, scoreBlock } = startThread()
+    const batch = createPoolBatch(2, scoreBlock)
+    const answers = [batch.score(model('a'), small(1, 1), {})]
+    await turn()
+    answers.push(batch.score(model('a'), small(200, 2), {}))
+    await turn()
+    expect(blocks.map(({ block }) => block.rows)).toEqual([1])
+    answers.push(batch.score(model('a'), small(100, 3), {}))
+    await turn()
+    expect(blocks.map(({ block }) => block.rows)).toEqual([1, 300])
+    answers.push(batch.score(model('a'), small(2, 4), {}))
+    blocks[0]!.answer()
+    await answers[0]
+    await turn()
+    expect(batch.waiting).toBe(1)
+    blocks[1]!.answer()
+    await answers[1]
+    await turn()
+    await turn()
+    expect(blocks.map(({ block }) => block.rows)).toEqual([1, 300, 2])
+    blocks[2]!.answer()
+    await Promise.all(answers)
   })
 
   test('models do not mix', async () => {

@@ -4,6 +4,8 @@
  * three in turns; client and servers share the machine.
  *
  *   node dist/bench/online/compare.js [rows per request,…] [seconds a round]
+ *
+ * Every side is warmed up by requests, not by time: on a busy machine two seconds are over before its code is compiled.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,11 +24,12 @@ import {
   startFastApi,
   startOurs,
   trainingRows,
+  warmUp,
 } from './sides.ts'
 
 const sizes = (process.argv[2] ?? '100,1').split(',').map(Number)
 const seconds = Number(process.argv[3] ?? 5)
-const rounds = 3
+const roundsOfLoad = 3
 
 const scratch = mkdtempSync(join(tmpdir(), 'deepwatch-online-'))
 const matrix = join(scratch, 'matrix')
@@ -44,8 +47,9 @@ try {
     started.push(bare)
     const sides = [ours, bare, fastApi]
     const loads = new Map<Side, Load[]>(sides.map((side) => [side, []]))
-    for (const side of sides) await load(side, body, 2)
-    for (let round = 0; round < rounds; round++)
+    for (const side of [ours, bare]) await warmUp(side, body)
+    await load(fastApi, body, 2)
+    for (let round = 0; round < roundsOfLoad; round++)
       for (const side of sides) loads.get(side)!.push(await load(side, body, seconds))
     await bare.stop()
     const middle = (side: Side, key: keyof Load) => median(loads.get(side)!.map((one) => one[key]))
@@ -62,16 +66,28 @@ try {
       ]),
     ])
     const ratio = (a: Side, b: Side, key: keyof Load) => middle(a, key) / middle(b, key)
+    const rounds = (key: keyof Load) => loads.get(ours)!.map((one, round) => one[key] / loads.get(bare)![round]![key])
     const entry = {
       rows,
-      shareOfBare: ratio(ours, bare, 'perSecond'),
-      p99ToBare: ratio(ours, bare, 'p99'),
+      shareOfBare: median(rounds('perSecond')),
+      shareOfBareByRound: rounds('perSecond'),
+      p99ToBare: median(rounds('p99')),
+      p99ToBareByRound: rounds('p99'),
+      mainThreadToBare: median(rounds('cpu')),
+      mainThreadToBareByRound: rounds('cpu'),
       timesFastApi: ratio(ours, fastApi, 'perSecond'),
       p99ToFastApi: ratio(ours, fastApi, 'p99'),
       loads: Object.fromEntries(sides.map((side) => [side.name, loads.get(side)])),
     }
     console.log(
       `${(100 * entry.shareOfBare).toFixed(0)} % of the bare route, p99 ${entry.p99ToBare.toFixed(2)} of its; ${entry.timesFastApi.toFixed(1)} times FastAPI at ${entry.p99ToFastApi.toFixed(3)} of its p99`,
+    )
+    const spread = (key: keyof Load) => {
+      const all = rounds(key).sort((a, b) => a - b)
+      return `${all[0]!.toFixed(2)} to ${all.at(-1)!.toFixed(2)}`
+    }
+    console.log(
+      `beside the bare route, by round: requests ${spread('perSecond')}, p99 ${spread('p99')}, main thread ${spread('cpu')}`,
     )
     measured.push(entry)
   }

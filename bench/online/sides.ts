@@ -105,6 +105,14 @@ export interface Load {
   readonly cpu: number
 }
 
+const warmRequests = 15_000
+
+/** Lets a side answer so many requests that what is hot is compiled. */
+export async function warmUp({ url }: Side, body: string): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  await autocannon({ url: `${url}/score`, method: 'POST', headers, body, connections, amount: warmRequests })
+}
+
 /** Loads a side for some seconds; throws when a request was refused. */
 export async function load(side: Side, body: string, duration: number): Promise<Load> {
   const before = threadMicroseconds(side.pid)

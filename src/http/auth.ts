@@ -24,17 +24,18 @@ const bearer = /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i
 export function guard(app: FastifyInstance, tokens: readonly Token[] | undefined): void {
   app.decorateRequest('caller', null)
   if (!tokens) return
-  app.addHook('onRequest', async (request) => {
-    const scope = request.routeOptions.config?.scope ?? 'admin'
-    if (scope === 'public') return
+  app.addHook('onRequest', (request, _reply, done) => {
+    const scope = request.route.scope ?? 'admin'
+    if (scope === 'public') return done()
     const token = find(request, tokens)
     if (!token) throw new DeepWatchError('unauthorized', 'This needs a valid bearer token.')
     // A route that does not exist needs any token, so that strangers learn nothing from 404.
-    if (request.is404) return
+    if (request.is404) return done()
     const scopes = [scope].flat()
     if (!scopes.some((each) => token.scopes.has(each)))
       throw new DeepWatchError('forbidden', `This needs a token with the scope ${scopes.join(' or ')}.`)
     request.caller = token
+    done()
   })
 }
 

@@ -23,10 +23,6 @@ declare module 'fastify' {
   interface FastifyInstance {
     deepwatch: Context
   }
-  interface FastifyRequest {
-    /** Aborts when the client is gone before it has its answer. */
-    gone: AbortSignal
-  }
 }
 
 /** Checks a query against a schema; an unknown key and a bad value are `validation_failed`, a repeated key `duplicate_key`. */
@@ -53,7 +49,7 @@ export async function withIntake<S extends z.ZodObject, Result>(
 ): Promise<Result> {
   const { service, config } = app.deepwatch
   const { sources } = service()
-  const intake = await takeIn({ sources, config }, schema, request, reply, request.gone)
+  const intake = await takeIn({ sources, config }, schema, request, reply)
   try {
     return await work(intake)
   } finally {

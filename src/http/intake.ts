@@ -34,7 +34,7 @@ const configBytes = 1024 * 1024
 const readJson = (bytes: Buffer) => parseJson(bytes)
 
 /**
- * Reads a request to its end. `signal` aborts a running upload.
+ * Reads a request to its end.
  *
  * Errors: `malformed_json`, `duplicate_key`, `malformed_multipart`, `missing_file`, `too_many_parts`,
  * `body_too_large`, `too_many_rows`, `request_timeout`, `incomplete_body`, `unsupported_media_type`, those
@@ -45,11 +45,10 @@ export function takeIn<S extends z.ZodObject>(
   schema: S,
   request: FastifyRequest,
   reply: FastifyReply,
-  signal: AbortSignal,
 ): Promise<Intake<z.infer<S>>> {
   return take(parts.config, request, reply, async (door) => {
-    if (door.type?.essence === 'multipart/form-data') return takeMultipart(parts, schema, door, door.type, signal)
-    return (await takeJson(parts.config, schema, door)) ?? (await takeUpload(parts, schema, door, signal))
+    if (door.type?.essence === 'multipart/form-data') return takeMultipart(parts, schema, door, door.type)
+    return (await takeJson(parts.config, schema, door)) ?? (await takeUpload(parts, schema, door))
   })
 }
 
@@ -92,6 +91,8 @@ async function take<Result>(
     if (request.headers.expect !== undefined) reply.raw.writeContinue()
   }
   const door: Door = { request, type, query, open }
+  // What came with the head is handed over in this turn, after the head: mostly the whole body.
+  if (!request.raw.complete) await undefined
   if (request.raw.complete) return work(door)
   const watch = watchBody(request.raw, config)
   try {
@@ -122,7 +123,6 @@ async function takeUpload<S extends z.ZodObject>(
   parts: IntakeParts,
   schema: S,
   { request, query, open }: Door,
-  signal: AbortSignal,
 ): Promise<Intake<z.infer<S>>> {
   // Type and settings are checked before a byte of the upload is kept: they cannot come later.
   const mediaType = request.headers['content-type'] ?? null
@@ -131,7 +131,7 @@ async function takeUpload<S extends z.ZodObject>(
   refuseSecondSource(settings)
   open()
   const contentDigest = single(request.headers['content-digest'])
-  const upload = await parts.sources.fromUpload(request.raw, { mediaType, contentDigest, signal })
+  const upload = await parts.sources.fromUpload(request.raw, { mediaType, contentDigest, signal: request.gone })
   return { settings, upload, heldBytes: 0 }
 }
 
@@ -140,7 +140,6 @@ async function takeMultipart<S extends z.ZodObject>(
   schema: S,
   { request, query, open }: Door,
   type: MediaType,
-  signal: AbortSignal,
 ): Promise<Intake<z.infer<S>>> {
   const boundary = type.parameters.get('boundary') ?? ''
   if (!/^[0-9A-Za-z'()+_,./:=?-]{1,70}$/.test(boundary)) {
@@ -163,7 +162,7 @@ async function takeMultipart<S extends z.ZodObject>(
       if (part.fieldname === 'file') {
         settings = mergeSettings(schema, query, body, readJson)
         refuseSecondSource(settings)
-        upload = await spoolPart(parts, part, signal)
+        upload = await spoolPart(parts, part, request.gone)
       } else if (part.fieldname === 'config' && settings === null && Object.keys(body).length === 0) {
         body = asSettings(parseJson(await readConfig(part)), 'The part config')
         if (Object.hasOwn(body, 'rows'))

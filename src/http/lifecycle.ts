@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
+import { Departure, decorateDepartures } from './departure.ts'
 import { hasBody } from './intake.ts'
 import { prefersAsync } from './preferences.ts'
 
@@ -12,6 +13,10 @@ declare module 'fastify' {
     takesWork?: boolean
     /** Its answer lasts as long as the work of others: a stop does not wait for it. */
     waitsForOthers?: boolean
+  }
+  interface FastifyRequest {
+    /** What the route says of itself, and its template. Fastify's own `routeOptions` is made anew whenever it is asked for. */
+    route: FastifyContextConfig & { readonly url?: string }
   }
 }
 
@@ -24,18 +29,21 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
   const allowed = routesByPattern(app)
   let underWay = 0
   let onIdle: (() => void) | undefined
-  app.decorateRequest('gone', null as unknown as AbortSignal)
+  decorateDepartures(app)
+  app.decorateRequest('route', null as never)
 
-  app.addHook('onRequest', async (request, reply) => {
-    const controller = new AbortController()
-    request.gone = controller.signal
+  // Hooks that wait for nothing are no promises: every one of those is a turn for every request.
+  app.addHook('onRequest', (request, reply, done) => {
+    const departure = new Departure()
+    request.departure = departure
     // What comes while the service drains is refused, and nobody waits for it.
-    const { scope, waitsForOthers } = request.routeOptions.config ?? {}
+    request.route = request.routeOptions.config ?? {}
+    const { scope, waitsForOthers } = request.route
     const counts = scope !== 'public' && !waitsForOthers && app.deepwatch.state() !== 'draining'
     if (counts) underWay++
     onceOver(request, reply, () => {
       if (!reply.raw.writableFinished)
-        controller.abort(new DeepWatchError('incomplete_body', 'The client left before the answer was complete.'))
+        departure.leave(new DeepWatchError('incomplete_body', 'The client left before the answer was complete.'))
       if (counts && --underWay === 0) onIdle?.()
       note(request, reply.raw.statusCode, reply.elapsedTime, metrics, reply.raw.writableFinished)
     })
@@ -46,21 +54,21 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
     checkHead(request)
     // Only POST and PUT have a body that is read: elsewhere it would be drained without end.
     if (hasBody(request) && request.method !== 'POST' && request.method !== 'PUT') reply.header('connection', 'close')
+    done()
   })
 
-  app.addHook('preParsing', async (request) => {
-    if (!request.routeOptions.config?.takesWork) return
+  app.addHook('preParsing', (request, _reply, _payload, done) => {
+    if (!request.route.takesWork) return done()
     const { pool, readers, training, jobs } = app.deepwatch.service()
     const needsReader = !/^ *application\/json/i.test(request.headers['content-type'] ?? '')
     // A job takes its turn later: only their number counts now.
     const hasNoRoom = prefersAsync(request)
       ? jobs.saturated
-      : pool.saturated ||
-        (needsReader && readers.saturated) ||
-        (request.routeOptions.url === '/train' && training.saturated)
+      : pool.saturated || (needsReader && readers.saturated) || (request.route.url === '/train' && training.saturated)
     if (hasNoRoom) {
       throw new DeepWatchError('overloaded', 'There is no room for more work; the body was not read.')
     }
+    done()
   })
 
   app.setNotFoundHandler((request, reply) => {
@@ -83,18 +91,21 @@ const endings = new WeakMap<Socket, Set<() => void>>()
  * are not told by Node when that closes, and a listener each would be too many for a client that asks in bulk.
  */
 function onceOver({ raw: { socket } }: FastifyRequest, reply: FastifyReply, end: () => void): void {
-  const ends = endings.get(socket) ?? new Set()
-  if (!endings.has(socket)) {
-    endings.set(socket, ends)
-    socket.once('close', () => {
-      for (const each of ends) each()
-    })
-  }
+  const ends = endings.get(socket) ?? watch(socket)
   const over = () => {
     if (ends.delete(over)) end()
   }
   ends.add(over)
-  reply.raw.once('close', over)
+  reply.raw.on('close', over)
+}
+
+function watch(socket: Socket): Set<() => void> {
+  const ends = new Set<() => void>()
+  endings.set(socket, ends)
+  socket.once('close', () => {
+    for (const each of ends) each()
+  })
+  return ends
 }
 
 const mostFields = 200
@@ -117,11 +128,11 @@ function note(
   metrics: Metrics,
   complete: boolean,
 ): void {
-  const route = request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched')
+  const route = request.route.url ?? 'unmatched'
   metrics.answered(route, request.method, status, milliseconds / 1000)
   const given = request.headers['x-request-id']
   const clientRequestId = typeof given === 'string' && harmlessId.test(given) ? given : undefined
-  const quiet = request.routeOptions.config?.scope === 'public' || route === '/metrics'
+  const quiet = request.route.scope === 'public' || route === '/metrics'
   request.log[quiet ? 'debug' : 'info'](
     { method: request.method, route, status, ms: Math.round(milliseconds), complete, clientRequestId },
     'answered',

@@ -10,10 +10,26 @@ export interface MediaType {
   readonly parameters: ReadonlyMap<string, string>
 }
 
+/** What was read before; clients send a handful of fields, over and over. */
+const known = new Map<string, MediaType>()
+const mostKnown = 64
+const longestKnown = 128
+
 /** The parsed Content-Type; null when there is none. Anything malformed is `unsupported_media_type`. */
 export function parseMediaType(field: string | undefined): MediaType | null {
   const text = field?.replace(/^ +/, '')
   if (text === undefined || text === '') return null
+  const before = known.get(text)
+  if (before) return before
+  const type = read(text)
+  // A boundary never comes again.
+  if (text.length > longestKnown || type.parameters.has('boundary')) return type
+  if (known.size >= mostKnown) known.clear()
+  known.set(text, type)
+  return type
+}
+
+function read(text: string): MediaType {
   const [, essence, tail = ''] = (text.length <= 1024 ? mediaType.exec(text) : null) ?? []
   if (!essence) throw new DeepWatchError('unsupported_media_type', 'The Content-Type is not a valid media type.')
   const parameters = new Map<string, string>()

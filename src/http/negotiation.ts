@@ -19,21 +19,22 @@ const parameter = /;\s*(?!q=)[^;,=\s]+=(?:"(?:[^"\\]|\\.)*"|[^;,]*)/gi
  */
 export function negotiateForms(app: FastifyInstance): void {
   app.decorateRequest('form', '')
-  app.addHook('onRequest', async (request) => {
-    const { operation, scope, formIsASetting } = request.routeOptions.config ?? {}
-    if (!operation || scope === 'public') return
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { operation, scope, formIsASetting } = request.route
+    if (!operation || scope === 'public') return done()
     const forms = formsOf(operation)
-    if (forms.length === 0) return
+    if (forms.length === 0) return done()
     const { headers } = request.raw
     if (headers.accept === undefined || headers.accept === '*/*') {
       request.form = forms[0]!
-      return
+      return done()
     }
     // No form has parameters: `text/plain;version=0.0.4`, as Prometheus asks for it, means text/plain.
     headers.accept = headers.accept.replace(parameter, '')
     const form = request.type(forms)
     if (typeof form === 'string') request.form = form
     else if (!formIsASetting) throw notAcceptable(forms)
+    done()
   })
 }
 

@@ -8,7 +8,8 @@ const respondAsync = /(?:^|,)[ \t]*respond-async[ \t]*(?:=[ \t]*""[ \t]*)?(?:;[^
 
 /** Whether the client would rather have a job than wait (`Prefer: respond-async`, RFC 7240). */
 export function prefersAsync({ headers }: Pick<FastifyRequest, 'headers'>): boolean {
-  const field = [headers['prefer'] ?? []].flat().join(',')
+  if (headers['prefer'] === undefined) return false
+  const field = [headers['prefer']].flat().join(',')
   return field.length > 0 && respondAsync.test(field.replace(quoted, '""'))
 }
 

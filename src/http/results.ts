@@ -7,14 +7,13 @@ export type Return = NonNullable<ScoreSettings['return']>
 
 /** The JSON answer in pieces. The summary's counts come last because they are known last. */
 export async function* jsonPieces(run: ScoringRun, which: Return): AsyncGenerator<string> {
-  yield `{"model":${JSON.stringify(run.model)},"version":${run.version},"threshold":${run.threshold},"results":[`
+  yield jsonHead(run)
   const blocks = run.blocks()
   let separator = ''
   for (;;) {
     const step = await blocks.next()
     if (step.done) {
-      const { rows, anomalies, unscored } = step.value
-      yield `],"rows":${rows},"anomalies":${anomalies},"unscored":${unscored}}`
+      yield jsonTail(step.value)
       return
     }
     for (const results of resultTexts(step.value, which, run.threshold, ',')) {
@@ -23,6 +22,26 @@ export async function* jsonPieces(run: ScoringRun, which: Return): AsyncGenerato
     }
   }
 }
+
+/** The same for few rows, which are scored already. */
+export function* fewJsonPieces(
+  run: ScoringRun,
+  { block, summary }: { readonly block: ScoredBlock; readonly summary: ScoreSummary },
+  which: Return,
+): Generator<string> {
+  let before = jsonHead(run)
+  for (const results of resultTexts(block, which, run.threshold, ',')) {
+    yield before + results
+    before = ','
+  }
+  yield (before === ',' ? '' : before) + jsonTail(summary)
+}
+
+const jsonHead = ({ model, version, threshold }: ScoringRun) =>
+  `{"model":${JSON.stringify(model)},"version":${version},"threshold":${threshold},"results":[`
+
+const jsonTail = ({ rows, anomalies, unscored }: ScoreSummary) =>
+  `],"rows":${rows},"anomalies":${anomalies},"unscored":${unscored}}`
 
 /** The NDJSON answer in pieces: one result a line, then the summary. */
 export async function* ndjsonPieces(run: ScoringRun, which: Return): AsyncGenerator<string> {

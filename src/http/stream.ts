@@ -19,9 +19,10 @@ export async function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: n
     const head: (string | Uint8Array)[] = []
     let size = 0
     while (size <= heldBack) {
-      const step = await answer.pieces.next()
+      const next = answer.pieces.next()
+      const step = next instanceof Promise ? await next : next
       // The whole is in memory: what it was made of may go before it has left.
-      if (step.done) return reply.send(whole(head))
+      if (step.done) return sendWhole(reply, head)
       head.push(step.value)
       size += step.value.length
     }
@@ -69,9 +70,12 @@ async function* rest(
   }
 }
 
-function whole(pieces: readonly (string | Uint8Array)[]): Buffer {
-  if (pieces.every((piece) => typeof piece === 'string')) return Buffer.from(pieces.join(''))
-  return pieces.length === 1 ? asBuffer(pieces[0]!) : Buffer.concat(pieces.map(asBuffer))
+const asIs = (text: string) => text
+
+/** A text leaves in one piece with its head. It is serialized already, and Fastify adds no charset to what it did not make. */
+function sendWhole(reply: FastifyReply, pieces: readonly (string | Uint8Array)[]): FastifyReply {
+  if (pieces.every((piece) => typeof piece === 'string')) return reply.serializer(asIs as never).send(pieces.join(''))
+  return reply.send(pieces.length === 1 ? asBuffer(pieces[0]!) : Buffer.concat(pieces.map(asBuffer)))
 }
 
 const asBuffer = (piece: string | Uint8Array) =>

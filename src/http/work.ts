@@ -14,6 +14,7 @@ import { exampleJob } from '../schemas/examples.ts'
 import { type JobKind, jobDocument } from '../schemas/job.ts'
 import type { Source } from '../sources.ts'
 import type { Work } from '../work.ts'
+import { workOf } from './departure.ts'
 import { type Intake, takeIn } from './intake.ts'
 import { describeJob } from './job-document.ts'
 import type { Answer as AnswerDescription } from './operation.ts'
@@ -68,7 +69,7 @@ export async function answerWork<S extends z.ZodObject>(
   const stallMs = config.DEEPWATCH_BODY_STALL_MS
   const isAsync = prefersAsync(request)
   const key = idempotencyKey(request)
-  const intake = await takeIn({ sources, config }, schema, request, reply, request.gone)
+  const intake = await takeIn({ sources, config }, schema, request, reply)
   const { upload } = intake
   let isOurs = true
   try {
@@ -76,7 +77,7 @@ export async function answerWork<S extends z.ZodObject>(
     requireOneSource({ rows, source, upload })
     const make = plan(intake.settings, request.form)
     if (!isAsync && key === null) {
-      const answer = await make(upload, { signal: request.gone, log: request.log })
+      const answer = await make(upload, workOf(request))
       return await sendAnswer(reply, answer, stallMs)
     }
     isOurs = false
@@ -137,7 +138,7 @@ async function awaitResult(jobs: Jobs, job: Job, { gone }: FastifyRequest): Prom
  */
 function digests(request: FastifyRequest, key: string, { settings, upload }: Intake<unknown>) {
   const owner = request.caller?.name ?? null
-  const asked = [request.method, request.routeOptions.url, request.form, settings, upload?.digest ?? null]
+  const asked = [request.method, request.route.url, request.form, settings, upload?.digest ?? null]
   return { id: sha256([owner, key]), request: sha256([owner, ...asked]) }
 }
 

@@ -3,11 +3,11 @@
  * `values[f * stride + r]`. Column-major because DuckDB hands out columns, profiles walk columns, and
  * the traversal kernel reads one lane for eight neighbouring rows, which is then one cache line.
  *
- * `values` lies over a SharedArrayBuffer, so a thread reads it without a copy. Lanes are in the
- * model's feature order; a missing value is NaN. `rows <= stride`.
+ * `values` lies over a SharedArrayBuffer, so a thread reads it without a copy; small blocks that are copied together before
+ * they get there may lie in memory of their own. Lanes are in the model's feature order; a missing value is NaN. `rows <= stride`.
  */
-export interface Block {
-  readonly values: Float64Array<SharedArrayBuffer>
+export interface Block<Memory extends ArrayBufferLike = SharedArrayBuffer> {
+  readonly values: Float64Array<Memory>
   readonly stride: number
   readonly rows: number
   readonly lanes: number

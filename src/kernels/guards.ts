@@ -83,7 +83,12 @@ export function raiseOutside(
 }
 
 /** The values of a row that training did not see, the strongest first, at most `most`. */
-export function outsideOf({ min, max }: Guards, { values, stride }: Block, row: number, most: number): Outside[] {
+export function outsideOf(
+  { min, max }: Guards,
+  { values, stride }: Block<ArrayBufferLike>,
+  row: number,
+  most: number,
+): Outside[] {
   const found: Outside[] = []
   for (let f = 0; f < min.length; f++) {
     const value = values[f * stride + row] as number
@@ -92,5 +97,6 @@ export function outsideOf({ min, max }: Guards, { values, stride }: Block, row: 
     if ((value < low || value > high) && value - value === 0)
       found.push({ lane: f, isNovel: low === high, strength: strengthOutside(value, low, high) })
   }
+  if (found.length < 2) return found
   return found.sort((a, b) => b.strength - a.strength || a.lane - b.lane).slice(0, most)
 }

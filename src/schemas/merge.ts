@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ZodError, z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
+import { areRows } from './source.ts'
 
 /** Reads JSON text strictly; handed in because the words of the house know no parser. */
 export type ReadJson = (text: Buffer) => unknown
@@ -19,6 +20,20 @@ export function mergeSettings<S extends z.ZodObject>(
   body: Readonly<Record<string, unknown>>,
   readJson: ReadJson,
 ): z.infer<S> {
+  return checkSettings(schema, hasKeys(query) ? addQuery(schema, query, body, readJson) : body)
+}
+
+function hasKeys(query: object): boolean {
+  for (const _ in query) return true
+  return false
+}
+
+function addQuery(
+  schema: z.ZodObject,
+  query: Readonly<Record<string, string | string[]>>,
+  body: Settings,
+  readJson: ReadJson,
+): Settings {
   // Without a prototype, so that a key `__proto__` of the query is one, and refused as such.
   const merged: Record<string, unknown> = Object.assign(Object.create(null), body)
   for (const [key, text] of Object.entries(query)) {
@@ -34,8 +49,17 @@ export function mergeSettings<S extends z.ZodObject>(
     }
     merged[key] = value
   }
+  return merged
+}
+
+function checkSettings<S extends z.ZodObject>(schema: S, merged: Settings): z.infer<S> {
+  const before = recall(schema, merged)
+  if (before) return before as z.infer<S>
   const parsed = schema.safeParse(merged, { error: describeIssue })
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    remember(schema, merged, parsed.data)
+    return parsed.data
+  }
   if (typeof merged['model'] === 'string' && parsed.error.issues.some((issue) => issue.path[0] === 'model')) {
     throw new DeepWatchError(
       'invalid_id',
@@ -43,6 +67,41 @@ export function mergeSettings<S extends z.ZodObject>(
     )
   }
   throw settingsError(parsed.error)
+}
+
+type Settings = Readonly<Record<string, unknown>>
+
+/**
+ * Settings that were checked before, by schema and text. Live requests differ in nothing but their rows, and checking the
+ * rest again and again costs more than scoring a row.
+ */
+const checked = new WeakMap<z.ZodObject, Map<string, Settings>>()
+const mostChecked = 256
+const longestChecked = 1024
+
+/** What settings are known by: everything but the rows. */
+function textOf(settings: Settings): string {
+  return `${Object.hasOwn(settings, 'rows') ? 'rows ' : ''}${JSON.stringify({ ...settings, rows: undefined })}`
+}
+
+/** The checked settings, when all but the rows was found good before and the rows are rows; otherwise null. */
+function recall(schema: z.ZodObject, given: Settings): Settings | null {
+  const known = checked.get(schema)
+  if (!known) return null
+  const rows = given['rows']
+  if (rows !== undefined && !areRows(rows)) return null
+  const found = known.get(textOf(given))
+  if (!found) return null
+  // `rows` keeps its place among the keys: settings are digested in their order.
+  return rows === undefined ? { ...found } : { ...found, rows }
+}
+
+function remember(schema: z.ZodObject, given: Settings, data: Settings): void {
+  const text = textOf(given)
+  if (text.length > longestChecked) return
+  const known = checked.get(schema) ?? new Map<string, Settings>()
+  if (known.size >= mostChecked) known.clear()
+  checked.set(schema, known.set(text, data['rows'] === undefined ? data : { ...data, rows: undefined }))
 }
 
 function readQueryValue(schema: z.ZodObject, key: string, text: string, readJson: ReadJson): unknown {

@@ -14,7 +14,12 @@ export const source = z
   })
   .meta({ examples: [{ path: 'web.parquet' }] })
 
-const isRow = (row: unknown) => typeof row === 'object' && row !== null && !Array.isArray(row)
+const isRow = (row: unknown): row is Record<string, unknown> =>
+  typeof row === 'object' && row !== null && !Array.isArray(row)
+
+/** Whether a value passes as `rows`. */
+export const areRows = (given: unknown): given is Record<string, unknown>[] =>
+  Array.isArray(given) && given.every(isRow)
 
 /**
  * Rows of telemetry as JSON, one object per observation: column name to value. Values are judged where they are used, and

@@ -1,0 +1,80 @@
+/**
+ * A few rows held in memory, made into the block of a version in one walk. Most live requests are like that: every key is a
+ * feature, or a role that scoring passes over, and every value what it has to be. Whatever is not goes the
+ * long way (`readRows`, `planScoring`), which knows every kind of column and says what is wrong; both give the same block to the bit.
+ */
+import type { Block } from './kernels/block.ts'
+import type { Roles } from './schemas/model.ts'
+import { parseTimestamp } from './timestamps.ts'
+import type { VersionPlan } from './version-plan.ts'
+
+/** More rows are walked column by column. */
+const mostRows = 512
+
+/** Where a key's value goes: the lane of a feature, or one of these. */
+const isTime = -1
+const isPassedOver = -2
+const isUnknown = -3
+
+/**
+ * The features of `rows` in the model's order; null when something about them has to be looked at more closely. The
+ * block lies in memory of its own.
+ * @param roles of the model; the request names no others
+ */
+export function blockOfFewRows(
+  rows: readonly Readonly<Record<string, unknown>>[],
+  plan: Pick<VersionPlan, 'laneOf' | 'lanes' | 'timeContext'>,
+  roles: Roles,
+): Block<ArrayBuffer> | null {
+  const { lanes, laneOf, timeContext } = plan
+  const count = rows.length
+  if (count === 0 || count > mostRows) return null
+  const values = new Float64Array(lanes.length * count).fill(Number.NaN)
+  // Rows are mostly alike: the key at a place is mostly that of the row before, and goes where that went.
+  const keys: string[] = []
+  const places: number[] = []
+  const seen: boolean[] = []
+  let hasTime = false
+  for (let row = 0; row < count; row++) {
+    const cells = rows[row]!
+    let time = Number.NaN
+    let index = 0
+    for (const key in cells) {
+      if (keys[index] !== key) {
+        keys[index] = key
+        places[index] = laneOf.get(key) ?? roleOf(key, roles)
+      }
+      const place = places[index++]!
+      const value = cells[key]
+      if (place >= 0) {
+        if (typeof value === 'number') values[place * count + row] = value
+        else if (typeof value === 'boolean') values[place * count + row] = Number(value)
+        else if (value !== null) return null
+        seen[place] = true
+      } else if (place === isTime) {
+        if (value !== null) {
+          const parsed = typeof value === 'string' ? parseTimestamp(value) : null
+          if (parsed === null) return null
+          time = parsed
+        }
+        hasTime = true
+      } else if (place === isUnknown) return null
+    }
+    if (timeContext === null) continue
+    for (let lane = 0; lane < lanes.length; lane++) {
+      const feature = lanes[lane]!
+      if ('timeContext' in feature) values[lane * count + row] = timeContext.value(feature.timeContext, time)
+    }
+  }
+  // A feature that no row has is missing from the source, which is refused.
+  const isThere = (lane: number) => ('timeContext' in lanes[lane]! ? hasTime : seen[lane] === true)
+  for (let lane = 0; lane < lanes.length; lane++) if (!isThere(lane)) return null
+  return { values, stride: count, rows: count, lanes: lanes.length }
+}
+
+function roleOf(key: string, { timestamp, entity, label }: Roles): number {
+  // Without a named timestamp any column may be one.
+  if (timestamp === null) return isUnknown
+  if (key === timestamp) return isTime
+  return key === entity || key === label ? isPassedOver : isUnknown
+}
