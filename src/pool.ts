@@ -111,7 +111,7 @@ export interface PoolOptions {
 }
 
 /** Rows of one scoring task: short enough that nobody waits long behind one, a multiple of the kernel's tile. */
-const sliceRows = 16_384
+const sliceRows = 8192
 /** Tasks a fit is cut into at most: a forest of any size leaves room for others between them. */
 const fitTasks = 64
 /** Entities that one task fits models for: some tens of milliseconds. */

@@ -4,7 +4,7 @@ import { holdLabels } from '../src/held-labels.ts'
 import { placesOf } from '../src/lanes.ts'
 import type { FeatureBlock } from '../src/reader-types.ts'
 
-/** Lanes behind one feature: time, label, entity. */
+/** Lanes behind one feature: entity, time, label. */
 function blockOf(rows: readonly (readonly number[])[], lanes = 4): FeatureBlock {
   const stride = rows.length + 3
   const values = new Float64Array(new SharedArrayBuffer(8 * stride * lanes))
@@ -21,12 +21,12 @@ const places = placesOf(1, { timestamp: true, label: 'label', entity: true })
 test('rows come back in order, stretch by stretch, whatever became of their block', () => {
   const held = holdLabels()
   const first = blockOf([
-    [9, 1000, 1, 0],
-    [9, Number.NaN, Number.NaN, 1],
+    [9, 0, 1000, 1],
+    [9, 1, Number.NaN, Number.NaN],
   ])
   held.add(first, places)
   first.block.values.fill(7)
-  held.add(blockOf([[9, 3000, 0, 0]]), places)
+  held.add(blockOf([[9, 0, 3000, 0]]), places)
   // As often as they are asked for.
   for (const stretches of [held.rows()!, held.rows()!]) {
     const all = [...stretches]

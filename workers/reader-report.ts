@@ -1,3 +1,4 @@
+import { placesOf } from '../src/lanes.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../src/reader-types.ts'
 import { ReportTally } from '../src/report-tally.ts'
 import type { Database } from './reader-database.ts'
@@ -62,12 +63,14 @@ class RowReader {
   private readonly plan: FeaturePlan
   private readonly label: string | undefined
   private readonly features: number
+  private readonly rowLane: number
   /** Rows read so far. */
   private total = 0
 
-  constructor(plan: FeaturePlan, { features, label }: AggregateQuery) {
+  constructor(plan: FeaturePlan, { features, label, entity }: AggregateQuery) {
     this.plan = plan
     this.features = features.length
+    this.rowLane = placesOf(features.length, { entity: entity !== undefined, row: true }).row!
     this.label = label
   }
 
@@ -80,7 +83,7 @@ class RowReader {
       lane !== undefined && 'column' in lane ? chunk.doubles(lane.column) : null
     const features = lanes.slice(0, this.features).map((lane) => doubles(lane)!)
     // Only in a window is a row's place in the source another one than its place in the stream.
-    const positions = doubles(lanes[this.features])
+    const positions = doubles(lanes[this.rowLane])
     const labels = doubles(lanes.find((lane) => 'label' in lane))
     if (labels !== null) checkLabels(labels, 0, rows, this.label ?? '', first)
     return {

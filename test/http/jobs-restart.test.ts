@@ -93,7 +93,7 @@ describe('F27: after a restart', () => {
 
   test('a stop interrupts a job that takes longer than there is, processes and all, and exits 0', async () => {
     const home = await freshFolder()
-    const first = await start(home, { DEEPWATCH_DRAIN_MS: '4000' })
+    const first = await start(home, { DEEPWATCH_DRAIN_MS: '6000' })
     const ids = await threeJobs(first.url)
     expect((await readersOf(home, first.child.process.pid)).length).toBeGreaterThan(0)
     first.child.process.kill('SIGTERM')
