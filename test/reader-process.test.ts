@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Bench, codeOf, readAll, startBench, tryReading, writeParquet } from './reader-tools.ts'
@@ -19,10 +19,21 @@ function holders(bench: Bench): number[] {
   const pids = execFileSync('pgrep', ['-P', String(process.pid), '-f', 'workers/reader.js'], { encoding: 'utf8' })
     .trim()
     .split('\n')
-  return pids.map(Number).filter((pid) => {
-    const open = execFileSync('ls', ['-l', `/proc/${pid}/fd`], { encoding: 'utf8' })
-    return open.includes(bench.root)
-  })
+  return pids.map(Number).filter((pid) => openFiles(pid).some((path) => path.includes(bench.root)))
+}
+
+/** What a process holds open now; files come and go, and so do processes, while they are looked at. */
+function openFiles(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`
+  const unlessGone = <Result>(look: () => Result[]): Result[] => {
+    try {
+      return look()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw error
+    }
+  }
+  return unlessGone(() => readdirSync(folder)).flatMap((name) => unlessGone(() => [readlinkSync(join(folder, name))]))
 }
 
 /** Reads a block of the long file, does something to its process, and gives the error of the rest. */
