@@ -12,7 +12,7 @@ import { describeMachine, printTable } from './report.ts'
 
 const suites = [
   ...['kernel/compare', 'training/compare', 'training/from-parquet', 'scoring-file/compare', 'pipeline/compare'],
-  ...['online/compare', 'memory/run'],
+  ...['online/compare', 'entities/compare', 'memory/run'],
 ]
 for (const suite of suites) {
   console.log(`\n== ${suite}`)
@@ -54,6 +54,9 @@ for (const { rows, shareOfBare, timesFastApi, p99ToFastApi } of resultOf<Online>
   table.push([`POST /score, ${rows} rows`, 'fastapi + scikit-learn', timesFastApi.toFixed(2)])
   table.push([`its p99, ${rows} rows`, 'fastapi + scikit-learn', p99ToFastApi.toFixed(3)])
 }
+type Entities = { measured: { entities: number; trees: number; ratio: number }[] }
+for (const { entities, trees, ratio } of resultOf<Entities>('entities')?.measured ?? [])
+  table.push([`time of ${entities} models of ${trees} trees`, 'one model for all', ratio.toFixed(2)])
 const memory = resultOf<{ ratios: Record<string, number> }>('memory')
 for (const [kind, ratio] of Object.entries(memory?.ratios ?? {}))
   table.push([`memory of 20 million rows, ${kind}`, '2 million rows', ratio.toFixed(2)])

@@ -1,4 +1,5 @@
 /** The first pass over the training rows: profile, samples, and what is left out. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Derived } from './derived.ts'
 import { DeepWatchError } from './errors.ts'
 import { inOrder } from './flow.ts'
@@ -152,7 +153,7 @@ async function onePass(
     }),
   }))
   for await (const { piece, inspection } of blocks) {
-    takeBlock(pass, piece, inspection, leavesOut)
+    await takeBlock(pass, { piece, inspection, leavesOut }, work.signal)
     work.progress?.advance(piece.block.rows)
     piece.release()
   }
@@ -225,7 +226,15 @@ function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
   }
 }
 
-function takeBlock(pass: Pass, { block, first }: FeatureBlock, inspection: Inspection, leavesOut: boolean): void {
+/** Reservoirs that are offered a block before others have a turn on the event loop: some milliseconds. */
+const reservoirsAtOnce = 64
+
+async function takeBlock(
+  pass: Pass,
+  { piece, inspection, leavesOut }: { piece: FeatureBlock; inspection: Inspection; leavesOut: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const { block, first } = piece
   const features = pass.lanes.length
   const row = placesOf(features, pass.query.lanes ?? {}).row
   const rowLane = row === null ? null : row * block.stride
@@ -237,7 +246,12 @@ function takeBlock(pass: Pass, { block, first }: FeatureBlock, inspection: Inspe
   })
   const positions = leavesOut ? usableRows(inspection.marks) : null
   const offered = positions?.length ?? block.rows
-  for (const reservoir of pass.reservoirs) reservoir.offer(block, positions, offered)
+  for (const [index, reservoir] of pass.reservoirs.entries()) {
+    reservoir.offer(block, positions, offered)
+    if (index % reservoirsAtOnce !== reservoirsAtOnce - 1) continue
+    await nextTurn()
+    signal.throwIfAborted()
+  }
   pass.entities?.offer(block, positions)
   pass.profile = pass.rows === 0 ? inspection.profile : mergeProfiles(pass.profile, inspection.profile)
   pass.rows += block.rows
