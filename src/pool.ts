@@ -140,6 +140,9 @@ function startThreads(threads: number): Piscina {
     idleTimeout: Number.POSITIVE_INFINITY,
     // Threads inherit neither secrets nor loaders.
     env: {},
+    // Piscina tries `require` before `import`; on Node 20 that ends the whole process when it meets a module that another
+    // import is loading (a fatal error in IsGraphAsync, once in some hundred starts).
+    execArgv: ['--no-experimental-require-module'],
     resourceLimits: { maxOldGenerationSizeMb: heapMb },
     recordTiming: false,
   })
