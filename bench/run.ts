@@ -12,7 +12,7 @@ import { describeMachine, printTable } from './report.ts'
 
 const suites = [
   ...['kernel/compare', 'training/compare', 'training/from-parquet', 'scoring-file/compare', 'pipeline/compare'],
-  ...['online/compare', 'memory/run'],
+  ...['online/compare', 'memory/run', 'growth/run'],
 ]
 for (const suite of suites) {
   console.log(`\n== ${suite}`)
@@ -57,6 +57,10 @@ for (const { rows, shareOfBare, timesFastApi, p99ToFastApi } of resultOf<Online>
 const memory = resultOf<{ ratios: Record<string, number> }>('memory')
 for (const [kind, ratio] of Object.entries(memory?.ratios ?? {}))
   table.push([`memory of 20 million rows, ${kind}`, '2 million rows', ratio.toFixed(2)])
+type Growth = { axes: Record<string, { exponents: Record<string, { expected: number; upperHalf: number }> }> }
+for (const [axis, { exponents }] of Object.entries(resultOf<Growth>('growth')?.axes ?? {}))
+  for (const [key, { expected, upperHalf }] of Object.entries(exponents))
+    table.push([`growth with ${axis}, ${key}`, `exponent ${expected}`, upperHalf.toFixed(2)])
 console.log()
 printTable(table)
 console.log(JSON.stringify(describeMachine()))
