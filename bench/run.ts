@@ -12,7 +12,7 @@ import { describeMachine, printTable } from './report.ts'
 
 const suites = [
   ...['kernel/compare', 'training/compare', 'training/from-parquet', 'scoring-file/compare', 'pipeline/compare'],
-  ...['online/compare', 'entities/compare', 'memory/run'],
+  ...['online/compare', 'entities/compare', 'memory/run', 'growth/run'],
 ]
 for (const suite of suites) {
   console.log(`\n== ${suite}`)
@@ -60,6 +60,10 @@ for (const { entities, trees, ratio } of resultOf<Entities>('entities')?.measure
 const memory = resultOf<{ ratios: Record<string, number> }>('memory')
 for (const [kind, ratio] of Object.entries(memory?.ratios ?? {}))
   table.push([`memory of 20 million rows, ${kind}`, '2 million rows', ratio.toFixed(2)])
+type Growth = { axes: Record<string, { exponents: Record<string, { expected: number; upperHalf: number }> }> }
+for (const [axis, { exponents }] of Object.entries(resultOf<Growth>('growth')?.axes ?? {}))
+  for (const [key, { expected, upperHalf }] of Object.entries(exponents))
+    table.push([`growth with ${axis}, ${key}`, `exponent ${expected}`, upperHalf.toFixed(2)])
 console.log()
 printTable(table)
 console.log(JSON.stringify(describeMachine()))

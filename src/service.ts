@@ -26,6 +26,9 @@ import { createSources, type Sources } from './sources.ts'
 import { createTraining, type Training } from './training.ts'
 import { openWindows, type Windows } from './windows.ts'
 
+/** Made once: a schema made for each document has to be compiled for each, which is most of what loading a model would cost. */
+const storedDocument = versionDocument.loose()
+
 /** A running service: what the doors may use. */
 export interface Service {
   readonly training: Training
@@ -79,7 +82,7 @@ export async function startService(
       cacheBytes: config.DEEPWATCH_CACHE_BYTES,
       maxModels: config.DEEPWATCH_MAX_MODELS,
       log,
-      readDocument: (value) => versionDocument.loose().parse(value) as VersionDocument,
+      readDocument: (value) => storedDocument.parse(value) as VersionDocument,
     })
     started.push(() => registry.close())
     const appeared = (document: VersionDocument) =>

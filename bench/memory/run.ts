@@ -3,7 +3,6 @@
  * 8 doubles, trained and scored by path and uploaded and scored to Parquet through HTTP.
  * `npm run build && node dist/bench/memory/run.js [rows,rows,…]`; writes bench/results/memory.json.
  */
-import { spawnSync } from 'node:child_process'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,29 +10,17 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
+import { generateNormal } from '../generate.ts'
 import { machine, peakPss, startService, treePss } from '../service/service.ts'
 
 const counts = (process.argv[2] ?? '2000000,20000000').split(',').map(Number)
 const results = fileURLToPath(new URL('../../../bench/results/', import.meta.url))
 
-/** Writes the telemetry in a process of its own, so that its memory is not ours. */
-function generate(path: string, rows: number): void {
-  const columns = Array.from(
-    { length: 8 },
-    (_, n) =>
-      `sqrt(-2 * ln((hash(i * 16 + ${n}) % 1000003 + 1) / 1000004.0)) * cos(2 * pi() * (hash(i * 16 + ${n + 8}) % 1000003) / 1000003.0) as m${n}`,
-  )
-  const sql = `copy (select timestamp '2026-01-01' + interval (i) second as ts, ${columns.join(', ')} from range(${rows}) t(i)) to '${path}' (format parquet)`
-  const code = `import('@duckdb/node-api').then(async ({ DuckDBInstance }) => { const c = await (await DuckDBInstance.create(':memory:', { threads: '2' })).connect(); await c.run(process.argv[1]) })`
-  const made = spawnSync(process.execPath, ['-e', code, sql], { stdio: 'inherit' })
-  if (made.status !== 0) throw new Error('the telemetry could not be made')
-}
-
 const mib = (bytes: number) => Math.round(bytes / 2 ** 20)
 
 async function measure(folder: string, rows: number) {
   const path = join(folder, `${rows}.parquet`)
-  generate(path, rows)
+  generateNormal(path, { rows, features: 8 })
   const service = await startService({ DEEPWATCH_DATA_ROOTS: folder })
   const json = async (route: string, body: object) => {
     const answer = await request(service.url + route, {

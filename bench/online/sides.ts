@@ -29,6 +29,13 @@ const rowsOf = (count: number) =>
 /** The body of a request with this many rows. */
 export const bodyOf = (count: number) => JSON.stringify({ model: 'web', rows: rowsOf(count) })
 
+/** The body that trains the model of these requests. */
+export const trainingBody = JSON.stringify({
+  model: 'web',
+  rows: rowsOf(trainingRows),
+  detector: { type: 'isolation-forest', seed: 1 },
+})
+
 /** A server that answers `POST /score`. */
 export interface Side {
   readonly name: string
@@ -60,8 +67,7 @@ export async function post(url: string, body: string): Promise<string> {
 /** Our service with a trained model. */
 export async function startOurs(): Promise<Side> {
   const service = await startService()
-  const detector = { type: 'isolation-forest', seed: 1 }
-  await post(`${service.url}/train`, JSON.stringify({ model: 'web', rows: rowsOf(trainingRows), detector }))
+  await post(`${service.url}/train`, trainingBody)
   return { name: 'deepwatch', url: service.url, pid: service.pid, stop: () => service.stop() }
 }
 
@@ -99,10 +105,15 @@ export async function startFastApi(matrix: string): Promise<Side> {
 export interface Load {
   readonly requests: number
   readonly perSecond: number
+  /** Milliseconds from sending a request to its answer. */
   readonly p50: number
   readonly p99: number
   /** Processor time that the server's main thread took for one request, in microseconds. */
   readonly cpu: number
+  /** Share of the requests that was answered by a refusal. */
+  readonly refused: number
+  /** Connections that were answered at least once; the others still wait to be accepted. */
+  readonly opened: number
 }
 
 const warmRequests = 15_000
@@ -113,23 +124,44 @@ export async function warmUp({ url }: Side, body: string): Promise<void> {
   await autocannon({ url: `${url}/score`, method: 'POST', headers, body, connections, amount: warmRequests })
 }
 
-/** Loads a side for some seconds; throws when a request was refused. */
-export async function load(side: Side, body: string, duration: number): Promise<Load> {
+/**
+ * Loads a side for some seconds over `open` connections, after `settle` seconds on the same connections that do not count. Answers count when they are 200; throws when a connection failed, and when
+ * more than this share of the requests was refused.
+ */
+export async function load(
+  side: Side,
+  body: string,
+  duration: number,
+  { open = connections, mayRefuse = 0, settle = 0 } = {},
+): Promise<Load> {
   const before = threadMicroseconds(side.pid)
+  const milliseconds: number[] = []
+  let opened = 0
+  const begin = performance.now() + settle * 1000
   const result = await autocannon({
     url: `${side.url}/score`,
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body,
-    connections,
-    duration,
+    connections: open,
+    duration: settle + duration,
+    // Its own percentiles are in whole milliseconds.
+    setupClient: (client) => {
+      client.once('response', () => opened++)
+      client.on('response', (status, _bytes, time) => {
+        if (Number(status) === 200 && performance.now() > begin) milliseconds.push(time)
+      })
+    },
   })
-  if (result.non2xx > 0 || result.errors > 0)
+  const refused = result.non2xx / result.requests.total
+  if (refused > mayRefuse || result.errors > 0)
     throw new Error(`${side.name}: ${result.non2xx} refused, ${result.errors} failed`)
-  const requests = result.requests.total
-  const cpu = (threadMicroseconds(side.pid) - before) / requests
-  const { p50, p99 } = result.latency
-  return { requests, perSecond: result.requests.average, p50, p99, cpu }
+  const requests = milliseconds.length
+  const cpu = (threadMicroseconds(side.pid) - before) / result.requests.total
+  milliseconds.sort((a, b) => a - b)
+  const at = (share: number) =>
+    milliseconds[Math.min(milliseconds.length - 1, Math.floor(share * milliseconds.length))]!
+  return { requests, perSecond: requests / duration, p50: at(0.5), p99: at(0.99), cpu, refused, opened }
 }
 
 /** Processor time of a process's main thread so far. A clock tick is 10 ms on every Linux there is. */
