@@ -4,12 +4,15 @@
  * long way (`readRows`, `planScoring`), which knows every kind of column and says what is wrong; both give the same block to the bit.
  */
 import type { Block } from './kernels/block.ts'
+import { type Row, type Rows, RowTable } from './row-table.ts'
 import type { Roles } from './schemas/model.ts'
 import { parseTimestamp } from './timestamps.ts'
 import type { VersionPlan } from './version-plan.ts'
 
 /** More rows are walked column by column. */
 const mostRows = 512
+
+type FewRowsPlan = Pick<VersionPlan, 'laneOf' | 'lanes' | 'timeContext'>
 
 /** Where a key's value goes: the lane of a feature, or one of these. */
 const isTime = -1
@@ -21,14 +24,17 @@ const isUnknown = -3
  * block lies in memory of its own.
  * @param roles of the model; the request names no others
  */
-export function blockOfFewRows(
-  rows: readonly Readonly<Record<string, unknown>>[],
-  plan: Pick<VersionPlan, 'laneOf' | 'lanes' | 'timeContext'>,
+export function blockOfFewRows(rows: Rows, plan: FewRowsPlan, roles: Roles): Block<ArrayBuffer> | null {
+  if (rows.length === 0 || rows.length > mostRows) return null
+  return rows instanceof RowTable ? blockOfTable(rows, plan, roles) : blockOfObjects(rows, plan, roles)
+}
+
+function blockOfObjects(
+  rows: readonly Row[],
+  { lanes, laneOf, timeContext }: FewRowsPlan,
   roles: Roles,
 ): Block<ArrayBuffer> | null {
-  const { lanes, laneOf, timeContext } = plan
   const count = rows.length
-  if (count === 0 || count > mostRows) return null
   const values = new Float64Array(lanes.length * count).fill(Number.NaN)
   // Rows are mostly alike: the key at a place is mostly that of the row before, and goes where that went.
   const keys: string[] = []
@@ -69,6 +75,46 @@ export function blockOfFewRows(
   // A feature that no row has is missing from the source, which is refused.
   const isThere = (lane: number) => ('timeContext' in lanes[lane]! ? hasTime : seen[lane] === true)
   for (let lane = 0; lane < lanes.length; lane++) if (!isThere(lane)) return null
+  return { values, stride: count, rows: count, lanes: lanes.length }
+}
+
+/** The same for rows that are a table: column by column. */
+function blockOfTable(
+  { names, length: count, numbers, texts }: RowTable,
+  { lanes, laneOf, timeContext }: FewRowsPlan,
+  roles: Roles,
+): Block<ArrayBuffer> | null {
+  const values = new Float64Array(lanes.length * count)
+  const times = new Float64Array(count).fill(Number.NaN)
+  let known = 0
+  let hasTime = false
+  for (let column = 0; column < names.length; column++) {
+    const name = names[column]!
+    const text = texts[column]
+    const place = laneOf.get(name) ?? roleOf(name, roles)
+    if (place >= 0) {
+      if (text) return null
+      for (let row = 0; row < count; row++) values[place * count + row] = numbers[row * names.length + column]!
+      known++
+    } else if (place === isTime) {
+      for (let row = 0; row < count; row++) {
+        const written = text?.[row]
+        if (text ? written === null : Number.isNaN(numbers[row * names.length + column])) continue
+        const parsed = written ? parseTimestamp(written) : null
+        if (parsed === null) return null
+        times[row] = parsed
+      }
+      hasTime = true
+    } else if (place === isUnknown) return null
+  }
+  if (known < laneOf.size) return null
+  for (let lane = 0; lane < lanes.length; lane++) {
+    const feature = lanes[lane]!
+    if (!('timeContext' in feature)) continue
+    if (!hasTime || timeContext === null) return null
+    for (let row = 0; row < count; row++)
+      values[lane * count + row] = timeContext.value(feature.timeContext, times[row]!)
+  }
   return { values, stride: count, rows: count, lanes: lanes.length }
 }
 

@@ -2,12 +2,13 @@
 import { DeepWatchError } from './errors.ts'
 import { readRows } from './json-rows.ts'
 import type { OpenOptions, ReaderSession, Readers } from './reader-types.ts'
+import { asRows, type Rows } from './row-table.ts'
 import type { FormatId, Source, Sources } from './sources.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** The source of a request: exactly one of the three. */
 export interface Requested {
-  readonly rows?: readonly Record<string, unknown>[] | undefined
+  readonly rows?: Rows | undefined
   readonly source?: { readonly path: string | readonly string[] } | undefined
   /** Spooled already; disposed of by whoever took it in. */
   readonly upload: Source | null
@@ -52,7 +53,7 @@ export function createOpener(sources: Sources, readers: Readers): OpenTelemetry 
     requireOneSource(requested)
     const { rows, source, upload } = requested
     if (rows && !options.needsSession) {
-      const telemetry = readRows(rows)
+      const telemetry = readRows(asRows(rows))
       return {
         telemetry,
         session: null,
@@ -60,7 +61,7 @@ export function createOpener(sources: Sources, readers: Readers): OpenTelemetry 
         close: () => telemetry.close(),
       }
     }
-    const own = upload ? null : rows ? await sources.fromRows(rows) : await sources.fromPaths(source!.path)
+    const own = upload ? null : rows ? await sources.fromRows(asRows(rows)) : await sources.fromPaths(source!.path)
     const readable = upload ?? own!
     try {
       const session = await readers.open(readable, options)

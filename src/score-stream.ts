@@ -14,6 +14,7 @@ import type { Opened, OpenTelemetry, OpenTelemetryOptions } from './opening.ts'
 import type { Pool } from './pool.ts'
 import type { ColumnType, Description, FeatureQuery } from './reader-types.ts'
 import type { ModelHandle, Registry } from './registry.ts'
+import { asRows } from './row-table.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { ScoreSettings } from './schemas/score.ts'
 import { ScoreAccount, type ScoringEnd } from './score-account.ts'
@@ -96,7 +97,7 @@ export async function prepareScoring(
     if (!target.rows || !windows || (!history && !changesScores(document)))
       return { handle, opened, description, live: null, query }
     const plan = { columns: history?.columns.length ?? 0, derivations: history?.derivations ?? [] }
-    const telemetry = readRows(target.rows, undefined, windows.histories(handle, plan))
+    const telemetry = readRows(asRows(target.rows), undefined, windows.histories(handle, plan))
     return { handle, opened: { ...opened, telemetry }, description, live: windows, query }
   } catch (error) {
     await opened.close()

@@ -2,9 +2,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { blockOfFewRows } from '../src/few-rows.ts'
+import { parseBody } from '../src/json-body.ts'
 import { readRows } from '../src/json-rows.ts'
 import { createTimeContext } from '../src/kernels/time-context.ts'
 import type { FeatureLane } from '../src/reader-types.ts'
+import { type Rows as GivenRows, RowTable } from '../src/row-table.ts'
 import type { Feature } from '../src/schemas/model.ts'
 import { planScoring } from '../src/telemetry.ts'
 
@@ -21,7 +23,7 @@ const models = [
 
 type Rows = Record<string, unknown>[]
 
-function shortWay(rows: Rows, { features, roles }: (typeof models)[number]) {
+function shortWay(rows: GivenRows, { features, roles }: (typeof models)[number]) {
   const lanes = features.map(
     (feature): FeatureLane =>
       feature.kind === 'timeContext' ? { timeContext: feature.timeContext } : { name: feature.name, kind: 'number' },
@@ -98,4 +100,38 @@ test('what has to be told goes the long way', async () => {
   // Without a named timestamp two columns of times would be one too many.
   expect(shortWay([{ a: 1, b: 2, ts: '2026-11-22T14:00:00Z' }], plain)).toBeNull()
   expect(shortWay([{ a: 1, b: 2, ts: null, host: 'h', label: true }], named)?.rows).toBe(1)
+})
+
+test('a table gives the block that its rows give, or none as they', async () => {
+  const cell = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constant(null))
+  const times = fc.oneof(fc.constantFrom('2026-11-22T14:00:00Z', 'yesterday'), fc.constant(null))
+  const shapes = [
+    fc.record({ a: cell, b: cell }),
+    fc.record({ b: cell, host: fc.constantFrom('web-1', 'web-2'), ts: times, a: cell }),
+    fc.record({ ts: cell, a: cell, b: cell, label: fc.nat(1) }),
+    fc.record({ a: cell, b: cell, unheard: cell }),
+    fc.record({ a: fc.constant('x'), b: cell }),
+    fc.record({ a: cell, ts: times }),
+  ]
+  let [tables, taken] = [0, 0]
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...models),
+      fc.oneof(...shapes.map((shape) => fc.array(shape as fc.Arbitrary<object>, { minLength: 1, maxLength: 9 }))),
+      (model, rows) => {
+        const body = JSON.stringify({ rows }).padEnd(1100)
+        const { rows: table } = parseBody(Buffer.from(body)) as { rows: GivenRows }
+        if (!(table instanceof RowTable)) return
+        tables++
+        const block = shortWay(table, model)
+        // As they were sent: -0 is 0 in JSON.
+        const twin = shortWay((JSON.parse(body) as { rows: Rows }).rows, model)
+        expect(block && { ...block, values: [...block.values] }).toEqual(twin && { ...twin, values: [...twin.values] })
+        if (block) taken++
+      },
+    ),
+    { numRuns: 3000 },
+  )
+  expect(tables).toBeGreaterThan(1000)
+  expect(taken).toBeGreaterThan(300)
 })

@@ -10,6 +10,8 @@ import type { Config } from '../config.ts'
 import { DeepWatchError } from '../errors.ts'
 import { formatOfMediaType } from '../formats/index.ts'
 import { parseJson } from '../json.ts'
+import { parseBody } from '../json-body.ts'
+import { RowTable } from '../row-table.ts'
 import { mergeSettings } from '../schemas/merge.ts'
 import type { Source, Sources } from '../sources.ts'
 import { type MediaType, parseMediaType } from './media-type.ts'
@@ -113,7 +115,7 @@ async function takeJson<S extends z.ZodObject>(
   if (type?.essence !== 'application/json') return null
   requireUtf8(type)
   const text = await readBody(request.raw, config.DEEPWATCH_JSON_BYTES, announced(request), open)
-  const body = asSettings(parseJson(text), 'The JSON body')
+  const body = asSettings(query['rows'] === undefined ? parseBody(text) : parseJson(text), 'The JSON body')
   boundRows(body['rows'], config.DEEPWATCH_JSON_ROWS)
   return { settings: mergeSettings(schema, query, body, readJson), upload: null, heldBytes: text.length }
 }
@@ -301,7 +303,7 @@ function asSettings(value: unknown, what: string): Record<string, unknown> {
 }
 
 function boundRows(rows: unknown, limit: number): void {
-  if (Array.isArray(rows) && rows.length > limit) {
+  if ((Array.isArray(rows) || rows instanceof RowTable) && rows.length > limit) {
     throw new DeepWatchError('too_many_rows', `A JSON body takes ${limit} rows; send Parquet for more.`, {
       facts: { limit, rows: rows.length },
     })

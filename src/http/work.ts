@@ -10,6 +10,7 @@ import { DeepWatchError, type ErrorCode } from '../errors.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Job } from '../jobs-job.ts'
 import { requireOneSource } from '../opening.ts'
+import type { Rows } from '../row-table.ts'
 import { exampleJob } from '../schemas/examples.ts'
 import { type JobKind, jobDocument } from '../schemas/job.ts'
 import type { Source } from '../sources.ts'
@@ -25,7 +26,7 @@ import { sendAnswer } from './stream.ts'
 /** Settings that every kind of work has. */
 type WorkSettings = {
   model: string
-  rows?: Record<string, unknown>[] | undefined
+  rows?: Rows | undefined
   source?: { path: string | string[] } | undefined
 }
 

@@ -1,5 +1,6 @@
 /** How telemetry is named or given. */
 import { z } from 'zod'
+import { type Row, type Rows, RowTable } from '../row-table.ts'
 
 /** A column is named as the source names it; the source is the judge of which names exist. */
 export const columnName = z.string().min(1).max(10_000)
@@ -14,20 +15,20 @@ export const source = z
   })
   .meta({ examples: [{ path: 'web.parquet' }] })
 
-const isRow = (row: unknown): row is Record<string, unknown> =>
-  typeof row === 'object' && row !== null && !Array.isArray(row)
+const isRow = (row: unknown): row is Row => typeof row === 'object' && row !== null && !Array.isArray(row)
 
 /** Whether a value passes as `rows`. */
-export const areRows = (given: unknown): given is Record<string, unknown>[] =>
-  Array.isArray(given) && given.every(isRow)
+export const areRows = (given: unknown): given is Rows =>
+  given instanceof RowTable || (Array.isArray(given) && given.every(isRow))
 
 /**
  * Rows of telemetry as JSON, one object per observation: column name to value. Values are judged where they are used, and
  * one bad row is enough. One check over the list: a schema per row costs as much as parsing it.
  */
 export const rows = z
-  .custom<Record<string, unknown>[]>(Array.isArray, 'must be a list')
+  .custom<Rows>((given) => given instanceof RowTable || Array.isArray(given), 'must be a list')
   .superRefine((given, context) => {
+    if (given instanceof RowTable) return
     const index = given.findIndex((row) => !isRow(row))
     if (index !== -1) context.addIssue({ code: 'custom', path: [index], message: 'must be an object' })
   })
