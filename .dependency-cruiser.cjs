@@ -15,7 +15,7 @@ const words = '^src/(errors|config|metrics|json|time-zone|timestamps|log|softwar
 const hands =
   '^src/(sources|spool|paths|reader|pool|registry|artefact|home-lock|payload-cache|drawing|kept-reports)[a-z-]*\\.ts$|^src/reader/'
 const useCases =
-  '^src/(training|reporting|report-|jobs|scoring|score-stream|evaluation|telemetry|opening|models|json-rows)[a-z-]*\\.ts$'
+  '^src/(training|reporting|report-|jobs|scoring|score-stream|evaluation|telemetry|opening|models|json-(rows|cells|columns|span|derived))[a-z-]*\\.ts$'
 const report = '^src/report/'
 const routes = '^routes/'
 const workers = '^workers/'

@@ -9,7 +9,7 @@ import { createPool, type Pool, type ScoringModel } from '../src/pool.ts'
 import { createReaders } from '../src/reader.ts'
 import type { FeatureQuery, Readers } from '../src/reader-types.ts'
 import type { VersionDocument } from '../src/schemas/model.ts'
-import { type Service, startService } from '../src/service.ts'
+import { readerLimits, type Service, startService } from '../src/service.ts'
 import { software } from '../src/software.ts'
 import { createSources, type Sources } from '../src/sources.ts'
 
@@ -35,19 +35,7 @@ export interface Parts {
 export function startParts(home: string, roots: readonly string[]): Parts {
   const config = loadConfig({}, { DEEPWATCH_HOME: home })
   const pool = createPool({ threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE })
-  const readers = createReaders({
-    readers: config.DEEPWATCH_READERS,
-    queue: config.DEEPWATCH_READER_QUEUE,
-    threads: config.readerThreads,
-    memoryBytes: config.DEEPWATCH_READER_MEMORY,
-    addressSpaceBytes: config.DEEPWATCH_READER_ADDRESS_SPACE,
-    residentBytes: config.DEEPWATCH_READER_RESIDENT,
-    stallMs: config.DEEPWATCH_READER_STALL_MS,
-    maxColumns: config.DEEPWATCH_MAX_COLUMNS,
-    maxCells: config.DEEPWATCH_MAX_CELLS,
-    maxDecodedTextBytes: config.DEEPWATCH_MAX_TEXT,
-    home,
-  })
+  const readers = createReaders(readerLimits(config))
   const sources = createSources({
     home,
     roots,

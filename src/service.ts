@@ -222,7 +222,8 @@ function jobsLimits(config: Config) {
   }
 }
 
-function readerLimits(config: Config) {
+/** Limits of the reading processes. */
+export function readerLimits(config: Config) {
   return {
     readers: config.DEEPWATCH_READERS,
     queue: config.DEEPWATCH_READER_QUEUE,

@@ -9,49 +9,36 @@ import { type Derived, describeDerived, historyQuery } from './derived.ts'
 import type { DetectorParams, EffectiveSettings } from './detectors/detector.ts'
 import { detectors } from './detectors/index.ts'
 import { DeepWatchError } from './errors.ts'
-import { createGate, inOrder } from './flow.ts'
-import { historyMarks, markHistory } from './history-marks.ts'
+import { createGate } from './flow.ts'
 import { encodeFleet } from './kernels/fleet.ts'
 import { varyingLanes } from './kernels/profile.ts'
-import { createScoreHistogram } from './kernels/score-histogram.ts'
-import { placesOf } from './lanes.ts'
 import type { Opened, OpenTelemetry } from './opening.ts'
-import type { FitEntitiesRequest, Pool } from './pool.ts'
-import type { FeatureQuery, Span } from './reader-types.ts'
+import type { FitEntitiesRequest } from './pool.ts'
+import type { Span } from './reader-types.ts'
 import type { Registry } from './registry.ts'
 import type { TrainingRecord, TrainingScoresKept } from './report-training.ts'
 import type { DerivedFeature } from './schemas/derived.ts'
-import type { Roles, VersionDocument } from './schemas/model.ts'
+import type { VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
-import { changesScores, type ScoreSteps, smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
+import { smoothingLanes } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { type ColumnPlan, planColumns, readWindow } from './telemetry.ts'
-import {
-  describeFeatures,
-  describeVersion,
-  fitSettings,
-  type ThresholdRule,
-  type TrainingScores,
-} from './training-document.ts'
+import { describeFeatures, describeVersion, fitSettings } from './training-document.ts'
 import { describeEntities, type EntitySamples, planEntities } from './training-entities.ts'
-import { type Drawn, drawSamples, type SamplePlan } from './training-samples.ts'
-import { lineOf, planHabituation, thresholdOf } from './training-threshold.ts'
+import { type Keeping, type Kept, type PassParts, scoreTraining } from './training-pass.ts'
+import { drawSamples, type SamplePlan } from './training-samples.ts'
+import { lineOf, planHabituation } from './training-threshold.ts'
 import { planTimeContext } from './training-time.ts'
 import type { Work } from './work.ts'
 
-export interface TrainingParts {
+export interface TrainingParts extends PassParts {
   readonly open: OpenTelemetry
-  readonly pool: Pool
   readonly registry: Registry<VersionDocument>
   /** Bytes that one training may take for its samples and trees. */
   readonly mostBytes: number
   /** Entities that telemetry may have for a model per entity, and bytes that all of their models may take. */
   readonly mostEntities: number
   readonly entityModelBytes: number
-  /** Bytes that the windows of all entities may take. */
-  readonly historyBytes: number
-  /** Blocks under way at once. */
-  readonly ahead: number
   readonly software: string
   /** Begins the record from which a version's report is drawn. */
   readonly record: (work: Work) => Promise<TrainingRecord>
@@ -112,11 +99,6 @@ export function createTraining(parts: TrainingParts): Training {
   }
 }
 
-/** What is wanted of a training beside its version: that its scores are kept. */
-interface Keeping {
-  readonly onScored: () => void
-}
-
 async function run(
   parts: TrainingParts,
   settings: TrainSettings,
@@ -149,13 +131,6 @@ async function run(
     if (!isKept) await opened?.close()
     await record.close()
   }
-}
-
-/** What a training holds open. */
-interface Kept {
-  readonly opened: Opened
-  readonly record: TrainingRecord
-  readonly keeping: Keeping | null
 }
 
 async function trainOn(
@@ -328,79 +303,4 @@ function requireRows(rows: number): void {
   throw new DeepWatchError('insufficient_data', `Training needs at least 2 rows; there are ${rows}.`, {
     facts: { rows, needed: 2 },
   })
-}
-
-interface ScoringPass {
-  readonly steps: ScoreSteps
-  readonly roles: Roles
-  readonly threshold: ThresholdRule
-  /** See `lineOf`. */
-  readonly line: number | null
-  readonly drawn: Drawn
-  readonly payload: Uint8Array
-  readonly detector: string
-}
-
-/** The second pass: every training row is scored once, in blocks, for the threshold and the histogram. */
-async function scoreTraining(
-  parts: TrainingParts,
-  { opened, record, keeping }: Kept,
-  pass: ScoringPass,
-  { signal, progress }: Work,
-): Promise<TrainingScores> {
-  const { drawn, payload } = pass
-  const shared = new SharedArrayBuffer(payload.byteLength)
-  new Uint8Array(shared).set(payload)
-  const model = {
-    key: `training-${randomInt(2 ** 47)}`,
-    detector: pass.detector,
-    payload: shared,
-    features: drawn.lanes.length,
-    entities: drawn.entities?.names.length,
-    fill: drawn.fill,
-  }
-  const histogram = createScoreHistogram()
-  const threshold = thresholdOf(pass.threshold, pass.line, drawn.rowsUsed)
-  const { steps } = pass
-  const { timestamp, entity, label } = pass.roles
-  const query: FeatureQuery = {
-    ...drawn.query,
-    entity: entity ?? undefined,
-    entities: drawn.entities?.names,
-    lanes: {
-      ...(drawn.entities && { entity: true }),
-      ...drawn.query.lanes,
-      ...smoothingLanes(steps, drawn.query.timestamp ?? null, entity),
-      ...(keeping && label !== null && { label, timestamp: timestamp !== null, entity: entity !== null }),
-    },
-  }
-  const places = placesOf(drawn.lanes.length, query.lanes ?? {})
-  let rowsOutOfOrder = 0
-  progress?.begin('scoring', drawn.rowsUsed + drawn.rowsLeftOut + drawn.rowsWithoutHistory)
-  const blocks = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
-    try {
-      const result = await parts.pool.score(model, piece.block, { signal, patient: true })
-      if (places.history !== null) markHistory(piece, places.history, result)
-      return { piece, result }
-    } catch (error) {
-      piece.release()
-      throw error
-    }
-  })
-  const smoothed = changesScores(steps)
-    ? smoothInOrder(blocks, smoothSource(steps, pass.line ?? 1, places, parts.historyBytes))
-    : blocks
-  for await (const { piece, result } of smoothed) {
-    const { scores, flags } = result
-    if (keeping) record.hold(piece, places)
-    piece.release()
-    for (const mark of places.history === null ? [] : flags) if (mark === historyMarks.late) rowsOutOfOrder++
-    histogram.add(scores)
-    threshold.offer(scores)
-    await record.add(scores)
-    progress?.advance(scores.length)
-  }
-  if (histogram.total !== drawn.rowsUsed)
-    throw new DeepWatchError('source_changed', 'The second reading of the source brought other rows than the first.')
-  return { histogram, threshold: threshold.result(), rowsOutOfOrder }
 }

@@ -1,0 +1,116 @@
+/** The second pass of a training: every row is scored once, in blocks, for the threshold, the histogram and what is kept of it. */
+import { randomInt } from 'node:crypto'
+import { DeepWatchError } from './errors.ts'
+import { inOrder } from './flow.ts'
+import { historyMarks, markHistory } from './history-marks.ts'
+import { createScoreHistogram } from './kernels/score-histogram.ts'
+import { placesOf } from './lanes.ts'
+import type { Opened } from './opening.ts'
+import type { Pool } from './pool.ts'
+import type { FeatureQuery } from './reader-types.ts'
+import type { TrainingRecord } from './report-training.ts'
+import type { Roles } from './schemas/model.ts'
+import { changesScores, type ScoreSteps, smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
+import type { ThresholdRule, TrainingScores } from './training-document.ts'
+import type { Drawn } from './training-samples.ts'
+import { thresholdOf } from './training-threshold.ts'
+import type { Work } from './work.ts'
+
+/** What is wanted of a training beside its version: that its scores are kept. */
+export interface Keeping {
+  readonly onScored: () => void
+}
+
+/** What a training holds open. */
+export interface Kept {
+  readonly opened: Opened
+  readonly record: TrainingRecord
+  readonly keeping: Keeping | null
+}
+
+export interface PassParts {
+  readonly pool: Pool
+  /** Bytes that the windows of all entities may take. */
+  readonly historyBytes: number
+  /** Blocks under way at once. */
+  readonly ahead: number
+}
+
+/** What is scored, and with what. */
+export interface ScoringPass {
+  readonly steps: ScoreSteps
+  readonly roles: Roles
+  readonly threshold: ThresholdRule
+  /** See `lineOf`. */
+  readonly line: number | null
+  readonly drawn: Drawn
+  readonly payload: Uint8Array
+  readonly detector: string
+}
+
+/**
+ * Scores every training row once.
+ * Errors: those of reading and of the pool, and `source_changed` when the source brings other rows than it did for the samples.
+ */
+export async function scoreTraining(
+  parts: PassParts,
+  { opened, record, keeping }: Kept,
+  pass: ScoringPass,
+  { signal, progress }: Work,
+): Promise<TrainingScores> {
+  const { drawn, payload } = pass
+  const shared = new SharedArrayBuffer(payload.byteLength)
+  new Uint8Array(shared).set(payload)
+  const model = {
+    key: `training-${randomInt(2 ** 47)}`,
+    detector: pass.detector,
+    payload: shared,
+    features: drawn.lanes.length,
+    entities: drawn.entities?.names.length,
+    fill: drawn.fill,
+  }
+  const histogram = createScoreHistogram()
+  const threshold = thresholdOf(pass.threshold, pass.line, drawn.rowsUsed)
+  const { steps } = pass
+  const { timestamp, entity, label } = pass.roles
+  const query: FeatureQuery = {
+    ...drawn.query,
+    entity: entity ?? undefined,
+    entities: drawn.entities?.names,
+    lanes: {
+      ...(drawn.entities && { entity: true }),
+      ...drawn.query.lanes,
+      ...smoothingLanes(steps, drawn.query.timestamp ?? null, entity),
+      ...(keeping && label !== null && { label, timestamp: timestamp !== null, entity: entity !== null }),
+    },
+  }
+  const places = placesOf(drawn.lanes.length, query.lanes ?? {})
+  let rowsOutOfOrder = 0
+  progress?.begin('scoring', drawn.rowsUsed + drawn.rowsLeftOut + drawn.rowsWithoutHistory)
+  const blocks = inOrder(opened.telemetry.features(query), parts.ahead, async (piece) => {
+    try {
+      const result = await parts.pool.score(model, piece.block, { signal, patient: true })
+      if (places.history !== null) markHistory(piece, places.history, result)
+      return { piece, result }
+    } catch (error) {
+      piece.release()
+      throw error
+    }
+  })
+  const smoothed = changesScores(steps)
+    ? smoothInOrder(blocks, smoothSource(steps, pass.line ?? 1, places, parts.historyBytes))
+    : blocks
+  for await (const { piece, result } of smoothed) {
+    const { scores, flags } = result
+    if (keeping) record.hold(piece, places)
+    piece.release()
+    for (const mark of places.history === null ? [] : flags) if (mark === historyMarks.late) rowsOutOfOrder++
+    histogram.add(scores)
+    threshold.offer(scores)
+    await record.add(scores)
+    progress?.advance(scores.length)
+  }
+  if (histogram.total !== drawn.rowsUsed)
+    throw new DeepWatchError('source_changed', 'The second reading of the source brought other rows than the first.')
+  return { histogram, threshold: threshold.result(), rowsOutOfOrder }
+}
