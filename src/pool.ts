@@ -2,6 +2,7 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import type {
+  ArrangeTask,
   FitEntitiesResult,
   FitEntitiesTask,
   FitResult,
@@ -21,7 +22,7 @@ import type { DetectorParams, EffectiveSettings } from './detectors/detector.ts'
 import { findDetector } from './detectors/index.ts'
 import { DeepWatchError, isErrorCode } from './errors.ts'
 import type { Block } from './kernels/block.ts'
-import { cutRuns, groupRows } from './kernels/grouping.ts'
+import { arrangeLanes, cutRuns, groupRows } from './kernels/grouping.ts'
 import type { Labelled, Ranking } from './kernels/ranking.ts'
 import type { Sample, SampleSet } from './kernels/reservoir.ts'
 import { createPoolBatch, type ScoresInto } from './pool-batch.ts'
@@ -116,6 +117,13 @@ const sliceRows = 8192
 const fitTasks = 64
 /** Entities that one task fits models for: some tens of milliseconds. */
 const entitiesOfTask = 4
+/** Values that are put in another order sooner than a thread could be asked to. */
+const mostArrangedHere = 16_384
+/**
+ * Blocks for whose rows in another order memory is kept, 16 MiB each at most: memory that is new takes as long to fill as it takes to
+ * put rows in order.
+ */
+const mostRooms = 2
 /** JavaScript heap of a thread; typed arrays are not counted by V8 and are bounded by the block size instead. */
 const heapMb = 512
 
@@ -125,6 +133,7 @@ type Task =
   | { readonly name: 'fitEntities'; readonly message: FitEntitiesTask }
   | { readonly name: 'join'; readonly message: JoinTask }
   | { readonly name: 'score'; readonly message: ScoreTask }
+  | { readonly name: 'arrange'; readonly message: ArrangeTask }
   | { readonly name: 'scoreEntities'; readonly message: ScoreEntitiesTask }
   | { readonly name: 'rank'; readonly message: RankTask }
 
@@ -155,6 +164,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   let piscina = start()
   const queue = createPoolQueue<Task>(threads, maxQueue, run)
   const batch = createPoolBatch(threads, scoreBlock)
+  const rooms: Float64Array<SharedArrayBuffer>[] = []
 
   function start(): Piscina {
     const started = startThreads(threads)
@@ -264,9 +274,8 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   ): Promise<number> {
     const { key, detector, payload, fill, guards = null } = model
     const message = { key, detector, payload, fill, guards, block, scores, flags }
-    const tasks = model.entities === undefined ? slices(message) : entitySlices(message, model)
-    const results = await queue.runAll<ScoreResult>(tasks, options)
-    return results.reduce((sum, result) => sum + result.seconds, 0)
+    if (model.entities !== undefined) return scoreEntities(message, model, options)
+    return sumSeconds(await queue.runAll<ScoreResult>(slices(message), options))
   }
 
   function slices(message: Omit<ScoreTask, 'from' | 'to'>): Task[] {
@@ -278,14 +287,37 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   }
 
   /** The rows of one entity come together in the whole block, so that its model is walked by as many as there are. */
-  function entitySlices(message: Omit<ScoreTask, 'from' | 'to'>, { features, entities = 0 }: ScoringModel): Task[] {
+  async function scoreEntities(
+    message: Omit<ScoreTask, 'from' | 'to'>,
+    { features, entities = 0 }: ScoringModel,
+    options: CallOptions,
+  ): Promise<number> {
     const { values, stride, rows } = message.block
     const start = features * stride
     const { order, runs } = groupRows(values.subarray(start, start + rows), entities)
-    return cutRuns(runs, sliceRows).map((part) => ({
-      name: 'scoreEntities',
-      message: { ...message, order, runs: part },
-    }))
+    const arranged = takeRoom(features * rows)
+    const how = { block: message.block, order, into: arranged }
+    if (features * rows <= mostArrangedHere) arrangeLanes(message.block, order, arranged, 0, features)
+    else {
+      const parts = cut(features, threads)
+      await queue.runAll(
+        parts.map(([from, to]): Task => ({ name: 'arrange', message: { ...how, from, to } })),
+        options,
+      )
+    }
+    const block = { values: arranged, stride: rows, rows, lanes: features }
+    const tasks = cutRuns(runs, sliceRows).map((part): Task => {
+      return { name: 'scoreEntities', message: { ...message, block, order, runs: part } }
+    })
+    const seconds = sumSeconds(await queue.runAll<ScoreResult>(tasks, options))
+    // After a failure a thread may still write there.
+    if (rooms.length < mostRooms) rooms.push(arranged)
+    return seconds
+  }
+
+  function takeRoom(values: number): Float64Array<SharedArrayBuffer> {
+    const kept = rooms.pop()
+    return kept && kept.length >= values ? kept : new Float64Array(new SharedArrayBuffer(8 * values))
   }
 
   async function rank(message: Labelled, options: CallOptions = {}): Promise<Ranking> {
@@ -322,6 +354,8 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     },
   }
 }
+
+const sumSeconds = (results: readonly ScoreResult[]) => results.reduce((sum, { seconds }) => sum + seconds, 0)
 
 function refuseModels(done: number, all: number, bytes: number, mostBytes: number): never {
   const needed = Math.ceil((bytes / done) * all)

@@ -6,11 +6,13 @@ import type { Scorer } from '../src/detectors/detector.ts'
 import { findDetector } from '../src/detectors/index.ts'
 import { createEntityScorer, fitEntity } from '../src/detectors/per-entity.ts'
 import { DeepWatchError } from '../src/errors.ts'
+import { arrangeLanes } from '../src/kernels/grouping.ts'
 import { raiseOutside } from '../src/kernels/guards.ts'
 import { findUnusable, profileBlock } from '../src/kernels/profile.ts'
 import { rank as rankScores } from '../src/kernels/ranking.ts'
 import { sampleOf } from '../src/kernels/reservoir.ts'
 import type {
+  ArrangeTask,
   Failure,
   FitEntitiesResult,
   FitEntitiesTask,
@@ -116,6 +118,14 @@ export function score({ detector, payload, guards, ...task }: ScoreTask): Reply<
     scorerOf(detector).score({ ...task, payload: new Uint8Array(payload) })
     if (guards !== null) raiseOutside(guards, task.block, task.from, task.to, task.scores)
     return { seconds: (performance.now() - start) / 1000 }
+  })
+}
+
+/** Copies some lanes of a block with its rows in another order. */
+export function arrange({ block, order, into, from, to }: ArrangeTask): Reply<object> {
+  return answer(() => {
+    arrangeLanes(block, order, into, from, to)
+    return {}
   })
 }
 

@@ -86,9 +86,18 @@ export interface ScoreTask {
   readonly flags: Uint8Array<SharedArrayBuffer>
 }
 
+/** Lanes from..to-1 of a block that are copied with its rows in another order; see `arrangeLanes`. */
+export interface ArrangeTask {
+  readonly block: Block
+  readonly order: Uint32Array<SharedArrayBuffer>
+  readonly into: Float64Array<SharedArrayBuffer>
+  readonly from: number
+  readonly to: number
+}
+
 /** Scores some rows of a block, each with the model of its entity. */
 export interface ScoreEntitiesTask extends Omit<ScoreTask, 'from' | 'to'> {
-  /** Positions of the rows; `runs` point into it and name the entity. */
+  /** See `EntityScoreInput`. */
   readonly order: Uint32Array<SharedArrayBuffer>
   readonly runs: readonly RowRun[]
 }

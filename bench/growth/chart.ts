@@ -28,8 +28,9 @@ export function growthChart(measured: readonly Measured[]): Chart {
         spacing: 52,
         bounds: 'flush',
       })),
-      spacing: 64,
-      bounds: 'flush',
+      // The labels of a column count as part of it: with their panels alone, columns of columns are laid over each other.
+      spacing: 24,
+      bounds: 'full',
     },
   }
 }

@@ -50,8 +50,10 @@ export function fitEntity(
 
 /** Rows of a block that are scored, each with the model of its entity. */
 export interface EntityScoreInput extends Omit<ScoreInput, 'from' | 'to'> {
-  /** Positions of rows in the block; `runs` point into it, one after the other, and name the entity in `group`. */
+  /** The rows to score, those of an entity together: row i of the block is row order[i] of scores and flags. */
+  readonly block: Block
   readonly order: Uint32Array
+  /** Rows of the block, one run after the other; `group` names the entity. */
   readonly runs: readonly RowRun[]
   /** Those of the shared model; null = off, for entities too, which have ranges of their own. */
   readonly guards: Guards | null
@@ -71,43 +73,29 @@ export function guardsOfEntity(fleet: Fleet, entity: number, guards: Guards): Gu
 
 /** Scores rows entity by entity. Errors: those of the detector's own scorer. */
 export function createEntityScorer(scorer: Scorer): { score(input: EntityScoreInput): void } {
-  let gathered = createGathered(0, 0)
+  let room = createRoom(0)
   return {
     score({ key, payload, block, order, runs, fill, guards, scores, flags }) {
       const fleet = readPayload(decodeFleet, payload)
       const first = runs[0]?.from ?? 0
       const rows = order.subarray(first, runs.at(-1)?.to ?? first)
-      if (gathered.block.stride < rows.length || gathered.block.lanes !== fleet.features)
-        gathered = createGathered(rows.length, fleet.features)
-      gather(block, rows, gathered.block)
-      gathered.flags.fill(0, 0, rows.length)
+      const own: Block = { ...block, values: block.values.subarray(first), rows: rows.length }
+      if (room.scores.length < rows.length) room = createRoom(rows.length)
+      room.flags.fill(0, 0, rows.length)
       for (const { group, from, to } of runs) {
-        const own = group < fleet.entities ? fleet.modelOf(group) : null
-        const part = { ...gathered, fill, from: from - first, to: to - first }
-        scorer.score({ ...part, key: own === null ? key : `${key}/${group}`, payload: own ?? fleet.shared })
+        const model = group < fleet.entities ? fleet.modelOf(group) : null
+        const part = { ...room, block: own, fill, from: from - first, to: to - first }
+        scorer.score({ ...part, key: model === null ? key : `${key}/${group}`, payload: model ?? fleet.shared })
         if (guards !== null)
           raiseOutside(guardsOfEntity(fleet, group, guards), part.block, part.from, part.to, part.scores)
       }
       for (let i = 0; i < rows.length; i++) {
-        scores[rows[i] as number] = gathered.scores[i] as number
-        flags[rows[i] as number] = gathered.flags[i] as number
+        scores[rows[i] as number] = room.scores[i] as number
+        flags[rows[i] as number] = room.flags[i] as number
       }
     },
   }
 }
 
-/** Room for the rows of a call; used again and again. */
-function createGathered(rows: number, lanes: number) {
-  const values = new Float64Array(new SharedArrayBuffer(8 * rows * lanes))
-  const block: Block = { values, stride: rows, rows, lanes }
-  return { block, scores: new Float64Array(rows), flags: new Uint8Array(rows) }
-}
-
-/** Copies rows of a block, in their order; lane by lane, so that what is read from everywhere is in the cache. */
-function gather({ values, stride }: Block, rows: Uint32Array, into: Block): void {
-  for (let lane = 0; lane < into.lanes; lane++) {
-    const source = values.subarray(lane * stride, (lane + 1) * stride)
-    const target = lane * into.stride
-    for (let i = 0; i < rows.length; i++) into.values[target + i] = source[rows[i] as number] as number
-  }
-}
+/** Room for the scores and marks of a call; used again and again. */
+const createRoom = (rows: number) => ({ scores: new Float64Array(rows), flags: new Uint8Array(rows) })

@@ -1,3 +1,5 @@
+import type { Block } from './block.ts'
+
 /** Rows order[from..to-1] are of one group. */
 export interface RowRun {
   readonly group: number
@@ -64,4 +66,25 @@ export function cutRuns(runs: readonly RowRun[], rows: number): RowRun[][] {
     }
   }
   return lists
+}
+
+/**
+ * Copies lanes from..to-1 of a block with its rows in another order. A lane at a time and all of it, so that what is read from everywhere
+ * stays in the cache.
+ *
+ * @param order positions of rows in the block, one for each of its rows
+ * @param into value i of lane f at f * order.length + i, written
+ */
+export function arrangeLanes(
+  { values, stride }: Block,
+  order: Uint32Array,
+  into: Float64Array,
+  from: number,
+  to: number,
+): void {
+  for (let lane = from; lane < to; lane++) {
+    const source = values.subarray(lane * stride, (lane + 1) * stride)
+    const target = into.subarray(lane * order.length, (lane + 1) * order.length)
+    for (let i = 0; i < order.length; i++) target[i] = source[order[i]!]!
+  }
 }
