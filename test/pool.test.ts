@@ -2,6 +2,7 @@ import { createRequire, syncBuiltinESMExports } from 'node:module'
 import type { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test } from 'vitest'
 import { detector } from '../src/detectors/isolation-forest.ts'
+import { encodeFleet } from '../src/kernels/fleet.ts'
 import { profileBlock, rowMarks } from '../src/kernels/profile.ts'
 import { createRandom } from '../src/kernels/random.ts'
 import { rank } from '../src/kernels/ranking.ts'
@@ -56,6 +57,50 @@ describe('the pool', () => {
       expect(isSame(new Uint8Array(scores.buffer), new Uint8Array(expected.scores.buffer))).toBe(true)
       expect(isSame(flags, expected.flags)).toBe(true)
       expect(seconds).toBeGreaterThan(0)
+    }
+  })
+
+  test('scores each row with the model of its entity, in blocks of any size, one after the other and at once', async () => {
+    const others = [normalRows(2000, 4, 7), normalRows(2000, 4, 8)].map((own) => train(detector, blockOf(own)).payload)
+    const fleet = encodeFleet({
+      ...{ features: 4, names: ['a', 'b'], shared: trained.payload, models: others },
+      ...{
+        min: new Float64Array(8).fill(Number.NEGATIVE_INFINITY),
+        max: new Float64Array(8).fill(Number.POSITIVE_INFINITY),
+      },
+    })
+    const ofFleet = new SharedArrayBuffer(fleet.length)
+    new Uint8Array(ofFleet).set(fleet)
+    const many = { ...model, key: 'fleet@1', payload: ofFleet, entities: 2 }
+    const numberOf = (row: number) => [0, 1, Number.NaN, 1, 9][(row * row) % 5]!
+    const all = normalRows(70_000, 4, 3)
+    const byModel = [...others, trained.payload].map((bytes) => scoreAll(detector, bytes, large).scores)
+    const expected = Float64Array.from(all, (_, row) => byModel[[0, 1, 2, 1, 2][(row * row) % 5]!]![row]!)
+    const blockOfFirst = (count: number) => {
+      const values = new Float64Array(new SharedArrayBuffer(8 * 5 * count))
+      for (let f = 0; f < 4; f++)
+        values.set(large.values.subarray(f * large.stride, f * large.stride + count), f * count)
+      for (let row = 0; row < count; row++) values[4 * count + row] = numberOf(row)
+      return { values, stride: count, rows: count, lanes: 5 }
+    }
+    for (const threads of [1, 3]) {
+      const pool = open(threads)
+      const check = async (count: number) => {
+        const { scores } = await pool.score(many, blockOfFirst(count), { patient: true })
+        expect(
+          isSame(
+            new Uint8Array(scores.buffer, scores.byteOffset, 8 * count),
+            new Uint8Array(expected.buffer, 0, 8 * count),
+          ),
+        ).toBe(true)
+      }
+      for (const count of [1, 500, 3000, 70_000, 20_000]) await check(count)
+      const gone = new AbortController()
+      const left = pool.score(many, blockOfFirst(70_000), { signal: gone.signal, patient: true })
+      const rest = [70_000, 40_000, 300, 60_000].map(check)
+      gone.abort(new Error('left'))
+      await expect(left).rejects.toThrow('left')
+      await Promise.all(rest)
     }
   })
 
