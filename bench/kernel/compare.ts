@@ -4,10 +4,10 @@
  *
  *   node dist/bench/kernel/compare.js [--runs n] [line…]      lines: base f4 f40 f200 t500 deep threads call1 call100 call10000
  *
- * A run starts every side anew. Our time is that of the service's pool: from blocks in shared memory to scores, messages
+ * A run starts every side anew. A line that is not named keeps what an earlier run measured. Our time is that of the service's pool: from blocks in shared memory to scores, messages
  * and copies included.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -104,7 +104,7 @@ async function compare(name: string, line: Line) {
     seconds.push(await run(line, blocks))
     console.error(`${name}: run ${i + 1} of ${runs} done`)
   }
-  return { name, ...line, seconds, ratios: ratiosOf(seconds) }
+  return { name, ...line, runs, seconds, ratios: ratiosOf(seconds), rivals: versions, machine: describeMachine() }
 }
 
 /** Their time by ours: the median of the rounds of each run, of which the median is the figure and the ends the spread. */
@@ -129,12 +129,18 @@ function ratiosOf(seconds: readonly Record<string, number[]>[]) {
 
 preparePython()
 preparePython('scikit-learn-1.2.1')
-const measured = []
+type Measured = Awaited<ReturnType<typeof compare>>
+const result = `kernel-node${process.versions.node.split('.')[0]}`
+const stored = join(process.cwd(), 'bench', 'results', `${result}.json`)
+const before = existsSync(stored) ? (JSON.parse(readFileSync(stored, 'utf8')) as { measured: Measured[] }).measured : []
+const measured: Measured[] = []
 try {
   for (const name of positionals.length > 0 ? positionals : Object.keys(lines)) {
     const line = lines[name]
     if (!line) throw new Error(`there is no line ${name}`)
     measured.push(await compare(name, line))
+    const isOld = (one: Measured) => one.runs !== undefined && !measured.some((other) => other.name === one.name)
+    writeResult(result, { measured: [...before.filter(isOld), ...measured] })
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
@@ -154,6 +160,4 @@ printTable([
   ]),
 ])
 console.log(`Their time by ours: median of ${runs} runs, [least most] of them, and the ratio of the least times.`)
-const machine = describeMachine()
-console.log(JSON.stringify({ ...versions, ...machine }))
-writeResult(`kernel-node${process.versions.node.split('.')[0]}`, { runs, measured, rivals: versions, machine })
+console.log(JSON.stringify({ ...versions, ...describeMachine() }))
