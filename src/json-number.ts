@@ -25,7 +25,7 @@ export class NumberReader {
    * The number that begins at `start`; NaN when there is none, or one that is too large for a double.
    * @param bytes a JSON text, or any other bytes
    */
-  read(bytes: Uint8Array, start: number): number {
+  read(bytes: Buffer, start: number): number {
     const isNegative = bytes[start] === MINUS
     const whole = isNegative ? start + 1 : start
     let at = whole
@@ -56,7 +56,7 @@ export class NumberReader {
 const isDigit = (byte: number) => byte >= ZERO && byte <= ZERO + 9
 
 /** Where the exponent ends that begins at `start`; `start` when it is none. */
-function endOfExponent(bytes: Uint8Array, start: number): number {
+function endOfExponent(bytes: Buffer, start: number): number {
   const sign = bytes[start + 1]
   const from = sign === MINUS || sign === PLUS ? start + 2 : start + 1
   let at = from
@@ -65,7 +65,7 @@ function endOfExponent(bytes: Uint8Array, start: number): number {
 }
 
 /** A number of many digits, which begin at `start`, end at `end` and have `behind` behind their point, or with an exponent up to `last`. */
-function readLong(bytes: Uint8Array, start: number, end: number, behind: number, last: number): number {
+function readLong(bytes: Buffer, start: number, end: number, behind: number, last: number): number {
   // The first digits, and those that a double could not hold exactly together with them.
   let first = 0
   let second = 0
@@ -77,11 +77,9 @@ function readLong(bytes: Uint8Array, start: number, end: number, behind: number,
     else second = 10 * second + digit
     digits++
   }
-  const power = (last > end ? Number(textOf(bytes, end + 1, last)) : 0) - behind
-  return nearestTo(first, second, digits, power) ?? Number(textOf(bytes, start, last))
+  const power = (last > end ? Number(bytes.toString('latin1', end + 1, last)) : 0) - behind
+  return nearestTo(first, second, digits, power) ?? Number(bytes.toString('latin1', start, last))
 }
-
-const textOf = (bytes: Uint8Array, from: number, to: number) => String.fromCharCode(...bytes.subarray(from, to))
 
 /**
  * The double nearest to a number of `digits` digits, fifteen in `first` and those behind them in `second`, times 10^power, where it

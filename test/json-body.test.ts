@@ -77,6 +77,12 @@ describe('numbers', () => {
     },
   )
 
+  test('of as many digits as a body can hold, deep in a stack', () => {
+    const text = `0.${'1'.repeat(65_000)}`
+    const deep = (calls: number): number => (calls === 0 ? read(text) : deep(calls - 1))
+    expect(deep(3000)).toBe(Number(text))
+  })
+
   test('a number ends where the next byte is none of its own', () => {
     for (const text of ['1-2', '1.5.2', '12e3e4', '0x10', '1_000']) {
       read(text)
