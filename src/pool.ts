@@ -1,6 +1,4 @@
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 import type {
   ArrangeTask,
   FitEntitiesResult,
@@ -27,6 +25,7 @@ import type { Labelled, Ranking } from './kernels/ranking.ts'
 import type { Sample, SampleSet } from './kernels/reservoir.ts'
 import { createPoolBatch, type ScoresInto } from './pool-batch.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
+import { startThreads } from './pool-threads.ts'
 import type { BlockScores, ScoringModel } from './pool-types.ts'
 
 export type { Inspection } from '../workers/messages.ts'
@@ -120,12 +119,11 @@ const entitiesOfTask = 4
 /** Values that are put in another order sooner than a thread could be asked to. */
 const mostArrangedHere = 16_384
 /**
- * Blocks for whose rows in another order memory is kept, 16 MiB each at most: memory that is new takes as long to fill as it takes to
- * put rows in order.
+ * Blocks for whose rows in another order memory is kept, and the most bytes of one, which only blocks of very many lanes exceed: memory that
+ * is new takes as long to fill as it takes to put rows in order.
  */
 const mostRooms = 2
-/** JavaScript heap of a thread; typed arrays are not counted by V8 and are bounded by the block size instead. */
-const heapMb = 512
+const mostRoomBytes = 16 * 1024 * 1024
 
 type Task =
   | { readonly name: 'inspect'; readonly message: InspectTask }
@@ -136,26 +134,6 @@ type Task =
   | { readonly name: 'arrange'; readonly message: ArrangeTask }
   | { readonly name: 'scoreEntities'; readonly message: ScoreEntitiesTask }
   | { readonly name: 'rank'; readonly message: RankTask }
-
-function startThreads(threads: number): Piscina {
-  const worker = new URL(`../workers/detect${extname(fileURLToPath(import.meta.url))}`, import.meta.url)
-  return new Piscina({
-    filename: worker.href,
-    minThreads: threads,
-    maxThreads: threads,
-    // The queue is ours: piscina's cannot drop a waiting task without the risk of killing one that
-    // runs, and knows no turns. Tasks reach piscina only when a thread is free.
-    maxQueue: 2 * threads,
-    idleTimeout: Number.POSITIVE_INFINITY,
-    // Threads inherit neither secrets nor loaders.
-    env: {},
-    // Piscina tries `require` before `import`; on Node 20 that ends the whole process when it meets a module that another
-    // import is loading (a fatal error in IsGraphAsync, once in some hundred starts).
-    execArgv: ['--no-experimental-require-module'],
-    resourceLimits: { maxOldGenerationSizeMb: heapMb },
-    recordTiming: false,
-  })
-}
 
 /** Starts the threads. */
 export function createPool({ threads, maxQueue }: PoolOptions): Pool {
@@ -311,7 +289,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     })
     const seconds = sumSeconds(await queue.runAll<ScoreResult>(tasks, options))
     // After a failure a thread may still write there.
-    if (rooms.length < mostRooms) rooms.push(arranged)
+    if (rooms.length < mostRooms && arranged.byteLength <= mostRoomBytes) rooms.push(arranged)
     return seconds
   }
 
