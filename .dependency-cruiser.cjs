@@ -75,7 +75,11 @@ module.exports = {
       'node_modules/(fastify|piscina|pino|prom-client)|^src/(config|metrics)\\.ts$|^routes/',
     ),
     never('duckdb-lives-in-the-reading-process', '^(src|routes)/|^workers/(detect|messages)', 'node_modules/@duckdb'),
-    never('piscina-lives-in-the-pool', '^(src/(?!pool(-threads)?\\.ts)|routes/|workers/reader)', 'node_modules/piscina'),
+    never(
+      'piscina-lives-in-the-pool',
+      '^(src/(?!pool(-threads)?\\.ts)|routes/|workers/reader)',
+      'node_modules/piscina',
+    ),
     {
       name: 'generated-telemetry-is-numbers',
       severity: 'error',
