@@ -8,7 +8,8 @@ import type { AggregateQuery, ColumnType, FeatureQuery, ReadWindow, ScoredQuery 
  *
  * Commands are JSON lines on its standard input, one at a time. Answers are frames on file descriptor 3: eight bytes
  * (payload length as unsigned 32-bit little-endian, kind, three zeros), then the payload. Every command is answered by
- * any number of `block`, `bytes` and `beat` frames and then exactly one `result` or `error`.
+ * any number of `block`, `placed`, `bytes` and `beat` frames and then exactly one `result` or `error`. File descriptor 4 is the
+ * exchange, where there is one.
  */
 export const FRAME = {
   /** Sent once, unasked: the database is loaded. */
@@ -23,7 +24,15 @@ export const FRAME = {
   bytes: 5,
   /** Empty: work is going on. */
   beat: 6,
+  /** As `block`, but that the lanes lie in the next place of the exchange. */
+  placed: 7,
 } as const
+
+/**
+ * Blocks that lie in the exchange at once, from a place each: block n in place n modulo this. Whoever takes one out says so by a byte
+ * on the pipe, and only then another is put there.
+ */
+export const exchangePlaces = 3
 
 export const HEADER_BYTES = 8
 export const BLOCK_HEAD_BYTES = 8
@@ -32,6 +41,8 @@ export const BLOCK_HEAD_BYTES = 8
 export interface ReaderStart {
   readonly threads: number
   readonly memoryBytes: number
+  /** File descriptor 4 is an exchange. */
+  readonly exchange: boolean
 }
 
 export interface CommandFile {

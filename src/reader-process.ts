@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { DeepWatchError, isErrorCode } from './errors.ts'
+import { ReaderExchange } from './reader-exchange.ts'
 import { type Command, type Failure, FRAME, HEADER_BYTES, type ReaderStart } from './reader-frames.ts'
 
 /** Why a process ended that should not have. */
@@ -10,11 +11,13 @@ export type DeathReason = 'crash' | 'fatal' | 'stall' | 'memory'
 /** Bytes waiting in the parent before it stops taking more from the pipe. */
 const BACKLOG_BYTES = 256 * 1024
 const STDERR_BYTES = 4_096
+/** Says that a block was taken out of the exchange. */
+const taken = new Uint8Array(1)
 /** Time a process has to load the database. */
 const START_MS = 60_000
 const OUT_OF_MEMORY = /out of memory|bad_alloc|Cannot allocate memory|allocation fail/i
 
-export interface ProcessOptions extends ReaderStart {
+export interface ProcessOptions extends Omit<ReaderStart, 'exchange'> {
   readonly addressSpaceBytes: number
   readonly stallMs: number
   /** An empty folder. */
@@ -34,6 +37,7 @@ export class ReaderProcess {
   death: DeathReason | null = null
   private readonly child: ChildProcess
   private readonly answers: Socket
+  private readonly exchange: ReaderExchange
   private stallMs: number
   private readonly chunks: Buffer[] = []
   private queued = 0
@@ -49,7 +53,9 @@ export class ReaderProcess {
     const { threads, memoryBytes } = options
     // Starting is not reading: it has its own time.
     this.stallMs = START_MS
-    this.child = start(options, JSON.stringify({ threads, memoryBytes }))
+    this.exchange = new ReaderExchange(options.homeFolder)
+    const argument: ReaderStart = { threads, memoryBytes, exchange: this.exchange.fd !== null }
+    this.child = start(options, JSON.stringify(argument), this.exchange.fd)
     this.answers = this.child.stdio[3] as Socket
     this.answers.on('data', (chunk: Buffer) => this.receive(chunk))
     this.answers.on('error', () => {})
@@ -69,6 +75,7 @@ export class ReaderProcess {
         fulfil()
       })
     })
+    void this.gone.then(() => this.exchange.end())
     this.ready = this.frame().then(({ kind }) => {
       if (kind !== FRAME.ready) throw this.fatal('crash')
       this.stallMs = options.stallMs
@@ -104,6 +111,14 @@ export class ReaderProcess {
       this.restartTimer()
       this.pump()
     })
+  }
+
+  /** Fills `parts` with the block that a `placed` frame told of. @param placeBytes bytes of a full block of its lanes */
+  async takePlaced(parts: readonly Uint8Array[], placeBytes: number): Promise<void> {
+    await this.exchange.take(parts, placeBytes).catch(() => {
+      throw this.fatal('crash')
+    })
+    this.answers.write(taken)
   }
 
   /** The JSON of a frame's payload. */
@@ -202,7 +217,7 @@ export class ReaderProcess {
   }
 }
 
-function start(options: ProcessOptions, argument: string): ChildProcess {
+function start(options: ProcessOptions, argument: string, exchange: number | null): ChildProcess {
   const program = fileURLToPath(new URL('../workers/reader.js', import.meta.url))
   const node = [process.execPath, '--expose-gc', '--no-warnings', program, argument]
   const bytes = options.addressSpaceBytes
@@ -213,6 +228,6 @@ function start(options: ProcessOptions, argument: string): ChildProcess {
     cwd: options.homeFolder,
     // Nothing of ours is handed on: no secrets, no options.
     env: { HOME: options.homeFolder, LANG: 'C.UTF-8' },
-    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe', exchange ?? 'ignore'],
   })
 }

@@ -77,7 +77,7 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
       const values = await slabs.free()
       let block: FeatureBlock
       try {
-        block = await readBlock(process, { values, stride: rows, lanes }, first, slabs)
+        block = await readBlock(process, step.value.kind, { values, stride: rows, lanes }, first, slabs)
       } catch (error) {
         await answer.return(undefined)
         throw error
@@ -142,9 +142,10 @@ function countExtra({ lanes }: FeatureQuery): number {
   return [row, timestamp, label !== undefined, history, entity].filter(Boolean).length
 }
 
-/** Takes one block frame from the pipe into shared memory, without a copy in between. */
+/** Takes one block from the exchange or the pipe into shared memory. */
 async function readBlock(
   process: ReaderProcess,
+  kind: number,
   { values, stride, lanes }: Omit<Block, 'rows'>,
   first: number,
   slabs: Slabs,
@@ -154,10 +155,12 @@ async function readBlock(
   const rows = new DataView(head.buffer).getUint32(0, true)
   const textBytes = new DataView(head.buffer).getUint32(4, true)
   if (rows === 0 || rows > stride) throw process.fatal('crash')
-  if (rows === stride) await process.take(new Uint8Array(values.buffer))
-  else
-    for (let lane = 0; lane < lanes; lane++)
-      await process.take(new Uint8Array(values.buffer, lane * stride * 8, rows * 8))
+  const parts =
+    rows === stride
+      ? [new Uint8Array(values.buffer)]
+      : Array.from({ length: lanes }, (_, lane) => new Uint8Array(values.buffer, lane * stride * 8, rows * 8))
+  if (kind === FRAME.placed) await process.takePlaced(parts, values.byteLength)
+  else for (const part of parts) await process.take(part)
   let text: string[] | null = null
   if (textBytes > 0) {
     const bytes = Buffer.allocUnsafe(textBytes)

@@ -1,7 +1,19 @@
 import { blockRows } from '../src/kernels/block.ts'
 import { FRAME } from '../src/reader-frames.ts'
-import { send } from './reader-pipe.ts'
+import { Exchange } from './reader-exchange.ts'
+import { awaitTaken, send } from './reader-pipe.ts'
 import type { TextBuffer } from './reader-text.ts'
+
+const EXCHANGE = 4
+/** A shorter block is quicker through the pipe. */
+const LEAST_PLACED_BYTES = 64 * 1024
+
+let exchange: Exchange | null = null
+
+/** From here on blocks go into the exchange, which the parent opened as file descriptor 4. */
+export function useExchange(): void {
+  exchange = new Exchange(EXCHANGE, awaitTaken)
+}
 
 /**
  * Collects rows into full blocks and sends each as one frame, lanes one after the other. Where blocks are cut depends on
@@ -45,7 +57,9 @@ export class BlockWriter {
     const lanes: Uint8Array[] = []
     if (this.rows === this.stride) lanes.push(bytesOf(this.values, 0, this.values.length))
     else for (let lane = 0; lane < this.lanes; lane++) lanes.push(bytesOf(this.values, lane * this.stride, this.rows))
-    send(FRAME.block, head, ...lanes, text)
+    const isShort = this.rows * this.lanes * 8 < LEAST_PLACED_BYTES
+    if (!isShort && exchange?.put(lanes, this.values.byteLength)) send(FRAME.placed, head, text)
+    else send(FRAME.block, head, ...lanes, text)
     this.rows = 0
   }
 }

@@ -1,7 +1,9 @@
-import { writevSync } from 'node:fs'
+import { readSync, writevSync } from 'node:fs'
 import { type Failure, FRAME, frameHeader } from '../src/reader-frames.ts'
 
 const ANSWERS = 3
+
+const acknowledgement = new Uint8Array(1)
 
 /**
  * Writes one frame. Blocks while the parent lags behind, which is all the flow control there is: the database fills its own
@@ -32,6 +34,18 @@ function rest(parts: Uint8Array[], written: number): Uint8Array[] {
   const left = parts.slice(at)
   if (left.length > 0 && skip > 0) left[0] = (left[0] as Uint8Array).subarray(skip)
   return left
+}
+
+/** Waits until the parent took a block out of the exchange. */
+export function awaitTaken(): void {
+  for (;;) {
+    try {
+      if (readSync(ANSWERS, acknowledgement) === 1) return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') continue
+    }
+    process.kill(process.pid, 'SIGKILL')
+  }
 }
 
 export function sendResult(result: unknown): void {

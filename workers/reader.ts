@@ -4,6 +4,7 @@ import type { FormatId } from '../src/formats/format.ts'
 import { type Command, FRAME, type OpenCommand, type ReaderStart } from '../src/reader-frames.ts'
 import type { Description } from '../src/reader-types.ts'
 import { arrowRelation } from './reader-arrow.ts'
+import { useExchange } from './reader-blocks.ts'
 import { csvRelation } from './reader-csv.ts'
 import { lockDatabase, openDatabase } from './reader-database.ts'
 import { entitiesOf } from './reader-entities.ts'
@@ -27,6 +28,7 @@ const BEAT_MS = 200
 
 const start = JSON.parse(process.argv[2] ?? '{}') as ReaderStart
 const database = await openDatabase(start)
+if (start.exchange) useExchange()
 
 let opened: { command: OpenCommand; files: OpenFile[] } | null = null
 let relation: Promise<Relation> | null = null
