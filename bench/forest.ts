@@ -1,10 +1,10 @@
-/** Training and scoring as the service does them, without its doors: pool, reservoirs, detector. */
+/** Training and scoring as the service does them, without its doors: pool, samples, detector. */
 import { randomUUID } from 'node:crypto'
 import { findDetector } from '../src/detectors/index.ts'
 import type { Block } from '../src/kernels/block.ts'
 import { emptyProfile, mergeProfiles, type Profile, varyingLanes } from '../src/kernels/profile.ts'
 import { streams } from '../src/kernels/random.ts'
-import { createReservoir } from '../src/kernels/reservoir.ts'
+import { RowDraw } from '../src/kernels/row-draw.ts'
 import type { Pool, ScoringModel } from '../src/pool.ts'
 
 /** Size of a forest; 100 trees of 256 rows unless told otherwise. */
@@ -47,14 +47,12 @@ export async function fitForest(
   const params = detector.params.parse({ type: detector.id, trees, sampleSize })
   const features = blocks[0]!.lanes
   const { count, size } = detector.reservoirs(params)
-  const values = new Float64Array(new SharedArrayBuffer(8 * count * size * features))
-  const reservoirs = Array.from({ length: count }, (_, k) => {
-    const slice = values.subarray(k * size * features, (k + 1) * size * features)
-    return createReservoir({ values: slice, lanes: features, size, seed, stream: streams.sample(k) })
-  })
-  for (const block of blocks) for (const reservoir of reservoirs) reservoir.offer(block, null, block.rows)
+  const rows = blocks.reduce((sum, block) => sum + block.rows, 0)
+  const draw = new RowDraw({ count, size, rows, lanes: features, seed, stream: streams.sample })
+  for (const _ of draw.draw());
+  for (const block of blocks) for (const _ of draw.offer(block, null, block.rows));
+  const samples = draw.finish()!
   const { effective } = detector.resolve(params, { rows: profile.rows, features })
-  const samples = { values, count, size, lanes: features, filled: reservoirs[0]!.filled }
   const varying = varyingLanes(profile)
   const bytes = await pool.fit({
     detector: detector.id,

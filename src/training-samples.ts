@@ -12,14 +12,8 @@ import {
   usableRows,
 } from './kernels/profile.ts'
 import { streams } from './kernels/random.ts'
-import {
-  createReservoir,
-  fillSample,
-  type Reservoir,
-  type Sample,
-  type SampleSet,
-  sampleOf,
-} from './kernels/reservoir.ts'
+import { fillSample, type Sample, type SampleSet, sampleOf } from './kernels/reservoir.ts'
+import { RowDraw, rowDrawBytes } from './kernels/row-draw.ts'
 import { placesOf } from './lanes.ts'
 import type { Inspection, Pool } from './pool.ts'
 import type { Column, FeatureBlock, FeatureLane, FeatureQuery, HistoryQuery, ReadWindow } from './reader-types.ts'
@@ -87,14 +81,27 @@ export interface Drawn {
 
 /**
  * Draws one sample per piece of the model, in one pass, and profiles every lane. A column that was not
- * asked for and has no value at all is dropped with a warning, which costs one more pass.
+ * asked for and has no value at all is dropped with a warning, which costs one more pass; so does telemetry of which more than
+ * a tenth of the rows cannot be used, as the rows are drawn before it is known which these are.
  * Errors: `training_too_large`, `too_many_missing`, `insufficient_data`, and those of the stream.
  */
 export async function drawSamples(telemetry: Telemetry, pool: Pool, plan: SamplePlan, work: Work): Promise<Drawn> {
-  const first = await onePass(telemetry, pool, plan, plan.columns, work)
+  const passOver = (columns: readonly Column[], mostRows: number) =>
+    onePass(telemetry, pool, preparePass(plan, columns, mostRows), work)
+  /** What a pass came to; where too few of the drawn rows could be used, that of another one. */
+  const collect = async (columns: readonly Column[], pass: Pass, warnings: readonly Warning[]) => {
+    if (plan.rule === 'reject' && pass.unusable > mostRejected * pass.rows) refuse(pass)
+    const drawn = finishDraws(pass)
+    if (drawn) return finish(plan, columns, pass, drawn, warnings)
+    const again = await passOver(columns, pass.samples.seen)
+    const others = finishDraws(again)
+    if (others) return finish(plan, columns, again, others, warnings)
+    throw new DeepWatchError('source_changed', 'The second reading of the source brought fewer rows than the first.')
+  }
+  const first = await passOver(plan.columns, plan.rowsInWindow)
   if (plan.history) requireHistory(first.rows, plan)
   const empty = plan.columns.filter((_, lane) => first.profile.missing[lane] === first.rows)
-  if (empty.length === 0) return finish(plan, plan.columns, first, [])
+  if (empty.length === 0) return collect(plan.columns, first, [])
   const names = empty.map((column) => column.name)
   if (plan.named)
     throw new DeepWatchError('too_many_missing', `${quote(names[0]!)} has no value in any row.`, {
@@ -107,7 +114,7 @@ export async function drawSamples(telemetry: Telemetry, pool: Pool, plan: Sample
     message: 'Columns without a single value were not learnt from.',
     columns: names.slice(0, 100),
   }
-  return finish(plan, columns, await onePass(telemetry, pool, plan, columns, work), [warning])
+  return collect(columns, await passOver(columns, plan.rowsInWindow), [warning])
 }
 
 function requireHistory(rows: number, { derived, rowsInWindow }: SamplePlan): void {
@@ -123,55 +130,56 @@ function requireHistory(rows: number, { derived, rowsInWindow }: SamplePlan): vo
 interface Pass {
   readonly query: FeatureQuery
   readonly lanes: readonly FeatureLane[]
-  readonly samples: SampleSet
-  readonly reservoirs: readonly Reservoir[]
+  readonly leavesOut: boolean
+  readonly expectedRows: number
+  readonly ahead: number
+  readonly samples: RowDraw
+  readonly profileSample: RowDraw
   readonly entities: EntityCollector | null
-  readonly profileSample: Sample
   rows: number
   unusable: number
   profile: Profile
   readonly offenders: number[][]
 }
 
-async function onePass(
-  telemetry: Telemetry,
-  pool: Pool,
-  plan: SamplePlan,
-  columns: readonly Column[],
-  work: Work,
-): Promise<Pass> {
-  const pass = preparePass(plan, columns)
-  const features = pass.lanes.length
-  const leavesOut = plan.rule !== 'median'
-  work.progress?.begin('sampling', plan.rowsInWindow)
-  const blocks = inOrder(telemetry.features(pass.query), plan.ahead, async (piece) => ({
+async function onePass(telemetry: Telemetry, pool: Pool, pass: Pass, work: Work): Promise<Pass> {
+  const { signal, progress } = work
+  progress?.begin('sampling', pass.expectedRows)
+  for (const draw of [pass.samples, pass.profileSample]) await inTurns(draw.draw(), signal)
+  const options = { signal, patient: true, usableOnly: pass.leavesOut }
+  const blocks = inOrder(telemetry.features(pass.query), pass.ahead, async (piece) => ({
     piece,
-    inspection: await pool.inspect(piece.block, features, {
-      signal: work.signal,
-      patient: true,
-      usableOnly: leavesOut,
-    }),
+    inspection: await pool.inspect(piece.block, pass.lanes.length, options),
   }))
   for await (const { piece, inspection } of blocks) {
-    await takeBlock(pass, { piece, inspection, leavesOut }, work.signal)
-    work.progress?.advance(piece.block.rows)
+    await takeBlock(pass, piece, inspection, signal)
+    progress?.advance(piece.block.rows)
     piece.release()
   }
   return pass
 }
 
-function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
+/** Runs through long work; whenever it pauses, others have a turn on the event loop. */
+async function inTurns(work: Generator<void>, signal: AbortSignal): Promise<void> {
+  for (const _ of work) {
+    await nextTurn()
+    signal.throwIfAborted()
+  }
+}
+
+/** @param mostRows rows that can be used, at most */
+function preparePass(plan: SamplePlan, columns: readonly Column[], mostRows: number): Pass {
   const lanes: FeatureLane[] = [
     ...columns.map((column) => ({ name: column.name, kind: column.kind as 'number' | 'boolean' })),
     ...plan.derived.map(({ name }, derived) => ({ derived, name })),
     ...plan.time.lanes.map((timeContext) => ({ timeContext })),
   ]
   const features = lanes.length
-  const size = Math.min(plan.reservoirs.size, plan.rowsInWindow)
-  const profileSize = Math.min(profileSampleRows, plan.rowsInWindow)
-  const { count } = plan.reservoirs
+  const rows = { lanes: features, rows: mostRows }
+  const samples = { ...plan.reservoirs, ...rows, seed: plan.seed, stream: streams.sample }
+  const profile = { ...rows, count: 1, size: profileSampleRows, seed: profileSeed, stream: () => streams.profile }
   const entityBytes = plan.entities === null ? 0 : entitySampleBytes(plan.entities, features)
-  const bytes = 8 * features * (count * size + profileSize) + plan.fitBytes(features) + entityBytes
+  const bytes = rowDrawBytes(samples) + rowDrawBytes(profile) + plan.fitBytes(features) + entityBytes
   if (bytes > plan.mostBytes) {
     throw new DeepWatchError(
       'training_too_large',
@@ -181,26 +189,6 @@ function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
       },
     )
   }
-  const values = new Float64Array(new SharedArrayBuffer(8 * count * size * features))
-  const profileValues = new Float64Array(profileSize * features)
-  const reservoirs = Array.from({ length: count }, (_, k) =>
-    createReservoir({
-      values: values.subarray(k * features * size, (k + 1) * features * size),
-      lanes: features,
-      size,
-      seed: plan.seed,
-      stream: streams.sample(k),
-    }),
-  )
-  reservoirs.push(
-    createReservoir({
-      values: profileValues,
-      lanes: features,
-      size: profileSize,
-      seed: profileSeed,
-      stream: streams.profile,
-    }),
-  )
   return {
     query: {
       features: lanes,
@@ -215,10 +203,12 @@ function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
       entities: plan.entities?.candidates.map(({ name }) => name),
     },
     lanes,
-    samples: { values, count, size, lanes: features, filled: 0 },
-    reservoirs,
+    leavesOut: plan.rule !== 'median',
+    expectedRows: plan.rowsInWindow,
+    ahead: plan.ahead,
+    samples: new RowDraw(samples),
+    profileSample: new RowDraw(profile),
     entities: plan.entities && collectEntities(plan.entities, features, plan.seed),
-    profileSample: { values: profileValues, size: profileSize, lanes: features, filled: 0 },
     rows: 0,
     unusable: 0,
     profile: emptyProfile(features),
@@ -226,14 +216,7 @@ function preparePass(plan: SamplePlan, columns: readonly Column[]): Pass {
   }
 }
 
-/** Reservoirs that are offered a block before others have a turn on the event loop: some milliseconds. */
-const reservoirsAtOnce = 64
-
-async function takeBlock(
-  pass: Pass,
-  { piece, inspection, leavesOut }: { piece: FeatureBlock; inspection: Inspection; leavesOut: boolean },
-  signal: AbortSignal,
-): Promise<void> {
+async function takeBlock(pass: Pass, piece: FeatureBlock, inspection: Inspection, signal: AbortSignal): Promise<void> {
   const { block, first } = piece
   const features = pass.lanes.length
   const row = placesOf(features, pass.query.lanes ?? {}).row
@@ -244,28 +227,37 @@ async function takeBlock(
         pass.offenders[lane]!.push(rowLane === null ? first + position : block.values[rowLane + position]!)
     }
   })
-  const positions = leavesOut ? usableRows(inspection.marks) : null
+  const positions = pass.leavesOut ? usableRows(inspection.marks) : null
   const offered = positions?.length ?? block.rows
-  for (const [index, reservoir] of pass.reservoirs.entries()) {
-    reservoir.offer(block, positions, offered)
-    if (index % reservoirsAtOnce !== reservoirsAtOnce - 1) continue
-    await nextTurn()
-    signal.throwIfAborted()
-  }
+  for (const draw of [pass.samples, pass.profileSample]) await inTurns(draw.offer(block, positions, offered), signal)
   pass.entities?.offer(block, positions)
   pass.profile = pass.rows === 0 ? inspection.profile : mergeProfiles(pass.profile, inspection.profile)
   pass.rows += block.rows
   pass.unusable += inspection.count
 }
 
-function finish(plan: SamplePlan, columns: readonly Column[], pass: Pass, warnings: readonly Warning[]): Drawn {
-  const leavesOut = plan.rule !== 'median'
+interface FinishedDraws {
+  readonly samples: SampleSet
+  readonly profileSample: Sample
+}
+
+/** Null when too few of the drawn rows could be used. */
+function finishDraws(pass: Pass): FinishedDraws | null {
+  const samples = pass.samples.finish()
+  const profile = pass.profileSample.finish()
+  return samples && profile && { samples, profileSample: sampleOf(profile, 0) }
+}
+
+function finish(
+  plan: SamplePlan,
+  columns: readonly Column[],
+  pass: Pass,
+  { samples, profileSample }: FinishedDraws,
+  warnings: readonly Warning[],
+): Drawn {
+  const { leavesOut } = pass
   const rowsLeftOut = leavesOut ? pass.unusable : 0
   const rowsUsed = pass.rows - rowsLeftOut
-  if (plan.rule === 'reject' && pass.unusable > mostRejected * pass.rows) refuse(pass)
-  const { filled } = pass.reservoirs[0]!
-  const samples = { ...pass.samples, filled }
-  const profileSample = { ...pass.profileSample, filled: pass.reservoirs.at(-1)!.filled }
   const fill = leavesOut ? null : medians(pass, profileSample)
   if (fill && pass.unusable > 0) for (let k = 0; k < samples.count; k++) fillSample(sampleOf(samples, k), fill)
   const left =

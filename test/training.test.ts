@@ -267,6 +267,19 @@ describe('missing values follow the rule of the model', () => {
     expect((await scores('skip', probes))[1]).toMatchObject({ score: null, reason: 'missing_value' })
   })
 
+  test('skip: rows are drawn once more where most of those drawn cannot be used', async () => {
+    const rows = exampleRows(3_000)
+    const gaps = rows.map((row, i) => (i % 3 === 0 ? row : { ...row, cpu: null }))
+    const usable = rows.filter((_, i) => i % 3 === 0)
+    const settings = { detector: forest(4, { trees: 20 }), missing: 'skip' }
+    const some = await train({ model: 'gaps', rows: gaps, ...settings })
+    expect(some.training).toMatchObject({ rowsUsed: 1_000, rowsLeftOut: 2_000 })
+    // As if there had been no others.
+    const all = await train({ model: 'no-gaps', rows: usable, ...settings })
+    expect(some.payload.sha256).toBe(all.payload.sha256)
+    expect(some.threshold.value).toBe(all.threshold.value)
+  })
+
   test('median: filled with the exact training median, and said so per row', async () => {
     const { training, missing, features } = await train({ rows, model: 'median', missing: 'median' })
     const known = rows.flatMap((row) => (row.cpu === null ? [] : [row.cpu])).sort((a, b) => a - b)
