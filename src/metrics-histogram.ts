@@ -27,6 +27,23 @@ export class Tally {
     this.count++
   }
 
+  /** Observes the first `count` values; NaN is passed over. A million calls of `observe` took longer than a quarter of their scoring. */
+  observeAll(values: Float64Array, count: number): void {
+    const bounds = this.#bounds
+    const { buckets } = this
+    let { sum } = this
+    for (let at = 0; at < count; at++) {
+      const value = values[at]!
+      if (Number.isNaN(value)) continue
+      let bucket = 0
+      while (value > bounds[bucket]!) bucket++
+      if (bucket < buckets.length) buckets[bucket]!++
+      sum += value
+      this.count++
+    }
+    this.sum = sum
+  }
+
   /** Adds what another of the same bounds holds. */
   add({ buckets, sum, count }: Tally): void {
     for (let bucket = 0; bucket < buckets.length; bucket++) this.buckets[bucket]! += buckets[bucket]!

@@ -53,10 +53,7 @@ export class ScoreTally extends Tally {
 
   /** Counts `rows` scores from the start of the array; NaN, an unscored row, is passed over. */
   addScores(scores: Float64Array, rows: number): void {
-    for (let row = 0; row < rows; row++) {
-      const score = scores[row]!
-      if (!Number.isNaN(score)) this.observe(score)
-    }
+    this.observeAll(scores, rows)
   }
 }
 

@@ -114,6 +114,8 @@ export interface PoolOptions {
 const sliceRows = 8192
 /** Tasks a fit is cut into at most: a forest of any size leaves room for others between them. */
 const fitTasks = 64
+/** Rows that the pieces of one task learn from, at least: a millisecond of work or more, beside which its message counts little. */
+const leastTaskRows = 4_096
 /** Entities that one task fits models for: some tens of milliseconds. */
 const entitiesOfTask = 4
 /** Values that are put in another order sooner than a thread could be asked to. */
@@ -189,12 +191,14 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     queue.admit(options)
     const { detector: id, effective, seed, samples, varying, deviations, features } = request
     const detector = findDetector(id)
-    const tasks = cut(detector.pieces(effective), fitTasks).map(([from, to]): Task => {
+    const pieces = detector.pieces(effective)
+    const parts = Math.min(fitTasks, Math.ceil((pieces * samples.filled) / leastTaskRows))
+    const tasks = cut(pieces, parts).map(([from, to]): Task => {
       return { name: 'fit', message: { detector: id, effective, seed, samples, varying, deviations, from, to } }
     })
     const results = await queue.runAll<FitResult>(tasks, options)
-    const pieces = results.flatMap((result) => result.pieces)
-    const message = { detector: id, pieces, effective, seed, features, samples }
+    const fitted = results.flatMap((result) => result.pieces)
+    const message = { detector: id, pieces: fitted, effective, seed, features, samples }
     const [joined] = await queue.runAll<JoinResult>([{ name: 'join', message }], options)
     return (joined as JoinResult).payload
   }

@@ -1,4 +1,5 @@
 /** Keeps count of what is scored, for the answer and for the metrics. */
+import { rowMarks } from './kernels/profile.ts'
 import { type ScoredCounts, ScoreTally } from './metrics.ts'
 import type { BlockScores } from './pool.ts'
 import type { ModelHandle } from './registry.ts'
@@ -32,8 +33,12 @@ export class ScoreAccount {
   /** The first `rows` scores of a block. */
   enter(rows: number, { scores, flags, seconds }: BlockScores): void {
     const threshold = this.#handle.document.threshold.value
+    let anomalies = 0
+    for (let row = 0; row < rows; row++) if (scores[row]! > threshold) anomalies++
+    this.#anomalies += anomalies
     for (let row = 0; row < rows; row++) {
-      if (scores[row]! > threshold) this.#anomalies++
+      // Nearly every row has a score.
+      if (flags[row] === rowMarks.usable) continue
       const reason = reasonOf[flags[row]!]
       if (!reason) continue
       this.#rejected[reason]++
