@@ -132,10 +132,10 @@ function lanesOf(
     return columns.get(lane.name)?.values ?? numberReader(rows, lane.name)
   })
   if (entities) fillers.push(entities)
-  const { row, timestamp, label, history } = query.lanes ?? {}
+  const { row, timestamp, label, labelUnchecked, history } = query.lanes ?? {}
   if (row) fillers.push((position) => position)
   if (timestamp) fillers.push((position) => times?.[position] ?? Number.NaN)
-  if (label !== undefined) fillers.push(labelFiller(rows, label))
+  if (label !== undefined) fillers.push(labelUnchecked ? numberReader(rows, label) : labelFiller(rows, label))
   if (history) fillers.push(derived!.states)
   return fillers
 }

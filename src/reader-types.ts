@@ -123,6 +123,8 @@ export interface ExtraLanes {
   readonly timestamp?: boolean | undefined
   /** The label column: 1, 0, or NaN for null. Another value is `type_mismatch`. */
   readonly label?: string | undefined
+  /** The label is taken as it is, whatever the number: whoever asks looks at it. */
+  readonly labelUnchecked?: boolean | undefined
   /** What became of the row in its entity's history, see `rowHistory`. Needs `history` in the query. */
   readonly history?: boolean | undefined
 }

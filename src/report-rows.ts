@@ -1,9 +1,10 @@
 /** Counts rows held in memory for a report: what the reading process says of a file, without one. */
+import { DeepWatchError } from './errors.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from './reader-types.ts'
 import { ReportTally } from './report-tally.ts'
 import { rowFacts } from './scored-block.ts'
 import type { Scratch } from './scratch.ts'
-import type { Telemetry } from './telemetry.ts'
+import { quote, type Telemetry } from './telemetry.ts'
 
 /** Characters of an entity that count, and others that are counted: as in the statements. */
 const entityLength = 200
@@ -12,6 +13,45 @@ const mostOthers = 1_000
 interface Counted {
   rows: number
   flagged: number
+}
+
+/**
+ * The same answer as `ReaderSession.aggregate` for telemetry without entities, from blocks that are read again.
+ * @param read how the blocks are asked for: with the features of `query`, and its label and time
+ */
+export async function aggregateBlocks(
+  telemetry: Pick<Telemetry, 'features'>,
+  read: FeatureQuery,
+  scratch: Scratch,
+  query: AggregateQuery,
+): Promise<SourceAggregate> {
+  const tally = new ReportTally(query)
+  const features = query.features.map(({ name }) =>
+    read.features.findIndex((lane) => 'name' in lane && !('derived' in lane) && lane.name === name),
+  )
+  const file = await scratch.readScores()
+  try {
+    for await (const piece of telemetry.features(read)) {
+      const { rows, labels, times, position } = rowFacts(read.features.length, read.lanes ?? {}, piece)
+      const { values, stride } = piece.block
+      const scores = new Float64Array(rows)
+      await file.next(scores)
+      if (labels !== null) requireLabels(labels, query.label!, piece.first)
+      const value = (feature: number, row: number) => values[features[feature]! * stride + row]!
+      tally.take({ rows, scores, labels, times, position, value, entity: () => null })
+      piece.release()
+    }
+  } finally {
+    await file.close()
+  }
+  return { ...tally.result(), entities: null }
+}
+
+function requireLabels(labels: Float64Array, name: string, first: number): void {
+  const wrong = labels.findIndex((label) => label !== 0 && label !== 1 && !Number.isNaN(label))
+  if (wrong === -1) return
+  const facts = { column: name, firstRows: [first + wrong] }
+  throw new DeepWatchError('type_mismatch', `${quote(name)} has a value that is no label.`, { facts })
 }
 
 /** The same answer as `ReaderSession.aggregate`; the rows are few enough to be asked one by one. */

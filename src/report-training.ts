@@ -8,11 +8,12 @@ import type { KeptReports } from './kept-reports.ts'
 import type { Sample } from './kernels/reservoir.ts'
 import type { LanePlaces } from './lanes.ts'
 import type { Opened } from './opening.ts'
-import type { FeatureBlock, ReadWindow } from './reader-types.ts'
+import type { FeatureBlock, FeatureQuery, ReaderSession, ReadWindow, Span } from './reader-types.ts'
 import { errorCode } from './registry-disk.ts'
+import type { Remembering } from './remembered.ts'
 import { featureBins, rangeOf } from './report/feature-range.ts'
 import { aggregateSource } from './report-aggregate.ts'
-import { aggregateRows } from './report-rows.ts'
+import { aggregateBlocks, aggregateRows } from './report-rows.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { KeptReport, ReportAggregate, TrainingBins } from './schemas/report.ts'
 import type { Scratch } from './scratch.ts'
@@ -28,6 +29,9 @@ export interface Trained {
   /** Complete but for its number. */
   readonly document: VersionDocument
   readonly opened: Opened
+  readonly span: Span
+  /** The blocks that were scored, and how they were asked for, where they may be remembered. */
+  readonly blocks: { readonly telemetry: Remembering; readonly query: FeatureQuery } | null
   readonly window: ReadWindow | undefined
   readonly profileSample: Sample
 }
@@ -127,14 +131,19 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
   }
 }
 
-async function countTraining({ document, opened, window }: Trained, scratch: Scratch): Promise<ReportAggregate> {
+async function countTraining(
+  { document, opened, span, blocks, window }: Trained,
+  scratch: Scratch,
+): Promise<ReportAggregate> {
   const { features, roles, threshold, training, timeContext } = document
-  const { telemetry } = opened
+  const { telemetry, session } = opened
+  // The blocks tell entities apart and do not know their names.
+  const known = blocks && roles.entity === null && blocks.telemetry.remembers(blocks.query) ? blocks : null
+  const aggregate: ReaderSession['aggregate'] = known
+    ? (query) => aggregateBlocks(known.telemetry, known.query, scratch, query)
+    : (session?.aggregate ?? ((query) => aggregateRows(telemetry, scratch, query)))
   return aggregateSource({
-    session: opened.session ?? {
-      span: telemetry.span,
-      aggregate: (query) => aggregateRows(telemetry, scratch, query),
-    },
+    session: { span: async () => span, aggregate },
     scoresPath: scratch.scoresPath,
     threshold: threshold.value,
     features,

@@ -48,6 +48,20 @@ export interface ScoringPass {
   readonly detector: string
 }
 
+/** What the second pass reads: the rows of the samples, and what its steps need beside. */
+export function passQuery({ drawn, steps, roles }: ScoringPass): FeatureQuery {
+  return {
+    ...drawn.query,
+    entity: roles.entity ?? undefined,
+    entities: drawn.entities?.names,
+    lanes: {
+      ...(drawn.entities && { entity: true }),
+      ...drawn.query.lanes,
+      ...smoothingLanes(steps, drawn.query.timestamp ?? null, roles.entity),
+    },
+  }
+}
+
 /**
  * Scores every training row once.
  * Errors: those of reading and of the pool, and `source_changed` when the source brings other rows than it did for the samples.
@@ -72,18 +86,7 @@ export async function scoreTraining(
   const histogram = createScoreHistogram()
   const threshold = thresholdOf(pass.threshold, pass.line, drawn.rowsUsed)
   const { steps } = pass
-  const { timestamp, entity, label } = pass.roles
-  const query: FeatureQuery = {
-    ...drawn.query,
-    entity: entity ?? undefined,
-    entities: drawn.entities?.names,
-    lanes: {
-      ...(drawn.entities && { entity: true }),
-      ...drawn.query.lanes,
-      ...smoothingLanes(steps, drawn.query.timestamp ?? null, entity),
-      ...(keeping && label !== null && { label, timestamp: timestamp !== null, entity: entity !== null }),
-    },
-  }
+  const query = passQuery(pass)
   const places = placesOf(drawn.lanes.length, query.lanes ?? {})
   let rowsOutOfOrder = 0
   progress?.begin('scoring', drawn.rowsUsed + drawn.rowsLeftOut + drawn.rowsWithoutHistory)

@@ -16,7 +16,15 @@ import { fillSample, type Sample, type SampleSet, sampleOf } from './kernels/res
 import { RowDraw, rowDrawBytes } from './kernels/row-draw.ts'
 import { placesOf } from './lanes.ts'
 import type { Inspection, Pool } from './pool.ts'
-import type { Column, FeatureBlock, FeatureLane, FeatureQuery, HistoryQuery, ReadWindow } from './reader-types.ts'
+import type {
+  Column,
+  ExtraLanes,
+  FeatureBlock,
+  FeatureLane,
+  FeatureQuery,
+  HistoryQuery,
+  ReadWindow,
+} from './reader-types.ts'
 import type { Warning } from './schemas/model.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 import {
@@ -49,6 +57,9 @@ export interface SamplePlan {
   readonly reservoirs: { readonly count: number; readonly size: number }
   /** With a model per entity, those that may get one. */
   readonly entities: EntityPlan | null
+  /** What is read of the rows beside when they are scored, and the column of their entity, which some of that needs. */
+  readonly beside: ExtraLanes
+  readonly entity: string | null
   /** Bytes that fitting takes for a number of features, beside the samples. */
   readonly fitBytes: (features: number) => number
   readonly mostBytes: number
@@ -197,9 +208,14 @@ function preparePass(plan: SamplePlan, columns: readonly Column[], mostRows: num
       window: plan.window,
       // Rows without history are not looked at: they would count as missing, and they are not.
       history: plan.history && { ...plan.history, completeOnly: true },
-      // Only then does a row's place in the source differ from its place in the stream.
-      lanes: { ...(plan.entities && { entity: true }), ...((plan.window || plan.history) && { row: true }) },
-      entity: plan.entities?.column,
+      lanes: {
+        ...(plan.entities && { entity: true }),
+        // Only then does a row's place in the source differ from its place in the stream.
+        ...((plan.window || plan.history) && { row: true }),
+        // Read now, so that these blocks are those that are scored. With histories they are others.
+        ...(plan.history === undefined && plan.beside),
+      },
+      entity: plan.entity ?? undefined,
       entities: plan.entities?.candidates.map(({ name }) => name),
     },
     lanes,
@@ -274,7 +290,12 @@ function finish(
     lanes: pass.lanes,
     columns,
     derived: plan.derived,
-    query: { ...pass.query, history, lanes: history && { history: true }, entity: undefined, entities: undefined },
+    query: {
+      ...pass.query,
+      history,
+      lanes: { ...plan.beside, ...(plan.window && { row: true }), ...(history && { history: true }) },
+      entities: undefined,
+    },
     rowsWithoutHistory: history ? plan.rowsInWindow - pass.rows : 0,
     profile: pass.profile,
     profileSample,

@@ -14,8 +14,9 @@ import { encodeFleet } from './kernels/fleet.ts'
 import { varyingLanes } from './kernels/profile.ts'
 import type { Opened, OpenTelemetry } from './opening.ts'
 import type { FitEntitiesRequest } from './pool.ts'
-import type { Span } from './reader-types.ts'
+import type { ExtraLanes, Span } from './reader-types.ts'
 import type { Registry } from './registry.ts'
+import { rememberBlocks } from './remembered.ts'
 import type { TrainingRecord, TrainingScoresKept } from './report-training.ts'
 import type { DerivedFeature } from './schemas/derived.ts'
 import type { VersionDocument } from './schemas/model.ts'
@@ -25,7 +26,7 @@ import type { Source } from './sources.ts'
 import { type ColumnPlan, planColumns, readWindow } from './telemetry.ts'
 import { describeFeatures, describeVersion, fitSettings } from './training-document.ts'
 import { describeEntities, type EntitySamples, planEntities } from './training-entities.ts'
-import { type Keeping, type Kept, type PassParts, scoreTraining } from './training-pass.ts'
+import { type Keeping, type Kept, type PassParts, passQuery, type ScoringPass, scoreTraining } from './training-pass.ts'
 import { drawSamples, type SamplePlan } from './training-samples.ts'
 import { lineOf, planHabituation } from './training-threshold.ts'
 import { planTimeContext } from './training-time.ts'
@@ -70,6 +71,11 @@ export interface Trained {
   readonly document: VersionDocument
   readonly scores: TrainingScoresKept | null
 }
+
+/** Bytes of blocks that a training remembers instead of reading them again. */
+const mostRemembered = 128 * 2 ** 20
+/** Lanes of the time context, and of what is read beside the features. */
+const mostLanesBeside = 8
 
 const trainingsAtOnce = 2
 const trainingsWaiting = 32
@@ -163,6 +169,17 @@ async function trainOn(
   const entities = settings.perEntity
     ? await planEntities(telemetry, description.columns, { entity, timestamp, window, most: parts.mostEntities })
     : null
+  const isShort = 8 * span.rowsInWindow * (plan.features.length + mostLanesBeside) <= mostRemembered
+  // Rows in memory need not be remembered.
+  const remembered = opened.session && isShort ? rememberBlocks(telemetry, mostRemembered) : null
+  const { label } = plan.roles
+  const beside: ExtraLanes = {
+    ...smoothingLanes({ smoothing: settings.smoothing }, timestamp, entity),
+    // For who judges the flags, or for the report of the version, which no label makes fail.
+    ...((keeping || remembered) && label !== null && { label, ...(!keeping && { labelUnchecked: true }) }),
+    ...((remembered || (keeping && label !== null)) && timestamp !== null && { timestamp: true }),
+    ...(keeping && label !== null && entity !== null && { entity: true }),
+  }
   const draw = (fitted: DetectorParams, chosen: readonly DerivedFeature[]) => {
     const derived = describeAll(plan, chosen, span)
     const detector = detectors.get(fitted.type)!
@@ -178,12 +195,14 @@ async function trainOn(
       rule: settings.missing ?? 'reject',
       reservoirs: detector.reservoirs(fitted),
       entities,
+      beside,
+      entity,
       fitBytes: (features) => detector.mostBytes(fitted, features),
       mostBytes: parts.mostBytes,
       ahead: parts.ahead,
       seed,
     }
-    return drawSamples(telemetry, parts.pool, samplePlan, work)
+    return drawSamples(remembered ?? telemetry, parts.pool, samplePlan, work)
   }
   const auto = isAuto ? await drawChosen(draw, plan, span, requested.seed) : null
   const fitted = auto?.plan.detector ?? requested
@@ -215,20 +234,17 @@ async function trainOn(
     drawn.entities &&
     (await fitEntities(parts, drawn.entities, { detector: detector.id, params: fitted, measured, seed }, work))
   const payload = own ? encodeFleet({ ...drawn.entities!, features: drawn.lanes.length, shared, models: own }) : shared
-  const scoring = scoreTraining(
-    parts,
-    { opened, record, keeping },
-    {
-      steps: { smoothing: settings.smoothing, habituation },
-      roles: plan.roles,
-      threshold,
-      line,
-      drawn,
-      payload,
-      detector: detector.id,
-    },
-    work,
-  )
+  const pass: ScoringPass = {
+    steps: { smoothing: settings.smoothing, habituation },
+    roles: plan.roles,
+    threshold,
+    line,
+    drawn,
+    payload,
+    detector: detector.id,
+  }
+  const source = { ...opened, telemetry: remembered ?? telemetry }
+  const scoring = scoreTraining(parts, { opened: source, record, keeping }, pass, work)
   scoring.catch(() => {})
   // By then the reading process has its command, and is busy with the first block.
   await new Promise(setImmediate)
@@ -267,7 +283,8 @@ async function trainOn(
     warnings: warnings.map(({ code, detail }) => ({ code, message: detail })),
   })
   const { profileSample } = drawn
-  const report = await record.count({ document, opened, window, profileSample }, work)
+  const blocks = remembered && { telemetry: remembered, query: passQuery(pass) }
+  const report = await record.count({ document, opened, span, blocks, window, profileSample }, work)
   // Saving cannot be taken back: who left or cancelled before it gets no version.
   work.signal.throwIfAborted()
   const added = await parts.registry.add(

@@ -1,9 +1,12 @@
 /** The counts a report is drawn from, against a twin that holds all rows in memory and counts them one by one. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { AggregateQuery, SourceAggregate } from '../src/reader-types.ts'
+import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../src/reader-types.ts'
+import { rememberBlocks } from '../src/remembered.ts'
 import { judgeLabels, scoreBars } from '../src/report-curve.ts'
+import { aggregateBlocks } from '../src/report-rows.ts'
+import { createScratch } from '../src/scratch.ts'
 import { zoneTransitions } from '../src/time-zone.ts'
 import { type Bench, codeOf, startBench, writeParquet } from './reader-tools.ts'
 
@@ -225,6 +228,70 @@ describe('an aggregate says of a source what its rows say', () => {
     )
     expect(found).toMatchObject({ hours: [], entities: null, flaggedValues: [] })
     expect(new Set(found.scores.map(({ label }) => label))).toEqual(new Set([null]))
+  })
+})
+
+describe('blocks that were read for something else say the same', () => {
+  const read: FeatureQuery = {
+    features: [
+      { timeContext: 'hour_sin' },
+      { name: 'b', kind: 'boolean' },
+      { name: 'a', kind: 'number' },
+      { timeContext: 'hour_cos' },
+    ],
+    timestamp: 'ts',
+    transitions: zoneTransitions(zone),
+    lanes: { timestamp: true, label: 'label', labelUnchecked: true },
+  }
+  const both = async (more: Partial<AggregateQuery>, how: FeatureQuery, file = 'rows.parquet') => {
+    const asked = query({ entity: undefined, ...more })
+    const session = await bench.open(file)
+    try {
+      const remembered = rememberBlocks(session, 1e6)
+      for await (const { release } of remembered.features(how)) release()
+      expect(remembered.remembers(how)).toBe(true)
+      const scratch = { ...createScratch(bench.home), readScores: () => scoresIn(asked.scoresPath) }
+      const blocks = aggregateBlocks(remembered, how, scratch, asked)
+      const code = await codeOf(blocks)
+      if (code !== 'none') return expect(await codeOf(session.aggregate(asked))).toBe(code)
+      expect(await blocks).toEqual(await session.aggregate(asked))
+    } finally {
+      await session.close()
+    }
+  }
+  /** The scores of a file, as a scratch folder hands them out. */
+  const scoresIn = async (path: string) => {
+    let rest = new Float64Array(Uint8Array.from(readFileSync(path)).buffer)
+    const next = async (scores: Float64Array) => {
+      scores.set(rest.subarray(0, scores.length))
+      rest = rest.subarray(scores.length)
+    }
+    return { next, close: async () => {} }
+  }
+
+  test('all rows', () => both({}, read))
+  test('without labels', () => both({ label: undefined }, { ...read, lanes: { timestamp: true } }))
+  test('without a time', () =>
+    both(
+      { timestamp: undefined, stretches: { first: 0, width: 100, count: 7 } },
+      { features: read.features.slice(1, 3), lanes: { label: 'label', labelUnchecked: true } },
+    ))
+  test('a window', async () => {
+    const window = { from: start + 100 * 250_000_000, to: start + 200 * 250_000_000, exclude: [] }
+    const inside = rows.filter(({ ts }) => ts !== null && ts >= window.from && ts < window.to)
+    const path = join(bench.home, 'some-scores')
+    writeFileSync(
+      path,
+      Float64Array.from(inside, ({ score }) => score),
+    )
+    await both({ window, scoresPath: path }, { ...read, window, lanes: { ...read.lanes, row: true } })
+  })
+  test('a label that is none', async () => {
+    const odd = 'select i::double as a, false as b, i % 4 as label, now()::timestamp as ts from range(4) t(i)'
+    await writeParquet(join(bench.root, 'odd-label.parquet'), odd)
+    const path = join(bench.home, 'four-scores')
+    writeFileSync(path, Float64Array.of(0.1, 0.2, 0.3, 0.4))
+    await both({ scoresPath: path }, read, 'odd-label.parquet')
   })
 })
 

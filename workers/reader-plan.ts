@@ -78,7 +78,8 @@ export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePl
   if (query.lanes?.timestamp === true) lanes.push({ column: timeResult as number })
   if (query.lanes?.label !== undefined) {
     const label = requireNumeric(columnOf(relation, query.lanes.label))
-    lanes.push({ column: result(double(needed, label)), label: label.name })
+    const column = result(double(needed, label))
+    lanes.push(query.lanes.labelUnchecked === true ? { column } : { column, label: label.name })
   }
   if (query.lanes?.history === true) lanes.push({ history: true })
   const base = query.history?.columns.map(({ name }) =>

@@ -1,0 +1,58 @@
+/**
+ * Telemetry that remembers the blocks of its last reading, where these are few, and brings them again when the same is asked for: a
+ * training reads its rows for the samples, for the threshold and for its report, and reading takes longer than scoring.
+ */
+import type { Block } from './kernels/block.ts'
+import type { FeatureBlock, FeatureQuery } from './reader-types.ts'
+import type { Telemetry } from './telemetry.ts'
+
+export interface Remembering extends Telemetry {
+  /** Whether the blocks of this query are remembered. */
+  remembers(query: FeatureQuery): boolean
+}
+
+/**
+ * @param telemetry its text and the names of its entities are not remembered: a query that asks for them is read every time
+ * @param mostBytes bytes that are remembered at most; a longer reading is not remembered at all
+ */
+export function rememberBlocks(telemetry: Telemetry, mostBytes: number): Remembering {
+  let known: { readonly key: string; readonly blocks: readonly FeatureBlock[] } | null = null
+
+  async function* features(query: FeatureQuery): AsyncGenerator<FeatureBlock> {
+    const key = keyOf(query)
+    if (known?.key === key) return yield* known.blocks
+    known = null
+    let blocks: FeatureBlock[] | null = query.include ? null : []
+    let bytes = 0
+    for await (const piece of telemetry.features(query)) {
+      bytes += 8 * piece.block.lanes * piece.block.rows
+      if (bytes > mostBytes || piece.entity) blocks = null
+      if (blocks === null) {
+        yield piece
+        continue
+      }
+      const copy = { ...piece, block: copyOf(piece.block), release: () => {} }
+      piece.release()
+      blocks.push(copy)
+      yield copy
+    }
+    if (blocks !== null) known = { key, blocks }
+  }
+
+  return { ...telemetry, features, remembers: (query) => known?.key === keyOf(query) }
+}
+
+/** The same for queries that ask for the same, in whatever order their parts were put down. */
+function keyOf(query: FeatureQuery): string {
+  const isPlain = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
+  return JSON.stringify(query, (_, value) =>
+    isPlain(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value,
+  )
+}
+
+/** The rows of a block in memory of their own. */
+function copyOf({ values, stride, rows, lanes }: Block): Block {
+  const copy = new Float64Array(new SharedArrayBuffer(8 * lanes * rows))
+  for (let lane = 0; lane < lanes; lane++) copy.set(values.subarray(lane * stride, lane * stride + rows), lane * rows)
+  return { values: copy, stride: rows, rows, lanes }
+}
