@@ -16,16 +16,12 @@ import type { Drawn } from './training-samples.ts'
 import { thresholdOf } from './training-threshold.ts'
 import type { Work } from './work.ts'
 
-/** What is wanted of a training beside its version: that its scores are kept. */
-export interface Keeping {
-  readonly onScored: () => void
-}
-
 /** What a training holds open. */
 export interface Kept {
   readonly opened: Opened
   readonly record: TrainingRecord
-  readonly keeping: Keeping | null
+  /** Whether its scores are wanted beside its version. */
+  readonly keeping: boolean
 }
 
 export interface PassParts {

@@ -26,7 +26,7 @@ import type { Source } from './sources.ts'
 import { type ColumnPlan, planColumns, readWindow } from './telemetry.ts'
 import { describeFeatures, describeVersion, fitSettings } from './training-document.ts'
 import { describeEntities, type EntitySamples, planEntities } from './training-entities.ts'
-import { type Keeping, type Kept, type PassParts, passQuery, type ScoringPass, scoreTraining } from './training-pass.ts'
+import { type Kept, type PassParts, passQuery, type ScoringPass, scoreTraining } from './training-pass.ts'
 import { drawSamples, type SamplePlan } from './training-samples.ts'
 import { lineOf, planHabituation } from './training-threshold.ts'
 import { planTimeContext } from './training-time.ts'
@@ -61,9 +61,8 @@ export interface Training {
   /**
    * Trains as `train` does and keeps the source open and the scores that its rows got, for what else is made of the same
    * telemetry (see `Scoring.score`). They belong to the caller, who closes them. Null when they could not be kept.
-   * `onScored` is called when every row has its score, before they are counted.
    */
-  trainAndScore(settings: TrainSettings, upload: Source | null, work: Work, onScored?: () => void): Promise<Trained>
+  trainAndScore(settings: TrainSettings, upload: Source | null, work: Work): Promise<Trained>
 }
 
 /** A version and the scores of the rows it was trained on. */
@@ -90,7 +89,7 @@ export interface TrainingFacts {
 
 export function createTraining(parts: TrainingParts): Training {
   const gate = createGate(trainingsAtOnce, trainingsWaiting)
-  const begin = (settings: TrainSettings, upload: Source | null, work: Work, keeping: Keeping | null) => {
+  const begin = (settings: TrainSettings, upload: Source | null, work: Work, keeping: boolean) => {
     work.progress?.begin('waiting', null)
     return gate.run(() => run(parts, settings, upload, work, keeping), work.signal)
   }
@@ -98,9 +97,9 @@ export function createTraining(parts: TrainingParts): Training {
     get saturated() {
       return gate.saturated
     },
-    trainAndScore: (settings, upload, work, onScored = () => {}) => begin(settings, upload, work, { onScored }),
+    trainAndScore: (settings, upload, work) => begin(settings, upload, work, true),
     async train(settings, upload, work) {
-      return (await begin(settings, upload, work, null)).document
+      return (await begin(settings, upload, work, false)).document
     },
   }
 }
@@ -110,7 +109,7 @@ async function run(
   settings: TrainSettings,
   upload: Source | null,
   work: Work,
-  keeping: Keeping | null,
+  keeping: boolean,
 ): Promise<Trained> {
   const started = performance.now()
   // Known before the work, so that nobody trains for minutes and is refused at the end.
@@ -250,8 +249,6 @@ async function trainOn(
   await new Promise(setImmediate)
   const features = describeFeatures(drawn)
   const scored = await scoring
-  keeping?.onScored()
-
   const document = describeVersion({
     version: 0,
     createdAt: '',
@@ -293,7 +290,7 @@ async function trainOn(
     { serve: settings.serve ?? true },
   )
   await record.keep(added, report)
-  return { document: added, scores: keeping && record.handOver(report, opened) }
+  return { document: added, scores: keeping ? record.handOver(report, opened) : null }
 }
 
 async function fitEntities(

@@ -70,8 +70,7 @@ async function pipeline(
   upload: Source | null,
   { home, ready }: { readonly home: string; readonly ready: string },
 ) {
-  // Drawing has much to load, which can be done while the scores are counted.
-  const trained = await service.training.trainAndScore({ ...settings, source }, upload, work, service.reporting.warm)
+  const trained = await service.training.trainAndScore({ ...settings, source }, upload, work)
   try {
     return await conclusions(service, settings, { trained, source, upload }, { home, ready }, work)
   } finally {

@@ -77,16 +77,44 @@ function widthOf(character: string): number {
 
 /** Draws one chart. The same specification gives the same text. `id` makes the references within a page unique. */
 export async function drawChart({ title, description, spec }: Chart, id: string): Promise<string> {
-  const compiled = compile({ ...spec, config, padding: spec['padding'] ?? 2 } as unknown as TopLevelSpec, {
-    logger: silent,
-  }).spec
-  const view = new vega.View(vega.parse(compiled), { renderer: 'none', loader: refusing })
+  const tables: unknown[][] = []
+  const outline = outlineOf({ ...spec, config, padding: spec['padding'] ?? 2 }, tables) as ChartSpec
+  const view = new vega.View(compiled(outline), { renderer: 'none', loader: refusing })
   try {
     view.logLevel(vega.Error)
+    for (const [index, values] of tables.entries()) view.data(tableName(index), values)
     return finish(await view.toSVG(), title, description, id)
   } finally {
     view.finalize()
   }
+}
+
+const tableName = (index: number) => `table${index}`
+
+/** A part of a specification with a name in the place of its data, which go to `tables`. */
+function outlineOf(part: unknown, tables: unknown[][]): unknown {
+  if (Array.isArray(part)) return part.map((each) => outlineOf(each, tables))
+  if (typeof part !== 'object' || part === null) return part
+  return Object.fromEntries(
+    Object.entries(part).map(([key, value]) => {
+      if (key !== 'data') return [key, outlineOf(value, tables)]
+      return [key, { name: tableName(tables.push((value as { values: unknown[] }).values) - 1) }]
+    }),
+  )
+}
+
+/** Charts that differ in their data alone, as those of the features do, are compiled once: that takes longer than drawing. */
+const known = new Map<string, vega.Runtime>()
+const mostKnown = 32
+
+function compiled(outline: ChartSpec): vega.Runtime {
+  const key = JSON.stringify(outline)
+  const found = known.get(key)
+  if (found !== undefined) return found
+  if (known.size === mostKnown) known.clear()
+  const made = vega.parse(compile(outline as unknown as TopLevelSpec, { logger: silent }).spec)
+  known.set(key, made)
+  return made
 }
 
 /** Layers that share a scale each name its domain, which Vega-Lite remarks upon. */
