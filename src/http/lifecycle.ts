@@ -133,10 +133,9 @@ function note(
   const given = request.headers['x-request-id']
   const clientRequestId = typeof given === 'string' && harmlessId.test(given) ? given : undefined
   const quiet = request.route.scope === 'public' || route === '/metrics'
-  request.log[quiet ? 'debug' : 'info'](
-    { method: request.method, route, status, ms: Math.round(milliseconds), complete, clientRequestId },
-    'answered',
-  )
+  // Written as the request's own log would: that puts its id before the facts of whoever calls, which every request would pay for.
+  const facts = { method: request.method, route, status, ms: Math.round(milliseconds), complete, clientRequestId }
+  request.server.log[quiet ? 'debug' : 'info']({ requestId: request.id, ...facts }, 'answered')
 }
 
 /** Which methods an address takes, for 405; found by the templates, since the router only knows whole routes. */
