@@ -1,7 +1,7 @@
 /** Where bench results go, and what machine they were measured on. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, loadavg, totalmem } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 /** What a figure depends on beside the code. */
 export function describeMachine() {
@@ -15,11 +15,17 @@ export function describeMachine() {
   }
 }
 
-/** Writes `bench/results/<name>.json` under the working folder, which is the package root. */
+/** Where `writeResult` puts a result of this run-time: that of the oldest Node has the plain name, others say which they are. */
+export function resultPath(name: string): string {
+  const major = process.versions.node.split('.')[0]
+  return join(process.cwd(), 'bench', 'results', `${name}${major === '20' ? '' : `-node${major}`}.json`)
+}
+
+/** Writes the result of a bench under the working folder, which is the package root. */
 export function writeResult(name: string, result: object): void {
-  const folder = join(process.cwd(), 'bench', 'results')
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`)
+  const path = resultPath(name)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`)
 }
 
 /** Prints rows of equal length as a table. */

@@ -6,9 +6,8 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describeMachine, printTable } from './report.ts'
+import { describeMachine, printTable, resultPath } from './report.ts'
 
 const suites = [
   ...['kernel/compare', 'training/compare', 'training/from-parquet', 'scoring-file/compare', 'pipeline/compare'],
@@ -22,7 +21,7 @@ for (const suite of suites) {
 
 /** What a suite wrote; null when it did not get that far. */
 function resultOf<Result>(name: string): Result | null {
-  const path = join(process.cwd(), 'bench', 'results', `${name}.json`)
+  const path = resultPath(name)
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Result) : null
 }
 
@@ -30,7 +29,7 @@ type Kernel = { measured: { name: string; ratios: Record<string, { ratio: number
 type Online = { measured: { rows: number; shareOfBare: number; timesFastApi: number; p99ToFastApi: number }[] }
 
 const table: string[][] = [['line', 'against', 'ratio']]
-const kernel = resultOf<Kernel>(`kernel-node${process.versions.node.split('.')[0]}`)
+const kernel = resultOf<Kernel>('kernel')
 for (const { name, ratios } of kernel?.measured ?? [])
   for (const [rival, { ratio }] of Object.entries(ratios)) table.push([`scoring, ${name}`, rival, ratio.toFixed(2)])
 const training = resultOf<{ ratio: number }>('training')

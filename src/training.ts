@@ -168,9 +168,10 @@ async function trainOn(
   const entities = settings.perEntity
     ? await planEntities(telemetry, description.columns, { entity, timestamp, window, most: parts.mostEntities })
     : null
-  const isShort = 8 * span.rowsInWindow * (plan.features.length + mostLanesBeside) <= mostRemembered
+  const mostKept = Math.min(mostRemembered, parts.mostBytes / 4)
+  const isShort = 8 * span.rowsInWindow * (plan.features.length + mostLanesBeside) <= mostKept
   // Rows in memory need not be remembered.
-  const remembered = opened.session && isShort ? rememberBlocks(telemetry, mostRemembered) : null
+  const remembered = opened.session && isShort ? rememberBlocks(telemetry, mostKept) : null
   const { label } = plan.roles
   const beside: ExtraLanes = {
     ...smoothingLanes({ smoothing: settings.smoothing }, timestamp, entity),

@@ -99,6 +99,39 @@ describe('the feature stream', () => {
     await types.close()
   })
 
+  test.each([
+    ['timestamp', `make_timestamp(i * 1000000 + 7)`],
+    ['timestamptz', `make_timestamptz(i * 1000000 + 7)`],
+    ['date', `date '2026-01-01' + i::integer`],
+    ['timestamp_ns', `make_timestamp_ns(i * 1000000007)`],
+    ['timestamp_ms', `make_timestamp(i * 1000000)::timestamp_ms`],
+    ['timestamp, some null', `case when i % 3 > 0 then make_timestamp(i * 1000000) end`],
+    ['timestamp, all null', `null::timestamp`],
+    ['timestamp, before 1970', `make_timestamp(-i * 1000000)`],
+  ])('the span of a whole source is that of a window without bounds: %s', async (_, expression) => {
+    const bench = await startBench()
+    await writeParquet(join(bench.root, 'all.parquet'), `select ${expression} as ts, i from range(5000) t(i)`)
+    const session = await bench.open('all.parquet')
+    const whole = await session.span({ timestamp: 'ts' })
+    // Rows without a time are in no window.
+    const { rowsInWindow, ...windowed } = await session.span({
+      timestamp: 'ts',
+      window: { from: null, to: null, exclude: [] },
+    })
+    expect(whole).toEqual({ ...windowed, rowsInWindow: 5000 })
+    expect(rowsInWindow).toBeLessThanOrEqual(5000)
+    await session.close()
+  })
+
+  test.each(['infinity', '-infinity'])('a time of %s is refused, wherever it stands', async (time) => {
+    const bench = await startBench()
+    const rows = `select case when i = 2500 then '${time}'::timestamp else make_timestamp(i) end as ts from range(5000) t(i)`
+    await writeParquet(join(bench.root, 'endless.parquet'), rows)
+    const session = await bench.open('endless.parquet')
+    expect(await codeOf(session.span({ timestamp: 'ts' }))).toBe('timestamp_out_of_range')
+    await session.close()
+  })
+
   test('a window narrows by time, positions stay those of the whole source, and rows without a time are in no window', async () => {
     const bench = await startBench()
     const query = `select i as n, case when i % 100 = 0 then null else timestamp '2025-01-01' + to_seconds(i) end as ts from range(20000) t(i)`

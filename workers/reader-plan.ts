@@ -139,7 +139,12 @@ function double(needed: Needed, column: RelationColumn): string {
 /** A time in epoch microseconds as a double: NaN for null, infinity for an infinite time, which the reader refuses. */
 export function microseconds(needed: Needed, column: RelationColumn): string {
   const name = needed.add(column.expression)
-  return `case when ${name} is null then 'nan'::double when isfinite(${name}) then epoch_us(${name})::double else 'inf'::double end`
+  return `case when ${name} is null then 'nan'::double else ${microsecondsOf(name)} end`
+}
+
+/** The same for a name that the statement knows; null for null. */
+export function microsecondsOf(name: string): string {
+  return `case when isfinite(${name}) then epoch_us(${name})::double when ${name} is not null then 'inf'::double end`
 }
 
 /**

@@ -1,7 +1,7 @@
 import { DeepWatchError } from '../src/errors.ts'
 import { intervalRows, type ReadWindow, type Span } from '../src/reader-types.ts'
 import type { Database } from './reader-database.ts'
-import { microseconds, Needed, windowCondition } from './reader-plan.ts'
+import { microseconds, microsecondsOf, Needed, windowCondition } from './reader-plan.ts'
 import { columnOf, type Relation, type RelationColumn } from './reader-relation.ts'
 import { statement } from './reader-statements.ts'
 
@@ -26,8 +26,16 @@ export async function spanOf(
       facts: { column: time.name.slice(0, 200) },
     })
   }
-  const micros = time === null ? `'nan'::double` : microseconds(needed, time)
-  const sql = statement('span', { micros, columns: needed.list, relation: relation.from, window: window.condition })
+  const { from: source } = relation
+  let sql: string
+  if (time !== null && query.window === null) {
+    const name = needed.add(time.expression)
+    const bounds = { time: name, first: microsecondsOf('lo'), last: microsecondsOf('hi') }
+    sql = statement('span-all', { ...bounds, columns: needed.list, relation: source })
+  } else {
+    const micros = time === null ? `'nan'::double` : microseconds(needed, time)
+    sql = statement('span', { micros, columns: needed.list, relation: source, window: window.condition })
+  }
   const [row] = await database.connection.rows(sql, { ...relation.values, ...window.values })
   const [rows, rowsInWindow, from, to] = row ?? []
   for (const bound of [from, to]) {

@@ -27,6 +27,7 @@ export type StatementName =
   | 'set-progress-quiet'
   | 'set-time-zone'
   | 'span'
+  | 'span-all'
   | 'write-generated'
   | 'write-scored'
 

@@ -8,7 +8,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { drawChart } from '../../src/report/draw.ts'
-import { describeMachine, printTable, writeResult } from '../report.ts'
+import { describeMachine, printTable, resultPath, writeResult } from '../report.ts'
 import { type Axis, type Point, slopeOf } from './axis.ts'
 import { growthChart } from './chart.ts'
 import { connections } from './connections.ts'
@@ -31,7 +31,7 @@ interface Result {
 type Results = Record<string, Result>
 
 const folder = join(process.cwd(), 'bench', 'results')
-const stored = join(folder, 'growth.json')
+const stored = resultPath('growth')
 const before = existsSync(stored) ? (JSON.parse(readFileSync(stored, 'utf8')) as { axes: Results }).axes : {}
 
 async function measure(axis: Axis): Promise<Result> {

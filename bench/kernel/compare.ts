@@ -17,7 +17,7 @@ import { createPool, type Pool, type ScoringModel } from '../../src/pool.ts'
 import { scoreBlocks, trainForest } from '../forest.ts'
 import { type Matrix, toBlocks, writeMatrix } from '../matrix.ts'
 import { preparePython } from '../python.ts'
-import { describeMachine, median, printTable, writeResult } from '../report.ts'
+import { describeMachine, median, printTable, resultPath, writeResult } from '../report.ts'
 import { treesOf, writeForestJson, writePaddedForest } from './forest-files.ts'
 import { hasTwin, type Line, recordName, type Side, startRivals } from './rivals.ts'
 
@@ -130,8 +130,7 @@ function ratiosOf(seconds: readonly Record<string, number[]>[]) {
 preparePython()
 preparePython('scikit-learn-1.2.1')
 type Measured = Awaited<ReturnType<typeof compare>>
-const result = `kernel-node${process.versions.node.split('.')[0]}`
-const stored = join(process.cwd(), 'bench', 'results', `${result}.json`)
+const stored = resultPath('kernel')
 const before = existsSync(stored) ? (JSON.parse(readFileSync(stored, 'utf8')) as { measured: Measured[] }).measured : []
 const measured: Measured[] = []
 try {
@@ -140,7 +139,7 @@ try {
     if (!line) throw new Error(`there is no line ${name}`)
     measured.push(await compare(name, line))
     const isOld = (one: Measured) => one.runs !== undefined && !measured.some((other) => other.name === one.name)
-    writeResult(result, { measured: [...before.filter(isOld), ...measured] })
+    writeResult('kernel', { measured: [...before.filter(isOld), ...measured] })
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
