@@ -335,3 +335,33 @@ describe('hostile numbers end, with finite scores', () => {
     expect(minus!.score).toBe(zero!.score)
   })
 })
+
+describe('telemetry of a file', () => {
+  const upload = async (model: string, label: (index: number) => number) => {
+    const lines = exampleRows(500).map(({ ts, cpu, latency }, i) => `${ts},${cpu},${latency},${label(i)}`)
+    const answer = await request(`${service.url}/train?model=${model}&label=label`, {
+      method: 'POST',
+      headers: { 'content-type': 'text/csv' },
+      body: ['ts,cpu,latency,label', ...lines].join('\n'),
+    })
+    expect(answer.statusCode).toBe(201)
+    await answer.body.dump()
+    const page = await request(`${service.url}/models/${model}/versions/1/report`, { headers: { accept: 'text/html' } })
+    expect(page.statusCode).toBe(200)
+    return page.body.text()
+  }
+
+  test('is read once, and counted for the report with its labels', async () => {
+    const page = await upload('labelled', (i) => Number(i === 499))
+    expect(page).toContain('Against the labels')
+    expect(page).not.toContain('Nothing but the version document was kept')
+  })
+
+  test('is trained on whatever its labels are; a report without counts says so', async () => {
+    const page = await upload('mislabelled', (i) => i % 4)
+    expect(page).toContain('Nothing but the version document was kept')
+    expect(service.log).toContainEqual(
+      expect.objectContaining({ msg: 'trained without all that its report shows', reason: 'type_mismatch' }),
+    )
+  })
+})
