@@ -4,7 +4,7 @@
  * buffers, whose memory the collector had to be sent after ten times per million rows.
  */
 import { randomUUID } from 'node:crypto'
-import { close, openSync, readv, rmSync } from 'node:fs'
+import { close, closeSync, openSync, readv, rmSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { exchangePlaces } from './reader-frames.ts'
 
@@ -53,12 +53,18 @@ export class ReaderExchange {
 
 function openNameless(folder: string): number | null {
   const path = join(folder, `deepwatch-${randomUUID()}`)
+  let fd: number | null = null
   try {
-    return openSync(path, 'wx+', 0o600)
+    fd = openSync(path, 'wx+', 0o600)
+    unlinkSync(path)
+    return fd
   } catch {
+    // No such folder, no room, or a system that keeps the names of open files.
+    if (fd !== null) {
+      closeSync(fd)
+      rmSync(path, { force: true })
+    }
     return null
-  } finally {
-    rmSync(path, { force: true })
   }
 }
 
