@@ -32,11 +32,24 @@ export function createLog(
   const options: pino.LoggerOptions = {
     level: config.LOG_LEVEL,
     base: { service: 'deepwatch' },
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: isoTime,
     formatters: { level: (label) => ({ level: label }), log: hideSecrets },
     serializers: { err: (error: unknown) => describeError(error, hide) },
   }
   return pino(options, destination ?? pino.destination({ dest: 1, sync: false, ...buffered }))
+}
+
+let lastTime = 0
+let lastText = ''
+
+/** The time as pino's own `isoTime` writes it. Some lines a millisecond share its text. */
+function isoTime(): string {
+  const now = Date.now()
+  if (now !== lastTime) {
+    lastTime = now
+    lastText = `,"time":"${new Date(now).toISOString()}"`
+  }
+  return lastText
 }
 
 const redacted = '[Redacted]'
