@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import { detectors, findDetector, loadDetectors } from '../../src/detectors/index.ts'
+import { loadDetectors } from '../../src/detectors/discovery.ts'
+import { detectors, findDetector } from '../../src/detectors/index.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'detectors-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -43,27 +44,29 @@ describe('the discovery of detectors', () => {
       ...{ 'b.js': source('bee'), 'a.js': source('ay'), 'c.js': source('sea') },
       ...{ 'index.js': 'throw 1', 'detector.js': 'throw 1', 'a.js.map': '{', 'a.d.ts': '{' },
     })
-    expect([...(await loadDetectors(folder)).keys()]).toEqual(['ay', 'bee', 'sea'])
+    expect([...(await loadDetectors(folder, '.js')).keys()]).toEqual(['ay', 'bee', 'sea'])
   })
 
   test('refuses two detectors with one id', async () => {
     const folder = folderOf('twice', { 'a.js': source('same'), 'b.js': source('same') })
-    await expect(loadDetectors(folder)).rejects.toThrow('b.js has the id same')
+    await expect(loadDetectors(folder, '.js')).rejects.toThrow('b.js has the id same')
   })
 
   test.each(parts)('refuses a detector without %s', async (part) => {
     const folder = folderOf(`without-${part}`, { 'a.js': source('one', part) })
-    await expect(loadDetectors(folder)).rejects.toThrow(`a.js lacks ${part}`)
+    await expect(loadDetectors(folder, '.js')).rejects.toThrow(`a.js lacks ${part}`)
   })
 
   test('refuses a file that exports no detector', async () => {
-    await expect(loadDetectors(folderOf('empty', { 'a.js': 'export {}' }))).rejects.toThrow('exports no detector')
+    await expect(loadDetectors(folderOf('empty', { 'a.js': 'export {}' }), '.js')).rejects.toThrow(
+      'exports no detector',
+    )
   })
 
   test('found all of ours', () => {
     const folder = new URL('../../src/detectors/', import.meta.url)
     const files = readdirSync(folder).filter((name) =>
-      /^(?!index|detector|settings|per-entity)[a-z-]+\.[jt]s$/.test(name),
+      /^(?!index|detector|discovery|found|settings|per-entity)[a-z-]+\.[jt]s$/.test(name),
     )
     expect(files.length).toBeGreaterThan(0)
     expect(detectors.size).toBe(files.length)

@@ -1,0 +1,43 @@
+/**
+ * Bundles what is started: each program of the package, and each of its threads, reads a few files instead of some hundred, which is
+ * most of the time that a short command or a new thread takes. `tsc` has compiled the same modules before, one by one, for the
+ * tests and the benches; the programs among them are replaced.
+ */
+import { readdirSync, rmSync } from 'node:fs'
+import { build } from 'rolldown'
+import { detectorFiles } from './dist/src/detectors/discovery.js'
+
+const programs = ['src/main', 'src/cli', 'workers/detect', 'workers/draw', 'workers/reader', 'workers/writer']
+
+/** Packages that look for files beside their own: native code, threads, pages. */
+const staying = /^(?:@duckdb|@resvg|@fastify)\/|^(?:fastify|piscina|pino)$/
+
+/** The detectors are found in their folder, which is looked through now and not at every start. */
+const foundNow = {
+  name: 'found-now',
+  load(id) {
+    if (!id.endsWith('/src/detectors/found.ts')) return null
+    const files = detectorFiles(readdirSync('src/detectors'), '.ts')
+    return [
+      `import { gather } from './discovery.ts'`,
+      ...files.map((file, index) => `import * as module${index} from './${file}'`),
+      `export const detectors = gather([${files.map((file, index) => `['${file}', module${index}]`).join(', ')}])`,
+    ].join('\n')
+  },
+}
+
+rmSync('dist/chunks', { recursive: true, force: true })
+await build({
+  input: Object.fromEntries(programs.map((name) => [name, `${name}.ts`])),
+  platform: 'node',
+  external: staying,
+  plugins: [foundNow],
+  output: {
+    dir: 'dist',
+    format: 'esm',
+    entryFileNames: '[name].js',
+    // As far below the package as the programs: what is looked for beside a module is found from here, too.
+    chunkFileNames: 'chunks/[name].js',
+    sourcemap: true,
+  },
+})
