@@ -3,9 +3,13 @@
  * most of the time that a short command or a new thread takes. `tsc` has compiled the same modules before, one by one, for the
  * tests and the benches; the programs among them are replaced.
  */
-import { readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { build } from 'rolldown'
 import { detectorFiles } from './dist/src/detectors/discovery.js'
+import { compileOutline } from './dist/src/report/compile.js'
+import { preparedName } from './dist/src/report/prepared.js'
+import { usualOutlines } from './dist/src/report/usual.js'
 
 const programs = ['src/main', 'src/cli', 'workers/detect', 'workers/draw', 'workers/reader', 'workers/writer']
 
@@ -41,3 +45,10 @@ await build({
     sourcemap: true,
   },
 })
+
+// Most charts are compiled now: it takes longer than drawing them, and the thread that draws need not load the compiler.
+rmSync('dist/charts', { recursive: true, force: true })
+mkdirSync('dist/charts')
+for (const outline of await usualOutlines()) {
+  writeFileSync(join('dist/charts', preparedName(outline)), JSON.stringify(compileOutline(outline)))
+}

@@ -5,7 +5,7 @@
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import type { Drawn, DrawTask } from '../workers/draw.ts'
+import type { DrawMessage, Drawn, DrawTask } from '../workers/draw.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate } from './flow.ts'
 
@@ -20,6 +20,8 @@ export interface Drawing {
   close(): Promise<void>
 }
 
+/** Reports under way at once: while the picture of one is rasterised, outside of JavaScript, another is drawn. */
+const underWay = 2
 /** Reports that may wait for the thread; each holds its facts, up to some hundred KiB. */
 const waiting = 16
 /** JavaScript heap of the thread. */
@@ -28,73 +30,84 @@ const heapMb = 512
 export interface DrawingLimits {
   /** A thread without work for this long is ended, and gives its memory back. */
   readonly idleMs: number
-  /** A drawing that takes longer is given up. Facts are bounded, so it never should. */
+  /** A drawing that takes longer is given up, and the thread with it. Facts are bounded, so it never should. */
   readonly mostMs: number
 }
 
+/** A thread, and whom it owes an answer. */
+interface Thread {
+  readonly worker: Worker
+  readonly owed: Map<number, (drawn: Drawn) => void>
+}
+
 export function createDrawing({ idleMs, mostMs }: DrawingLimits = { idleMs: 30_000, mostMs: 60_000 }): Drawing {
-  const gate = createGate(1, waiting)
-  let worker: Worker | null = null
+  const gate = createGate(underWay, waiting)
+  let thread: Thread | null = null
+  let tasks = 0
   let idle: NodeJS.Timeout | undefined
 
-  function start(): Worker {
+  function start(): Thread {
     const file = new URL(`../workers/draw${extname(fileURLToPath(import.meta.url))}`, import.meta.url)
     // The thread inherits neither secrets nor loaders.
-    const started = new Worker(file, { env: {}, resourceLimits: { maxOldGenerationSizeMb: heapMb } })
-    started.on('error', () => undefined)
-    started.once('exit', () => {
-      if (worker === started) worker = null
+    const worker = new Worker(file, { env: {}, resourceLimits: { maxOldGenerationSizeMb: heapMb } })
+    const started: Thread = { worker, owed: new Map() }
+    let why: unknown = null
+    worker.on('message', (drawn: Drawn) => started.owed.get(drawn.id)?.(drawn))
+    worker.on('error', (error) => {
+      why = error
     })
-    started.unref()
+    worker.once('exit', () => {
+      if (thread === started) thread = null
+      const cause = `the drawing thread died: ${why instanceof Error ? why.message : 'it was ended'}`
+      for (const [id, tell] of started.owed) tell({ id, ok: false, cause })
+    })
+    worker.unref()
     return started
   }
 
   async function end(): Promise<void> {
     clearTimeout(idle)
-    const ended = worker
-    worker = null
-    await ended?.terminate()
+    const ended = thread
+    thread = null
+    await ended?.worker.terminate()
   }
 
   function run(task: DrawTask): Promise<Uint8Array> {
     clearTimeout(idle)
-    worker ??= start()
-    const thread = worker
+    thread ??= start()
+    const { worker, owed } = thread
+    const id = tasks++
     return new Promise<Uint8Array>((resolve, reject) => {
-      const fail = (cause: unknown) => {
-        settle()
-        reject(new DeepWatchError('internal_error', 'The report could not be drawn.', { cause }))
-      }
-      const died = (cause: unknown) => fail(new Error('the drawing thread died', { cause }))
-      const answer = (drawn: Drawn) => {
-        if (!drawn.ok) return fail(new Error(drawn.cause))
-        settle()
-        resolve(drawn.bytes)
-      }
       const timer = setTimeout(() => {
-        fail(new Error('the drawing took too long'))
+        tell({ id, ok: false, cause: 'the drawing took too long' })
         void end()
       }, mostMs)
-      const settle = () => {
+      const tell = (drawn: Drawn) => {
         clearTimeout(timer)
-        thread.off('message', answer).off('error', died).off('exit', died).unref()
+        owed.delete(id)
+        if (owed.size === 0) worker.unref()
+        if (drawn.ok) return resolve(drawn.bytes)
+        const cause = new Error(drawn.cause)
+        reject(new DeepWatchError('internal_error', 'The report could not be drawn.', { cause }))
       }
-      thread.on('message', answer).on('error', died).on('exit', died).ref()
-      thread.postMessage(task)
+      owed.set(id, tell)
+      worker.ref()
+      worker.postMessage({ ...task, id } satisfies DrawMessage)
     }).finally(rest)
   }
 
   /** Ends the thread when nobody needs it for a while. */
   function rest(): void {
     clearTimeout(idle)
+    if (thread !== null && thread.owed.size > 0) return
     idle = setTimeout(() => void end(), idleMs)
     idle.unref()
   }
 
   return {
     warm() {
-      if (worker) return
-      worker = start()
+      if (thread !== null) return
+      thread = start()
       rest()
     },
     get saturated() {

@@ -1,17 +1,20 @@
 /** Drawing: names from outside are text, the same facts are the same bytes, and a picture has its words in it. */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Resvg } from '@resvg/resvg-js'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createDrawing } from '../src/drawing.ts'
 import { openKeptReports } from '../src/kept-reports.ts'
+import { chartOutline } from '../src/report/draw.ts'
 import type { ReportFacts } from '../src/report/facts.ts'
 import { rangeOf } from '../src/report/feature-range.ts'
 import { pagePolicy } from '../src/report/policy.ts'
+import { preparedName } from '../src/report/prepared.ts'
 import { renderReport } from '../src/report/render.ts'
 import { escapeText, formatRange, formatShare, formatTime, formatValue, shownName, unitOf } from '../src/report/text.ts'
+import { usualOutlines } from '../src/report/usual.ts'
 import { exampleVersion } from '../src/schemas/examples.ts'
 import type { Feature } from '../src/schemas/model.ts'
 import type { KeptReport, ReportAggregate } from '../src/schemas/report.ts'
@@ -321,13 +324,33 @@ describe('the drawing thread', () => {
   const task = (more: Partial<ReportFacts> = {}) => ({ facts: factsOf(more), format: 'svg' as const })
   const draw = (one = task()) => drawing.draw(one, new AbortController().signal)
 
-  test('draws what the renderer draws, one after the other', async () => {
+  test('draws what the renderer draws, also several at once', async () => {
     const forms = ['html', 'svg', 'svg'] as const
     const drawn = await Promise.all(
       forms.map((format) => draw({ facts: factsOf(), format } as ReturnType<typeof task>)),
     )
     for (const [index, format] of forms.entries())
       expect(Buffer.from(drawn[index]!).toString()).toBe(await textOf(factsOf(), format))
+  })
+
+  test('draws charts that were compiled with the package as those that are compiled when they are met', async () => {
+    const { course } = aggregateOf(0)
+    const stretches = Array.from({ length: 100 }, (_, index) => ({ ...course.stretches[index % 48]!, index }))
+    const aggregate = aggregateOf(features.length, { course: { ...course, stretches } })
+    // Here nothing is compiled beforehand, in the thread everything that is usual.
+    const drawn = await draw({ facts: factsOf({ aggregate }), format: 'html' } as unknown as ReturnType<typeof task>)
+    expect(Buffer.from(drawn).toString()).toBe(await textOf(factsOf({ aggregate }), 'html'))
+    const usual = await usualOutlines()
+    const kinds = new Set<string>()
+    await renderReport(factsOf({ aggregate }), 'html', async (chart, id) => {
+      const { text } = chartOutline(chart)
+      expect(usual.has(text), id).toBe(true)
+      expect(existsSync(new URL(`../charts/${preparedName(text)}`, import.meta.url)), id).toBe(true)
+      kinds.add(text)
+      return ''
+    })
+    // Four figures in two widths, one whose size is given, and the features.
+    expect(kinds.size).toBe(10)
   })
 
   test('draws the same when it was warmed, once or twice', async () => {
@@ -350,7 +373,7 @@ describe('the drawing thread', () => {
 
   test('refuses when too many wait, and leaves nobody waiting', async () => {
     const all = await Promise.allSettled(Array.from({ length: 30 }, () => draw(task({ aggregate: null }))))
-    expect(all.filter(({ status }) => status === 'rejected').length).toBe(13)
+    expect(all.filter(({ status }) => status === 'rejected').length).toBe(12)
     for (const result of all)
       if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'overloaded' })
   })

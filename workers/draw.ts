@@ -1,4 +1,4 @@
-/** The inner end of the drawing thread: one report after another. Never throws; what goes wrong comes back as text. */
+/** The inner end of the drawing thread. Never throws; what goes wrong comes back as text. */
 import { parentPort } from 'node:worker_threads'
 import type { ReportFacts } from '../src/report/facts.ts'
 import { renderReport } from '../src/report/render.ts'
@@ -9,17 +9,21 @@ export interface DrawTask {
   readonly format: ReportFormat
 }
 
-export type Drawn =
-  | { readonly ok: true; readonly bytes: Uint8Array }
-  /** For the log alone. */
-  | { readonly ok: false; readonly cause: string }
+/** A task with the number that its answer carries. */
+export type DrawMessage = DrawTask & { readonly id: number }
 
-parentPort?.on('message', ({ facts, format }: DrawTask) => {
+export type Drawn =
+  | { readonly id: number; readonly ok: true; readonly bytes: Uint8Array }
+  /** The cause is for the log alone. */
+  | { readonly id: number; readonly ok: false; readonly cause: string }
+
+const answer = (drawn: Drawn) => parentPort?.postMessage(drawn)
+
+parentPort?.on('message', ({ id, facts, format }: DrawMessage) => {
   renderReport(facts, format).then(
-    (bytes) => parentPort?.postMessage({ ok: true, bytes } satisfies Drawn),
+    (bytes) => answer({ id, ok: true, bytes }),
     (error: unknown) => {
-      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      parentPort?.postMessage({ ok: false, cause } satisfies Drawn)
+      answer({ id, ok: false, cause: error instanceof Error ? (error.stack ?? error.message) : String(error) })
     },
   )
 })

@@ -1,5 +1,6 @@
 /** The chart of all axes: a column each, both scales logarithmic, so that a power of the size is a straight line. */
-import type { Chart, ChartSpec } from '../../src/report/draw.ts'
+import type { Chart } from '../../src/report/draw.ts'
+import type { ChartSpec } from '../../src/report/outline.ts'
 import { light } from '../../src/report/palette.ts'
 import type { Axis, Measure, Point } from './axis.ts'
 

@@ -1,6 +1,7 @@
 /** The one picture that tells the story by itself: the score over time, its threshold, flags and labels, and how scores lie. */
 import type { Chart } from './draw.ts'
 import type { ReportFacts } from './facts.ts'
+import { given } from './outline.ts'
 import { light } from './palette.ts'
 import { isSpread, scoreCourseSpec, stretchWords } from './score-course.ts'
 import { type Distribution, scoreDistributionSpec } from './score-distribution.ts'
@@ -38,7 +39,7 @@ export function anomalyChart(facts: ReportFacts, distribution: Distribution): Ch
     title,
     description: summary + when,
     spec: {
-      title: { text: title, subtitle },
+      title: { text: given(title), subtitle: given(subtitle) },
       background: light.paper,
       padding: 24,
       vconcat: plots,

@@ -1,7 +1,8 @@
-/** Vega-Lite in, SVG text out. The only importer of Vega. Nothing is loaded, no name is part of an expression. */
+/** Vega-Lite in, SVG text out. Nothing is loaded, no name is part of an expression. */
 import * as vega from 'vega'
-import { compile, type TopLevelSpec } from 'vega-lite'
+import { type ChartSpec, type Outline, outlineOf } from './outline.ts'
 import { light } from './palette.ts'
+import { preparedRuntime } from './prepared.ts'
 import { escapeText } from './text.ts'
 
 /** A chart: its specification, and what it shows in words for those who cannot see it. */
@@ -10,9 +11,6 @@ export interface Chart {
   readonly description: string
   readonly spec: ChartSpec
 }
-
-/** A Vega-Lite specification without what every chart has. Field names are ours; names from outside stand in data alone. */
-export type ChartSpec = Readonly<Record<string, unknown>>
 
 export const chartFont = 'DejaVu Sans'
 
@@ -75,57 +73,39 @@ function widthOf(character: string): number {
   return character.codePointAt(0)! < 0x2e80 ? 0.61 : 1.05
 }
 
+/** How a chart is drawn, in the form in which `draw` and whoever collects charts take part in a page. */
+export type Draw = (chart: Chart, id: string) => Promise<string>
+
 /** Draws one chart. The same specification gives the same text. `id` makes the references within a page unique. */
-export async function drawChart({ title, description, spec }: Chart, id: string): Promise<string> {
-  const tables: unknown[][] = []
-  const outline = outlineOf({ ...spec, config, padding: spec['padding'] ?? 2 }, tables) as ChartSpec
-  const view = new vega.View(compiled(outline), { renderer: 'none', loader: refusing })
+export async function drawChart(chart: Chart, id: string): Promise<string> {
+  const outline = chartOutline(chart)
+  const view = new vega.View(await runtimeOf(outline.text), { renderer: 'none', loader: refusing })
   try {
     view.logLevel(vega.Error)
-    for (const [index, values] of tables.entries()) view.data(tableName(index), values)
-    return finish(await view.toSVG(), title, description, id)
+    for (const [name, value] of outline.signals) view.signal(name, value)
+    for (const [name, rows] of outline.tables) view.data(name, [...rows])
+    return finish(await view.toSVG(), chart.title, chart.description, id)
   } finally {
     view.finalize()
   }
 }
 
-const tableName = (index: number) => `table${index}`
-
-/** A part of a specification with a name in the place of its data, which go to `tables`. */
-function outlineOf(part: unknown, tables: unknown[][]): unknown {
-  if (Array.isArray(part)) return part.map((each) => outlineOf(each, tables))
-  if (typeof part !== 'object' || part === null) return part
-  return Object.fromEntries(
-    Object.entries(part).map(([key, value]) => {
-      if (key !== 'data') return [key, outlineOf(value, tables)]
-      return [key, { name: tableName(tables.push((value as { values: unknown[] }).values) - 1) }]
-    }),
-  )
+/** A chart with what every chart has, taken apart. */
+export function chartOutline({ spec }: Chart): Outline {
+  return outlineOf({ ...spec, config, padding: spec['padding'] ?? 2 })
 }
 
-/** Charts that differ in their data alone, as those of the features do, are compiled once: that takes longer than drawing. */
+/** Charts of a kind are compiled once: that takes longer than drawing. */
 const known = new Map<string, vega.Runtime>()
 const mostKnown = 32
 
-function compiled(outline: ChartSpec): vega.Runtime {
-  const key = JSON.stringify(outline)
-  const found = known.get(key)
+async function runtimeOf(text: string): Promise<vega.Runtime> {
+  const found = known.get(text)
   if (found !== undefined) return found
+  const made = preparedRuntime(text) ?? (await import('./compile.ts')).compileOutline(text)
   if (known.size === mostKnown) known.clear()
-  const made = vega.parse(compile(outline as unknown as TopLevelSpec, { logger: silent }).spec)
-  known.set(key, made)
+  known.set(text, made)
   return made
-}
-
-/** Layers that share a scale each name its domain, which Vega-Lite remarks upon. */
-const silent: vega.LoggerInterface = {
-  level: () => silent as never,
-  error: (...words) => {
-    throw new Error(words.join(' '))
-  },
-  warn: () => silent,
-  info: () => silent,
-  debug: () => silent,
 }
 
 /** Nothing outside of a specification is ever read. */

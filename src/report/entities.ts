@@ -1,6 +1,7 @@
 /** Where rows are flagged: the entities with the most of them. */
 import type { ReportAggregate } from '../schemas/report.ts'
 import type { Chart } from './draw.ts'
+import { given } from './outline.ts'
 import { light } from './palette.ts'
 import { formatCount, formatShare, plural, shownName } from './text.ts'
 
@@ -26,15 +27,15 @@ export function flaggedEntities({ named }: NonNullable<ReportAggregate['entities
   const x = {
     field: 'flagged',
     type: 'quantitative',
-    scale: { domain: [0, most * (isNarrow ? 1.25 : 1.5)], nice: false },
+    scale: { domain: given([0, most * (isNarrow ? 1.25 : 1.5)]), nice: false },
     axis: null,
   }
   return {
     title: 'Entities with the most flagged rows',
     description: values.map(({ name, flagged }) => `${name}: ${plural(flagged, 'row')}`).join('; '),
     spec: {
-      width: Math.max(120, width - left - 8),
-      height: values.length * 24,
+      width: given(Math.max(120, width - left - 8)),
+      height: given(values.length * 24),
       data: { values },
       layer: [
         { mark: { type: 'bar', color: light.flagged, cornerRadiusEnd: 2 }, encoding: { x, y } },

@@ -1,6 +1,7 @@
 /** When rows are flagged: by local hour and weekday. */
 import type { ReportAggregate } from '../schemas/report.ts'
 import type { Chart } from './draw.ts'
+import { given, givenColours } from './outline.ts'
 import { light } from './palette.ts'
 import { plural } from './text.ts'
 
@@ -44,7 +45,13 @@ export function flagHours(aggregate: ReportAggregate, timeZone: string, width: n
         color: {
           field: 'class',
           type: 'nominal',
-          scale: { domain: classes.map(({ name }) => name), range: classes.map(({ colour }) => colour) },
+          scale: {
+            domain: given(classes.map(({ name }) => name)),
+            range: givenColours(
+              classes.map(({ colour }) => colour),
+              steps.length + 1,
+            ),
+          },
           legend: {
             orient: 'bottom',
             title: 'flagged rows',

@@ -1,6 +1,7 @@
 /** Precision against recall for every threshold, and where the version's own threshold stands. */
 import type { ReportAggregate } from '../schemas/report.ts'
 import type { Chart } from './draw.ts'
+import { given } from './outline.ts'
 import { light } from './palette.ts'
 import { formatShare } from './text.ts'
 
@@ -44,8 +45,8 @@ export function precisionRecall({ curve, confusion: { tp, fp, tn, fn } }: Labels
           mark: {
             type: 'text',
             align: 'left',
-            baseline: base > 0.9 ? 'top' : 'bottom',
-            dy: base > 0.9 ? 4 : -4,
+            baseline: given(base > 0.9 ? 'top' : 'bottom'),
+            dy: given(base > 0.9 ? 4 : -4),
             dx: 4,
             color: light.soft,
           },

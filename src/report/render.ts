@@ -1,15 +1,19 @@
 /** Facts in, the bytes of a report out: the page, or the chart alone. Same facts, same bytes. */
 import type { ReportFormat } from '../schemas/report.ts'
 import { anomalyChart } from './anomaly-chart.ts'
-import { drawChart } from './draw.ts'
+import { type Draw, drawChart } from './draw.ts'
 import type { ReportFacts } from './facts.ts'
 import { page } from './page.ts'
 import type { Distribution } from './score-distribution.ts'
 
-export async function renderReport(facts: ReportFacts, format: ReportFormat): Promise<Uint8Array> {
+export async function renderReport(
+  facts: ReportFacts,
+  format: ReportFormat,
+  draw: Draw = drawChart,
+): Promise<Uint8Array> {
   const distribution = distributionOf(facts)
-  if (format === 'html') return Buffer.from(await page(facts, distribution))
-  const svg = await drawChart(anomalyChart(facts, distribution), 'chart')
+  if (format === 'html') return Buffer.from(await page(facts, distribution, draw))
+  const svg = await draw(anomalyChart(facts, distribution), 'chart')
   if (format === 'svg') return Buffer.from(svg)
   const { rasterise } = await import('./png.ts')
   return rasterise(svg)

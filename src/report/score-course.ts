@@ -1,7 +1,8 @@
 /** The score over time, or over the rows where there is no time: what was highest and what was usual in each stretch. */
 import type { ReportAggregate } from '../schemas/report.ts'
-import type { Chart, ChartSpec } from './draw.ts'
+import type { Chart } from './draw.ts'
 import type { ReportFacts } from './facts.ts'
+import { type ChartSpec, given, givenColours } from './outline.ts'
 import { light } from './palette.ts'
 import { formatCount, formatDuration, formatScore, offsetAt, plural } from './text.ts'
 
@@ -65,7 +66,7 @@ export function scoreCourseSpec(
   const x = {
     ...kind,
     field: 'x',
-    scale: { ...kind.scale, domain: [first, last] },
+    scale: { ...kind.scale, domain: given([first, last]) },
     axis: {
       title: isTime ? null : 'row',
       grid: false,
@@ -77,12 +78,13 @@ export function scoreCourseSpec(
   const y = {
     field: 'y',
     type: 'quantitative',
-    scale: { domain: [low, high], nice: false },
+    scale: { domain: given([low, high]), nice: false },
     axis: { title: null, tickCount: 4, format: '.2f' },
   }
+  const scale = colours(aggregate)
   const colour = (name: string) => ({
     datum: name,
-    scale: colours(aggregate),
+    scale,
     legend: { orient: 'top', direction: 'horizontal', title: null, columns: width < 400 ? 2 : 4, offset: 6 },
   })
   const layers: ChartSpec[] = []
@@ -156,7 +158,13 @@ function colours({ course, flagged }: ReportAggregate) {
     : [['score', light.score]]
   if (flagged > 0) all.push(['flagged', light.flagged])
   if (hasLabelled(course)) all.push(['labelled anomaly', light.label])
-  return { domain: all.map(([name]) => name), range: all.map(([, colour]) => colour) }
+  return {
+    domain: given(all.map(([name]) => name)),
+    range: givenColours(
+      all.map(([, colour]) => colour),
+      4,
+    ),
+  }
 }
 
 interface Point {

@@ -1,6 +1,7 @@
 /** How the scores are distributed, on a scale where a single row can be seen beside a million. */
 import type { ReportAggregate } from '../schemas/report.ts'
-import type { Chart, ChartSpec } from './draw.ts'
+import type { Chart } from './draw.ts'
+import { type ChartSpec, given } from './outline.ts'
 import { light } from './palette.ts'
 import { formatCount, formatScore, plural } from './text.ts'
 
@@ -33,7 +34,7 @@ export function scoreDistributionSpec(
   const first = Math.min(threshold, bars[0]?.from ?? 0)
   const last = Math.max(threshold, bars.at(-1)?.to ?? 1)
   const ticks = Array.from({ length: Math.ceil(Math.log10(most)) + 1 }, (_, power) => 10 ** power)
-  const domain = [first - (last - first) * 0.01, last + (last - first) * 0.01]
+  const domain = given([first - (last - first) * 0.01, last + (last - first) * 0.01])
   // The label stands on the side with more room.
   const isLeft = threshold > (first + last) / 2
   const x = {
@@ -57,8 +58,8 @@ export function scoreDistributionSpec(
           y: {
             field: 'rows',
             type: 'quantitative',
-            scale: { type: 'symlog', domain: [0, most * 1.3], nice: false },
-            axis: { title: 'rows', values: [0, ...ticks], labelExpr: shortCount },
+            scale: { type: 'symlog', domain: given([0, most * 1.3]), nice: false },
+            axis: { title: 'rows', values: given([0, ...ticks]), labelExpr: shortCount },
           },
           y2: { datum: 0 },
           color: {
@@ -78,9 +79,9 @@ export function scoreDistributionSpec(
         data: { values: [{ from: threshold, text: `threshold ${formatScore(threshold)}` }] },
         mark: {
           type: 'text',
-          align: isLeft ? 'right' : 'left',
+          align: given(isLeft ? 'right' : 'left'),
           baseline: 'top',
-          dx: isLeft ? -6 : 6,
+          dx: given(isLeft ? -6 : 6),
           color: light.flagged,
           fontSize: 11,
         },

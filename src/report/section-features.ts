@@ -1,6 +1,6 @@
 /** Every feature with a small picture: what training saw, and where the flagged rows lie. */
 import type { FeatureProfile } from '../schemas/model.ts'
-import { drawChart } from './draw.ts'
+import type { Draw } from './draw.ts'
 import type { ReportFacts } from './facts.ts'
 import { rangeOf } from './feature-range.ts'
 import { type FeatureFacts, featureValues } from './feature-values.ts'
@@ -11,7 +11,7 @@ const mostShown = 40
 /** Of usual rows 5 in 100 lie above what is usual and 5 below: more than twice as many are worth a colour. */
 const telling = 0.1
 
-export async function featureList(facts: ReportFacts): Promise<string> {
+export async function featureList(facts: ReportFacts, draw: Draw): Promise<string> {
   const { aggregate, document, profiles } = facts
   const drawable = document.features.flatMap((feature, index) => (rangeOf(feature) === null ? [] : [index]))
   const shown = aggregate ? aggregate.features.map(({ feature }) => feature) : drawable.slice(0, mostShown)
@@ -30,7 +30,7 @@ export async function featureList(facts: ReportFacts): Promise<string> {
     } satisfies FeatureFacts)
     if (chart === null) continue
     items.push(
-      `<li><h3><bdi>${escapeText(shownName(feature.name, 80))}</bdi></h3>${await drawChart(chart, `feature-${index}`)}<p class="soft">${words(feature.name, feature.profile, found, flagged)}</p></li>`,
+      `<li><h3><bdi>${escapeText(shownName(feature.name, 80))}</bdi></h3>${await draw(chart, `feature-${index}`)}<p class="soft">${words(feature.name, feature.profile, found, flagged)}</p></li>`,
     )
   }
   const rest = drawable.length - shown.length

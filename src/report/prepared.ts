@@ -1,0 +1,22 @@
+/** Charts that were compiled when the package was built, see `bundle.mjs`. */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Runtime } from 'vega'
+
+/** Beside the bundled programs. Modules that run by themselves, as in tests, find nothing here. */
+const folder = new URL('../charts/', import.meta.url)
+
+/** The file for an outline. */
+export function preparedName(text: string): string {
+  return `${createHash('sha256').update(text).digest('hex').slice(0, 32)}.json`
+}
+
+/** What the outline was compiled to; null when it was not. */
+export function preparedRuntime(text: string): Runtime | null {
+  try {
+    return JSON.parse(readFileSync(new URL(preparedName(text), folder), 'utf8')) as Runtime
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}
