@@ -42,14 +42,19 @@ export interface TrainingRecord {
   readonly outputPath: string
   /** Takes the scores of the second pass, in source order, NaN where a row has none. Never throws. */
   add(scores: Float64Array): Promise<void>
-  /** Counts. Throws the signal's reason alone. */
+  /** Ends what `add` began: the scores are all there. Never throws. */
+  complete(): Promise<void>
+  /** Counts, after `complete`. Throws the signal's reason alone. */
   count(trained: Trained, work: Work): Promise<KeptReport>
   /** Keeps what was counted beside its version. Never throws. */
   keep(document: VersionDocument, report: KeptReport): Promise<void>
   /** Holds the labels of a block of the second pass, for whoever takes the scores over. */
   hold(piece: FeatureBlock, places: LanePlaces): void
-  /** Gives away the open source, the spooled scores and what was counted; null when they could not be written. `close` then leaves them. */
-  handOver(report: KeptReport, opened: Opened): TrainingScoresKept | null
+  /**
+   * Gives away the open source, the spooled scores and what is being counted, which is kept beside the version; null when the scores
+   * could not be written. `close` then leaves them.
+   */
+  handOver(document: VersionDocument, counting: Promise<KeptReport>, opened: Opened): TrainingScoresKept | null
   /** Removes the spooled scores. Idempotent, never throws. */
   close(): Promise<void>
 }
@@ -58,7 +63,8 @@ export interface TrainingRecord {
 export interface TrainingScoresKept {
   readonly opened: Opened
   readonly scratch: Scratch
-  readonly aggregate: ReportAggregate | null
+  /** Null when they could not be counted. Rejects with the signal's reason alone. */
+  readonly aggregate: Promise<ReportAggregate | null>
   /** The labelled rows, in source order; null when they were not held. */
   heldRows(): Iterable<HeldRows> | null
   /** Whoever got all of this ends it. Idempotent, never throws. */
@@ -84,6 +90,13 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
       warn(error)
     }
   }
+  const keep: TrainingRecord['keep'] = async ({ model, version, payload }, report) => {
+    try {
+      await parts.kept.keep({ model, version, payload: payload.sha256 }, report)
+    } catch (error) {
+      warn(error)
+    }
+  }
   const closeFile = async () => {
     const open = file
     file = null
@@ -98,27 +111,27 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
         file ??= await scratch.openScores()
         await file.write(new Uint8Array(scores.buffer, scores.byteOffset, scores.byteLength))
       }),
+    complete: () => guarded(closeFile),
     async count(trained, work) {
       let aggregate: ReportAggregate | null = null
       work.progress?.begin('reporting', null)
       await guarded(async () => {
-        await closeFile()
         aggregate = await countTraining(trained, scratch)
       })
       work.signal.throwIfAborted()
       return { aggregate, profiles: profilesOf(trained, aggregate) }
     },
-    async keep({ model, version, payload }, report) {
-      try {
-        await parts.kept.keep({ model, version, payload: payload.sha256 }, report)
-      } catch (error) {
-        warn(error)
-      }
-    },
-    handOver({ aggregate }, opened) {
+    keep,
+    handOver(document, counting, opened) {
       if (failed) return null
       isGivenAway = true
+      const aggregate = counting.then(async (report) => {
+        await keep(document, report)
+        return report.aggregate
+      })
+      aggregate.catch(() => {})
       const close = async () => {
+        await aggregate.catch(() => {})
         await opened.close()
         await scratch.dispose()
       }

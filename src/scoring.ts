@@ -213,8 +213,9 @@ async function runOf(
 
   let spooled = known ? Promise.resolve(summaryOfTraining(document)) : undefined
   const summary = () => (spooled ??= spoolScores(blocks(), scratch!))
-  let aggregated: Promise<ReportAggregate> | null = known?.aggregate ? Promise.resolve(known.aggregate) : null
-  const aggregate = () => (aggregated ??= countScored())
+  let aggregated: Promise<ReportAggregate> | null = null
+  const aggregate = () =>
+    (aggregated ??= known ? known.aggregate.then((found) => found ?? countScored()) : countScored())
   async function countScored(): Promise<ReportAggregate> {
     const { rows } = await summary()
     work.progress?.begin('reporting', null)

@@ -156,13 +156,16 @@ interface Pass {
 async function onePass(telemetry: Telemetry, pool: Pool, pass: Pass, work: Work): Promise<Pass> {
   const { signal, progress } = work
   progress?.begin('sampling', pass.expectedRows)
-  for (const draw of [pass.samples, pass.profileSample]) await inTurns(draw.draw(), signal)
   const options = { signal, patient: true, usableOnly: pass.leavesOut }
   const blocks = inOrder(telemetry.features(pass.query), pass.ahead, async (piece) => ({
     piece,
     inspection: await pool.inspect(piece.block, pass.lanes.length, options),
   }))
+  let isDrawn = false
   for await (const { piece, inspection } of blocks) {
+    // While the blocks behind the first one are read.
+    if (!isDrawn) for (const draw of [pass.samples, pass.profileSample]) await inTurns(draw.draw(), signal)
+    isDrawn = true
     await takeBlock(pass, piece, inspection, signal)
     progress?.advance(piece.block.rows)
     piece.release()

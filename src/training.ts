@@ -282,7 +282,11 @@ async function trainOn(
   })
   const { profileSample } = drawn
   const blocks = remembered && { telemetry: remembered, query: passQuery(pass) }
-  const report = await record.count({ document, opened, span, blocks, window, profileSample }, work)
+  await record.complete()
+  const counting = record.count({ document, opened, span, blocks, window, profileSample }, work)
+  counting.catch(() => {})
+  // Whoever takes the scores over writes their table while they are counted.
+  if (!keeping) await counting
   // Saving cannot be taken back: who left or cancelled before it gets no version.
   work.signal.throwIfAborted()
   const added = await parts.registry.add(
@@ -290,8 +294,9 @@ async function trainOn(
     (version, createdAt) => ({ payload, document: { ...document, version, createdAt } }),
     { serve: settings.serve ?? true },
   )
-  await record.keep(added, report)
-  return { document: added, scores: keeping ? record.handOver(report, opened) : null }
+  const scores = keeping ? record.handOver(added, counting, opened) : null
+  if (scores === null) await record.keep(added, await counting)
+  return { document: added, scores }
 }
 
 async function fitEntities(

@@ -70,6 +70,8 @@ async function pipeline(
   upload: Source | null,
   { home, ready }: { readonly home: string; readonly ready: string },
 ) {
+  // Reading keeps one processor busy and half of another: there is time to load what draws.
+  service.reporting.warm()
   const trained = await service.training.trainAndScore({ ...settings, source }, upload, work)
   try {
     return await conclusions(service, settings, { trained, source, upload }, { home, ready }, work)
