@@ -1,4 +1,4 @@
-/** Shared memory that small calls are put together in, over and over: making it anew costs the main thread more than filling it. */
+/** Shared memory that is used over and over: making it anew costs the main thread more than filling it, and lies about until it is collected. */
 import type { Block } from './kernels/block.ts'
 
 /** Larger arenas are not kept. */
@@ -22,6 +22,40 @@ export function createArenas(most: number): { take(): Arena; giveBack(arena: Are
     giveBack(arena) {
       if (free.length < most && (arena as GrowingArena).bytes <= mostKeptBytes) free.push(arena as GrowingArena)
     },
+  }
+}
+
+/** Where the threads write what a block comes to: one score and one mark per row, the marks being 0. */
+export interface ScoreRoom {
+  readonly scores: Float64Array<SharedArrayBuffer>
+  readonly flags: Uint8Array<SharedArrayBuffer>
+  /** Once, when nobody reads or writes there any more. */
+  giveBack(): void
+}
+
+/**
+ * Hands out rooms for the scores of blocks; at most `most` are kept for the next ones. New memory for every block of a long file lay
+ * about until the young were collected, which was every four seconds, or 70 MiB.
+ */
+export function createScoreRooms(most: number): (rows: number) => ScoreRoom {
+  const free: Pick<ScoreRoom, 'scores' | 'flags'>[] = []
+  return (rows) => {
+    const at = free.findIndex(({ flags }) => flags.length >= rows)
+    const room =
+      at === -1
+        ? {
+            scores: new Float64Array(new SharedArrayBuffer(8 * rows)),
+            flags: new Uint8Array(new SharedArrayBuffer(rows)),
+          }
+        : free.splice(at, 1)[0]!
+    return {
+      scores: room.scores.subarray(0, rows),
+      flags: room.flags.subarray(0, rows).fill(0),
+      giveBack() {
+        if (free.length === most) free.shift()
+        free.push(room)
+      },
+    }
   }
 }
 

@@ -19,10 +19,12 @@ export interface ScoringModel {
 }
 
 export interface BlockScores {
-  /** One per row of the block: in [0, 1], NaN where the row cannot be scored. The caller's own. */
+  /** One per row of the block: in [0, 1], NaN where the row cannot be scored. The caller's own, until it releases them. */
   readonly scores: Float64Array
-  /** One mark per row (`rowMarks`): 0 scored as is, 1 scored with filled values, 2 missing, 3 not finite. The caller's own. */
+  /** One mark per row (`rowMarks`): 0 scored as is, 1 scored with filled values, 2 missing, 3 not finite. As the scores. */
   readonly flags: Uint8Array
   /** Seconds the threads spent on it, added up. */
   readonly seconds: number
+  /** Gives the memory of scores and flags back for another block. Once; who keeps them does without. */
+  release?(): void
 }

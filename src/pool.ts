@@ -23,6 +23,7 @@ import type { Block } from './kernels/block.ts'
 import { arrangeLanes, cutRuns, groupRows } from './kernels/grouping.ts'
 import type { Labelled, Ranking } from './kernels/ranking.ts'
 import type { Sample, SampleSet } from './kernels/reservoir.ts'
+import { createScoreRooms } from './pool-arena.ts'
 import { createPoolBatch, type ScoresInto } from './pool-batch.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
 import { startThreads } from './pool-threads.ts'
@@ -125,6 +126,8 @@ const mostArrangedHere = 16_384
  * is new takes as long to fill as it takes to put rows in order.
  */
 const mostRooms = 2
+/** Rooms for scores that are kept: those of a block have half a MiB, and some blocks of a source are under way at once. */
+const mostScoreRooms = 8
 const mostRoomBytes = 16 * 1024 * 1024
 
 type Task =
@@ -145,6 +148,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   const queue = createPoolQueue<Task>(threads, maxQueue, run)
   const batch = createPoolBatch(threads, scoreBlock)
   const rooms: Float64Array<SharedArrayBuffer>[] = []
+  const takeScoreRoom = createScoreRooms(mostScoreRooms)
 
   function start(): Piscina {
     const started = startThreads(threads)
@@ -236,10 +240,10 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   ): Promise<BlockScores> {
     admitScore(options)
     if (batch.takes(block)) return batch.score(model, block, options)
-    const scores = new Float64Array(new SharedArrayBuffer(8 * block.rows))
-    const flags = new Uint8Array(new SharedArrayBuffer(block.rows))
-    const seconds = await scoreBlock(model, inSharedMemory(block), { scores, flags }, options)
-    return { scores, flags, seconds }
+    // After a failure a thread may still write there: such a room is not given back.
+    const room = takeScoreRoom(block.rows)
+    const seconds = await scoreBlock(model, inSharedMemory(block), room, options)
+    return { scores: room.scores, flags: room.flags, seconds, release: room.giveBack }
   }
 
   function admitScore(options: CallOptions): void {

@@ -226,8 +226,8 @@ function start(options: ProcessOptions, argument: string, exchange: number | nul
   const line = process.platform === 'win32' ? node : ['/bin/sh', '-c', `ulimit -c 0; ${limit} exec "$0" "$@"`, ...node]
   return spawn(line[0] as string, line.slice(1), {
     cwd: options.homeFolder,
-    // Nothing of ours is handed on: no secrets, no options.
-    env: { HOME: options.homeFolder, LANG: 'C.UTF-8' },
+    // Nothing of ours is handed on: no secrets, no options. One thread fetches chunks: each that ever did keeps memory of its own.
+    env: { HOME: options.homeFolder, LANG: 'C.UTF-8', UV_THREADPOOL_SIZE: '1' },
     stdio: ['pipe', 'ignore', 'pipe', 'pipe', exchange ?? 'ignore'],
   })
 }

@@ -191,6 +191,7 @@ export async function* scoreStream(
     } finally {
       piece.release()
     }
+    result.release?.()
   }
   return account.close()
 }

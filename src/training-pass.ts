@@ -108,6 +108,7 @@ export async function scoreTraining(
     threshold.offer(scores)
     await record.add(scores)
     progress?.advance(scores.length)
+    result.release?.()
   }
   if (histogram.total !== drawn.rowsUsed)
     throw new DeepWatchError('source_changed', 'The second reading of the source brought other rows than the first.')
