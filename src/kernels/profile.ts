@@ -1,5 +1,6 @@
 import type { Block } from './block.ts'
 import type { Sample } from './reservoir.ts'
+import { select } from './select.ts'
 
 /**
  * What the rows of a block, or of several merged ones, look like: one entry per lane in every array.
@@ -236,8 +237,11 @@ function finiteOf({ values, size, filled }: Sample, lane: number): Float64Array 
  * @param probabilities each in [0, 1]
  */
 export function quantiles(sample: Sample, lane: number, probabilities: readonly number[]): number[] {
-  const sorted = finiteOf(sample, lane).sort()
+  const sorted = finiteOf(sample, lane)
   const last = sorted.length - 1
+  const below = probabilities.map((probability) => Math.floor(probability * last))
+  const places = new Set(below.flatMap((place) => [place, Math.min(place + 1, last)]))
+  if (last >= 0) select(sorted, Float64Array.from(places).sort())
   return probabilities.map((probability) => {
     if (last < 0) return Number.NaN
     const place = probability * last

@@ -1,3 +1,5 @@
+import { select } from './select.ts'
+
 /**
  * The threshold that a contamination asks for: the smallest training score t for which the share of
  * scores > t is at most the contamination, that is count(> t) / n <= contamination in float64.
@@ -46,7 +48,8 @@ function keepLargest(size: number): TopScores {
 
   function compact(): void {
     if (length <= size) return
-    floor = select(buffer, length, length - size)
+    select(buffer.subarray(0, length), [length - size])
+    floor = buffer[length - size]!
     buffer.copyWithin(0, length - size, length)
     length = size
   }
@@ -70,33 +73,6 @@ function keepLargest(size: number): TopScores {
       return { value: length === 0 ? 0 : least, exact: true, above }
     },
   }
-}
-
-/** Reorders values[0..length) so that values[k] is what sorting would put there, no larger one before it. */
-function select(values: Float64Array, length: number, k: number): number {
-  let low = 0
-  let high = length - 1
-  while (low < high) {
-    const pivot = medianOfThree(values[low] as number, values[(low + high) >>> 1] as number, values[high] as number)
-    let i = low
-    let j = high
-    while (i <= j) {
-      while ((values[i] as number) < pivot) i++
-      while ((values[j] as number) > pivot) j--
-      if (i > j) break
-      const swapped = values[i] as number
-      values[i++] = values[j] as number
-      values[j--] = swapped
-    }
-    if (k <= j) high = j
-    else if (k >= i) low = i
-    else break
-  }
-  return values[k] as number
-}
-
-function medianOfThree(a: number, b: number, c: number): number {
-  return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c))
 }
 
 function countFinely(above: number): TopScores {
