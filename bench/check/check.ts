@@ -1,7 +1,8 @@
 /**
  * Whether a change made a hot path slower: a few minutes, nothing but Node. Every line is a cost beside a yardstick that
  * is measured in turns with it, so that a slow or busy machine slows both; the ratios are compared with
- * `bench/check/baseline.json`, by major version of Node. More than 15 % above fails.
+ * `bench/check/baseline.json`, by major version of Node. More than 15 % above is measured again, twice at most and not after four
+ * minutes, and fails when it stays: who shares the processor's cores hurts vectors more than the yardstick, and goes away again.
  *
  *   node dist/bench/check/check.js [--write] [line…]      lines: kernel deep fit path online100 online1
  */
@@ -21,6 +22,8 @@ import { printTable } from '../report.ts'
 import { startService } from '../service/service.ts'
 
 const allowed = 1.15
+const attempts = 3
+const lastAttemptMs = 240_000
 /** Of a tenth of a second: a machine that others use, too, has quiet moments in some seconds, and hardly one in a second. */
 const rounds = 40
 
@@ -166,10 +169,14 @@ let failed = 0
 for (const name of asked.length > 0 ? asked : Object.keys(lines)) {
   const line = lines[name]
   if (!line) throw new Error(`there is no line ${name}`)
-  const { ours, yardstick } = await line.measure()
-  const ratio = ours / yardstick
   const before = baseline[name]
   if (!writes && before === undefined) throw new Error(`${name} has no baseline for ${node}; --write makes one`)
+  let ratio = Number.POSITIVE_INFINITY
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const { ours, yardstick } = await line.measure()
+    ratio = Math.min(ratio, ours / yardstick)
+    if (writes || ratio <= allowed * before! || performance.now() > lastAttemptMs) break
+  }
   const change = before === undefined ? 1 : ratio / before
   if (change > allowed) failed++
   if (writes) baseline[name] = Math.round(ratio * 1000) / 1000
