@@ -3,8 +3,8 @@
  * most of the time that a short command or a new thread takes. `tsc` has compiled the same modules before, one by one, for the
  * tests and the benches; the programs among them are replaced.
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { build } from 'rolldown'
 import { detectorFiles } from './dist/src/detectors/discovery.js'
 import { compileOutline } from './dist/src/report/compile.js'
@@ -30,12 +30,12 @@ const foundNow = {
   },
 }
 
-rmSync('dist/chunks', { recursive: true, force: true })
-await build({
+const { output } = await build({
   input: Object.fromEntries(programs.map((name) => [name, `${name}.ts`])),
   platform: 'node',
   external: staying,
   plugins: [foundNow],
+  write: false,
   output: {
     dir: 'dist',
     format: 'esm',
@@ -45,10 +45,28 @@ await build({
     sourcemap: true,
   },
 })
+const bundled = new Map(output.map((file) => [file.fileName, file.type === 'chunk' ? file.code : file.source]))
 
 // Most charts are compiled now: it takes longer than drawing them, and the thread that draws need not load the compiler.
-rmSync('dist/charts', { recursive: true, force: true })
-mkdirSync('dist/charts')
+const charts = new Map()
 for (const outline of await usualOutlines()) {
-  writeFileSync(join('dist/charts', preparedName(outline)), JSON.stringify(compileOutline(outline)))
+  charts.set(`charts/${preparedName(outline)}`, JSON.stringify(compileOutline(outline)))
+}
+
+put(new Map([...bundled, ...charts]))
+
+/** Writes what differs and removes what is no more: a service that runs from here finds its files at every moment. */
+function put(files) {
+  for (const [name, text] of files) {
+    const path = join('dist', name)
+    if (existsSync(path) && readFileSync(path, 'utf8') === text) continue
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(`${path}.tmp`, text)
+    renameSync(`${path}.tmp`, path)
+  }
+  for (const folder of ['chunks', 'charts']) {
+    for (const name of readdirSync(join('dist', folder))) {
+      if (!files.has(`${folder}/${name}`)) rmSync(join('dist', folder, name))
+    }
+  }
 }
