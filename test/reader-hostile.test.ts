@@ -232,7 +232,9 @@ describe('the sandbox', () => {
       expect(
         variables
           .map((text) => text.split('=')[0])
-          .filter((name) => !['HOME', 'LANG', 'UV_THREADPOOL_SIZE', 'PWD', 'OLDPWD', '_', 'SHLVL'].includes(name ?? '')),
+          .filter(
+            (name) => !['HOME', 'LANG', 'UV_THREADPOOL_SIZE', 'PWD', 'OLDPWD', '_', 'SHLVL'].includes(name ?? ''),
+          ),
       ).toEqual([])
       const limit = /Max address space\s+(\d+)/.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1]
       expect(Number(limit)).toBe(4096 * 1024 * 1024)
