@@ -77,6 +77,16 @@ export async function startService(
     await sources.sweep()
     for (const folder of [spool, join(config.home, 'telemetry')]) await mkdir(folder, { recursive: true, mode: 0o700 })
 
+    // The first thing that whoever brings a file waits for.
+    const readers = createReaders(readerLimits(config), {
+      onDeath: (reason) => {
+        metrics.readerDied()
+        log.warn({ reason }, 'a reading process died')
+      },
+      log: (message, facts) => log.debug(facts, message),
+    })
+    started.push(() => readers.close())
+
     const registry = await openRegistry<VersionDocument>({
       home: config.home,
       cacheBytes: config.DEEPWATCH_CACHE_BYTES,
@@ -94,14 +104,6 @@ export async function startService(
 
     const pool = createPool({ threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE })
     started.push(() => pool.close())
-    const readers = createReaders(readerLimits(config), {
-      onDeath: (reason) => {
-        metrics.readerDied()
-        log.warn({ reason }, 'a reading process died')
-      },
-      log: (message, facts) => log.debug(facts, message),
-    })
-    started.push(() => readers.close())
 
     const windows = await openWindows(
       config.home,

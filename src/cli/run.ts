@@ -15,7 +15,7 @@ import type { Service } from '../service.ts'
 import { software } from '../software.ts'
 import type { Source } from '../sources.ts'
 import type { Trained } from '../training.ts'
-import type { Work } from '../work.ts'
+import type { Progress, Work } from '../work.ts'
 import type { Call } from './command.ts'
 import { withChosenDetector } from './detector.ts'
 import { givenTelemetry, type Telemetry } from './given.ts'
@@ -70,9 +70,16 @@ async function pipeline(
   upload: Source | null,
   { home, ready }: { readonly home: string; readonly ready: string },
 ) {
-  // Reading keeps one processor busy and half of another: there is time to load what draws.
-  service.reporting.warm()
-  const trained = await service.training.trainAndScore({ ...settings, source }, upload, work)
+  const { progress } = work
+  const watched: Progress = {
+    begin(stage, rows) {
+      // Reading keeps one processor busy and half of another: there is time to load what draws. Before it, everything else loads.
+      if (stage === 'sampling') service.reporting.warm()
+      progress.begin(stage, rows)
+    },
+    advance: progress.advance,
+  }
+  const trained = await service.training.trainAndScore({ ...settings, source }, upload, { ...work, progress: watched })
   try {
     return await conclusions(service, settings, { trained, source, upload }, { home, ready }, work)
   } finally {
