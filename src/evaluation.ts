@@ -100,17 +100,9 @@ async function compare(
   // Which rows are judged, for the second reading.
   const judged = sameTime ? null : createMarks()
   let rows = 0
-  let unlabelled = 0
-  let unscored = 0
   for await (const block of blocks) {
-    const { scores, labels } = block
-    for (let row = 0; row < block.rows; row++) {
-      const hasLabel = labels !== null && !Number.isNaN(labels[row]!)
-      const isJudged = hasLabel && !Number.isNaN(scores[row]!)
-      judged?.push(isJudged)
-      if (!hasLabel) unlabelled++
-      else if (!isJudged) unscored++
-    }
+    const { scores } = block
+    if (judged) markJudged(judged, block)
     own.take(block, scores)
     sameTime?.take(block, (row) => !Number.isNaN(scores[row]!))
     rows += block.rows
@@ -124,7 +116,13 @@ async function compare(
     own.figures(pool, work.signal),
     chance.judgement.figures(pool, work.signal),
   ])
+  const { unlabelled, unscored } = own
   return { model: handle.name, version: handle.version, threshold, ...figures, random, rows, unlabelled, unscored }
+}
+
+function markJudged(judged: Marks, { rows, labels, scores }: JudgedRows): void {
+  for (let row = 0; row < rows; row++)
+    judged.push(labels !== null && !Number.isNaN(labels[row]!) && !Number.isNaN(scores[row]!))
 }
 
 /** The rows that are judged, and how many of them are flagged. */
@@ -230,8 +228,10 @@ function createJudgement(threshold: number) {
   const positive = createScoreList()
   const negative = createScoreList()
   const events = createEventJudge()
-  let confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
+  const confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
   let timed = 0
+  let unlabelled = 0
+  let unscored = 0
   const [ofFound, ofNormal] = [scoresOnce(), scoresOnce()]
   return {
     get rows() {
@@ -240,34 +240,44 @@ function createJudgement(threshold: number) {
     get flagged() {
       return confusion.tp + confusion.fp
     },
+    /** Rows without a label, and rows with one but without a score. */
+    get unlabelled() {
+      return unlabelled
+    },
+    get unscored() {
+      return unscored
+    },
     /** Takes the rows that have a label and a score. */
     take({ rows, labels, times, text }: LabelledRows, scores: Float64Array): void {
-      if (labels === null) return
-      let { tp, fp, tn, fn } = confusion
+      if (labels === null) {
+        unlabelled += rows
+        return
+      }
       const [anomalies, others] = [ofFound(rows), ofNormal(rows)]
-      let [found, normal] = [0, 0]
+      let [found, normal, right, wrong, nameless] = [0, 0, 0, 0, 0]
       for (let row = 0; row < rows; row++) {
         const label = labels[row]!
         const score = scores[row]!
-        if (Number.isNaN(label) || Number.isNaN(score)) continue
-        const flagged = score > threshold
-        if (label === 1) {
+        if (Number.isNaN(label)) nameless++
+        else if (Number.isNaN(score)) continue
+        else if (label === 1) {
           anomalies[found++] = score
-          if (flagged) tp++
-          else fn++
+          if (score > threshold) right++
         } else {
           others[normal++] = score
-          if (flagged) fp++
-          else tn++
+          if (score > threshold) wrong++
         }
-        const time = times === null ? Number.NaN : times[row]!
-        if (Number.isNaN(time)) continue
-        timed++
-        events.row(text(row) ?? '', time, label, flagged)
       }
+      unlabelled += nameless
+      unscored += rows - nameless - found - normal
       positive.add(anomalies, found)
       negative.add(others, normal)
-      confusion = { tp, fp, tn, fn }
+      confusion.tp += right
+      confusion.fn += found - right
+      confusion.fp += wrong
+      confusion.tn += normal - wrong
+      if (times !== null)
+        timed += events.block({ rows, labels, times, scores, entity: (row) => text(row) ?? '' }, threshold)
       if (positive.length + negative.length > mostRows) throw tooLarge('rows', mostRows)
       if (events.entities > mostEntities) throw tooLarge('entities', mostEntities)
     },

@@ -27,9 +27,24 @@ interface Entity {
   alarmTouched: boolean
 }
 
+/** Rows of a block, an entry per row in each list; only the first `rows` count. */
+export interface JudgedRows {
+  readonly rows: number
+  /** 1 or 0; NaN when unlabelled. */
+  readonly labels: Float64Array
+  /** Epoch microseconds; NaN when unknown. */
+  readonly times: Float64Array
+  /** NaN when the row has no score. */
+  readonly scores: Float64Array
+  /** The name of a row's entity. */
+  entity(row: number): string
+}
+
 export interface EventJudge {
   /** One row of an entity. `time` in epoch microseconds, NaN when unknown; `label` 1 or 0, NaN (unlabelled) breaks a run. */
   row(entity: string, time: number, label: number, flagged: boolean): void
+  /** The rows of a block in order, flagged where their score is above the threshold; gives how many have label, score and time: the others are passed over. */
+  block(rows: JudgedRows, threshold: number): number
   figures(): EventFigures
   readonly entities: number
 }
@@ -77,6 +92,8 @@ export function createEventJudge(): EventJudge {
     const entity = entityOf(name)
     if (time < entity.firstTime) entity.firstTime = time
     if (time > entity.lastTime) entity.lastTime = time
+    // Nearly every row: nothing is under way, and nothing begins.
+    if (label === 0 && !flagged && !entity.inEvent && !entity.alarm) return
     if (label !== 1) entity.inEvent = false
     else if (!entity.inEvent) {
       events++
@@ -94,6 +111,19 @@ export function createEventJudge(): EventJudge {
       entity.eventFound = true
       delays.push((time - entity.eventStart) / 1e6)
     }
+  }
+
+  function block({ rows, labels, times, scores, entity }: JudgedRows, threshold: number): number {
+    let judged = 0
+    for (let each = 0; each < rows; each++) {
+      const label = labels[each]!
+      const score = scores[each]!
+      const time = times[each]!
+      if (Number.isNaN(label) || Number.isNaN(score) || Number.isNaN(time)) continue
+      judged++
+      row(entity(each), time, label, score > threshold)
+    }
+    return judged
   }
 
   function figures(): EventFigures {
@@ -120,6 +150,7 @@ export function createEventJudge(): EventJudge {
 
   return {
     row,
+    block,
     figures,
     get entities() {
       return entities.size
