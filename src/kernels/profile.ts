@@ -237,18 +237,16 @@ function finiteOf({ values, size, filled }: Sample, lane: number): Float64Array 
  * @param probabilities each in [0, 1]
  */
 export function quantiles(sample: Sample, lane: number, probabilities: readonly number[]): number[] {
-  const sorted = finiteOf(sample, lane)
-  const last = sorted.length - 1
-  const below = probabilities.map((probability) => Math.floor(probability * last))
-  const places = new Set(below.flatMap((place) => [place, Math.min(place + 1, last)]))
-  if (last >= 0) select(sorted, Float64Array.from(places).sort())
-  return probabilities.map((probability) => {
-    if (last < 0) return Number.NaN
-    const place = probability * last
-    const below = Math.floor(place)
-    const share = place - below
-    const low = sorted[below] as number
-    const high = sorted[Math.min(below + 1, last)] as number
+  const values = finiteOf(sample, lane)
+  const last = values.length - 1
+  if (last < 0) return probabilities.map(() => Number.NaN)
+  const below = Uint32Array.from(probabilities, (probability) => Math.floor(probability * last))
+  const above = below.map((place) => Math.min(place + 1, last))
+  select(values, Uint32Array.of(...below, ...above).sort())
+  return probabilities.map((probability, at) => {
+    const share = probability * last - below[at]!
+    const low = values[below[at]!]!
+    const high = values[above[at]!]!
     return low === high ? low : clamp(low * (1 - share) + high * share, low, high)
   })
 }
