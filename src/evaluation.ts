@@ -254,30 +254,33 @@ function createJudgement(threshold: number) {
         return
       }
       const [anomalies, others] = [ofFound(rows), ofNormal(rows)]
-      let [found, normal, right, wrong, nameless] = [0, 0, 0, 0, 0]
+      let [found, normal, right, wrong, without] = [0, 0, 0, 0, 0]
       for (let row = 0; row < rows; row++) {
         const label = labels[row]!
         const score = scores[row]!
-        if (Number.isNaN(label)) nameless++
-        else if (Number.isNaN(score)) continue
-        else if (label === 1) {
+        if (Number.isNaN(label)) without++
+        if (Number.isNaN(label) || Number.isNaN(score)) continue
+        const flagged = score > threshold
+        if (label === 1) {
           anomalies[found++] = score
-          if (score > threshold) right++
+          if (flagged) right++
         } else {
           others[normal++] = score
-          if (score > threshold) wrong++
+          if (flagged) wrong++
         }
+        const time = times === null ? Number.NaN : times[row]!
+        if (Number.isNaN(time)) continue
+        timed++
+        events.row(text(row) ?? '', time, label, flagged)
       }
-      unlabelled += nameless
-      unscored += rows - nameless - found - normal
+      unlabelled += without
+      unscored += rows - without - found - normal
       positive.add(anomalies, found)
       negative.add(others, normal)
       confusion.tp += right
       confusion.fn += found - right
       confusion.fp += wrong
       confusion.tn += normal - wrong
-      if (times !== null)
-        timed += events.block({ rows, labels, times, scores, entity: (row) => text(row) ?? '' }, threshold)
       if (positive.length + negative.length > mostRows) throw tooLarge('rows', mostRows)
       if (events.entities > mostEntities) throw tooLarge('entities', mostEntities)
     },

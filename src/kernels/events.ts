@@ -27,24 +27,9 @@ interface Entity {
   alarmTouched: boolean
 }
 
-/** Rows of a block, an entry per row in each list; only the first `rows` count. */
-export interface JudgedRows {
-  readonly rows: number
-  /** 1 or 0; NaN when unlabelled. */
-  readonly labels: Float64Array
-  /** Epoch microseconds; NaN when unknown. */
-  readonly times: Float64Array
-  /** NaN when the row has no score. */
-  readonly scores: Float64Array
-  /** The name of a row's entity. */
-  entity(row: number): string
-}
-
 export interface EventJudge {
   /** One row of an entity. `time` in epoch microseconds, NaN when unknown; `label` 1 or 0, NaN (unlabelled) breaks a run. */
   row(entity: string, time: number, label: number, flagged: boolean): void
-  /** The rows of a block in order, flagged where their score is above the threshold; gives how many have label, score and time: the others are passed over. */
-  block(rows: JudgedRows, threshold: number): number
   figures(): EventFigures
   readonly entities: number
 }
@@ -113,19 +98,6 @@ export function createEventJudge(): EventJudge {
     }
   }
 
-  function block({ rows, labels, times, scores, entity }: JudgedRows, threshold: number): number {
-    let judged = 0
-    for (let each = 0; each < rows; each++) {
-      const label = labels[each]!
-      const score = scores[each]!
-      const time = times[each]!
-      if (Number.isNaN(label) || Number.isNaN(score) || Number.isNaN(time)) continue
-      judged++
-      row(entity(each), time, label, score > threshold)
-    }
-    return judged
-  }
-
   function figures(): EventFigures {
     let entityDays = 0
     for (const entity of entities.values()) {
@@ -150,7 +122,6 @@ export function createEventJudge(): EventJudge {
 
   return {
     row,
-    block,
     figures,
     get entities() {
       return entities.size
