@@ -126,9 +126,9 @@ const mostArrangedHere = 16_384
  * is new takes as long to fill as it takes to put rows in order.
  */
 const mostRooms = 2
-/** Rooms for scores that are kept: those of a block have half a MiB, and some blocks of a source are under way at once. */
-const mostScoreRooms = 8
 const mostRoomBytes = 16 * 1024 * 1024
+/** Rooms for scores that are kept: some blocks of a source are under way at once, and a row's room has nine bytes: half a MiB, with entities two. */
+const mostScoreRooms = 8
 
 type Task =
   | { readonly name: 'inspect'; readonly message: InspectTask }

@@ -161,11 +161,9 @@ async function onePass(telemetry: Telemetry, pool: Pool, pass: Pass, work: Work)
     piece,
     inspection: await pool.inspect(piece.block, pass.lanes.length, options),
   }))
-  let isDrawn = false
   for await (const { piece, inspection } of blocks) {
     // While the blocks behind the first one are read.
-    if (!isDrawn) for (const draw of [pass.samples, pass.profileSample]) await inTurns(draw.draw(), signal)
-    isDrawn = true
+    if (pass.rows === 0) for (const draw of [pass.samples, pass.profileSample]) await inTurns(draw.draw(), signal)
     await takeBlock(pass, piece, inspection, signal)
     progress?.advance(piece.block.rows)
     piece.release()

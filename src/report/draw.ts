@@ -73,7 +73,7 @@ function widthOf(character: string): number {
   return character.codePointAt(0)! < 0x2e80 ? 0.61 : 1.05
 }
 
-/** How a chart is drawn, in the form in which `draw` and whoever collects charts take part in a page. */
+/** Gives the SVG text of a chart: `drawChart`, or what stands in for it where only the charts of a page are asked for. */
 export type Draw = (chart: Chart, id: string) => Promise<string>
 
 /** Draws one chart. The same specification gives the same text. `id` makes the references within a page unique. */

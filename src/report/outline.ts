@@ -27,7 +27,7 @@ export interface Outline {
   readonly tables: ReadonlyMap<string, readonly unknown[]>
 }
 
-/** Takes a specification apart. A value given in several places is one signal. */
+/** Takes a specification apart. A value given in several places is one signal; a size that is given is 100 in the text. */
 export function outlineOf(spec: ChartSpec): Outline {
   const signals = new Map<string, unknown>()
   const tables = new Map<string, readonly unknown[]>()
