@@ -1,31 +1,25 @@
 import type { Piscina } from 'piscina'
 import type {
-  ArrangeTask,
   FitEntitiesResult,
-  FitEntitiesTask,
   FitResult,
-  FitTask,
   Inspection,
   InspectTask,
   JoinResult,
-  JoinTask,
   RankResult,
-  RankTask,
   Reply,
-  ScoreEntitiesTask,
   ScoreResult,
-  ScoreTask,
 } from '../workers/messages.ts'
 import type { DetectorParams, EffectiveSettings } from './detectors/detector.ts'
 import { findDetector } from './detectors/index.ts'
 import { DeepWatchError, isErrorCode } from './errors.ts'
 import type { Block } from './kernels/block.ts'
-import { arrangeLanes, cutRuns, groupRows } from './kernels/grouping.ts'
 import type { Labelled, Ranking } from './kernels/ranking.ts'
 import type { Sample, SampleSet } from './kernels/reservoir.ts'
 import { createScoreRooms } from './pool-arena.ts'
 import { createPoolBatch, type ScoresInto } from './pool-batch.ts'
+import { createEntityScoring } from './pool-entities.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
+import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './pool-tasks.ts'
 import { startThreads } from './pool-threads.ts'
 import type { BlockScores, ScoringModel } from './pool-types.ts'
 
@@ -111,34 +105,14 @@ export interface PoolOptions {
   readonly maxQueue: number
 }
 
-/** Rows of one scoring task: short enough that nobody waits long behind one, a multiple of the kernel's tile. */
-const sliceRows = 8192
 /** Tasks a fit is cut into at most: a forest of any size leaves room for others between them. */
 const fitTasks = 64
 /** Rows that the pieces of one task learn from, at least: a millisecond of work or more, beside which its message counts little. */
 const leastTaskRows = 4_096
 /** Entities that one task fits models for: some tens of milliseconds. */
 const entitiesOfTask = 4
-/** Values that are put in another order sooner than a thread could be asked to. */
-const mostArrangedHere = 16_384
-/**
- * Blocks for whose rows in another order memory is kept, and the most bytes of one, which only blocks of very many lanes exceed: memory that
- * is new takes as long to fill as it takes to put rows in order.
- */
-const mostRooms = 2
-const mostRoomBytes = 16 * 1024 * 1024
 /** Rooms for scores that are kept: some blocks of a source are under way at once, and a row's room has nine bytes: half a MiB, with entities two. */
 const mostScoreRooms = 8
-
-type Task =
-  | { readonly name: 'inspect'; readonly message: InspectTask }
-  | { readonly name: 'fit'; readonly message: FitTask }
-  | { readonly name: 'fitEntities'; readonly message: FitEntitiesTask }
-  | { readonly name: 'join'; readonly message: JoinTask }
-  | { readonly name: 'score'; readonly message: ScoreTask }
-  | { readonly name: 'arrange'; readonly message: ArrangeTask }
-  | { readonly name: 'scoreEntities'; readonly message: ScoreEntitiesTask }
-  | { readonly name: 'rank'; readonly message: RankTask }
 
 /** Starts the threads. */
 export function createPool({ threads, maxQueue }: PoolOptions): Pool {
@@ -147,7 +121,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   let piscina = start()
   const queue = createPoolQueue<Task>(threads, maxQueue, run)
   const batch = createPoolBatch(threads, scoreBlock)
-  const rooms: Float64Array<SharedArrayBuffer>[] = []
+  const scoreEntities = createEntityScoring(threads, queue)
   const takeScoreRoom = createScoreRooms(mostScoreRooms)
 
   function start(): Piscina {
@@ -197,7 +171,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     const detector = findDetector(id)
     const pieces = detector.pieces(effective)
     const parts = Math.min(fitTasks, Math.ceil((pieces * samples.filled) / leastTaskRows))
-    const tasks = cut(pieces, parts).map(([from, to]): Task => {
+    const tasks = cutEvenly(pieces, parts).map(([from, to]): Task => {
       return { name: 'fit', message: { detector: id, effective, seed, samples, varying, deviations, from, to } }
     })
     const results = await queue.runAll<FitResult>(tasks, options)
@@ -264,46 +238,12 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     return sumSeconds(await queue.runAll<ScoreResult>(slices(message), options))
   }
 
-  function slices(message: Omit<ScoreTask, 'from' | 'to'>): Task[] {
+  function slices(message: ScoreMessage): Task[] {
     const tasks: Task[] = []
     const { rows } = message.block
     for (let from = 0; from < rows; from += sliceRows)
       tasks.push({ name: 'score', message: { ...message, from, to: Math.min(rows, from + sliceRows) } })
     return tasks
-  }
-
-  /** The rows of one entity come together in the whole block, so that its model is walked by as many as there are. */
-  async function scoreEntities(
-    message: Omit<ScoreTask, 'from' | 'to'>,
-    { features, entities = 0 }: ScoringModel,
-    options: CallOptions,
-  ): Promise<number> {
-    const { values, stride, rows } = message.block
-    const start = features * stride
-    const { order, runs } = groupRows(values.subarray(start, start + rows), entities)
-    const arranged = takeRoom(features * rows)
-    const how = { block: message.block, order, into: arranged }
-    if (features * rows <= mostArrangedHere) arrangeLanes(message.block, order, arranged, 0, features)
-    else {
-      const parts = cut(features, threads)
-      await queue.runAll(
-        parts.map(([from, to]): Task => ({ name: 'arrange', message: { ...how, from, to } })),
-        options,
-      )
-    }
-    const block = { values: arranged, stride: rows, rows, lanes: features }
-    const tasks = cutRuns(runs, sliceRows).map((part): Task => {
-      return { name: 'scoreEntities', message: { ...message, block, order, runs: part } }
-    })
-    const seconds = sumSeconds(await queue.runAll<ScoreResult>(tasks, options))
-    // After a failure a thread may still write there.
-    if (rooms.length < mostRooms && arranged.byteLength <= mostRoomBytes) rooms.push(arranged)
-    return seconds
-  }
-
-  function takeRoom(values: number): Float64Array<SharedArrayBuffer> {
-    const kept = rooms.pop()
-    return kept && kept.length >= values ? kept : new Float64Array(new SharedArrayBuffer(8 * values))
   }
 
   async function rank(message: Labelled, options: CallOptions = {}): Promise<Ranking> {
@@ -341,8 +281,6 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   }
 }
 
-const sumSeconds = (results: readonly ScoreResult[]) => results.reduce((sum, { seconds }) => sum + seconds, 0)
-
 function refuseModels(done: number, all: number, bytes: number, mostBytes: number): never {
   const needed = Math.ceil((bytes / done) * all)
   throw new DeepWatchError(
@@ -358,10 +296,4 @@ function inSharedMemory(block: Block<ArrayBufferLike>): Block {
   const values = new Float64Array(new SharedArrayBuffer(block.values.byteLength))
   values.set(block.values)
   return { ...block, values }
-}
-
-/** Cuts 0..count-1 into at most `parts` ranges [from, to) of nearly equal length. */
-function cut(count: number, parts: number): [number, number][] {
-  const most = Math.min(count, parts)
-  return Array.from({ length: most }, (_, i) => [Math.floor((i * count) / most), Math.floor(((i + 1) * count) / most)])
 }

@@ -1,0 +1,50 @@
+/** Scoring on the threads when every entity has a model of its own. */
+import type { ScoreResult } from '../workers/messages.ts'
+import { arrangeLanes, cutRuns, groupRows } from './kernels/grouping.ts'
+import type { CallOptions, PoolQueue } from './pool-queue.ts'
+import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './pool-tasks.ts'
+import type { ScoringModel } from './pool-types.ts'
+
+/** Values that are put in another order sooner than a thread could be asked to. */
+const mostArrangedHere = 16_384
+/**
+ * Blocks for whose rows in another order memory is kept, and the most bytes of one, which only blocks of very many lanes exceed: memory that
+ * is new takes as long to fill as it takes to put rows in order.
+ */
+const mostRooms = 2
+const mostRoomBytes = 16 * 1024 * 1024
+
+/** Scores a block whose lane behind the features numbers the entities; gives the seconds that took the threads. */
+export type ScoreEntities = (message: ScoreMessage, model: ScoringModel, options: CallOptions) => Promise<number>
+
+/** The rows of one entity come together in the whole block, so that its model is walked by as many as there are. */
+export function createEntityScoring(threads: number, queue: PoolQueue<Task>): ScoreEntities {
+  const rooms: Float64Array<SharedArrayBuffer>[] = []
+
+  function takeRoom(values: number): Float64Array<SharedArrayBuffer> {
+    const kept = rooms.pop()
+    return kept && kept.length >= values ? kept : new Float64Array(new SharedArrayBuffer(8 * values))
+  }
+
+  return async (message, { features, entities = 0 }, options) => {
+    const { values, stride, rows } = message.block
+    const start = features * stride
+    const { order, runs } = groupRows(values.subarray(start, start + rows), entities)
+    const arranged = takeRoom(features * rows)
+    const how = { block: message.block, order, into: arranged }
+    if (features * rows <= mostArrangedHere) arrangeLanes(message.block, order, arranged, 0, features)
+    else
+      await queue.runAll(
+        cutEvenly(features, threads).map(([from, to]): Task => ({ name: 'arrange', message: { ...how, from, to } })),
+        options,
+      )
+    const block = { values: arranged, stride: rows, rows, lanes: features }
+    const tasks = cutRuns(runs, sliceRows).map((part): Task => {
+      return { name: 'scoreEntities', message: { ...message, block, order, runs: part } }
+    })
+    const seconds = sumSeconds(await queue.runAll<ScoreResult>(tasks, options))
+    // After a failure a thread may still write there.
+    if (rooms.length < mostRooms && arranged.byteLength <= mostRoomBytes) rooms.push(arranged)
+    return seconds
+  }
+}
