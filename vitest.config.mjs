@@ -7,6 +7,7 @@ export default defineConfig({
     include: ['dist/test/**/*.test.js'],
     exclude: ['node_modules/**'],
     setupFiles: ['dist/test/setup.js'],
+    globalSetup: ['dist/test/leftovers.js'],
     pool: 'forks',
     // Real threads and processes share two cores with the tests: two files at once are enough.
     maxWorkers: 2,

@@ -1,22 +1,8 @@
 /** Shared by the tests: the real app on a state folder of its own, gone when the test file ends. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import { type App, buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 import { createLog } from '../src/log.ts'
-
-/** What has to end or go when the test file is done; a hook that a test registers while it runs would never be called. */
-const endings: (() => Promise<unknown>)[] = []
-afterAll(async () => {
-  for (const end of endings.splice(0).reverse()) await end()
-})
-
-/** Calls `end` when the test file is done: what was begun last ends first. */
-export function atTheEnd(end: () => Promise<unknown>): void {
-  endings.push(end)
-}
+import { atTheEnd, freshFolder } from './endings.ts'
 
 /** A started app that listens on a free loopback port. */
 export interface TestApp {
@@ -41,13 +27,6 @@ export async function startApp(settings: Readonly<Record<string, string>> = {}):
   const stop = () => app.stop()
   atTheEnd(stop)
   return { app, home, url, log, stop }
-}
-
-/** An empty folder below the system's temporary one, removed when the test file ends. */
-export async function freshFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'deepwatch-test-'))
-  atTheEnd(() => rm(folder, { recursive: true, force: true }))
-  return folder
 }
 
 /** Rows of two correlated metrics with a daily rhythm, every 30 minutes; the last one is far off. Seedless and the same every time. */

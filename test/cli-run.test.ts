@@ -4,8 +4,9 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { freshFolder, startApp } from './app.ts'
+import { startApp } from './app.ts'
 import { cli, inProcess, startCli } from './cli-tools.ts'
+import { freshFolder } from './endings.ts'
 
 const five = ['anomaly_chart.png', 'model', 'report.html', 'scores.parquet', 'summary.json']
 

@@ -14,8 +14,9 @@ import { DeepWatchError } from '../src/errors.ts'
 import { evaluateSettings } from '../src/schemas/evaluate.ts'
 import { scoreSettings } from '../src/schemas/score.ts'
 import { trainSettings } from '../src/schemas/train.ts'
-import { freshFolder, startApp } from './app.ts'
+import { startApp } from './app.ts'
 import { bash, cli, inProcess } from './cli-tools.ts'
+import { freshFolder } from './endings.ts'
 
 const command = (name: string) => commands.find((each) => each.name === name)!
 

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest'
 import { type IncidentKind, incidentKinds } from '../src/generate/incidents.ts'
 import { metricNames } from '../src/generate/metrics.ts'
 import { type Batch, createBatch, createTelemetry, type FleetSettings } from '../src/generate/telemetry.ts'
-import { freshFolder } from './app.ts'
 import { cli, startCli } from './cli-tools.ts'
+import { freshFolder } from './endings.ts'
 
 const fleet: FleetSettings = {
   hosts: 6,

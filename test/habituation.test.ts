@@ -1,6 +1,7 @@
 /** Habituation of the score in the service: over a file, over live rows, over a restart, and where it cannot be. */
 import { beforeAll, expect, test } from 'vitest'
-import { freshFolder, startApp } from './app.ts'
+import { startApp } from './app.ts'
+import { freshFolder } from './endings.ts'
 import { type Body, marks, post, type Row, scoreFile, scoreRows, train, useService } from './windows-tools.ts'
 
 beforeAll(async () => {

@@ -7,7 +7,7 @@ import { type JobRequest, type Jobs, type JobsLimits, openJobs } from '../src/jo
 import { type JobsFolder, openJobsFolder } from '../src/jobs-folder.ts'
 import { follow, type Job } from '../src/jobs-job.ts'
 import type { Work } from '../src/work.ts'
-import { freshFolder } from './app.ts'
+import { freshFolder } from './endings.ts'
 
 const day = 86_400_000
 const limits: JobsLimits = { running: 1, queue: 8, heldBytes: 1000, kept: 10, keepMs: day, resultBytes: 1000 }

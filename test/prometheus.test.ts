@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { unscoredReasons } from '../src/schemas/score.ts'
-import { exampleRows, freshFolder, startApp, type TestApp } from './app.ts'
+import { exampleRows, startApp, type TestApp } from './app.ts'
+import { freshFolder } from './endings.ts'
 
 const isInstalled = spawnSync('prometheus', ['--version']).status === 0
 

@@ -8,7 +8,8 @@ import { ReaderExchange } from '../src/reader-exchange.ts'
 import { exchangePlaces, FRAME, HEADER_BYTES } from '../src/reader-frames.ts'
 import { createSources } from '../src/sources.ts'
 import { Exchange } from '../workers/reader-exchange.ts'
-import { freshFolder, startBench, writeParquet } from './reader-tools.ts'
+import { freshFolder } from './endings.ts'
+import { startBench, writeParquet } from './reader-tools.ts'
 
 const bytes = (...values: number[]) => Uint8Array.from(values)
 

@@ -1,23 +1,14 @@
 /** Shared by the tests of sources and reading: folders, files written by the database itself, and a session over them. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import { afterAll } from 'vitest'
 import { DeepWatchError } from '../src/errors.ts'
 import { createReaders } from '../src/reader.ts'
 import type { FeatureQuery, ReaderHooks, ReaderLimits, ReaderSession, Readers } from '../src/reader-types.ts'
 import { createSources, type SourceLimits, type Sources } from '../src/sources.ts'
+import { atTheEnd, freshFolder } from './endings.ts'
 
 const MIB = 1024 * 1024
-
-/** An empty folder, removed when the test file ends. */
-export async function freshFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'deepwatch-reader-'))
-  afterAll(() => rm(folder, { recursive: true, force: true }))
-  return folder
-}
 
 export interface Bench {
   /** The state folder. */
@@ -69,7 +60,7 @@ export async function startBench(limits: Partial<ReaderLimits> = {}, own: Partia
     },
     hooks,
   )
-  afterAll(() => readers.close())
+  atTheEnd(() => readers.close())
   return {
     home,
     root,

@@ -7,7 +7,7 @@ import { exampleVersion } from '../src/schemas/examples.ts'
 import type { VersionDocument } from '../src/schemas/model.ts'
 import type { KeptReport } from '../src/schemas/report.ts'
 import { createScratch } from '../src/scratch.ts'
-import { freshFolder } from './app.ts'
+import { freshFolder } from './endings.ts'
 
 const document = exampleVersion as VersionDocument
 const counted = { aggregate: null, profiles: [{ feature: 0, counts: [1] }] } as KeptReport

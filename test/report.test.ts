@@ -18,7 +18,7 @@ import { usualOutlines } from '../src/report/usual.ts'
 import { exampleVersion } from '../src/schemas/examples.ts'
 import type { Feature } from '../src/schemas/model.ts'
 import type { KeptReport, ReportAggregate } from '../src/schemas/report.ts'
-import { freshFolder } from './app.ts'
+import { freshFolder } from './endings.ts'
 import { inspectPage, parseXml } from './report-tools.ts'
 
 const hostile = [

@@ -19,7 +19,8 @@ import {
 import { FormData, request } from 'undici'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { VersionDocument } from '../src/schemas/model.ts'
-import { exampleRows, freshFolder, startApp, type TestApp } from './app.ts'
+import { exampleRows, startApp, type TestApp } from './app.ts'
+import { freshFolder } from './endings.ts'
 
 type Row = Record<string, unknown>
 interface Answer {

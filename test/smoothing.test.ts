@@ -1,6 +1,7 @@
 import { Client } from 'undici'
 import { beforeAll, expect, test } from 'vitest'
-import { freshFolder, startApp } from './app.ts'
+import { startApp } from './app.ts'
+import { freshFolder } from './endings.ts'
 import {
   type Body,
   csvOf,

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { createSources } from '../src/sources.ts'
-import { type Bench, codeOf, freshFolder, readAll, startBench, writeParquet } from './reader-tools.ts'
+import { freshFolder } from './endings.ts'
+import { type Bench, codeOf, readAll, startBench, writeParquet } from './reader-tools.ts'
 
 /** A root with something in it, and beside it what must stay out of reach. */
 async function layPaths(): Promise<{ bench: Bench; outside: string }> {

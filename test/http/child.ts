@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { atTheEnd } from '../app.ts'
+import { atTheEnd } from '../endings.ts'
 
 export interface Child {
   readonly process: ChildProcess

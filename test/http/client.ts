@@ -2,7 +2,8 @@
 import { Agent, request } from 'undici'
 import { expect } from 'vitest'
 import { type ErrorCode, errorTable } from '../../src/errors.ts'
-import { atTheEnd, startApp, type TestApp } from '../app.ts'
+import { startApp, type TestApp } from '../app.ts'
+import { atTheEnd } from '../endings.ts'
 
 export interface Reply {
   readonly status: number

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { freshFolder } from '../app.ts'
+import { freshFolder } from '../endings.ts'
 import { type Child, startChild } from './child.ts'
 import { inspectLog, markedRows, outcome, sendTo, serveApp, smallForest, trainSmall } from './client.ts'
 import { ended, essence, heard, leftovers, longCsv, readersOf, submit } from './jobs-tools.ts'

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { freshFolder } from '../app.ts'
+import { freshFolder } from '../endings.ts'
 import { type HttpApp, markedRows, outcome, serveApp, smallForest, trainSmall } from './client.ts'
 import { heldRows, holdAnswer } from './wire.ts'
 

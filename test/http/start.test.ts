@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { freshFolder } from '../app.ts'
+import { freshFolder } from '../endings.ts'
 import { startChild } from './child.ts'
 import { inspectLog, outcome, sendTo } from './client.ts'
 

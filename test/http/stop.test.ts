@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { freshFolder } from '../app.ts'
+import { freshFolder } from '../endings.ts'
 import { type Child, startChild } from './child.ts'
 import { inspectLog, markedRows, outcome, type Reply, sendTo, smallForest } from './client.ts'
 import { dial, heldRows, holdAnswer, rawRequest } from './wire.ts'
