@@ -11,6 +11,7 @@ export interface FeatureGrid {
   readonly grid: number
   readonly buckets: number
   readonly firstStep: number
+  readonly searchAll: boolean
 }
 
 /** Operations [from, to) and the path length of each leaf. Addresses. */
@@ -68,12 +69,12 @@ export function layRanked(forest: Forest): RankedForest {
   const ranks = thresholdRanks(forest, distinct)
   const grids = distinct.map((thresholds): FeatureGrid | null => {
     if (thresholds.length === 0) return null
-    const { origin, scale, buckets, firstStep } = gridOf(thresholds)
+    const { origin, scale, entries, firstStep, searchAll } = gridOf(thresholds)
     // The search may look behind the last threshold, and must not go there.
     const laid = new Float64Array(gridHeadBytes / 8 + thresholds.length + 2 * firstStep).fill(Number.POSITIVE_INFINITY)
-    laid.set([origin, scale, buckets.length - 1, roundingShift])
+    laid.set([origin, scale, entries.length - 1, roundingShift])
     laid.set(thresholds, gridHeadBytes / 8)
-    return { grid: bytes.append(laid), buckets: bytes.append(buckets), firstStep: 8 * firstStep }
+    return { grid: bytes.append(laid), buckets: bytes.append(entries), firstStep: 8 * firstStep, searchAll }
   })
   const groups = groupTrees(forest, distinct, ranks).map(({ from, to, maps }, _, all): RankedGroup => {
     const trees = Array.from({ length: to - from }, (_, i): RankedTree => {

@@ -8,7 +8,7 @@ import { createRankedKernel, type RankedKernel } from './ranked-wasm.ts'
 import type { RowScoreInput } from './row-scorer.ts'
 import { cleanTile } from './tile.ts'
 
-/** Prepared forests kept by one scorer, in bytes: some hundred and thirty of 100 trees and 256 rows. */
+/** Prepared forests kept by one scorer, in bytes: some hundred and twenty of 100 trees and 256 rows. */
 const mostKeptBytes = 48 * 1024 * 1024
 /** Rows a forest has scored when it is prepared: that takes as long as it saves in some ten thousand, on a young thread in more. */
 const leastRows = 16_384
@@ -62,8 +62,8 @@ export function createRankedScorer(read: (payload: Uint8Array) => Forest, least:
         for (let f = 0; f < laid.grids.length; f++) {
           const lane = f * block.stride + start
           values.set(block.values.subarray(lane, lane + rows))
-          const laneFill = fill === null ? null : fill.subarray(f, f + 1)
-          if (!kernel.isFinite(rows)) cleanTile(values, tileRows, 1, rows, laneFill, flags, start)
+          if (kernel.rank(f, rows) || kernel.isFinite(rows)) continue
+          cleanTile(values, tileRows, 1, rows, fill === null ? null : fill.subarray(f, f + 1), flags, start)
           kernel.rank(f, rows)
         }
         kernel.sumPathLengths(scores.subarray(start, start + rows))

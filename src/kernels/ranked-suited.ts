@@ -3,8 +3,8 @@ import { mostLeaves, mostPieces, pieceLeaves } from './ranked-geometry.ts'
 import { countLeaves, countPieces } from './ranked-operations.ts'
 import { mostByteThresholds, mostThresholds } from './ranked-thresholds.ts'
 
-/** With more of them, ranking the values of a row costs what the walk then saves on the trees. */
-const mostFeaturesPerTree = 2
+/** With some ten or twenty of them, ranking the values of a row costs what the walk then saves on the trees. */
+const mostFeaturesPerTree = 8
 /** To look at so many nodes costs what it costs to go down one level, measured at depths from 8 to 12. */
 const nodesPerLevel = 40
 

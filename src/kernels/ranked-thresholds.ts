@@ -3,14 +3,15 @@ import { lowestRank, roundingShift } from './ranked-values-code.ts'
 
 /** Thresholds of a feature that a byte can rank among: 256 ranks. */
 export const mostByteThresholds = 255
-/** Thresholds of a feature that two bytes can rank among. */
-export const mostThresholds = 65_535
-/**
- * Buckets of a grid for each threshold: 8 save a step of the search and are as fast on a quiet core; where a neighbour
- * takes its share of the cache they cost up to a third more.
- */
-const bucketsPerThreshold = 2
-const mostBuckets = 65_536
+/** Thresholds of a feature that an entry of a grid can count, see `rankValues`. */
+export const mostThresholds = 32_767
+/** Buckets for each threshold of a grid where most have one threshold or none, and the most such buckets: a part of the first-level cache. */
+const finePerThreshold = 16
+const mostFineBuckets = 8192
+/** With a greater share of the thresholds in crowded buckets, so many values are there that to search for all of them is faster. */
+const mostCrowded = 1 / 4
+/** Buckets for each threshold where all values are searched for: with more, a search is shorter by a step, and the cache has less room for others. */
+const coarsePerThreshold = 2
 
 /** The distinct thresholds of every feature, ascending. */
 export function distinctThresholds({ features, splits, thresholds }: Forest): Float64Array[] {
@@ -105,33 +106,41 @@ function mapOf(used: Uint8Array): Int8Array<ArrayBuffer> {
 export interface Grid {
   readonly origin: number
   readonly scale: number
-  /** The number of thresholds in lower buckets, for each bucket. */
-  readonly buckets: Uint16Array<ArrayBuffer>
+  /** For each bucket twice the number of thresholds in lower ones, and 1 more where it has several itself. */
+  readonly entries: Uint16Array<ArrayBuffer>
   /** Half of the range that is searched, a power of two. */
   readonly firstStep: number
+  /** Whether to search for all values. */
+  readonly searchAll: boolean
 }
 
-/** The grid over ascending distinct thresholds, from 1 to 65,535 of them. */
+/** The grid over ascending distinct thresholds, from 1 to 32,767 of them. */
 export function gridOf(thresholds: Float64Array): Grid {
   const count = thresholds.length
+  const fine = fillGrid(thresholds, Math.max(2, Math.min(mostFineBuckets, finePerThreshold * count)))
+  if (fine.crowded <= mostCrowded * count) return { ...fine, searchAll: false }
+  return { ...fillGrid(thresholds, 2 ** Math.ceil(Math.log2(coarsePerThreshold * count))), searchAll: true }
+}
+
+/** A grid of so many buckets, and how many thresholds are not alone in theirs. */
+function fillGrid(thresholds: Float64Array, buckets: number): Omit<Grid, 'searchAll'> & { readonly crowded: number } {
   const origin = thresholds[0] as number
-  const length = Math.min(mostBuckets, 2 ** Math.ceil(Math.log2(bucketsPerThreshold * count)))
   // Infinite for one threshold, 0 where the range is too wide for a double: then few buckets are used, and nothing is wrong.
-  const grid = { origin, scale: (length - 1) / ((thresholds[count - 1] as number) - origin) }
-  const counts = new Uint32Array(length)
+  const grid = { origin, scale: (buckets - 1) / ((thresholds[thresholds.length - 1] as number) - origin) }
+  const counts = new Uint32Array(buckets)
   for (const threshold of thresholds) {
-    const bucket = bucketOf(threshold, grid, length - 1)
+    const bucket = bucketOf(threshold, grid, buckets - 1)
     counts[bucket] = (counts[bucket] as number) + 1
   }
-  const buckets = new Uint16Array(length)
-  let below = 0
-  let most = 1
-  for (let b = 0; b < length; b++) {
-    buckets[b] = below
-    below += counts[b] as number
-    most = Math.max(most, counts[b] as number)
-  }
-  return { ...grid, buckets, firstStep: 2 ** Math.floor(Math.log2(most)) }
+  const entries = new Uint16Array(buckets)
+  let [below, most, crowded] = [0, 1, 0]
+  counts.forEach((own, bucket) => {
+    entries[bucket] = 2 * below + (own > 1 ? 1 : 0)
+    below += own
+    most = Math.max(most, own)
+    if (own > 1) crowded += own
+  })
+  return { ...grid, entries, firstStep: 2 ** Math.floor(Math.log2(most)), crowded }
 }
 
 /** The same arithmetic as in the kernel, where NaN and what lies below are in bucket 0. */

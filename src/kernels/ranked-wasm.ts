@@ -12,8 +12,11 @@ export interface RankedKernel {
   values(): Float64Array
   /** Whether the first rows of the buffer, and what earlier ones left behind them, are finite. */
   isFinite(rows: number): boolean
-  /** Ranks the first rows of the buffer, which are the values of a feature. */
-  rank(feature: number, rows: number): void
+  /**
+   * Ranks the first rows of the buffer, which are the values of a feature. False when one of them, or of what earlier ones left behind
+   * them, may not be finite: `isFinite` knows.
+   */
+  rank(feature: number, rows: number): boolean
   /**
    * Writes the sums of the path lengths in all trees, added in their order, once every feature is ranked.
    * @param sums one per row of the tile
@@ -41,6 +44,12 @@ export function createRankedKernel(): RankedKernel {
     doubles.fill(0, start / 8, (start + bytes) / 8)
   }
 
+  /** Whether the two doubles there are. */
+  function areFinite(address: number): boolean {
+    const sum = (doubles[address / 8] as number) + (doubles[address / 8 + 1] as number)
+    return sum - sum === 0
+  }
+
   return {
     load(forest) {
       if (loaded === forest) return
@@ -63,16 +72,17 @@ export function createRankedKernel(): RankedKernel {
       const { values, sums } = loaded.geometry
       // The sums are not in use yet.
       check(values, values + 8 * wholeVectors(rows), sums)
-      return (doubles[sums / 8] as number) + (doubles[sums / 8 + 1] as number) === 0
+      return areFinite(sums)
     },
     rank(feature, rows) {
       const { geometry, grids, groups } = loaded
       const how = grids[feature]
-      if (!how) return
-      const { grid, buckets, firstStep } = how
-      const end = geometry.values + 8 * wholeVectors(rows)
-      if (groups.length === 1) rankNarrow(geometry.values, end, grid, buckets, firstStep, geometry.ranks(feature))
-      else rankWide(geometry.values, end, grid, buckets, firstStep, geometry.wideRanks(feature))
+      if (!how) return false
+      const { grid, buckets, firstStep, searchAll } = how
+      const { values, sums } = geometry
+      const [rank, target] = groups.length === 1 ? [rankNarrow, geometry.ranks] : [rankWide, geometry.wideRanks]
+      rank(values, values + 8 * wholeVectors(rows), grid, buckets, firstStep, searchAll ? 1 : 0, target(feature), sums)
+      return areFinite(sums)
     },
     sumPathLengths(sums) {
       const { geometry, grids, groups } = loaded

@@ -21,6 +21,7 @@ export const op = {
   i32ShrU: 0x76,
   i32Or: 0x72,
   i32Xor: 0x73,
+  i32Eqz: 0x45,
   i32LtU: 0x49,
   i32DivU: 0x6e,
   f64Add: 0xa0,
@@ -74,6 +75,12 @@ export const zeroF64x2: Code = [0xfd, 12, ...Array.from({ length: 16 }, () => 0)
 export const addF64x2: Code = [0xfd, ...unsigned(0xf0)]
 export const subF64x2: Code = [0xfd, ...unsigned(0xf1)]
 export const mulF64x2: Code = [0xfd, ...unsigned(0xf2)]
+/** All ones where the first is greater, else 0. */
+export const gtF64x2: Code = [0xfd, ...unsigned(0x4a)]
+/** One double in the lower half, 0 in the upper. */
+export const loadF64Low = (offset: number): Code => [0xfd, ...unsigned(0x5d), 3, ...unsigned(offset)]
+/** Takes an address and a vector: its upper half becomes the double there. */
+export const loadF64High = (offset: number): Code => [0xfd, ...unsigned(0x57), 3, ...unsigned(offset), 1]
 /** One double, in both halves. */
 export const loadF64Twice = (offset: number): Code => [0xfd, 10, 3, ...unsigned(offset)]
 export const storeF64 = (offset: number): Code => [0x39, 3, ...unsigned(offset)]
@@ -88,6 +95,28 @@ export const minF64x2: Code = [0xfd, ...unsigned(0xf6)]
 export const maxF64x2: Code = [0xfd, ...unsigned(0xf7)]
 /** The lower 32 bits of one half, 0 or 1, as an integer. */
 export const lowBits = (half: number): Code => [0xfd, 27, 2 * half]
+
+// Vectors of eight integers of sixteen bits.
+/** One integer, in all eight lanes. */
+export const splatI16x8: Code = [0xfd, ...unsigned(0x10)]
+/** Takes an address and a vector: one lane of it becomes the integer there. */
+export const loadI16Lane = (offset: number, lane: number): Code => [
+  ...[0xfd, ...unsigned(0x55), 1, ...unsigned(offset), lane],
+]
+export const addI16x8: Code = [0xfd, ...unsigned(0x8e)]
+export const subI16x8: Code = [0xfd, ...unsigned(0x91)]
+/** Takes a vector and the bits that every lane is shifted by. */
+export const shrU16x8: Code = [0xfd, ...unsigned(0x8d)]
+/** The lower halves of the four doubles' worth of bits in two vectors, as four integers. */
+export const lowHalvesI64x2: Code = [0xfd, 13, ...[0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27]]
+/** The eight integers of thirty-two bits in two vectors, as sixteen bits each: those that do not fit become the nearest that does. */
+export const narrowI32x4: Code = [0xfd, ...unsigned(0x85)]
+/** The sixteen integers of sixteen bits in two vectors, as a byte each: as above. */
+export const narrowI16x8: Code = [0xfd, ...unsigned(0x65)]
+/** Takes an address and a vector: stores its lower half. */
+export const storeLowHalf = (offset: number): Code => [0xfd, ...unsigned(0x5b), 0, ...unsigned(offset), 0]
+/** Whether any bit is 1. */
+export const anyTrue: Code = [0xfd, ...unsigned(0x53)]
 
 // Vectors of sixteen bytes.
 export const loadI8x16 = (offset: number): Code => [0xfd, 0, 4, ...unsigned(offset)]
@@ -113,6 +142,9 @@ export const repeatWhile = (body: Code, condition: Code): Code => [
   ...condition,
   ...[0x0d, 0, 0x0b],
 ]
+
+/** Runs `body` when `condition` leaves a value other than 0. */
+export const when = (condition: Code, body: Code): Code => [...condition, 0x04, noResult, ...body, 0x0b]
 
 /** Runs the case that `index` leaves the number of; the index is below the number of cases. */
 export function choose(index: Code, cases: readonly Code[]): Code {

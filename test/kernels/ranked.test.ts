@@ -166,12 +166,77 @@ describe('ranks', () => {
 
   test('a bucket says how many thresholds are below it, and the search covers the fullest', () => {
     for (const thresholds of distinct) {
-      const { origin, scale, buckets, firstStep } = gridOf(thresholds)
-      for (const [i, threshold] of thresholds.entries()) {
-        const begin = buckets[Math.round((threshold - origin) * scale)]!
-        expect(begin).toBeLessThanOrEqual(i)
+      const { origin, scale, entries, firstStep } = gridOf(thresholds)
+      const buckets = [...thresholds].map((threshold) => Math.round((threshold - origin) * scale))
+      for (const [i, bucket] of buckets.entries()) {
+        const begin = entries[bucket]! >> 1
+        expect(begin).toBe(buckets.indexOf(bucket))
         expect(begin + 2 * firstStep - 1).toBeGreaterThan(i)
+        expect(entries[bucket]! & 1).toBe(buckets.filter((other) => other === bucket).length > 1 ? 1 : 0)
       }
+    }
+  })
+
+  const spread = (count: number) => Array.from({ length: count }, (_, i) => i + ((i * 7919) % 100) / 150)
+  test.each([
+    { name: 'one', thresholds: [3], searchAll: false },
+    { name: 'two', thresholds: [-1, 1], searchAll: false },
+    { name: 'two with nothing in between', thresholds: [1, 1 + 2 ** -52], searchAll: false },
+    { name: 'zero and the least numbers', thresholds: [-least, 0, least], searchAll: true },
+    { name: 'as far apart as can be', thresholds: [-most, 0, most], searchAll: true },
+    { name: 'as many as a byte ranks among', thresholds: spread(255), searchAll: false },
+    { name: 'one more', thresholds: spread(256), searchAll: false },
+    {
+      name: 'some in crowded buckets',
+      thresholds: [...spread(100), 7.1, 7.101, 7.102, 7.103, 50.9, 50.901],
+      searchAll: false,
+    },
+    {
+      name: 'some in crowded buckets, many',
+      thresholds: [...spread(400), 7.1, 7.101, 7.102, 50.9, 50.901],
+      searchAll: false,
+    },
+    { name: 'all but two in one bucket', thresholds: [...spread(100).map((t) => t * 1e-9), 1, 2], searchAll: true },
+    { name: 'most in few buckets', thresholds: spread(300).map((t) => Math.exp(t / 4)), searchAll: true },
+    { name: 'more than fine buckets', thresholds: spread(12_000), searchAll: true },
+  ])('are counts of thresholds below: $name', ({ thresholds, searchAll }) => {
+    const sorted = Float64Array.from(thresholds).sort()
+    expect(gridOf(sorted).searchAll).toBe(searchAll)
+    // A tree for each threshold, whose path is longer by one for what is not above.
+    const stump = (threshold: number) => ({
+      ...{ features: Int32Array.of(0, -1, -1), thresholds: Float64Array.of(threshold, 0, 0) },
+      links: Uint32Array.of(2, 2, 1),
+    })
+    const stumps = joinTrees([...sorted].map(stump), { psi: 3, features: 1, depthLimit: 1 })
+    const step = (t: number) => Math.max(least, Math.abs(t) * 2 ** -52)
+    const some = sorted.filter((_, i) => i % Math.ceil(sorted.length / 500) === 0)
+    const near = [...some].flatMap((t) => [t, t + step(t), t - step(t)])
+    const between = [...some].map((t, i) => t / 2 + (some[i + 1] ?? t) / 2)
+    const values = [...near, ...between, ...extremes]
+    const below = values.map((value) => sorted.filter((threshold) => value > threshold).length)
+    const asked = values.map((value) => [value])
+    expect(rankedSums(stumps, asked)).toEqual(below.map((count) => 2 * sorted.length - count))
+  })
+
+  test('say what is not finite, and at times that they do not know', () => {
+    const kernel = createRankedKernel()
+    const laid = layRanked(growForest((k) => normalRows(64, 2, k + 1), 5, 6))
+    kernel.load(laid)
+    const { tileRows } = laid.geometry
+    for (const searchAll of [false, true]) {
+      for (const grid of laid.grids) Object.assign(grid!, { searchAll })
+      for (const bad of [missing, infinity, -infinity]) {
+        for (const at of [0, 7, 8, 1001, tileRows - 1]) {
+          kernel.values().fill(1.5)
+          expect(kernel.rank(0, tileRows)).toBe(true)
+          kernel.values()[at] = bad
+          expect(kernel.rank(0, tileRows)).toBe(false)
+          expect(kernel.isFinite(tileRows)).toBe(false)
+        }
+      }
+      kernel.values().fill(most)
+      expect(kernel.rank(0, tileRows)).toBe(false)
+      expect(kernel.isFinite(tileRows)).toBe(true)
     }
   })
 
@@ -253,7 +318,7 @@ describe('the scorer', () => {
   test.each([
     { name: 'more than 255 thresholds of a feature in a tree', forest: growForest(() => normalRows(300, 1), 3, 32) },
     { name: 'more nodes than are worth looking at', forest: growForest(() => normalRows(4096, 12), 6, 32) },
-    { name: 'many more features than trees', forest: growForest(() => normalRows(16, 7), 3, 4) },
+    { name: 'many more features than trees', forest: growForest(() => normalRows(16, 25), 3, 4) },
     { name: 'too many bytes', forest: growForest((k) => normalRows(256, 1, k + 1), 600, 8) },
   ])('leaves a forest with $name alone, for good', ({ forest }) => {
     const scorer = createRankedScorer(decodeForest, 1)
