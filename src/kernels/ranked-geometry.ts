@@ -33,8 +33,11 @@ export const mostLeaves = 4096
 /** A tree of k leaves needs fewer than log2(k) slots. */
 const mostSlots = 12
 const mostTileRows = 2048
-/** Ranks of a tile, in bytes: what stays in a second-level cache. */
-const mostRankBytes = 256 * 1024
+/**
+ * Ranks of a tile, in bytes: for a thousand features a tile has as many rows as for ten. Fewer, to keep the ranks in a second-level cache,
+ * cost more than they saved: what lies together of a feature is then too short to be read quickly.
+ */
+const mostRankBytes = 2 * 1024 * 1024
 
 /** As many rows as pay for the interpretation and keep what is read again and again in the cache. */
 export function rankedGeometry(features: number): Geometry {

@@ -3,18 +3,16 @@ import { mostLeaves, mostPieces, pieceLeaves } from './ranked-geometry.ts'
 import { countLeaves, countPieces } from './ranked-operations.ts'
 import { mostByteThresholds, mostThresholds } from './ranked-thresholds.ts'
 
-/** With some ten or twenty of them, ranking the values of a row costs what the walk then saves on the trees. */
-const mostFeaturesPerTree = 8
+/** With fewer, ranking the values of a row costs what the walk then saves on the trees, whatever the number of features. */
+const leastTrees = 3
 /** To look at so many nodes costs what it costs to go down one level, measured at depths from 8 to 12. */
 const nodesPerLevel = 40
 
 /** Whether the ranked walk of many rows is faster than going down the trees. */
 export function paysToRank(forest: Forest): boolean {
-  const { trees, features, splits } = forest
+  const { trees, splits } = forest
   const innerNodes = (splits.length - trees) / 2
-  return (
-    features <= mostFeaturesPerTree * trees && innerNodes <= nodesPerLevel * trees * Math.max(1, forestDepth(forest))
-  )
+  return trees >= leastTrees && innerNodes <= nodesPerLevel * trees * Math.max(1, forestDepth(forest))
 }
 
 /** Whether the ranked walk has numbers for everything in a forest. */
