@@ -87,7 +87,8 @@ async function run(line: Line, blocks: readonly Block[]): Promise<Record<string,
     sides.push(...startRivals(line, files, (found) => Object.assign(versions, found)))
     for (const side of sides) await side.score()
     const seconds: Record<string, number[]> = Object.fromEntries(sides.map(({ name }) => [name, []]))
-    for (let round = 0; round < rounds; round++) for (const { name, score } of sides) seconds[name]!.push(await score())
+    for (let round = 0; round < rounds; round++)
+      for (const { name, score } of sides) if (name !== recordName || round === 0) seconds[name]!.push(await score())
     return seconds
   } finally {
     for (const side of sides) side.close()
@@ -112,6 +113,7 @@ function ratiosOf(seconds: readonly Record<string, number[]>[]) {
   const names = Object.keys(seconds[0]!).filter((name) => name !== 'deepwatch')
   return Object.fromEntries(
     names.map((name) => {
+      // Who was timed in the first round only stands beside our time of that round.
       const ofRuns = seconds.map((one) => median(one[name]!.map((theirs, round) => theirs / one['deepwatch']![round]!)))
       const least = (side: string) => Math.min(...seconds.flatMap((one) => one[side]!))
       return [

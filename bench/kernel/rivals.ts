@@ -29,7 +29,7 @@ export interface LineFiles {
   readonly padded: string
 }
 
-/** For the record: what most installations still have. It is slow, so that it scores fewer rows and its time is scaled. */
+/** For the record: what most installations still have. It is slow, so that it scores fewer rows, in the first round of a run only, and its time is scaled. */
 export const recordName = 'scikit-learn 1.2.1'
 const mostRecordRows = 100_000
 

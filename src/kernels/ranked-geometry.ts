@@ -32,7 +32,10 @@ export const mostPieces = 256
 export const mostLeaves = 4096
 /** A tree of k leaves needs fewer than log2(k) slots. */
 const mostSlots = 12
+/** Rows of a tile for a forest that stays in a second-level cache, and for one of more nodes, which is read again for every tile. */
 const mostTileRows = 2048
+const mostTileRowsOfMany = 8192
+const manyNodes = 50_000
 /**
  * Ranks of a tile, in bytes: for a thousand features a tile has as many rows as for ten. Fewer, to keep the ranks in a second-level cache,
  * cost more than they saved: what lies together of a feature is then too short to be read quickly.
@@ -40,9 +43,10 @@ const mostTileRows = 2048
 const mostRankBytes = 2 * 1024 * 1024
 
 /** As many rows as pay for the interpretation and keep what is read again and again in the cache. */
-export function rankedGeometry(features: number): Geometry {
+export function rankedGeometry(features: number, nodes: number): Geometry {
   const fitting = Math.floor(mostRankBytes / features / vectorRows) * vectorRows
-  const tileRows = Math.max(vectorRows, Math.min(mostTileRows, fitting))
+  const most = nodes > manyNodes ? mostTileRowsOfMany : mostTileRows
+  const tileRows = Math.max(vectorRows, Math.min(most, fitting))
   const noTable = 0
   const sums = noTable + 8 * pieceLeaves
   const values = sums + 8 * tileRows

@@ -62,7 +62,7 @@ function createBytes(start: number) {
 
 /** Lays out a forest for which `canRank` holds. */
 export function layRanked(forest: Forest): RankedForest {
-  const geometry = rankedGeometry(forest.features)
+  const geometry = rankedGeometry(forest.features, forest.splits.length)
   const lengths = averagePathLengths(forest.psi)
   const bytes = createBytes(geometry.forest)
   const distinct = distinctThresholds(forest)

@@ -77,6 +77,7 @@ describe('the ranked walk equals the plain twin in every bit', () => {
     { name: 'trees in pieces', rows: 1024, lanes: 5, trees: 9, limit: 10, scored: 700 },
     { name: 'trees in pieces, among others', rows: 300, lanes: 3, trees: 10, limit: 14, scored: 300 },
     { name: 'deep trees', rows: 4096, lanes: 10, trees: 6, limit: 12, scored: 2500 },
+    { name: 'many nodes, in longer tiles', rows: 256, lanes: 2, trees: 450, limit: 8, scored: 9000 },
     { name: 'one tree', rows: 64, lanes: 3, trees: 1, limit: 6, scored: 100 },
     { name: 'one row to score', rows: 64, lanes: 3, trees: 10, limit: 6, scored: 1 },
   ])('on $name', ({ rows, lanes, trees, limit, scored }) => {
@@ -264,10 +265,12 @@ describe('ranks', () => {
 
   test('a tile has a bounded number of ranks, and is never empty', () => {
     for (const features of [1, 10, 100, 1000, 65_535]) {
-      const { tileRows } = rankedGeometry(features)
-      expect(tileRows % 128).toBe(0)
-      expect(tileRows).toBeGreaterThanOrEqual(128)
-      expect(tileRows === 128 || tileRows * features <= 2 * 1024 * 1024).toBe(true)
+      for (const nodes of [3, 13_000, 500_000]) {
+        const { tileRows } = rankedGeometry(features, nodes)
+        expect(tileRows % 128).toBe(0)
+        expect(tileRows).toBeGreaterThanOrEqual(128)
+        expect(tileRows === 128 || tileRows * features <= 2 * 1024 * 1024).toBe(true)
+      }
     }
   })
 })
