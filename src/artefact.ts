@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import { DeepWatchError } from './errors.ts'
+import { shareBytes } from './kernels/shared.ts'
 
 /**
  * The file of one model version: data only, nothing in it names code. Numbers are little-endian.
@@ -134,7 +135,7 @@ export async function readArtefact(source: ArtefactSource, options: { keepPayloa
   if (head.readBigUInt64LE(headerBytes) !== BigInt(payloadBytes)) {
     throw corrupt('The lengths in the file do not fit its size.')
   }
-  const payload = options.keepPayload ? new SharedArrayBuffer(payloadBytes) : null
+  const payload = options.keepPayload ? shareBytes(payloadBytes) : null
   const digest = await hashRest(FRONT_BYTES + head.length, payload && new Uint8Array(payload))
   return { header: readHeader(head.toString('utf8', 0, headerBytes)), payloadBytes, payload, digest }
 }

@@ -9,6 +9,7 @@ import { describeColumn, type Gathered, gather } from './json-columns.ts'
 import { type Derived, derive } from './json-derived.ts'
 import { entitiesOf, spanOf } from './json-span.ts'
 import { type Block, blockRows } from './kernels/block.ts'
+import { shareBytes } from './kernels/shared.ts'
 import { createTimeContext, type TimeContext } from './kernels/time-context.ts'
 import type { Description, FeatureBlock, FeatureQuery } from './reader-types.ts'
 import type { Row } from './row-table.ts'
@@ -60,7 +61,7 @@ async function* features(
   for (let first = 0; first < total; first += most) {
     const count = Math.min(most, total - first)
     const block: Block = {
-      values: new Float64Array(new SharedArrayBuffer(8 * count * lanes.length)),
+      values: new Float64Array(shareBytes(8 * count * lanes.length)),
       stride: count,
       rows: count,
       lanes: lanes.length,

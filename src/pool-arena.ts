@@ -1,5 +1,6 @@
 /** Shared memory that is used over and over: making it anew costs the main thread more than filling it, and lies about until it is collected. */
 import type { Block } from './kernels/block.ts'
+import { shareBytes } from './kernels/shared.ts'
 
 /** Larger arenas are not kept. */
 const mostKeptBytes = 4 * 1024 * 1024
@@ -44,8 +45,8 @@ export function createScoreRooms(most: number): (rows: number) => ScoreRoom {
     const room =
       at === -1
         ? {
-            scores: new Float64Array(new SharedArrayBuffer(8 * rows)),
-            flags: new Uint8Array(new SharedArrayBuffer(rows)),
+            scores: new Float64Array(shareBytes(8 * rows)),
+            flags: new Uint8Array(shareBytes(rows)),
           }
         : free.splice(at, 1)[0]!
     return {
@@ -90,4 +91,4 @@ class GrowingArena implements Arena {
 }
 
 /** At least `bytes`, with room to grow into. */
-const shared = (bytes: number) => new SharedArrayBuffer(2 ** Math.ceil(Math.log2(bytes)))
+const shared = (bytes: number) => shareBytes(2 ** Math.ceil(Math.log2(bytes)))

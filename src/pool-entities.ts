@@ -1,6 +1,7 @@
 /** Scoring on the threads when every entity has a model of its own. */
 import type { ScoreResult } from '../workers/messages.ts'
 import { arrangeLanes, cutRuns, groupRows } from './kernels/grouping.ts'
+import { shareBytes } from './kernels/shared.ts'
 import type { CallOptions, PoolQueue } from './pool-queue.ts'
 import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './pool-tasks.ts'
 import type { ScoringModel } from './pool-types.ts'
@@ -23,7 +24,7 @@ export function createEntityScoring(threads: number, queue: PoolQueue<Task>): Sc
 
   function takeRoom(values: number): Float64Array<SharedArrayBuffer> {
     const kept = rooms.pop()
-    return kept && kept.length >= values ? kept : new Float64Array(new SharedArrayBuffer(8 * values))
+    return kept && kept.length >= values ? kept : new Float64Array(shareBytes(8 * values))
   }
 
   return async (message, { features, entities = 0 }, options) => {

@@ -15,6 +15,7 @@ import { DeepWatchError, isErrorCode } from './errors.ts'
 import type { Block } from './kernels/block.ts'
 import type { Labelled, Ranking } from './kernels/ranking.ts'
 import type { Sample, SampleSet } from './kernels/reservoir.ts'
+import { shareBytes } from './kernels/shared.ts'
 import { createScoreRooms } from './pool-arena.ts'
 import { createPoolBatch, type ScoresInto } from './pool-batch.ts'
 import { createEntityScoring } from './pool-entities.ts'
@@ -293,7 +294,7 @@ function refuseModels(done: number, all: number, bytes: number, mostBytes: numbe
 /** The block itself where threads can read it, otherwise a copy. */
 function inSharedMemory(block: Block<ArrayBufferLike>): Block {
   if (block.values.buffer instanceof SharedArrayBuffer) return block as Block
-  const values = new Float64Array(new SharedArrayBuffer(block.values.byteLength))
+  const values = new Float64Array(shareBytes(block.values.byteLength))
   values.set(block.values)
   return { ...block, values }
 }

@@ -1,5 +1,6 @@
 import { DeepWatchError } from './errors.ts'
 import { type Block, blockRows } from './kernels/block.ts'
+import { shareBytes } from './kernels/shared.ts'
 import { BLOCK_HEAD_BYTES, type Command, FRAME } from './reader-frames.ts'
 import type { ReaderProcess } from './reader-process.ts'
 import type {
@@ -201,7 +202,7 @@ class Slabs {
   }
 
   private create(): Float64Array<SharedArrayBuffer> {
-    return new Float64Array(new SharedArrayBuffer(8 * this.length))
+    return new Float64Array(shareBytes(8 * this.length))
   }
 
   private next(): Promise<Float64Array<SharedArrayBuffer>> {

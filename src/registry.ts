@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { encodeArtefact } from './artefact.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate, type Gate } from './flow.ts'
+import { shareBytes } from './kernels/shared.ts'
 import { PayloadCache } from './payload-cache.ts'
 import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from './registry-disk.ts'
 import {
@@ -208,7 +209,7 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     const version = model.lastVersion + 1
     const createdAt = new Date().toISOString()
     const built = await build(version, createdAt)
-    const payload = new SharedArrayBuffer(built.payload.length)
+    const payload = shareBytes(built.payload.length)
     new Uint8Array(payload).set(built.payload)
     // What a restart would read, not what the caller may still change.
     const stored: unknown = JSON.parse(JSON.stringify(built.document))

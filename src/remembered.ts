@@ -3,6 +3,7 @@
  * training reads its rows for the samples, for the threshold and for its report, and reading takes longer than scoring.
  */
 import type { Block } from './kernels/block.ts'
+import { shareBytes } from './kernels/shared.ts'
 import type { FeatureBlock, FeatureQuery } from './reader-types.ts'
 import type { Telemetry } from './telemetry.ts'
 
@@ -52,7 +53,7 @@ function keyOf(query: FeatureQuery): string {
 
 /** The rows of a block in memory of their own. */
 function copyOf({ values, stride, rows, lanes }: Block): Block {
-  const copy = new Float64Array(new SharedArrayBuffer(8 * lanes * rows))
+  const copy = new Float64Array(shareBytes(8 * lanes * rows))
   for (let lane = 0; lane < lanes; lane++) copy.set(values.subarray(lane * stride, lane * stride + rows), lane * rows)
   return { values: copy, stride: rows, rows, lanes }
 }

@@ -4,6 +4,7 @@ import type { Block } from './kernels/block.ts'
 import { groupRows } from './kernels/grouping.ts'
 import { streams } from './kernels/random.ts'
 import { createReservoir, fillSample, type Sample } from './kernels/reservoir.ts'
+import { shareBytes } from './kernels/shared.ts'
 import type { Column, EntityRows, ReadWindow } from './reader-types.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import { quote, type Telemetry } from './telemetry.ts'
@@ -109,7 +110,7 @@ export function collectEntities(plan: EntityPlan, features: number, seed: number
   const max = new Float64Array(candidates.length * features).fill(Number.NEGATIVE_INFINITY)
   const kept = candidates.map(({ rows }) => {
     const size = Math.min(rows, entitySampleRows)
-    const values = new Float64Array(new SharedArrayBuffer(8 * features * size))
+    const values = new Float64Array(shareBytes(8 * features * size))
     // All entities draw the same places: a model depends on the rows of its entity alone.
     const reservoir = createReservoir({ values, lanes: features, size, seed, stream: streams.sample(0) })
     return { values, size, reservoir }

@@ -4,6 +4,7 @@ import { DeepWatchError } from './errors.ts'
 import { inOrder } from './flow.ts'
 import { historyMarks, markHistory } from './history-marks.ts'
 import { createScoreHistogram } from './kernels/score-histogram.ts'
+import { shareBytes } from './kernels/shared.ts'
 import { placesOf } from './lanes.ts'
 import type { Opened } from './opening.ts'
 import type { Pool } from './pool.ts'
@@ -69,7 +70,7 @@ export async function scoreTraining(
   { signal, progress }: Work,
 ): Promise<TrainingScores> {
   const { drawn, payload } = pass
-  const shared = new SharedArrayBuffer(payload.byteLength)
+  const shared = shareBytes(payload.byteLength)
   new Uint8Array(shared).set(payload)
   const model = {
     key: `training-${randomInt(2 ** 47)}`,

@@ -14,9 +14,9 @@ interface Shape {
 }
 
 const usual = { features: 8, trees: 100 }
-/** Rounds of what takes less than `short` seconds; the first of them, which starts threads and compiles, does not count. */
+/** Rounds of what takes less than `short` seconds the first time, which starts threads and compiles, for a second or two, and does not count. */
 const rounds = 3
-const short = 2
+const short = 8
 
 /** Clock and processor seconds, the least of the rounds, and the highest PSS of all processes, in MiB. */
 async function repeated(service: BenchService, work: () => Promise<string>) {

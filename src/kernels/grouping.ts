@@ -1,4 +1,5 @@
 import type { Block } from './block.ts'
+import { shareBytes } from './shared.ts'
 
 /** Rows order[from..to-1] are of one group. */
 export interface RowRun {
@@ -39,7 +40,7 @@ export function groupRows(numbers: Float64Array, groups: number): RowGroups {
     ends[group] = at
     at += count
   }
-  const order = new Uint32Array(new SharedArrayBuffer(4 * rows))
+  const order = new Uint32Array(shareBytes(4 * rows))
   for (let row = 0; row < rows; row++) {
     const group = groupOf[row] as number
     const place = ends[group] as number

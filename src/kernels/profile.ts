@@ -1,6 +1,7 @@
 import type { Block } from './block.ts'
 import type { Sample } from './reservoir.ts'
 import { select } from './select.ts'
+import { shareBytes } from './shared.ts'
 
 /**
  * What the rows of a block, or of several merged ones, look like: one entry per lane in every array.
@@ -190,7 +191,7 @@ export function findUnusable(block: Block, profile: Profile): Unusable {
   let count = 0
   for (let f = 0; f < lanes; f++) {
     if (profile.finite[f] === rows) continue
-    marks ??= new Uint8Array(new SharedArrayBuffer(rows))
+    marks ??= new Uint8Array(shareBytes(rows))
     const named = firsts[f] as number[]
     for (let r = 0; r < rows; r++) {
       const value = values[f * stride + r] as number

@@ -1,5 +1,6 @@
 import type { Block } from './block.ts'
 import { createRandom } from './random.ts'
+import { shareBytes } from './shared.ts'
 
 /**
  * `count` samples of up to `size` rows each, column-major over shared memory: lane f of slot i of
@@ -33,7 +34,7 @@ export function pickRows(
   rows: Uint32Array,
 ): Sample & { values: Float64Array<SharedArrayBuffer> } {
   const count = rows.length
-  const picked = new Float64Array(new SharedArrayBuffer(8 * count * lanes))
+  const picked = new Float64Array(shareBytes(8 * count * lanes))
   for (let f = 0; f < lanes; f++) {
     for (let i = 0; i < count; i++) picked[f * count + i] = values[f * size + (rows[i] as number)] as number
   }

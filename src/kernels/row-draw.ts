@@ -1,6 +1,7 @@
 import type { Block } from './block.ts'
 import { countUp, createRandom, type Random } from './random.ts'
 import type { SampleSet } from './reservoir.ts'
+import { shareBytes } from './shared.ts'
 
 export interface RowDrawOptions {
   /** Samples to draw. */
@@ -61,7 +62,7 @@ export class RowDraw {
     const { count, rows, lanes } = options
     this.#options = options
     this.#slots = slotsOf(options)
-    this.#values = new Float64Array(new SharedArrayBuffer(8 * count * this.#slots * lanes))
+    this.#values = new Float64Array(shareBytes(8 * count * this.#slots * lanes))
     this.#bucketRows = Math.max(leastBucketRows, Math.ceil(rows / mostBuckets))
     this.#starts = new Uint32Array(Math.ceil(rows / this.#bucketRows) + 1)
     this.#numbers = new Float64Array(count * this.#slots)

@@ -1,3 +1,5 @@
+import { shareBytes } from './shared.ts'
+
 /** A growing list of scores in chunks, so that its length need not be known and it is copied once. */
 export interface ScoreList {
   readonly length: number
@@ -34,7 +36,7 @@ export function createScoreList(): ScoreList {
       }
     },
     toArray() {
-      const all = new Float64Array(new SharedArrayBuffer(8 * (full.length * chunkLength + used)))
+      const all = new Float64Array(shareBytes(8 * (full.length * chunkLength + used)))
       full.forEach((part, index) => {
         all.set(part, index * chunkLength)
       })

@@ -1,0 +1,25 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { shareBytes } from '../../src/kernels/shared.ts'
+
+const mib = 1024 * 1024
+
+test('shared memory is zeroed, of the size asked for, and shared', () => {
+  for (const bytes of [0, 1, 65_535, 65_536, 3 * mib]) {
+    const shared = shareBytes(bytes)
+    expect(shared).toBeInstanceOf(SharedArrayBuffer)
+    expect(shared.byteLength).toBe(bytes)
+    expect(new Uint8Array(shared).every((value) => value === 0)).toBe(true)
+  }
+})
+
+test('shared memory that nobody holds any more is collected before much of it lies about', async () => {
+  const before = process.memoryUsage().rss
+  let most = 0
+  for (let i = 0; i < 100; i++) {
+    new Uint8Array(shareBytes(16 * mib)).fill(1)
+    most = Math.max(most, process.memoryUsage().rss - before)
+    await nextTurn()
+  }
+  expect(most).toBeLessThan(800 * mib)
+})
