@@ -178,6 +178,14 @@ describe('ranks', () => {
     }
   })
 
+  /** A tree for each threshold, whose path is longer by one for what is not above. */
+  const stumpsOf = (thresholds: readonly number[]) => {
+    const stump = (threshold: number) => ({
+      ...{ features: Int32Array.of(0, -1, -1), thresholds: Float64Array.of(threshold, 0, 0) },
+      links: Uint32Array.of(2, 2, 1),
+    })
+    return joinTrees(thresholds.map(stump), { psi: 3, features: 1, depthLimit: 1 })
+  }
   const spread = (count: number) => Array.from({ length: count }, (_, i) => i + ((i * 7919) % 100) / 150)
   test.each([
     { name: 'one', thresholds: [3], searchAll: false },
@@ -203,12 +211,7 @@ describe('ranks', () => {
   ])('are counts of thresholds below: $name', ({ thresholds, searchAll }) => {
     const sorted = Float64Array.from(thresholds).sort()
     expect(gridOf(sorted).searchAll).toBe(searchAll)
-    // A tree for each threshold, whose path is longer by one for what is not above.
-    const stump = (threshold: number) => ({
-      ...{ features: Int32Array.of(0, -1, -1), thresholds: Float64Array.of(threshold, 0, 0) },
-      links: Uint32Array.of(2, 2, 1),
-    })
-    const stumps = joinTrees([...sorted].map(stump), { psi: 3, features: 1, depthLimit: 1 })
+    const stumps = stumpsOf([...sorted])
     const step = (t: number) => Math.max(least, Math.abs(t) * 2 ** -52)
     const some = sorted.filter((_, i) => i % Math.ceil(sorted.length / 500) === 0)
     const near = [...some].flatMap((t) => [t, t + step(t), t - step(t)])
@@ -217,6 +220,17 @@ describe('ranks', () => {
     const below = values.map((value) => sorted.filter((threshold) => value > threshold).length)
     const asked = values.map((value) => [value])
     expect(rankedSums(stumps, asked)).toEqual(below.map((count) => 2 * sorted.length - count))
+  })
+
+  test('an entry counts as many thresholds as a feature may have', () => {
+    const grow = (trees: number) => stumpsOf(Array.from({ length: trees }, (_, threshold) => threshold))
+    expect(canRank(grow(32_768))).toBe(false)
+    const most = grow(32_767)
+    expect(canRank(most)).toBe(true)
+    const asked = [-1, 0, 0.5, 16_384, 32_765.5, 32_766, 32_766.5, infinity].map((value) => [value])
+    expect(rankedSums(most, asked)).toEqual(
+      asked.map(([x]) => 2 * 32_767 - Math.min(32_767, Math.max(0, Math.ceil(x!)))),
+    )
   })
 
   test('say what is not finite, and at times that they do not know', () => {
@@ -261,6 +275,13 @@ describe('ranks', () => {
       const isFull = to === forest.trees || [0, 1].some((feature) => thresholdsOf(from, to + 1, feature).size > 255)
       expect(isFull).toBe(true)
     }
+  })
+
+  test('a forest of many nodes has longer tiles', () => {
+    expect(rankedGeometry(10, 50_000).tileRows).toBe(2048)
+    expect(rankedGeometry(10, 50_001).tileRows).toBe(8192)
+    // As the one above that is said to have them.
+    expect(layRanked(growForest((k) => normalRows(256, 2, k + 1), 450, 8)).geometry.tileRows).toBe(8192)
   })
 
   test('a tile has a bounded number of ranks, and is never empty', () => {
