@@ -5,6 +5,7 @@ import type {
   FitTask,
   InspectTask,
   JoinTask,
+  PrepareForFewTask,
   RankTask,
   ScoreEntitiesTask,
   ScoreResult,
@@ -17,6 +18,7 @@ export type Task =
   | { readonly name: 'fitEntities'; readonly message: FitEntitiesTask }
   | { readonly name: 'join'; readonly message: JoinTask }
   | { readonly name: 'score'; readonly message: ScoreTask }
+  | { readonly name: 'prepareForFew'; readonly message: PrepareForFewTask }
   | { readonly name: 'arrange'; readonly message: ArrangeTask }
   | { readonly name: 'scoreEntities'; readonly message: ScoreEntitiesTask }
   | { readonly name: 'rank'; readonly message: RankTask }

@@ -5,11 +5,12 @@ import type {
   Inspection,
   InspectTask,
   JoinResult,
+  PrepareForFewResult,
   RankResult,
   Reply,
   ScoreResult,
 } from '../workers/messages.ts'
-import type { DetectorParams, EffectiveSettings } from './detectors/detector.ts'
+import type { DetectorParams, EffectiveSettings, PreparedForFew } from './detectors/detector.ts'
 import { findDetector } from './detectors/index.ts'
 import { DeepWatchError, isErrorCode } from './errors.ts'
 import type { Block } from './kernels/block.ts'
@@ -19,6 +20,7 @@ import { shareBytes } from './kernels/shared.ts'
 import { createScoreRooms } from './pool-arena.ts'
 import { createPoolBatch, type ScoresInto } from './pool-batch.ts'
 import { createEntityScoring } from './pool-entities.ts'
+import { createFewScoring } from './pool-few.ts'
 import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
 import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './pool-tasks.ts'
 import { startThreads } from './pool-threads.ts'
@@ -121,7 +123,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   let closed = false
   let piscina = start()
   const queue = createPoolQueue<Task>(threads, maxQueue, run)
-  const batch = createPoolBatch(threads, scoreBlock)
+  const batch = createPoolBatch(threads, scoreBlock, createFewScoring(prepareForFew))
   const scoreEntities = createEntityScoring(threads, queue)
   const takeScoreRoom = createScoreRooms(mostScoreRooms)
 
@@ -245,6 +247,14 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     for (let from = 0; from < rows; from += sliceRows)
       tasks.push({ name: 'score', message: { ...message, from, to: Math.min(rows, from + sliceRows) } })
     return tasks
+  }
+
+  async function prepareForFew({ detector, payload }: ScoringModel): Promise<PreparedForFew | null> {
+    const [result] = await queue.runAll<PrepareForFewResult>(
+      [{ name: 'prepareForFew', message: { detector, payload } }],
+      {},
+    )
+    return (result as PrepareForFewResult).prepared
   }
 
   async function rank(message: Labelled, options: CallOptions = {}): Promise<Ranking> {

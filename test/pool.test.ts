@@ -43,6 +43,14 @@ const model = { key: 'a@1', detector: detector.id, payload, features: 4, fill: n
 const fitRequest = { ...trained, detector: detector.id, seed: 1, features: 4 }
 const large = blockOf(normalRows(70_000, 4, 3))
 
+/** Random scores, as `rank` wants them. */
+function ranked(count: number): Float64Array<SharedArrayBuffer> {
+  const list = new Float64Array(new SharedArrayBuffer(8 * count))
+  const random = createRandom(1, 0)
+  for (let i = 0; i < count; i++) list[i] = random.nextFloat()
+  return list
+}
+
 describe('the pool', () => {
   test('fits the same bytes on 1, 2 and 4 threads as on none', async () => {
     for (const threads of [1, 2, 4]) {
@@ -101,6 +109,30 @@ describe('the pool', () => {
       gone.abort(new Error('left'))
       await expect(left).rejects.toThrow('left')
       await Promise.all(rest)
+    }
+  })
+
+  test('scores few rows of a model that they came for again and again while its only thread is at work, to the bit', async () => {
+    const guards = { min: Float64Array.of(-1, -1, -1, -1), max: Float64Array.of(1, 1, 1, 1), level: 0.6 }
+    const few = [1, 30].map((count) => blockOf(rows.slice(0, count)))
+    const pool = open(1)
+    const scoreFew = async (kind: typeof model) => {
+      const all = []
+      for (const given of few) all.push(await pool.score(kind, given))
+      return all.map(({ scores, flags }) => [[...scores], [...flags]])
+    }
+    for (const kind of [model, { ...model, key: 'b@1', guards }]) {
+      const byThread = await scoreFew(kind)
+      for (let i = 0; i < 64; i++) await pool.score(kind, few[0]!)
+      // The thread prepares the model before it looks at this.
+      await pool.inspect(block, 4)
+      let isOver = false
+      const busy = pool.rank({ positive: ranked(1_000_000), negative: ranked(1_000_000) }).then(() => {
+        isOver = true
+      })
+      expect(await scoreFew(kind)).toEqual(byThread)
+      expect(isOver).toBe(false)
+      await busy
     }
   })
 

@@ -22,6 +22,8 @@ import type {
   InspectTask,
   JoinResult,
   JoinTask,
+  PrepareForFewResult,
+  PrepareForFewTask,
   RankResult,
   RankTask,
   Reply,
@@ -119,6 +121,11 @@ export function score({ detector, payload, guards, ...task }: ScoreTask): Reply<
     if (guards !== null) raiseOutside(guards, task.block, task.from, task.to, task.scores)
     return { seconds: (performance.now() - start) / 1000 }
   })
+}
+
+/** Prepares a model for calls of few rows, which no thread scores. */
+export function prepareForFew({ detector, payload }: PrepareForFewTask): Reply<PrepareForFewResult> {
+  return answer(() => ({ prepared: findDetector(detector).fewRows?.prepare(new Uint8Array(payload)) ?? null }))
 }
 
 /** Copies some lanes of a block with its rows in another order. */

@@ -2,7 +2,7 @@
  * What crosses the border between the service and its threads: plain data and shared memory only.
  * Errors cross as `Failure`, because a thrown one would lose its code on the way.
  */
-import type { DetectorParams, EffectiveSettings, JoinInput } from '../src/detectors/detector.ts'
+import type { DetectorParams, EffectiveSettings, JoinInput, PreparedForFew } from '../src/detectors/detector.ts'
 import type { Block } from '../src/kernels/block.ts'
 import type { RowRun } from '../src/kernels/grouping.ts'
 import type { Guards } from '../src/kernels/guards.ts'
@@ -84,6 +84,17 @@ export interface ScoreTask {
   readonly to: number
   readonly scores: Float64Array<SharedArrayBuffer>
   readonly flags: Uint8Array<SharedArrayBuffer>
+}
+
+/** Prepares a model for calls of few rows. */
+export interface PrepareForFewTask {
+  readonly detector: string
+  readonly payload: SharedArrayBuffer
+}
+
+export interface PrepareForFewResult {
+  /** Null where such calls are for the threads. */
+  readonly prepared: PreparedForFew | null
 }
 
 /** Lanes from..to-1 of a block that are copied with its rows in another order; see `arrangeLanes`. */

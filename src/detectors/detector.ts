@@ -119,6 +119,32 @@ export interface Scorer {
   score(input: ScoreInput): void
 }
 
+/** A model prepared for calls of few rows: plain data over shared memory, made on a thread and used on another. */
+export interface PreparedForFew {
+  /** Bytes it takes. */
+  readonly bytes: number
+  /** Rows of a call that take up to some hundred microseconds; >= 1. */
+  readonly mostRows: number
+  /** Means something to its detector alone. */
+  readonly model: unknown
+}
+
+/** Scores up to `mostRows` rows of one model, in any memory; the score of a row is that of a `Scorer`, to the bit. */
+export type ScoreFew = (
+  rows: Omit<ScoreInput, 'key' | 'payload' | 'block'> & { readonly block: Block<ArrayBufferLike> },
+) => void
+
+/** For a detector whose models score a few rows in less time than a message takes to a thread and back. */
+export interface FewRows {
+  /**
+   * Prepares a model, which may take long; null when it is too large, or too slow.
+   * @throws DeepWatchError `model_corrupt`
+   */
+  prepare(payload: Uint8Array): PreparedForFew | null
+  /** Takes in what `prepare` gave, in a millisecond or so. */
+  open(model: unknown): ScoreFew
+}
+
 /**
  * An algorithm. A file in this folder that exports one as `detector` is found at start; nothing else
  * has to be touched. A model is a payload of bytes, data only, that means something to its detector alone.
@@ -170,4 +196,6 @@ export interface Detector<Params extends DetectorParams = DetectorParams> {
   tree(payload: Uint8Array, index: number): readonly TreeNode[]
   /** A scorer for one thread. */
   createScorer(): Scorer
+  /** How a few rows are scored without a thread; absent where that takes too long. */
+  readonly fewRows?: FewRows
 }

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import type { Detector } from './detector.ts'
 
+/** What a detector must have. */
 const parts = {
   id: 'string',
   title: 'string',
@@ -18,7 +19,7 @@ const parts = {
   describe: 'function',
   tree: 'function',
   createScorer: 'function',
-} as const satisfies Record<keyof Detector, string>
+} as const satisfies Record<Exclude<keyof Detector, 'fewRows'>, string>
 
 /** What stands in the folder of the detectors without being one. */
 const others = new Set(['index', 'detector', 'discovery', 'found', 'settings', 'per-entity'])

@@ -9,6 +9,7 @@ import {
   treeOf,
   viewForest,
 } from '../kernels/forest.ts'
+import { createForestWalk, type LaidForest, layForest } from '../kernels/forest-at-once.ts'
 import { createForestScorer } from '../kernels/forest-scorer.ts'
 import { averagePathLengths } from '../kernels/path-length.ts'
 import { createRandom, streams } from '../kernels/random.ts'
@@ -102,5 +103,12 @@ export const detector: Detector<Params> = {
   check: (payload, features) => requireFeatures(readForest(payload).features, features),
   describe,
   tree,
+  fewRows: {
+    prepare(payload) {
+      const laid = layForest(readForest(payload))
+      return laid && { bytes: laid.trees.byteLength, mostRows: laid.mostRows, model: laid }
+    },
+    open: (model) => createForestWalk(model as LaidForest),
+  },
   createScorer: () => createForestScorer({ read: readForest, view: (payload) => readPayload(viewForest, payload) }),
 }

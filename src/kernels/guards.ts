@@ -50,7 +50,7 @@ export function strengthOutside(value: number, min: number, max: number): number
  */
 export function raiseOutside(
   { min, max, level }: Guards,
-  block: Block,
+  block: Block<ArrayBufferLike>,
   from: number,
   to: number,
   scores: Float64Array,

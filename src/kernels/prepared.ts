@@ -9,6 +9,10 @@ export interface Prepared<Value> {
    * Until then undefined. So that what is often dropped for want of room is not made again for each handful of rows.
    */
   getFor(rows: number, least: number, key: string, make: () => Value): Value | undefined
+  /** What is there, without a use being made of it. */
+  peek(key: string): Value | undefined
+  /** Keeps a value that was made elsewhere, in the place of another. */
+  put(key: string, value: Value): void
 }
 
 /** Keys whose rows are counted at once; the one asked for longest ago starts anew. */
@@ -48,5 +52,12 @@ export function keepPrepared<Value>(mostBytes: number, bytesOf: (value: Value) =
     return undefined
   }
 
-  return { get, getFor }
+  function put(key: string, value: Value): void {
+    const before = kept.get(key)
+    if (before !== undefined) bytes -= bytesOf(before)
+    kept.delete(key)
+    get(key, () => value)
+  }
+
+  return { get, getFor, put, peek: (key) => kept.get(key) }
 }

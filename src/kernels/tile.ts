@@ -6,7 +6,7 @@ import { rowMarks } from './profile.ts'
  * f * tileStride + i.
  */
 export function copyTile(
-  block: Block,
+  block: Block<ArrayBufferLike>,
   from: number,
   count: number,
   lanes: number,

@@ -18,6 +18,7 @@ import {
   tee,
   v128,
   type WasmFunction,
+  when,
   zeroF64x2,
 } from './wasm.ts'
 
@@ -132,6 +133,55 @@ export function paddedWalk(depth: number, isCopied: boolean): WasmFunction {
     ...increase(treeBase, paddedTreeBytes(depth)),
   ]
   return { name: 'walk', ...shape, body: forEachTree(tree) }
+}
+
+/** Trees that one row walks together. No more than there are places. */
+const groupTrees = 8
+
+/**
+ * The walk of `paddedWalk` row by row: what goes down together is one row in many trees, so that a lone row does not take as long
+ * as eight.
+ */
+export function paddedRowWalk(depth: number): WasmFunction {
+  const bytes = paddedTreeBytes(depth)
+  /** The next tree. */
+  const next = moved
+  // From the place of a node to its address in the first tree of a group; those in the others lie `bytes` apart.
+  const at = (k: number) => [...get(place + k), ...get(base), op.i32Add]
+  const doubled = (k: number) => [...get(place + k), ...constant(1), op.i32Shl]
+  const step = (k: number) => [
+    ...[...doubled(k), ...constant(nodeBytes), op.i32Add, ...doubled(k)],
+    ...[...at(k), ...loadI32(8 + k * bytes), ...get(row), op.i32Add, ...loadF64(0)],
+    ...[...at(k), ...loadF64(k * bytes), op.f64Gt, op.select, ...set(place + k)],
+  ]
+  const group = (trees: number) => [
+    ...[...get(next), ...constant(slotStart), op.i32Sub, ...set(base)],
+    ...forEach(trees, (k) => [...constant(slotStart), ...set(place + k)]),
+    ...forEach(depth, () => forEach(trees, step)),
+    ...[...get(sums), ...get(sums), ...loadF64(0)],
+    ...forEach(trees, (k) => [
+      ...[...halfPlace(k), ...get(base), op.i32Add],
+      ...[...loadF64(leafBytes * 2 ** depth + k * bytes), op.f64Add],
+    ]),
+    ...[...storeF64(0), ...increase(next, trees * bytes)],
+  ]
+  /** Whether so many trees are left. */
+  const areLeft = (trees: number) => [
+    ...[...get(next), ...constant((trees - 1) * bytes), op.i32Add, ...get(treesEnd), op.i32LtU],
+  ]
+  const all = (trees: number) => when(areLeft(trees), repeatWhile(group(trees), areLeft(trees)))
+  const body = [
+    ...[...get(tileBase), ...set(row), ...get(sumsBase), ...set(sums)],
+    ...repeatWhile(
+      [
+        ...[...get(treeBase), ...set(next)],
+        ...[...all(groupTrees), ...all(1)],
+        ...[...increase(sums, 8), ...increase(row, 8)],
+      ],
+      [...get(row), ...get(tileEnd), op.i32LtU],
+    ),
+  ]
+  return { name: 'walk', ...shape, body }
 }
 
 /**

@@ -14,6 +14,8 @@ const mostRunBytes = 8 * 1024 * 1024
 
 /** How a forest lies in the kernel's memory. */
 export interface ForestPlan {
+  /** Depth of the deepest leaf; at least 1. */
+  readonly depth: number
   /** Depth of the padded trees; 0 = the trees are linked. */
   readonly paddedDepth: number
   /** Runs of trees: from..to-1 and the bytes they take. */
@@ -29,8 +31,8 @@ export interface ForestPlan {
  */
 export function planForest(forest: Forest): ForestPlan {
   // A tree that is only a root is walked as one of depth 1 whose rows all go left.
-  const deepest = Math.max(1, forestDepth(forest))
-  const paddedDepth = deepest <= mostPaddedDepth ? deepest : 0
+  const depth = Math.max(1, forestDepth(forest))
+  const paddedDepth = depth <= mostPaddedDepth ? depth : 0
   const runs = []
   let run = { from: 0, to: 0, bytes: 0 }
   let bytes = 0
@@ -45,7 +47,7 @@ export function planForest(forest: Forest): ForestPlan {
     bytes += size
   }
   runs.push(run)
-  return { paddedDepth, runs, bytes }
+  return { depth, paddedDepth, runs, bytes }
 }
 
 function linkedTreeBytes(nodes: number): number {

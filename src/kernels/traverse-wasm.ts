@@ -1,4 +1,4 @@
-import { finiteCheck, groupRows, linkedWalk, paddedWalk, slotEnd } from './traverse-code.ts'
+import { finiteCheck, groupRows, linkedWalk, paddedRowWalk, paddedWalk, slotEnd } from './traverse-code.ts'
 import { compile, createMemory } from './wasm.ts'
 
 type Walk = ReturnType<typeof compile>
@@ -23,11 +23,26 @@ export interface Kernel {
 }
 
 const pageBytes = 65_536
-/** Rows from which on it pays to copy each padded tree before it is walked. */
+/** Rows up to which it pays to walk padded trees row by row, and from which on to copy each before it is walked. */
+const mostSingleRows = 6
 const leastCopiedRows = 32
 /** Where the sums begin, by the byte and by the float64: a new cache line behind the slot. */
 const sumsStart = Math.ceil(slotEnd / 64) * 64
 const firstSum = sumsStart / 8
+
+const ways = {
+  linked: () => linkedWalk(),
+  single: (depth: number) => paddedRowWalk(depth),
+  padded: (depth: number) => paddedWalk(depth, false),
+  copied: (depth: number) => paddedWalk(depth, true),
+}
+type Way = keyof typeof ways
+
+function wayFor(rows: number, paddedDepth: number): Way {
+  if (paddedDepth === 0) return 'linked'
+  if (rows <= mostSingleRows) return 'single'
+  return rows < leastCopiedRows ? 'padded' : 'copied'
+}
 
 /**
  * Makes a kernel. Its memory holds a slot for one padded tree, the sums of a tile, the tile, and one run
@@ -36,16 +51,16 @@ const firstSum = sumsStart / 8
  */
 export function createKernel(): Kernel {
   const memory = createMemory()
-  const walks = new Map<number, Walk>()
+  const walks = new Map<string, Walk>()
   const check = compile(finiteCheck(), memory)
   let doubles = new Float64Array(memory.buffer)
   let treeBytes = 0
 
-  function walkOf(paddedDepth: number, isCopied: boolean): Walk {
-    const key = isCopied ? paddedDepth : -paddedDepth
+  function walkOf(paddedDepth: number, way: Way): Walk {
+    const key = `${way} ${paddedDepth}`
     let walk = walks.get(key)
     if (walk === undefined) {
-      walk = compile(paddedDepth > 0 ? paddedWalk(paddedDepth, isCopied) : linkedWalk(), memory)
+      walk = compile(ways[way](paddedDepth), memory)
       walks.set(key, walk)
     }
     return walk
@@ -83,8 +98,9 @@ export function createKernel(): Kernel {
       doubles.set(sums, firstSum)
       const trees = treesStart(features, tileRows)
       const tile = tileStart(tileRows)
-      const rows = Math.ceil(sums.length / groupRows) * groupRows
-      walkOf(paddedDepth, rows >= leastCopiedRows)(trees, trees + treeBytes, tile, tile + 8 * rows, sumsStart)
+      const way = wayFor(sums.length, paddedDepth)
+      const rows = way === 'single' ? sums.length : Math.ceil(sums.length / groupRows) * groupRows
+      walkOf(paddedDepth, way)(trees, trees + treeBytes, tile, tile + 8 * rows, sumsStart)
       sums.set(doubles.subarray(firstSum, firstSum + sums.length))
     },
   }

@@ -171,6 +171,25 @@ describe.each([...detectors.values()])('the detector $id', (detector) => {
     expect([...scores.subarray(0, 431)]).toEqual([...expected.subarray(0, 431)])
   })
 
+  if (detector.fewRows)
+    test('scores a few rows as it scores many, from a model that was prepared on another thread', () => {
+      const { prepare, open } = detector.fewRows!
+      const { mostRows, model } = prepare(trained.payload)!
+      expect(mostRows).toBeGreaterThan(0)
+      const scoreFew = open(structuredClone(model))
+      const holes = rows.slice(0, 100).map((row, r) => row.map((value, f) => (r % 9 === f ? Number.NaN : value)))
+      for (const given of [rows, holes])
+        for (const fill of [null, Float64Array.of(0, 1, 2, 3)])
+          for (const count of [1, 2, 7, 31, mostRows]) {
+            const few = blockOf(given.slice(0, count))
+            const expected = scoreAll(detector, trained.payload, few, fill)
+            const into = { scores: new Float64Array(few.rows), flags: new Uint8Array(few.rows) }
+            scoreFew({ block: few, from: 0, to: few.rows, fill, ...into })
+            expect(into).toEqual(expected)
+          }
+      expect(() => prepare(trained.payload.subarray(0, -1))).toThrow(expect.objectContaining({ code: 'model_corrupt' }))
+    })
+
   test('refuses a payload with a changed byte, or works with it; never a crash, a hang or a NaN', () => {
     // Small, as every trial reads all of it.
     const few = blockOf(rows.slice(0, 40).map((row) => row.slice(0, 2)))

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decodeForest, encodeForest, type Forest, joinTrees, treeOf } from '../../src/kernels/forest.ts'
+import { createForestWalk, layForest } from '../../src/kernels/forest-at-once.ts'
 import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/random.ts'
 import { addPathLengths } from '../../src/kernels/traverse.ts'
@@ -73,6 +74,12 @@ function expectTwins(forest: Forest, rows: number[][]): void {
   createTraverseScorer(decodeForest, 1).score(input)
   expect([...scores]).toEqual(sums.map((sum) => anomalyScore(sum, scoreFactor(forest.trees, forest.psi))))
   for (const score of scores) expect(score > 0 && score <= 1).toBe(true)
+  const laid = layForest(forest)
+  if (laid) {
+    const again = new Float64Array(rows.length)
+    createForestWalk(laid)({ ...input, scores: again })
+    expect([...again]).toEqual([...scores])
+  }
 }
 
 describe('both kernels equal the brute-force twin', () => {
@@ -96,6 +103,15 @@ describe('both kernels equal the brute-force twin', () => {
     { name: 'trees in more than one run', rows: 65_536, lanes: 1, trees: 4, limit: 32, scored: 50 },
   ])('on $name', ({ rows, lanes, trees, limit, scored }) => {
     expectTwins(growForest(normalRows(rows, lanes), trees, limit), normalRows(scored, lanes, 2))
+  })
+
+  test('on one row to as many as walk together, in as many trees and in some more', () => {
+    const rows = normalRows(9, 3, 2)
+    for (const trees of [1, 7, 8, 9, 16, 21]) {
+      const forest = growForest(normalRows(64, 3), trees, 6)
+      for (let scored = 1; scored <= rows.length; scored++) expectTwins(forest, rows.slice(0, scored))
+    }
+    for (const limit of [1, 10]) expectTwins(growForest(normalRows(1024, 3), 11, limit), rows.slice(0, 2))
   })
 
   test('on hostile values, which are also the ones trained on', () => {
@@ -129,6 +145,56 @@ test('deep forests are linked and large ones are cut into runs', () => {
   expect(large.paddedDepth).toBe(0)
   expect(large.runs.length).toBeGreaterThan(1)
   expect(large.runs.reduce((sum, run) => sum + run.bytes, 0)).toBe(large.bytes)
+})
+
+describe('a forest laid out for a few rows', () => {
+  test('lies in shared memory, and says how many rows take a hundred microseconds', () => {
+    const laid = layForest(growForest(normalRows(256, 10), 100, 8))!
+    expect(laid.trees.buffer).toBeInstanceOf(SharedArrayBuffer)
+    expect(laid.mostRows).toBe(Math.floor(100_000 / (8 * 100 + 10)))
+    // It can be sent to another thread.
+    expect(structuredClone(laid.shape)).toEqual(laid.shape)
+  })
+
+  test('is none when it is too large, or when a row takes too long', () => {
+    const tree = growForest(normalRows(256, 2), 1, 8)
+    const many = (count: number, forest = tree) =>
+      joinTrees(
+        Array.from({ length: count }, () => treeOf(forest, 0)),
+        forest,
+      )
+    expect(layForest(many(341))?.trees.byteLength).toBe(341 * 6128)
+    expect(layForest(many(343))).toBeNull()
+    const long = growForest([...normalRows(32, 1).map(([value]) => [2 ** (8 * value!)]), [1e300]], 1, 32)
+    expect(layForest(many(1000, long))?.mostRows).toBeGreaterThan(1)
+    const wide = { ...many(1), features: 100_000 }
+    expect(layForest(wide)).toBeNull()
+  })
+
+  test('marks and fills as a scorer does, and leaves other rows alone', () => {
+    const walk = createForestWalk(layForest(growForest(normalRows(64, 3), 10, 6))!)
+    const scorer = createTraverseScorer(() => growForest(normalRows(64, 3), 10, 6), 1)
+    const rows = normalRows(40, 3, 3).map((row, r) =>
+      row.map((value, f) => [value, Number.NaN, Infinity][(r * f) % 5] ?? value),
+    )
+    for (const fill of [null, Float64Array.of(1, 2, 3)]) {
+      const ways = [walk, (input: object) => scorer.score({ key: 'a', payload: new Uint8Array(), ...input } as never)]
+      const [own, others] = ways.map((way) => {
+        const input = {
+          block: blockOf(rows),
+          from: 5,
+          to: 33,
+          fill,
+          scores: new Float64Array(40).fill(-1),
+          flags: new Uint8Array(40),
+        }
+        way(input)
+        return [[...input.scores], [...input.flags]]
+      })
+      expect(own).toEqual(others)
+      expect(own![0]!.filter((score) => score === -1).length).toBe(12)
+    }
+  })
 })
 
 describe('a scorer', () => {

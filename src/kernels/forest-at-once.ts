@@ -1,0 +1,47 @@
+import type { Forest } from './forest.ts'
+import { scoresFromSums } from './forest-scores.ts'
+import { runsOf, shapeWalk, type WalkedRows, type WalkShape, walkRows } from './traverse-prepared.ts'
+import { createKernel } from './traverse-wasm.ts'
+
+/** A forest laid out for whoever scores a few of its rows: plain data over shared memory. */
+export interface LaidForest {
+  readonly shape: WalkShape
+  readonly trees: Uint8Array<SharedArrayBuffer>
+  /** Rows that take up to some hundred microseconds. */
+  readonly mostRows: number
+}
+
+/** Three forests of 100 trees and 256 rows; a larger one falls out of the caches between two calls. */
+const mostBytes = 2 * 1024 * 1024
+/** Nodes passed and values copied in a hundred microseconds. */
+const mostSteps = 100_000
+
+/**
+ * Lays out a forest, which takes some milliseconds.
+ * @returns null when it is larger than 2 MiB, or when a single row takes too long
+ */
+export function layForest(forest: Forest): LaidForest | null {
+  const shape = shapeWalk(forest)
+  const { depth, bytes } = shape.plan
+  const mostRows = Math.floor(mostSteps / (forest.trees * depth + forest.features))
+  if (bytes > mostBytes || mostRows === 0) return null
+  const trees = new Uint8Array(new SharedArrayBuffer(bytes))
+  // A forest of so few bytes has one run.
+  trees.set(runsOf(forest, shape)(0))
+  return { shape, trees, mostRows }
+}
+
+/**
+ * Makes a function that scores rows of one forest as `createTraverseScorer` does. The forest is copied into a memory of its own,
+ * so that nothing has to be when many forests take turns.
+ */
+export function createForestWalk({ shape, trees }: LaidForest): (rows: WalkedRows) => void {
+  const kernel = createKernel()
+  kernel.loadTrees(trees, shape.features, shape.tileRows)
+  return (rows) => {
+    const { from, to, scores, flags } = rows
+    scores.fill(0, from, to)
+    walkRows(kernel, shape, rows)
+    scoresFromSums(scores, flags, from, to, shape.factor)
+  }
+}
