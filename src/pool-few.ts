@@ -1,6 +1,6 @@
 /**
  * Few rows are scored where they are, on the main thread, where that takes less of its time than to send them to a thread and be
- * woken by the answer: some hundred microseconds at most. What a model needs for it is prepared by a thread, once calls of few
+ * woken by the answer: in some hundred microseconds at most. What a model needs for it is prepared by a thread, once calls of few
  * rows have come for it again and again.
  */
 import type { PreparedForFew, ScoreFew } from './detectors/detector.ts'
@@ -25,7 +25,12 @@ interface Known extends Pick<PreparedForFew, 'bytes' | 'mostRows'> {
 }
 
 /** A model that is being prepared, or is not suited. */
-const forThreads: Known = { bytes: 1024, mostRows: 0, score: () => undefined }
+const forThreads: Known = {
+  ...{ bytes: 1024, mostRows: 0 },
+  score() {
+    throw new Error('the model is not prepared')
+  },
+}
 
 /** Scores few rows without a thread. */
 export interface FewScoring {
@@ -51,7 +56,10 @@ export function createFewScoring(prepare: (model: ScoringModel) => Promise<Prepa
     if (fewRows)
       prepare(model)
         .then((prepared) => {
-          if (prepared) kept.put(model.key, { ...prepared, score: fewRows.open(prepared.model) })
+          if (!prepared) return
+          // Not the laid out model itself: what it opened to has a copy.
+          const { bytes, mostRows: most } = prepared
+          kept.put(model.key, { bytes, mostRows: most, score: fewRows.open(prepared.model) })
         })
         .catch(() => undefined)
     return forThreads
@@ -66,7 +74,8 @@ export function createFewScoring(prepare: (model: ScoringModel) => Promise<Prepa
     score({ key, fill, guards = null }, block, { scores, flags }) {
       const start = performance.now()
       const { rows } = block
-      kept.peek(key)?.score({ block, from: 0, to: rows, fill, scores, flags })
+      const known = kept.peek(key) ?? forThreads
+      known.score({ block, from: 0, to: rows, fill, scores, flags })
       if (guards !== null) raiseOutside(guards, block, 0, rows, scores)
       return (performance.now() - start) / 1000
     },

@@ -32,6 +32,8 @@ describe('few rows without a thread', () => {
     const { few, asked, call } = start()
     await call(model('a'), 1, calls - 1)
     expect([asked, few.takes(model('a'), 1)]).toEqual([[], false])
+    const into = { scores: new Float64Array(1), flags: new Uint8Array(1) }
+    expect(() => few.score(model('a'), blockOf(rows.slice(0, 1)), into)).toThrow('not prepared')
     await call(model('a'), 1, 1)
     await call(model('a'))
     expect([asked, few.takes(model('a'), 1), few.takes(model('b'), 1)]).toEqual([['a'], true, false])

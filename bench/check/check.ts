@@ -4,7 +4,7 @@
  * `bench/check/baseline.json`, by major version of Node. More than 15 % above is measured again, twice at most and not after four
  * minutes, and fails when it stays: who shares the processor's cores hurts vectors more than the yardstick, and goes away again.
  *
- *   node dist/bench/check/check.js [--write] [line…]      lines: kernel deep fit path online100 online1
+ *   node dist/bench/check/check.js [--write] [line…]      lines: kernel deep few fit path online100 online1
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -120,6 +120,22 @@ function onlineLine(rows: number): Line {
 const lines: Readonly<Record<string, Line>> = {
   kernel: kernelLine(200_000, 256, 20_000),
   deep: kernelLine(50_000, 4096, 5_000),
+  few: {
+    what: '1,000 calls of 10 rows, each in a turn of its own : plain walk of 20,000',
+    measure: () =>
+      withPool(async (pool) => {
+        const blocks = toBlocks(matrix(20_000))
+        const model = await trainForest(pool, blocks, 1)
+        const few = { ...blocks[0]!, rows: 10 }
+        const call = async () => {
+          for (let i = 0; i < 1000; i++) {
+            await pool.score(model, few)
+            await new Promise((resolve) => setImmediate(resolve))
+          }
+        }
+        return inTurns(call, plainWalk(model, 20_000))
+      }),
+  },
   fit: {
     what: 'sampling and fitting on 200,000 rows : plain walk of 20,000',
     measure: () =>

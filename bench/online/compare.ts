@@ -28,8 +28,9 @@ import {
 } from './sides.ts'
 
 const sizes = (process.argv[2] ?? '100,1').split(',').map(Number)
-const seconds = Number(process.argv[3] ?? 5)
-const roundsOfLoad = 3
+const seconds = Number(process.argv[3] ?? 2)
+// Many and short: neighbours of the machine come and go, and the sides of one round stand close together.
+const roundsOfLoad = 9
 
 const scratch = mkdtempSync(join(tmpdir(), 'deepwatch-online-'))
 const matrix = join(scratch, 'matrix')

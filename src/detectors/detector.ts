@@ -121,7 +121,7 @@ export interface Scorer {
 
 /** A model prepared for calls of few rows: plain data over shared memory, made on a thread and used on another. */
 export interface PreparedForFew {
-  /** Bytes it takes. */
+  /** Bytes it takes where it is used. */
   readonly bytes: number
   /** Rows of a call that take up to some hundred microseconds; >= 1. */
   readonly mostRows: number

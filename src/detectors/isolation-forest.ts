@@ -106,7 +106,7 @@ export const detector: Detector<Params> = {
   fewRows: {
     prepare(payload) {
       const laid = layForest(readForest(payload))
-      return laid && { bytes: laid.trees.byteLength, mostRows: laid.mostRows, model: laid }
+      return laid && { bytes: laid.bytes, mostRows: laid.mostRows, model: laid }
     },
     open: (model) => createForestWalk(model as LaidForest),
   },

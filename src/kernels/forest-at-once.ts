@@ -1,12 +1,14 @@
 import type { Forest } from './forest.ts'
 import { scoresFromSums } from './forest-scores.ts'
 import { runsOf, shapeWalk, type WalkedRows, type WalkShape, walkRows } from './traverse-prepared.ts'
-import { createKernel } from './traverse-wasm.ts'
+import { createKernel, memoryBytes } from './traverse-wasm.ts'
 
 /** A forest laid out for whoever scores a few of its rows: plain data over shared memory. */
 export interface LaidForest {
   readonly shape: WalkShape
   readonly trees: Uint8Array<SharedArrayBuffer>
+  /** Bytes of the memory in which it is walked. */
+  readonly bytes: number
   /** Rows that take up to some hundred microseconds. */
   readonly mostRows: number
 }
@@ -28,7 +30,7 @@ export function layForest(forest: Forest): LaidForest | null {
   const trees = new Uint8Array(new SharedArrayBuffer(bytes))
   // A forest of so few bytes has one run.
   trees.set(runsOf(forest, shape)(0))
-  return { shape, trees, mostRows }
+  return { shape, trees, bytes: memoryBytes(bytes, shape), mostRows }
 }
 
 /**

@@ -44,6 +44,14 @@ function wayFor(rows: number, paddedDepth: number): Way {
   return rows < leastCopiedRows ? 'padded' : 'copied'
 }
 
+const tileStart = (tileRows: number) => sumsStart + 8 * tileRows
+const treesStart = (features: number, tileRows: number) => tileStart(tileRows) + 8 * tileRows * features
+
+/** Bytes of a kernel's memory with a run of trees in it. */
+export function memoryBytes(run: number, { features, tileRows }: { features: number; tileRows: number }): number {
+  return Math.ceil((treesStart(features, tileRows) + run) / pageBytes) * pageBytes
+}
+
 /**
  * Makes a kernel. Its memory holds a slot for one padded tree, the sums of a tile, the tile, and one run
  * of trees, in this order.
@@ -73,9 +81,6 @@ export function createKernel(): Kernel {
       doubles = new Float64Array(memory.buffer)
     }
   }
-
-  const tileStart = (tileRows: number) => sumsStart + 8 * tileRows
-  const treesStart = (features: number, tileRows: number) => tileStart(tileRows) + 8 * tileRows * features
 
   return {
     tile(features, tileRows) {

@@ -152,6 +152,10 @@ describe('a forest laid out for a few rows', () => {
     const laid = layForest(growForest(normalRows(256, 10), 100, 8))!
     expect(laid.trees.buffer).toBeInstanceOf(SharedArrayBuffer)
     expect(laid.mostRows).toBe(Math.floor(100_000 / (8 * 100 + 10)))
+    // Trees, a tile of 256 rows, the sums and the place of the deepest padded tree, in pages.
+    const held = laid.trees.byteLength + 8 * 256 * 11 + 24 * 1024
+    expect(laid.bytes % 65_536).toBe(0)
+    expect(Math.abs(laid.bytes - held)).toBeLessThan(65_536)
     // It can be sent to another thread.
     expect(structuredClone(laid.shape)).toEqual(laid.shape)
   })
