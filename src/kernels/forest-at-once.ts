@@ -17,16 +17,19 @@ export interface LaidForest {
 const mostBytes = 2 * 1024 * 1024
 /** Nodes passed and values copied in a hundred microseconds. */
 const mostSteps = 100_000
+/** What a feature costs once a call, whatever the rows: its lane is copied and looked through. */
+const stepsOfLane = 200
 
 /**
  * Lays out a forest, which takes some milliseconds.
- * @returns null when it is larger than 2 MiB, or when a single row takes too long
+ * @returns null when it is larger than 2 MiB, or when a single row takes too long, as with 500 features
  */
 export function layForest(forest: Forest): LaidForest | null {
   const shape = shapeWalk(forest)
   const { depth, bytes } = shape.plan
-  const mostRows = Math.floor(mostSteps / (forest.trees * depth + forest.features))
-  if (bytes > mostBytes || mostRows === 0) return null
+  const { trees: count, features } = forest
+  const mostRows = Math.floor((mostSteps - stepsOfLane * features) / (count * depth + features))
+  if (bytes > mostBytes || mostRows < 1) return null
   const trees = new Uint8Array(new SharedArrayBuffer(bytes))
   // A forest of so few bytes has one run.
   trees.set(runsOf(forest, shape)(0))
