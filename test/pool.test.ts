@@ -44,7 +44,7 @@ const fitRequest = { ...trained, detector: detector.id, seed: 1, features: 4 }
 const large = blockOf(normalRows(70_000, 4, 3))
 
 /** Random scores, as `rank` wants them. */
-function ranked(count: number): Float64Array<SharedArrayBuffer> {
+function randomScores(count: number): Float64Array<SharedArrayBuffer> {
   const list = new Float64Array(new SharedArrayBuffer(8 * count))
   const random = createRandom(1, 0)
   for (let i = 0; i < count; i++) list[i] = random.nextFloat()
@@ -127,7 +127,7 @@ describe('the pool', () => {
       // The thread prepares the model before it looks at this.
       await pool.inspect(block, 4)
       let isOver = false
-      const busy = pool.rank({ positive: ranked(1_000_000), negative: ranked(1_000_000) }).then(() => {
+      const busy = pool.rank({ positive: randomScores(1_000_000), negative: randomScores(1_000_000) }).then(() => {
         isOver = true
       })
       expect(await scoreFew(kind)).toEqual(byThread)
@@ -148,16 +148,13 @@ describe('the pool', () => {
     const pool = open(2)
     expect(await pool.rank({ positive: shared(positive), negative: shared(negative) })).toEqual(expected)
 
-    const many = new Float64Array(new SharedArrayBuffer(8 * 2_000_000))
-    const random = createRandom(1, 0)
-    for (let i = 0; i < many.length; i++) many[i] = random.nextFloat()
     let over = false
-    const ranked = pool.rank({ positive: shared([0.5]), negative: many }).finally(() => {
+    const asked = pool.rank({ positive: shared([0.5]), negative: randomScores(2_000_000) }).finally(() => {
       over = true
     })
     let turns = 0
     for (; !over; turns++) await new Promise(setImmediate)
-    expect((await ranked).rocAuc).toBeCloseTo(0.5, 2)
+    expect((await asked).rocAuc).toBeCloseTo(0.5, 2)
     expect(turns).toBeGreaterThan(100)
   })
 

@@ -29,10 +29,10 @@ const rounds = 40
 /** Of two seconds. */
 const loadRounds = 9
 
-/** A cost of ours beside the yardstick's, both in the same unit; the least of each side is what was least disturbed. */
+/** A cost of ours by the yardstick's, both in the same unit. */
 interface Line {
   readonly what: string
-  measure(): Promise<{ readonly ours: number; readonly yardstick: number }>
+  measure(): Promise<number>
 }
 
 const matrix = (rows: number): Matrix => {
@@ -49,8 +49,8 @@ async function timed(work: () => unknown): Promise<number> {
   return performance.now() - start
 }
 
-/** Both sides in turns, the least time of each. */
-async function inTurns(ours: () => unknown, yardstick: () => unknown) {
+/** Both sides in turns; the least time of each is what was least disturbed. */
+async function inTurns(ours: () => unknown, yardstick: () => unknown): Promise<number> {
   const [own, other]: [number[], number[]] = [[], []]
   for (let round = 0; round <= rounds; round++) {
     const times = [await timed(ours), await timed(yardstick)] as const
@@ -58,7 +58,7 @@ async function inTurns(ours: () => unknown, yardstick: () => unknown) {
     own.push(times[0])
     other.push(times[1])
   }
-  return { ours: Math.min(...own), yardstick: Math.min(...other) }
+  return Math.min(...own) / Math.min(...other)
 }
 
 /** The yardstick of processor speed: the plain TypeScript walk through a forest of 100 trees of 256 rows. */
@@ -109,7 +109,7 @@ function onlineLine(rows: number): Line {
         const ratios: number[] = []
         for (let round = 0; round < loadRounds; round++)
           ratios.push((await load(ours, body, 1)).cpu / (await load(bare, body, 1)).cpu)
-        return { ours: median(ratios), yardstick: 1 }
+        return median(ratios)
       } finally {
         await ours.stop()
         await bare.stop()
@@ -190,8 +190,7 @@ for (const name of asked.length > 0 ? asked : Object.keys(lines)) {
   if (!writes && before === undefined) throw new Error(`${name} has no baseline for ${node}; --write makes one`)
   let ratio = Number.POSITIVE_INFINITY
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const { ours, yardstick } = await line.measure()
-    ratio = Math.min(ratio, ours / yardstick)
+    ratio = Math.min(ratio, await line.measure())
     // A baseline is the least of as many attempts as whoever is held against it may have.
     if (!writes && (ratio <= allowed * before! || performance.now() > lastAttemptMs)) break
   }

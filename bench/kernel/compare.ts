@@ -5,7 +5,7 @@
  *   node dist/bench/kernel/compare.js [--runs n] [line…]      lines: base f4 f40 f200 t500 deep threads call1 call100 call10000
  *
  * A run starts every side anew. A line that is not named keeps what an earlier run measured. Our time is that of the service's pool: from blocks in shared memory to scores, messages
- * and copies included.
+ * and copies included, where a call needs them: few rows do not.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -119,7 +119,7 @@ export interface Scorer {
   score(input: ScoreInput): void
 }
 
-/** A model prepared for calls of few rows: plain data over shared memory, made on a thread and used on another. */
+/** A model prepared for calls of few rows: what can be sent, over shared memory, made on a thread and used on another. */
 export interface PreparedForFew {
   /** Bytes it takes where it is used. */
   readonly bytes: number
@@ -141,7 +141,7 @@ export interface FewRows {
    * @throws DeepWatchError `model_corrupt`
    */
   prepare(payload: Uint8Array): PreparedForFew | null
-  /** Takes in what `prepare` gave, in a millisecond or so. */
+  /** Takes in what `prepare` gave, in a few milliseconds at most; no call of the result does what could have been done here. */
   open(model: unknown): ScoreFew
 }
 

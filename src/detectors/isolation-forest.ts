@@ -9,7 +9,7 @@ import {
   treeOf,
   viewForest,
 } from '../kernels/forest.ts'
-import { createForestWalk, type LaidForest, layForest } from '../kernels/forest-at-once.ts'
+import { createForestWalk, type LaidForest, layForest } from '../kernels/forest-few.ts'
 import { createForestScorer } from '../kernels/forest-scorer.ts'
 import { averagePathLengths } from '../kernels/path-length.ts'
 import { createRandom, streams } from '../kernels/random.ts'

@@ -1,7 +1,7 @@
 import { finiteCheck, groupRows, linkedWalk, paddedRowWalk, paddedWalk, slotEnd } from './traverse-code.ts'
-import { compile, createMemory } from './wasm.ts'
+import { compileModule, createMemory, instantiate, type WasmFunction, type WasmModule } from './wasm.ts'
 
-type Walk = ReturnType<typeof compile>
+type Walk = ReturnType<typeof instantiate>
 
 /** The compiled kernel of one thread, with a memory that only grows. */
 export interface Kernel {
@@ -38,6 +38,35 @@ const ways = {
 }
 type Way = keyof typeof ways
 
+/** The compiled code of a kernel by its name: plain data, which can be sent to other threads. */
+export type KernelModules = ReadonlyMap<string, WasmModule>
+
+/** What this thread has compiled: three walks for each depth of padded trees, one of linked trees, and the check. */
+const compiled = new Map<string, WasmModule>()
+
+function compiledOnce(name: string, make: () => WasmFunction): WasmModule {
+  const found = compiled.get(name) ?? compileModule(make())
+  compiled.set(name, found)
+  return found
+}
+
+const checkName = 'check'
+const moduleOfCheck = () => compiledOnce(checkName, finiteCheck)
+const nameOf = (way: Way, paddedDepth: number) => `${way} ${paddedDepth}`
+const moduleOf = (way: Way, paddedDepth: number) => compiledOnce(nameOf(way, paddedDepth), () => ways[way](paddedDepth))
+
+/** The numbers of rows from which on a forest is walked in another way. */
+export const firstRowsOfWays = [1, mostSingleRows + 1, leastCopiedRows] as const
+
+/** The code that a kernel needs for forests of one depth: some milliseconds of compiling, unless this thread has. */
+export function modulesFor(paddedDepth: number): KernelModules {
+  const needed = new Set(firstRowsOfWays.map((rows) => wayFor(rows, paddedDepth)))
+  return new Map([
+    [checkName, moduleOfCheck()],
+    ...[...needed].map((way) => [nameOf(way, paddedDepth), moduleOf(way, paddedDepth)] as const),
+  ])
+}
+
 function wayFor(rows: number, paddedDepth: number): Way {
   if (paddedDepth === 0) return 'linked'
   if (rows <= mostSingleRows) return 'single'
@@ -55,21 +84,20 @@ export function memoryBytes(run: number, { features, tileRows }: { features: num
 /**
  * Makes a kernel. Its memory holds a slot for one padded tree, the sums of a tile, the tile, and one run
  * of trees, in this order.
- * The module of a depth is assembled and compiled when it is first needed: some milliseconds.
+ * Code that is not given, and that this thread has not compiled yet, is compiled when it is first needed: some milliseconds.
  */
-export function createKernel(): Kernel {
+export function createKernel(given: KernelModules = new Map()): Kernel {
   const memory = createMemory()
-  const walks = new Map<string, Walk>()
-  const check = compile(finiteCheck(), memory)
+  const walks: Readonly<Record<Way, Walk[]>> = { linked: [], single: [], padded: [], copied: [] }
+  const check = instantiate(given.get(checkName) ?? moduleOfCheck(), memory)
   let doubles = new Float64Array(memory.buffer)
   let treeBytes = 0
 
   function walkOf(paddedDepth: number, way: Way): Walk {
-    const key = `${way} ${paddedDepth}`
-    let walk = walks.get(key)
+    let walk = walks[way][paddedDepth]
     if (walk === undefined) {
-      walk = compile(ways[way](paddedDepth), memory)
-      walks.set(key, walk)
+      walk = instantiate(given.get(nameOf(way, paddedDepth)) ?? moduleOf(way, paddedDepth), memory)
+      walks[way][paddedDepth] = walk
     }
     return walk
   }

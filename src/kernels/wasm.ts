@@ -214,8 +214,21 @@ export function createMemory(): WasmMemory {
   return new api.Memory({ initial: 1 })
 }
 
-/** Compiles a function to run on a memory. */
-export function compile(code: WasmFunction, memory: WasmMemory): (...args: number[]) => void {
-  const instance = new api.Instance(new api.Module(assemble([code])), { kernel: { memory } })
-  return instance.exports[code.name] as (...args: number[]) => void
+/** A compiled function that runs on no memory yet; can be sent to other threads. */
+export interface WasmModule {
+  readonly name: string
+  readonly module: object
 }
+
+/** Compiles a function. */
+export function compileModule(code: WasmFunction): WasmModule {
+  return { name: code.name, module: new api.Module(assemble([code])) }
+}
+
+/** Makes a compiled function run on a memory. */
+export function instantiate({ name, module }: WasmModule, memory: WasmMemory): (...args: number[]) => void {
+  return new api.Instance(module, { kernel: { memory } }).exports[name] as (...args: number[]) => void
+}
+
+/** Compiles a function to run on a memory. */
+export const compile = (code: WasmFunction, memory: WasmMemory) => instantiate(compileModule(code), memory)

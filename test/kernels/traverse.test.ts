@@ -1,6 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { decodeForest, encodeForest, type Forest, joinTrees, treeOf } from '../../src/kernels/forest.ts'
-import { createForestWalk, layForest } from '../../src/kernels/forest-at-once.ts'
+import { createForestWalk, layForest } from '../../src/kernels/forest-few.ts'
 import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/random.ts'
 import { addPathLengths } from '../../src/kernels/traverse.ts'
@@ -158,6 +158,42 @@ describe('a forest laid out for a few rows', () => {
     expect(Math.abs(laid.bytes - held)).toBeLessThan(65_536)
     // It can be sent to another thread.
     expect(structuredClone(laid.shape)).toEqual(laid.shape)
+  })
+
+  test('brings its code along: opening compiles nothing, and no call makes an instance', async () => {
+    const api = (
+      globalThis as unknown as { WebAssembly: Record<'Module' | 'Instance', new (...given: never[]) => object> }
+    ).WebAssembly
+    const { Module, Instance } = api
+    const made = { Module: 0, Instance: 0 }
+    const count = (name: 'Module' | 'Instance', real: typeof Module) =>
+      class extends real {
+        constructor(...given: never[]) {
+          super(...given)
+          made[name]++
+        }
+      }
+    for (const depth of [7, 9, 12]) {
+      const laid = structuredClone(layForest(growForest(normalRows(4096, 3), 2, depth))!)
+      // As on another thread, which has compiled nothing yet.
+      vi.resetModules()
+      const other = await import('../../src/kernels/forest-few.ts')
+      Object.assign(api, { Module: count('Module', Module), Instance: count('Instance', Instance) })
+      try {
+        const walk = other.createForestWalk(laid)
+        expect(made.Module).toBe(0)
+        // The check, and one for each way of walking trees of this depth.
+        expect(made.Instance).toBe(depth > 10 ? 2 : 4)
+        for (const count of [1, 6, 7, 31, 32, 100]) {
+          const block = blockOf(normalRows(count, 3))
+          walk({ block, from: 0, to: count, fill: null, scores: new Float64Array(count), flags: new Uint8Array(count) })
+        }
+        expect(made.Instance).toBe(depth > 10 ? 2 : 4)
+      } finally {
+        Object.assign(api, { Module, Instance })
+        made.Instance = 0
+      }
+    }
   })
 
   test('is none when it is too large, or when a row takes too long', () => {
