@@ -20,6 +20,31 @@ export function copyTile(
 }
 
 /**
+ * The same value by value, which is sooner done for a few rows than views of lanes are made.
+ * @returns whether all of them are finite
+ */
+export function copyFewRows(
+  { values, stride }: Block<ArrayBufferLike>,
+  from: number,
+  count: number,
+  lanes: number,
+  tile: Float64Array,
+  tileStride: number,
+): boolean {
+  let sum = 0
+  for (let f = 0; f < lanes; f++) {
+    const [source, target] = [f * stride + from, f * tileStride]
+    for (let i = 0; i < count; i++) {
+      const value = values[source + i] as number
+      tile[target + i] = value
+      // 0 times what is not finite is NaN.
+      sum += 0 * value
+    }
+  }
+  return sum === 0
+}
+
+/**
  * Replaces the values of a tile that are not finite and marks their rows (`rowMarks`).
  *
  * With `fill` such a value becomes `fill[lane]` and the row is marked `filled`; without, it becomes 0

@@ -2,12 +2,15 @@ import type { Block } from './block.ts'
 import type { Forest } from './forest.ts'
 import { averagePathLengths, scoreFactor } from './path-length.ts'
 import type { RowScoreInput } from './row-scorer.ts'
-import { cleanTile, copyTile } from './tile.ts'
+import { cleanTile, copyFewRows, copyTile } from './tile.ts'
 import { type ForestPlan, layRun, planForest } from './traverse-layout.ts'
 import type { Kernel } from './traverse-wasm.ts'
 
 /** Measured from 1 to 2,000 features: a larger tile is slower, and a much smaller one too. */
 const mostTileBytes = 128 * 1024
+
+/** Rows that are copied value by value. */
+const mostFewRows = 32
 
 /** How the kernel walks a forest: plain data. */
 export interface WalkShape {
@@ -51,10 +54,15 @@ export function walkRows(
   { block, from, to, fill, scores, flags }: WalkedRows,
 ): void {
   const tile = kernel.tile(features, tileRows)
+  /** Whether all that was copied is finite. */
+  const copyRows = (rows: number, start: number) => {
+    if (rows <= mostFewRows) return copyFewRows(block, start, rows, features, tile, tileRows)
+    copyTile(block, start, rows, features, tile, tileRows)
+    return kernel.isFinite(features, tileRows)
+  }
   for (let start = from; start < to; start += tileRows) {
     const rows = Math.min(tileRows, to - start)
-    copyTile(block, start, rows, features, tile, tileRows)
-    if (!kernel.isFinite(features, tileRows)) cleanTile(tile, tileRows, features, rows, fill, flags, start)
+    if (!copyRows(rows, start)) cleanTile(tile, tileRows, features, rows, fill, flags, start)
     kernel.addPathLengths(plan.paddedDepth, features, tileRows, scores.subarray(start, start + rows))
   }
 }
