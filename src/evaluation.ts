@@ -209,16 +209,19 @@ async function* withScores(
 /** The threshold above which exactly `flagged` of the `rows` random scores lie. */
 async function chanceThreshold(rows: number, flagged: number): Promise<number> {
   const top = createTopScores(rows, flagged / rows)
-  const random = createRandom(randomSeed, 0)
   const chunk = new Float64Array(65_536)
-  for (let done = 0; done < rows; done += chunk.length) {
-    const part = chunk.subarray(0, Math.min(chunk.length, rows - done))
-    for (let i = 0; i < part.length; i++) part[i] = random.nextFloat()
-    top.offer(part)
-    // Others get their turn between the chunks.
-    await new Promise(setImmediate)
+  for (;;) {
+    const random = createRandom(randomSeed, 0)
+    for (let done = 0; done < rows; done += chunk.length) {
+      const part = chunk.subarray(0, Math.min(chunk.length, rows - done))
+      for (let i = 0; i < part.length; i++) part[i] = random.nextFloat()
+      top.offer(part)
+      // Others get their turn between the chunks.
+      await new Promise(setImmediate)
+    }
+    const found = top.finish()
+    if (found) return found.value
   }
-  return top.threshold().value
 }
 
 type Judgement = ReturnType<typeof createJudgement>

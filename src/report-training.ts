@@ -44,6 +44,8 @@ export interface TrainingRecord {
   add(scores: Float64Array): Promise<void>
   /** Ends what `add` began: the scores are all there. Never throws. */
   complete(): Promise<void>
+  /** Hands all scores to `take` once more, after `complete`, in blocks; whether that was all of them. Never throws, ends early when the signal aborts. */
+  bringAgain(take: (scores: Float64Array) => void, signal: AbortSignal): Promise<boolean>
   /** Counts, after `complete`. Throws the signal's reason alone. */
   count(trained: Trained, work: Work): Promise<KeptReport>
   /** Keeps what was counted beside its version. Never throws. */
@@ -71,6 +73,9 @@ export interface TrainingScoresKept {
   close(): Promise<void>
 }
 
+/** Scores that are read at once: half a MiB. */
+const scoresAtOnce = 65_536
+
 export async function recordTraining(parts: TrainingReportParts, { log }: Work): Promise<TrainingRecord> {
   const warn = (error: unknown) => {
     const reason = error instanceof DeepWatchError ? error.code : (errorCode(error) ?? 'internal_error')
@@ -79,6 +84,7 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
   const scratch = await parts.scratch()
   const held = holdLabels()
   let failed = false
+  let count = 0
   let isGivenAway = false
   let file: Awaited<ReturnType<Scratch['openScores']>> | null = null
   const guarded = async (work: () => Promise<void>) => {
@@ -110,8 +116,27 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
       guarded(async () => {
         file ??= await scratch.openScores()
         await file.write(new Uint8Array(scores.buffer, scores.byteOffset, scores.byteLength))
+        count += scores.length
       }),
     complete: () => guarded(closeFile),
+    async bringAgain(take, signal) {
+      let left = count
+      await guarded(async () => {
+        const again = await scratch.readScores()
+        try {
+          const room = new Float64Array(Math.min(scoresAtOnce, left))
+          while (left > 0 && !signal.aborted) {
+            const scores = room.subarray(0, left)
+            await again.next(scores)
+            take(scores)
+            left -= scores.length
+          }
+        } finally {
+          await again.close()
+        }
+      })
+      return !failed && left === 0
+    },
     async count(trained, work) {
       let aggregate: ReportAggregate | null = null
       work.progress?.begin('reporting', null)

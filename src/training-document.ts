@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { EffectiveSettings, ModelShape } from './detectors/detector.ts'
 import { quantiles } from './kernels/profile.ts'
 import { type ScoreHistogram, scoreBins } from './kernels/score-histogram.ts'
+import type { FoundThreshold } from './kernels/top-scores.ts'
 import type { SourceFacts } from './opening.ts'
 import type { FeatureLane, Span } from './reader-types.ts'
 import type { Choice, Feature, FeatureProfile, VersionDocument, Warning } from './schemas/model.ts'
@@ -24,7 +25,7 @@ const encoding =
 /** The training scores: their histogram and the threshold that follows from them. */
 export interface TrainingScores {
   readonly histogram: ScoreHistogram
-  readonly threshold: { readonly value: number; readonly exact: boolean; readonly above: number }
+  readonly threshold: FoundThreshold
   readonly rowsOutOfOrder: number
 }
 

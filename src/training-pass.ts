@@ -5,6 +5,7 @@ import { inOrder } from './flow.ts'
 import { historyMarks, markHistory } from './history-marks.ts'
 import { createScoreHistogram } from './kernels/score-histogram.ts'
 import { shareBytes } from './kernels/shared.ts'
+import type { FoundThreshold, TopScores } from './kernels/top-scores.ts'
 import { placesOf } from './lanes.ts'
 import type { Opened } from './opening.ts'
 import type { Pool } from './pool.ts'
@@ -14,7 +15,7 @@ import type { Roles } from './schemas/model.ts'
 import { changesScores, type ScoreSteps, smoothInOrder, smoothingLanes, smoothSource } from './smoothing.ts'
 import type { ThresholdRule, TrainingScores } from './training-document.ts'
 import type { Drawn } from './training-samples.ts'
-import { thresholdOf } from './training-threshold.ts'
+import { searchThreshold } from './training-threshold.ts'
 import type { Work } from './work.ts'
 
 /** What a training holds open. */
@@ -81,7 +82,7 @@ export async function scoreTraining(
     fill: drawn.fill,
   }
   const histogram = createScoreHistogram()
-  const threshold = thresholdOf(pass.threshold, pass.line, drawn.rowsUsed)
+  const search = searchThreshold(pass.threshold, pass.line, drawn.rowsUsed)
   const { steps } = pass
   const query = passQuery(pass)
   const places = placesOf(drawn.lanes.length, query.lanes ?? {})
@@ -106,12 +107,31 @@ export async function scoreTraining(
     piece.release()
     for (const mark of places.history === null ? [] : flags) if (mark === historyMarks.late) rowsOutOfOrder++
     histogram.add(scores)
-    threshold.offer(scores)
+    search.offer(scores)
     await record.add(scores)
     progress?.advance(scores.length)
     result.release?.()
   }
   if (histogram.total !== drawn.rowsUsed)
     throw new DeepWatchError('source_changed', 'The second reading of the source brought other rows than the first.')
-  return { histogram, threshold: threshold.result(), rowsOutOfOrder }
+  return { histogram, threshold: await finishSearch(search, record, signal), rowsOutOfOrder }
+}
+
+/**
+ * The threshold, for which the scores are brought again as often as they are asked for; where they cannot be read, what is known of it.
+ * Throws the signal's reason.
+ */
+export async function finishSearch(
+  search: TopScores,
+  record: Pick<TrainingRecord, 'complete' | 'bringAgain'>,
+  signal: AbortSignal,
+): Promise<FoundThreshold> {
+  let found = search.finish()
+  while (found === null) {
+    await record.complete()
+    const isWhole = await record.bringAgain(search.offer, signal)
+    signal.throwIfAborted()
+    found = isWhole ? search.finish() : search.settle()
+  }
+  return found
 }

@@ -1,7 +1,7 @@
 /** How a training finds its threshold, and whether scores that have become usual are held below it. */
 import type { Detector } from './detectors/detector.ts'
 import { DeepWatchError } from './errors.ts'
-import { createTopScores } from './kernels/top-scores.ts'
+import { createTopScores, type TopScores } from './kernels/top-scores.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
 import type { ThresholdRule } from './training-document.ts'
@@ -35,20 +35,19 @@ export function planHabituation(
 }
 
 /**
- * Takes the training scores and gives the threshold that follows from them.
+ * The search for the threshold that follows from the training scores.
  * @param line see `lineOf` @param rows training rows
  */
-export function thresholdOf(rule: ThresholdRule, line: number | null, rows: number) {
-  if (rule !== 'auto' && 'contamination' in rule) {
-    const top = createTopScores(rows, rule.contamination)
-    return { offer: top.offer, result: () => top.threshold() }
-  }
+export function searchThreshold(rule: ThresholdRule, line: number | null, rows: number): TopScores {
+  if (rule !== 'auto' && 'contamination' in rule) return createTopScores(rows, rule.contamination)
   const value = line as number
   let above = 0
+  const found = () => ({ value, exact: true, above })
   return {
-    offer: (scores: Float64Array) => {
+    offer: (scores) => {
       for (const score of scores) if (score > value) above++
     },
-    result: () => ({ value, exact: true, above }),
+    finish: found,
+    settle: found,
   }
 }

@@ -1,7 +1,12 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { request } from 'undici'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { VersionDocument } from '../src/schemas/model.ts'
 import { exampleRows, startApp, type TestApp } from './app.ts'
+import { freshFolder } from './endings.ts'
+import { sql, writeParquet } from './reader-tools.ts'
 
 type Body = Record<string, unknown>
 let service: TestApp
@@ -363,5 +368,36 @@ describe('telemetry of a file', () => {
     expect(service.log).toContainEqual(
       expect.objectContaining({ msg: 'trained without all that its report shows', reason: 'type_mismatch' }),
     )
+  })
+
+  test('has an exact threshold, however many scores lie above it', async () => {
+    const folder = await freshFolder()
+    const [given, scored] = [join(folder, 'given.parquet'), join(folder, 'scored.parquet')]
+    // More above than are kept: the scores are looked at twice.
+    const rows = 600_000
+    await writeParquet(
+      given,
+      `select hash(i) % 1009 / 1009.0 as a, hash(i + 1) % 997 / 997.0 as b from range(${rows}) t(i)`,
+    )
+    const send = (path: string, accept: string) =>
+      request(`${service.url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/vnd.apache.parquet', accept },
+        body: createReadStream(given),
+      })
+    const threshold = encodeURIComponent(JSON.stringify({ contamination: 0.45 }))
+    const trained = await send(`/train?model=many&threshold=${threshold}`, 'application/json')
+    const document = (await trained.body.json()) as VersionDocument
+    expect(document.threshold?.exact).toBe(true)
+    const { value, flaggedRows } = document.threshold
+    const answer = await send('/score?model=many', 'application/vnd.apache.parquet')
+    await pipeline(answer.body, createWriteStream(scored))
+    const [counts] = await sql(
+      `select count(*) filter (anomaly_score > ${value}), count(*) filter (anomaly_score >= ${value}) from '${scored}'`,
+    )
+    const [above, andOn] = counts!.map(Number)
+    expect(above).toBe(flaggedRows)
+    expect(above).toBeLessThanOrEqual(0.45 * rows)
+    expect(andOn).toBeGreaterThan(0.45 * rows)
   })
 })

@@ -6,12 +6,11 @@ import { raiseOutside } from '../../src/kernels/guards.ts'
 import { Habituation } from '../../src/kernels/habituation.ts'
 import { History, rowHistory } from '../../src/kernels/history.ts'
 import { createTimeContext } from '../../src/kernels/time-context.ts'
-import { createTopScores } from '../../src/kernels/top-scores.ts'
 import { planTimeContext } from '../../src/training-time.ts'
 import type { Variant } from './ablation.ts'
 import { figuresOf } from './figures.ts'
 import { fitDetector, scoreBlock, wholeBlock } from './fit.ts'
-import type { Judged } from './judge.ts'
+import { type Judged, thresholdOf } from './judge.ts'
 import type { LabelledSet, Series } from './sets.ts'
 import { smoothed } from './windows.ts'
 
@@ -115,11 +114,8 @@ function scoreRows(
   const train = wholeBlock(pick(prepared, 0, trainRows))
   const fitted = fitDetector(detector, plan.detector, train, seed, prepared.measured)
   let level = 'value' in plan.threshold ? plan.threshold.value : 0
-  if ('contamination' in plan.threshold) {
-    const top = createTopScores(train.rows, plan.threshold.contamination)
-    top.offer(smoothed(scoreBlock(detector, fitted.payload, train), smooth))
-    level = top.threshold().value
-  }
+  if ('contamination' in plan.threshold)
+    level = thresholdOf(smoothed(scoreBlock(detector, fitted.payload, train), smooth), plan.threshold.contamination)
   const judged = pick(prepared, from, to)
   const block = wholeBlock(judged)
   const started = performance.now()

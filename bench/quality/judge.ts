@@ -15,11 +15,14 @@ export interface Judged {
   readonly rowsPerSecond: number
 }
 
-/** The threshold of the service: at most one in a hundred training rows lies above. */
-function thresholdOf(scores: Float64Array): number {
-  const top = createTopScores(scores.length, 0.01)
-  top.offer(scores)
-  return top.threshold().value
+/** The threshold of the service: at most this share of the training rows lies above. */
+export function thresholdOf(scores: Float64Array, contamination: number = 0.01): number {
+  const top = createTopScores(scores.length, contamination)
+  for (;;) {
+    top.offer(scores)
+    const found = top.finish()
+    if (found) return found.value
+  }
 }
 
 function raised(scores: Float64Array, block: Block, { profile }: Fitted, level: number): Float64Array {

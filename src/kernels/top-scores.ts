@@ -1,20 +1,29 @@
 import { select } from './select.ts'
 
+/** A threshold and the number of scores above it; `exact` when it is the very score that was looked for. */
+export interface FoundThreshold {
+  readonly value: number
+  readonly exact: boolean
+  readonly above: number
+}
+
 /**
- * The threshold that a contamination asks for: the smallest training score t for which the share of
+ * The search for the threshold that a contamination asks for: the smallest training score t for which the share of
  * scores > t is at most the contamination, that is count(> t) / n <= contamination in float64.
  */
 export interface TopScores {
-  /** Adds scores of training rows; NaN (an unscored row) is passed over. */
+  /** Takes scores of training rows, in [0, 1]; NaN (an unscored row) is passed over. */
   offer(scores: Float64Array): void
-  /** The threshold over all offered scores and how many lie above it; `exact` is false when only a histogram was kept. */
-  threshold(): { value: number; exact: boolean; above: number }
+  /** Comes when all scores were offered: the threshold, or null when they all have to be offered once more. */
+  finish(): FoundThreshold | null
+  /** Where that cannot be: a threshold at most 1 / 16,384 too high, with never too many scores above it. */
+  settle(): FoundThreshold
 }
 
-/** Scores kept exactly: enough for 10 million rows at a contamination just below 0.5. */
-const mostKept = 5_000_001
+/** Scores that are kept: 2 MiB, enough for 26 million rows at a contamination of 0.01. */
+const mostKept = 2 ** 18
 const leastSlack = 65_536
-const fineBins = 2 ** 20
+const bins = 2 ** 14
 
 /**
  * How many of n scores may lie above the threshold: the largest m with m / n <= contamination.
@@ -28,20 +37,27 @@ export function allowedAbove(n: number, contamination: number): number {
 }
 
 /**
- * Collects the scores of `n` rows in bounded memory.
+ * Starts a search among the scores of `n` rows, in bounded memory: where too many to be kept may lie above the threshold they are
+ * counted by bins, and those of the one bin that holds it are looked at when they come again.
  *
  * @param n number of scores that will be offered, NaN not counted; >= 1
  * @param contamination in (0, 0.5)
- * @param kept most scores to keep; more would be needed for a larger n, then a histogram of 2^20 bins
- *   stands in, whose threshold is the upper end of a bin: never too many above, at most 1e-6 too high
+ * @param kept most scores to keep
  */
 export function createTopScores(n: number, contamination: number, kept: number = mostKept): TopScores {
   const above = allowedAbove(n, contamination)
-  return above + 1 <= kept ? keepLargest(above + 1) : countFinely(above)
+  if (above + 1 > kept) return countFirst(above, kept)
+  const { offer, threshold } = keepLargest(above + 1, Number.POSITIVE_INFINITY)
+  return { offer, finish: threshold, settle: threshold }
 }
 
-/** Keeps the `size` largest scores; the threshold is the smallest of them. */
-function keepLargest(size: number): TopScores {
+interface Largest {
+  offer(scores: Float64Array): void
+  threshold(): FoundThreshold
+}
+
+/** Keeps the `size` largest of the scores up to `high`; the threshold is the smallest of them. */
+function keepLargest(size: number, high: number): Largest {
   const buffer = new Float64Array(size + Math.max(leastSlack, Math.floor(size / 4)))
   let length = 0
   let floor = Number.NEGATIVE_INFINITY
@@ -58,7 +74,7 @@ function keepLargest(size: number): TopScores {
     offer(scores) {
       for (const score of scores) {
         // Also false for NaN. A score equal to the floor cannot change the smallest of the kept ones.
-        if (!(score > floor)) continue
+        if (!(score > floor && score <= high)) continue
         buffer[length++] = score
         if (length === buffer.length) compact()
       }
@@ -75,21 +91,50 @@ function keepLargest(size: number): TopScores {
   }
 }
 
-function countFinely(above: number): TopScores {
-  const counts = new Float64Array(fineBins)
+/** Counts the scores of the range that holds the threshold by bins, again and again until those of one bin can be kept, or are all equal. */
+function countFirst(allowed: number, kept: number): TopScores {
+  let range = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY, above: 0 }
+  let largest: Largest | null = null
+  const counts = new Float64Array(bins)
+  const least = new Float64Array(bins)
+  const most = new Float64Array(bins)
+
+  function count(scores: Float64Array): void {
+    const { low, high } = range
+    const [start, end] = [Math.max(0, low), Math.min(1, high)]
+    for (const score of scores) {
+      // Also false for NaN.
+      if (!(score >= low && score <= high)) continue
+      const bin = Math.min(bins - 1, Math.floor(((score - start) / (end - start)) * bins))
+      least[bin] = counts[bin] === 0 ? score : Math.min(least[bin]!, score)
+      most[bin] = counts[bin] === 0 ? score : Math.max(most[bin]!, score)
+      counts[bin]!++
+    }
+  }
+
+  /** Makes the bin that holds the threshold the range; gives the number of its scores. */
+  function narrow(): number {
+    let bin = bins - 1
+    let { above } = range
+    while (bin > 0 && above + counts[bin]! <= allowed) above += counts[bin--]!
+    range = { low: least[bin]!, high: most[bin]!, above }
+    const count = counts[bin]!
+    counts.fill(0)
+    return count
+  }
+
   return {
-    offer(scores) {
-      for (const score of scores) {
-        if (Number.isNaN(score)) continue
-        const bin = Math.min(fineBins - 1, Math.floor(score * fineBins))
-        counts[bin] = (counts[bin] as number) + 1
+    offer: (scores) => (largest === null ? count(scores) : largest.offer(scores)),
+    finish() {
+      if (largest !== null) {
+        const { value, above } = largest.threshold()
+        return { value, exact: true, above: range.above + above }
       }
+      const found = narrow()
+      if (range.low === range.high) return { value: range.low, exact: true, above: range.above }
+      if (found <= kept) largest = keepLargest(allowed - range.above + 1, range.high)
+      return null
     },
-    threshold() {
-      let bin = fineBins
-      let sum = 0
-      while (bin > 0 && sum + (counts[bin - 1] as number) <= above) sum += counts[--bin] as number
-      return { value: bin / fineBins, exact: false, above: sum }
-    },
+    settle: () => ({ value: range.high, exact: false, above: range.above }),
   }
 }

@@ -97,7 +97,11 @@ export const versionDocument = z
     threshold: z.object({
       value: z.number(),
       rule: threshold,
-      exact: z.boolean().describe('False when the quantile came from a histogram of 2^20 bins.'),
+      exact: z
+        .boolean()
+        .describe(
+          'False when many scores could not be looked at twice: the threshold is then at most 1/16384 too high.',
+        ),
       flaggedRows: z.int(),
       flaggedShare: z.number().describe('Share of the training rows that lie above the threshold.'),
     }),
