@@ -20,7 +20,9 @@ export function copyTile(
 }
 
 /**
- * The same value by value, which is sooner done for a few rows than views of lanes are made.
+ * Copies as `copyTile` does, value by value, which is sooner done for a few rows than views of lanes are made.
+ *
+ * @param tile lane after lane, `tileStride` values each; those behind `count` are left as they are
  * @returns whether all of them are finite
  */
 export function copyFewRows(

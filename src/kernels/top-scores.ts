@@ -16,11 +16,11 @@ export interface TopScores {
   offer(scores: Float64Array): void
   /** Comes when all scores were offered: the threshold, or null when they all have to be offered once more. */
   finish(): FoundThreshold | null
-  /** Where that cannot be: a threshold at most 1 / 16,384 too high, with never too many scores above it. */
+  /** Where that cannot be, after `finish` gave null: a threshold at most 1 / 16,384 too high, with never too many scores above it. */
   settle(): FoundThreshold
 }
 
-/** Scores that are kept: 2 MiB, enough for 26 million rows at a contamination of 0.01. */
+/** Scores that are kept: 2 MiB and a quarter of it as slack, enough for 26 million rows at a contamination of 0.01. */
 const mostKept = 2 ** 18
 const leastSlack = 65_536
 const bins = 2 ** 14
