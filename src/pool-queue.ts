@@ -12,8 +12,14 @@ export interface CallOptions {
   readonly patient?: boolean | undefined
 }
 
-/** Runs one task; resolves with its result. Rejecting with `TaskLost` asks for one more try. */
-export type Runner<Task> = (task: Task) => Promise<unknown>
+/** What came of one turn of a task, and what is left of it for a later one. */
+export interface Turn<Task> {
+  readonly result: unknown
+  readonly rest: Task | null
+}
+
+/** Runs one turn of a task. Rejecting with `TaskLost` asks for one more try. */
+export type Runner<Task> = (task: Task) => Promise<Turn<Task>>
 
 /** The thread that ran a task is gone, and nobody knows whether through the task's fault. */
 export class TaskLost extends Error {}
@@ -24,7 +30,7 @@ export interface PoolQueue<Task> {
    * @throws DeepWatchError `overloaded`, `shutting_down`; the reason of an aborted signal
    */
   admit(options: CallOptions): void
-  /** Runs the tasks of one call; resolves with their results in order, rejects with the first failure. */
+  /** Runs the tasks of one call; resolves with the results of all their turns in order, rejects with the first failure. */
   runAll<Result>(tasks: readonly Task[], options: CallOptions): Promise<Result[]>
   /** Calls none of whose tasks has started. */
   readonly waiting: number
@@ -36,8 +42,10 @@ export interface PoolQueue<Task> {
 }
 
 interface Entry<Task> {
-  readonly task: Task
-  readonly resolve: (result: unknown) => void
+  /** What is left to do. */
+  task: Task
+  readonly results: unknown[]
+  readonly resolve: (results: unknown[]) => void
   readonly reject: (error: unknown) => void
   lost: boolean
 }
@@ -45,14 +53,23 @@ interface Entry<Task> {
 /** A call with tasks that wait. */
 interface Call<Task> {
   entries: Entry<Task>[]
+  readonly isPatient: boolean
   started: boolean
+  isOver: boolean
 }
 
 /**
  * A bounded queue in front of `slots` threads. Calls take turns, one task each, so that a request of a
- * few rows does not wait for all slices of a large block or all trees of a forest.
+ * few rows does not wait for all of a large block or all trees of a forest.
+ *
+ * @param want is told whether a call that is not patient waits for its first turn, for tasks that can stop in between
  */
-export function createPoolQueue<Task>(slots: number, maxWaiting: number, run: Runner<Task>): PoolQueue<Task> {
+export function createPoolQueue<Task>(
+  slots: number,
+  maxWaiting: number,
+  run: Runner<Task>,
+  want: (isWanted: boolean) => void = () => {},
+): PoolQueue<Task> {
   /** The calls that have tasks left, in the order of their turns. */
   let turns: Call<Task>[] = []
   let running = 0
@@ -61,6 +78,8 @@ export function createPoolQueue<Task>(slots: number, maxWaiting: number, run: Ru
 
   const countWaiting = () => turns.reduce((count, call) => count + (call.started ? 0 : 1), 0)
   const isFull = () => turns.length >= maxWaiting && countWaiting() >= maxWaiting
+
+  const tell = () => want(turns.some(({ started, isPatient }) => !started && !isPatient))
 
   function dispatch(): void {
     while (running < slots) {
@@ -72,15 +91,23 @@ export function createPoolQueue<Task>(slots: number, maxWaiting: number, run: Ru
       running++
       void start(call, entry)
     }
+    tell()
     if (running === 0) onIdle?.()
   }
 
-  /** Runs one task and settles it; never rejects. */
+  /** Runs one turn of a task and settles it, or lets it wait for another; never rejects. */
   async function start(call: Call<Task>, entry: Entry<Task>): Promise<void> {
     try {
-      entry.resolve(await run(entry.task))
+      const { result, rest } = await run(entry.task)
+      entry.results.push(result)
+      if (rest === null) entry.resolve(entry.results)
+      else if (!call.isOver) {
+        entry.task = rest
+        call.entries.push(entry)
+        if (!turns.includes(call)) turns.push(call)
+      }
     } catch (error) {
-      if (error instanceof TaskLost && !entry.lost) {
+      if (error instanceof TaskLost && !entry.lost && !call.isOver) {
         entry.lost = true
         call.entries.unshift(entry)
         turns = [call, ...turns.filter((other) => other !== call)]
@@ -101,19 +128,24 @@ export function createPoolQueue<Task>(slots: number, maxWaiting: number, run: Ru
     if (!patient && isFull()) throw new DeepWatchError('overloaded', 'All threads are busy and the queue is full.')
   }
 
-  async function runAll<Result>(tasks: readonly Task[], { signal }: CallOptions): Promise<Result[]> {
-    const call: Call<Task> = { entries: [], started: false }
+  async function runAll<Result>(
+    tasks: readonly Task[],
+    { signal, patient: isPatient = false }: CallOptions,
+  ): Promise<Result[]> {
+    const call: Call<Task> = { entries: [], isPatient, started: false, isOver: false }
     const rejects: Entry<Task>['reject'][] = []
     const results = tasks.map(
       (task) =>
-        new Promise<Result>((resolve, reject) => {
-          call.entries.push({ task, resolve: resolve as Entry<Task>['resolve'], reject, lost: false })
+        new Promise<Result[]>((resolve, reject) => {
+          call.entries.push({ task, results: [], resolve: resolve as Entry<Task>['resolve'], reject, lost: false })
           rejects.push(reject)
         }),
     )
     const drop = (reason: unknown) => {
+      call.isOver = true
       call.entries = []
       turns = turns.filter((other) => other !== call)
+      tell()
       for (const reject of rejects) reject(reason)
     }
     const onAbort = () => drop(signal?.reason)
@@ -121,7 +153,7 @@ export function createPoolQueue<Task>(slots: number, maxWaiting: number, run: Ru
     if (call.entries.length > 0) turns.push(call)
     dispatch()
     try {
-      return await Promise.all(results)
+      return (await Promise.all(results)).flat()
     } catch (error) {
       // What is left of a call that failed is of no use to anyone.
       drop(error)

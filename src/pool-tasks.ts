@@ -10,6 +10,8 @@ import type {
   ScoreEntitiesTask,
   ScoreResult,
   ScoreTask,
+  Stoppable,
+  Stopped,
 } from '../workers/messages.ts'
 
 export type Task =
@@ -24,10 +26,21 @@ export type Task =
   | { readonly name: 'rank'; readonly message: RankTask }
 
 /** A block to be scored, before it is cut. */
-export type ScoreMessage = Omit<ScoreTask, 'from' | 'to'>
+export type ScoreMessage = Omit<ScoreTask, keyof Stoppable>
 
-/** Rows of one scoring task: short enough that nobody waits long behind one, a multiple of the kernel's tile. */
+/** Rows that are scored at a stretch: short enough that nobody waits long behind them, a multiple of the kernel's tile. */
 export const sliceRows = 8192
+/** Time after which a thread gives other calls their turn, also those that do not ask for it: beside it a message counts little. */
+export const turnMilliseconds = 20
+
+/** What is left of a task whose thread stopped; null when that was at its end. */
+export function restOf(task: Task, reply: object): Task | null {
+  if (task.name !== 'score' && task.name !== 'fit') return null
+  const { to: from } = reply as Stopped
+  if (from >= task.message.to) return null
+  // The compiler does not see that name and message still belong together.
+  return { name: task.name, message: { ...task.message, from } } as Task
+}
 
 /** Cuts 0..count-1 into at most `parts` ranges [from, to) of nearly equal length. */
 export function cutEvenly(count: number, parts: number): [number, number][] {

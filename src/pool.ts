@@ -5,6 +5,7 @@ import type {
   Inspection,
   InspectTask,
   JoinResult,
+  Pauses,
   PrepareForFewResult,
   RankResult,
   Reply,
@@ -21,8 +22,16 @@ import { createScoreRooms } from './pool-arena.ts'
 import { createPoolBatch, type ScoresInto } from './pool-batch.ts'
 import { createEntityScoring } from './pool-entities.ts'
 import { createFewScoring } from './pool-few.ts'
-import { type CallOptions, createPoolQueue, TaskLost } from './pool-queue.ts'
-import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './pool-tasks.ts'
+import { type CallOptions, createPoolQueue, TaskLost, type Turn } from './pool-queue.ts'
+import {
+  cutEvenly,
+  restOf,
+  type ScoreMessage,
+  sliceRows,
+  sumSeconds,
+  type Task,
+  turnMilliseconds,
+} from './pool-tasks.ts'
 import { startThreads } from './pool-threads.ts'
 import type { BlockScores, ScoringModel } from './pool-types.ts'
 
@@ -108,12 +117,12 @@ export interface PoolOptions {
   readonly maxQueue: number
 }
 
-/** Tasks a fit is cut into at most: a forest of any size leaves room for others between them. */
-const fitTasks = 64
 /** Rows that the pieces of one task learn from, at least: a millisecond of work or more, beside which its message counts little. */
 const leastTaskRows = 4_096
 /** Entities that one task fits models for: some tens of milliseconds. */
 const entitiesOfTask = 4
+/** Tasks of a round of them at most. */
+const entityTasks = 64
 /** Rooms for scores that are kept: some blocks of a source are under way at once, and a row's room has nine bytes: half a MiB, with entities two. */
 const mostScoreRooms = 8
 
@@ -122,7 +131,11 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   let deaths = 0
   let closed = false
   let piscina = start()
-  const queue = createPoolQueue<Task>(threads, maxQueue, run)
+  const wanted = new Int32Array(shareBytes(4))
+  const pauses: Pauses = { rows: sliceRows, milliseconds: turnMilliseconds, wanted }
+  const queue = createPoolQueue<Task>(threads, maxQueue, run, (isWanted) => {
+    Atomics.store(wanted, 0, isWanted ? 1 : 0)
+  })
   const batch = createPoolBatch(threads, scoreBlock, createFewScoring(prepareForFew))
   const scoreEntities = createEntityScoring(threads, queue)
   const takeScoreRoom = createScoreRooms(mostScoreRooms)
@@ -145,14 +158,14 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     return started
   }
 
-  async function run({ name, message }: Task): Promise<unknown> {
+  async function run(task: Task): Promise<Turn<Task>> {
     let reply: Reply<object>
     try {
-      reply = (await piscina.run(message, { name })) as Reply<object>
+      reply = (await piscina.run(task.message, { name: task.name })) as Reply<object>
     } catch (cause) {
       throw new TaskLost('a thread died', { cause })
     }
-    if (reply.ok) return reply
+    if (reply.ok) return { result: reply, rest: restOf(task, reply) }
     const code = isErrorCode(reply.code) ? reply.code : 'internal_error'
     throw new DeepWatchError(code, reply.detail, { cause: reply.cause })
   }
@@ -173,9 +186,10 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     const { detector: id, effective, seed, samples, varying, deviations, features } = request
     const detector = findDetector(id)
     const pieces = detector.pieces(effective)
-    const parts = Math.min(fitTasks, Math.ceil((pieces * samples.filled) / leastTaskRows))
+    const parts = Math.min(threads, Math.ceil((pieces * samples.filled) / leastTaskRows))
     const tasks = cutEvenly(pieces, parts).map(([from, to]): Task => {
-      return { name: 'fit', message: { detector: id, effective, seed, samples, varying, deviations, from, to } }
+      const message = { detector: id, effective, seed, samples, varying, deviations, from, to, pauses }
+      return { name: 'fit', message }
     })
     const results = await queue.runAll<FitResult>(tasks, options)
     const fitted = results.flatMap((result) => result.pieces)
@@ -192,7 +206,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     const models: (Uint8Array<ArrayBuffer> | null)[] = []
     let bytes = 0
     // In rounds, so that what is too large is found out before it is there.
-    const round = entitiesOfTask * fitTasks
+    const round = entitiesOfTask * entityTasks
     for (let first = 0; first < samples.length; first += round) {
       const tasks: Task[] = []
       for (let from = first; from < Math.min(first + round, samples.length); from += entitiesOfTask)
@@ -238,15 +252,21 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     const { key, detector, payload, fill, guards = null } = model
     const message = { key, detector, payload, fill, guards, block, scores, flags }
     if (model.entities !== undefined) return scoreEntities(message, model, options)
-    return sumSeconds(await queue.runAll<ScoreResult>(slices(message), options))
+    return sumSeconds(await queue.runAll<ScoreResult>(stretches(message), options))
   }
 
-  function slices(message: ScoreMessage): Task[] {
-    const tasks: Task[] = []
+  /** As many tasks as there are threads, of whole slices each. */
+  function stretches(message: ScoreMessage): Task[] {
     const { rows } = message.block
-    for (let from = 0; from < rows; from += sliceRows)
-      tasks.push({ name: 'score', message: { ...message, from, to: Math.min(rows, from + sliceRows) } })
-    return tasks
+    const slices = Math.ceil(rows / sliceRows)
+    return cutEvenly(slices, threads).map(([from, to]) => ({
+      name: 'score',
+      message: {
+        ...message,
+        ...{ from: from * sliceRows, to: Math.min(rows, to * sliceRows) },
+        pauses: slices === 1 ? null : pauses,
+      },
+    }))
   }
 
   async function prepareForFew({ detector, payload }: ScoringModel): Promise<PreparedForFew | null> {

@@ -30,6 +30,8 @@ import type {
   ScoreEntitiesTask,
   ScoreResult,
   ScoreTask,
+  Stoppable,
+  Stopped,
 } from './messages.ts'
 
 /** One scorer per detector; each keeps its prepared models within a bound. */
@@ -82,16 +84,44 @@ export function inspect({ block, features, usableOnly }: InspectTask): Reply<Ins
   })
 }
 
+/**
+ * Works through from..to-1 in steps until the end, or until a look up says that others have their turn.
+ * @param step rows or pieces between two looks
+ * @param work does those from `at` to `until` - 1
+ * @returns where it stopped
+ */
+function untilPause({ from, to, pauses }: Stoppable, step: number, work: (at: number, until: number) => void): number {
+  const start = performance.now()
+  const isOver = () =>
+    pauses !== null && (Atomics.load(pauses.wanted, 0) !== 0 || performance.now() - start >= pauses.milliseconds)
+  for (let at = from; ; ) {
+    const until = pauses === null ? to : Math.min(to, at + step)
+    work(at, until)
+    at = until
+    if (at >= to || isOver()) return at
+  }
+}
+
 /** Fits some of a model's pieces. */
-export function fit({ detector, effective, seed, samples, varying, deviations, from, to }: FitTask): Reply<FitResult> {
+export function fit({
+  detector,
+  effective,
+  seed,
+  samples,
+  varying,
+  deviations,
+  ...stretch
+}: FitTask): Reply<FitResult> {
   return answer(() => {
     const { fitPiece } = findDetector(detector)
     const pieces: Uint8Array[] = []
-    for (let piece = from; piece < to; piece++) {
-      const sample = sampleOf(samples, samples.count === 1 ? 0 : piece)
-      pieces.push(fitPiece({ sample, piece, effective, seed, varying, deviations }))
-    }
-    return { pieces }
+    const to = untilPause(stretch, 1, (at, until) => {
+      for (let piece = at; piece < until; piece++) {
+        const sample = sampleOf(samples, samples.count === 1 ? 0 : piece)
+        pieces.push(fitPiece({ sample, piece, effective, seed, varying, deviations }))
+      }
+    })
+    return { pieces, to }
   })
 }
 
@@ -114,12 +144,24 @@ export function rank(task: RankTask): Reply<RankResult> {
 }
 
 /** Scores some rows of a block into the shared arrays of the task. */
-export function score({ detector, payload, guards, ...task }: ScoreTask): Reply<ScoreResult> {
+export function score({
+  detector,
+  payload,
+  guards,
+  from,
+  to,
+  pauses,
+  ...task
+}: ScoreTask): Reply<ScoreResult & Stopped> {
   return answer(() => {
     const start = performance.now()
-    scorerOf(detector).score({ ...task, payload: new Uint8Array(payload) })
-    if (guards !== null) raiseOutside(guards, task.block, task.from, task.to, task.scores)
-    return { seconds: (performance.now() - start) / 1000 }
+    const scorer = scorerOf(detector)
+    const input = { ...task, payload: new Uint8Array(payload) }
+    const stopped = untilPause({ from, to, pauses }, pauses?.rows ?? 0, (at, until) => {
+      scorer.score({ ...input, from: at, to: until })
+      if (guards !== null) raiseOutside(guards, task.block, at, until, task.scores)
+    })
+    return { seconds: (performance.now() - start) / 1000, to: stopped }
   })
 }
 

@@ -34,19 +34,39 @@ export interface Inspection extends Unusable {
   readonly profile: Profile
 }
 
-export interface FitTask {
+/** When a thread that has much to do looks up from it: it then stops if its time is over or a call waits for a thread. */
+export interface Pauses {
+  /** Rows that are scored between two looks; pieces are fitted one by one. */
+  readonly rows: number
+  readonly milliseconds: number
+  /** One element, not 0 while a call waits. */
+  readonly wanted: Int32Array<SharedArrayBuffer>
+}
+
+/** What has a beginning and an end, and may be stopped in between. */
+export interface Stoppable {
+  readonly from: number
+  readonly to: number
+  /** Null: it is done at a stretch. */
+  readonly pauses: Pauses | null
+}
+
+/** Where a thread stopped: at the end, or earlier and then not at the beginning. */
+export interface Stopped {
+  readonly to: number
+}
+
+/** Pieces from..to-1 of a model are fitted. */
+export interface FitTask extends Stoppable {
   readonly detector: string
   readonly effective: EffectiveSettings
   readonly seed: number
   readonly samples: SampleSet
   readonly varying: readonly number[]
   readonly deviations: Float64Array
-  /** Pieces from..to-1 are fitted. */
-  readonly from: number
-  readonly to: number
 }
 
-export interface FitResult {
+export interface FitResult extends Stopped {
   readonly pieces: readonly Uint8Array[]
 }
 
@@ -72,16 +92,14 @@ export interface JoinResult {
   readonly payload: Uint8Array<ArrayBuffer>
 }
 
-export interface ScoreTask {
+/** Rows from..to-1 of a block are scored. */
+export interface ScoreTask extends Stoppable {
   readonly key: string
   readonly detector: string
   readonly payload: SharedArrayBuffer
   readonly fill: Float64Array | null
   readonly guards: Guards | null
   readonly block: Block
-  /** Rows from..to-1 are scored. */
-  readonly from: number
-  readonly to: number
   readonly scores: Float64Array<SharedArrayBuffer>
   readonly flags: Uint8Array<SharedArrayBuffer>
 }
@@ -107,7 +125,7 @@ export interface ArrangeTask {
 }
 
 /** Scores some rows of a block, each with the model of its entity. */
-export interface ScoreEntitiesTask extends Omit<ScoreTask, 'from' | 'to'> {
+export interface ScoreEntitiesTask extends Omit<ScoreTask, keyof Stoppable> {
   /** See `EntityScoreInput`. */
   readonly order: Uint32Array<SharedArrayBuffer>
   readonly runs: readonly RowRun[]
