@@ -11,6 +11,7 @@ import { raiseOutside } from '../src/kernels/guards.ts'
 import { findUnusable, profileBlock } from '../src/kernels/profile.ts'
 import { rank as rankScores } from '../src/kernels/ranking.ts'
 import { sampleOf } from '../src/kernels/reservoir.ts'
+import { shareTogether } from '../src/kernels/shared.ts'
 import type {
   ArrangeTask,
   Failure,
@@ -121,7 +122,7 @@ export function fit({
         pieces.push(fitPiece({ sample, piece, effective, seed, varying, deviations }))
       }
     })
-    return { pieces, to }
+    return { pieces: shareTogether(pieces), to }
   })
 }
 

@@ -67,7 +67,7 @@ export interface FitTask extends Stoppable {
 }
 
 export interface FitResult extends Stopped {
-  readonly pieces: readonly Uint8Array[]
+  readonly pieces: readonly Uint8Array<SharedArrayBuffer>[]
 }
 
 /** Fits the models of some entities. */

@@ -51,7 +51,8 @@ function fitPiece({ sample, piece, effective, seed, varying }: FitInput) {
 
 function join({ pieces, effective, features }: JoinInput) {
   const { sampleSize, maxDepth } = effective as EffectiveForest
-  const trees = pieces.map((piece) => treeOf(readForest(piece), 0))
+  // They come from `fitPiece`.
+  const trees = pieces.map((piece) => treeOf(readPayload(viewForest, piece), 0))
   return encodeForest(joinTrees(trees, { psi: sampleSize, features, depthLimit: maxDepth }))
 }
 

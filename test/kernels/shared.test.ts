@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { shareBytes } from '../../src/kernels/shared.ts'
+import { shareBytes, shareTogether } from '../../src/kernels/shared.ts'
 
 const mib = 1024 * 1024
 
@@ -22,4 +22,13 @@ test('shared memory that nobody holds any more is collected before much of it li
     await nextTurn()
   }
   expect(most).toBeLessThan(800 * mib)
+})
+
+test('what is shared together keeps its bytes and order, in one piece, each where any typed array can lie', () => {
+  const arrays = [Uint8Array.of(1, 2, 3), new Uint8Array(), Uint8Array.of(4), new Uint8Array(16).fill(5)]
+  const together = shareTogether(arrays)
+  expect(together).toEqual(arrays)
+  expect(new Set(together.map(({ buffer }) => buffer)).size).toBe(1)
+  expect(together.map(({ byteOffset }) => byteOffset)).toEqual([0, 8, 8, 16])
+  expect(shareTogether([])).toEqual([])
 })
