@@ -48,7 +48,7 @@ export function createForestWalk({ shape, trees, modules }: LaidForest): (rows: 
   kernel.loadTrees(trees, features, tileRows)
   kernel.isFinite(features, tileRows)
   for (const rows of firstRowsOfWays)
-    kernel.addPathLengths(plan.paddedDepth, features, tileRows, new Float64Array(rows))
+    kernel.addPathLengths(plan.paddedDepth, features, tileRows, new Float64Array(rows), 0, rows)
   return (rows) => {
     const { from, to, scores, flags } = rows
     scores.fill(0, from, to)

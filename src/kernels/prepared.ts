@@ -23,6 +23,8 @@ export function keepPrepared<Value>(mostBytes: number, bytesOf: (value: Value) =
   const kept = new Map<string, Value>()
   const asked = new Map<string, number>()
   let bytes = 0
+  /** The key that was used last. */
+  let newest: string | undefined
 
   function get(key: string, make: () => Value): Value {
     let value = kept.get(key)
@@ -31,6 +33,8 @@ export function keepPrepared<Value>(mostBytes: number, bytesOf: (value: Value) =
       if (bytesOf(value) > mostBytes) return value
       bytes += bytesOf(value)
     }
+    if (key === newest) return value
+    newest = key
     // Again at the end: the first key of the map is the one used longest ago.
     kept.delete(key)
     kept.set(key, value)
@@ -56,6 +60,7 @@ export function keepPrepared<Value>(mostBytes: number, bytesOf: (value: Value) =
     const before = kept.get(key)
     if (before !== undefined) bytes -= bytesOf(before)
     kept.delete(key)
+    newest = undefined
     get(key, () => value)
   }
 

@@ -63,6 +63,6 @@ export function walkRows(
   for (let start = from; start < to; start += tileRows) {
     const rows = Math.min(tileRows, to - start)
     if (!copyRows(rows, start)) cleanTile(tile, tileRows, features, rows, fill, flags, start)
-    kernel.addPathLengths(plan.paddedDepth, features, tileRows, scores.subarray(start, start + rows))
+    kernel.addPathLengths(plan.paddedDepth, features, tileRows, scores, start, rows)
   }
 }

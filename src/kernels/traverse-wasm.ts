@@ -15,11 +15,19 @@ export interface Kernel {
   /** Puts a run of trees, as `layRun` made it, into the memory. */
   loadTrees(bytes: Uint8Array, features: number, tileRows: number): void
   /**
-   * Adds the path lengths of the loaded trees to the sums of the first rows of the tile.
+   * Adds the path lengths of the loaded trees, of the first `rows` rows of the tile, to their sums.
    * @param paddedDepth depth of the padded trees, 0 = linked ones
-   * @param sums one per row, at most `tileRows`, added to
+   * @param sums that of row i of the tile at `from` + i, added to
+   * @param rows at most `tileRows`
    */
-  addPathLengths(paddedDepth: number, features: number, tileRows: number, sums: Float64Array): void
+  addPathLengths(
+    paddedDepth: number,
+    features: number,
+    tileRows: number,
+    sums: Float64Array,
+    from: number,
+    rows: number,
+  ): void
 }
 
 const pageBytes = 65_536
@@ -91,6 +99,8 @@ export function createKernel(given: KernelModules = new Map()): Kernel {
   const walks: Readonly<Record<Way, Walk[]>> = { linked: [], single: [], padded: [], copied: [] }
   const check = instantiate(given.get(checkName) ?? moduleOfCheck(), memory)
   let doubles = new Float64Array(memory.buffer)
+  /** The tile that was asked for last. */
+  let tile = doubles.subarray(0, 0)
   let treeBytes = 0
 
   function walkOf(paddedDepth: number, way: Way): Walk {
@@ -113,8 +123,10 @@ export function createKernel(given: KernelModules = new Map()): Kernel {
   return {
     tile(features, tileRows) {
       reserve(treesStart(features, tileRows))
-      const first = tileStart(tileRows) / 8
-      return doubles.subarray(first, first + tileRows * features)
+      const [first, length] = [tileStart(tileRows), tileRows * features]
+      const isSame = tile.buffer === memory.buffer && tile.byteOffset === first && tile.length === length
+      if (!isSame) tile = new Float64Array(memory.buffer, first, length)
+      return tile
     },
     isFinite(features, tileRows) {
       // The sums are not in use yet, and the tile begins where they end.
@@ -127,14 +139,14 @@ export function createKernel(given: KernelModules = new Map()): Kernel {
       new Uint8Array(memory.buffer, start, bytes.byteLength).set(bytes)
       treeBytes = bytes.byteLength
     },
-    addPathLengths(paddedDepth, features, tileRows, sums) {
-      doubles.set(sums, firstSum)
+    addPathLengths(paddedDepth, features, tileRows, sums, from, rows) {
+      for (let i = 0; i < rows; i++) doubles[firstSum + i] = sums[from + i] as number
       const trees = treesStart(features, tileRows)
-      const tile = tileStart(tileRows)
-      const way = wayFor(sums.length, paddedDepth)
-      const rows = way === 'single' ? sums.length : Math.ceil(sums.length / groupRows) * groupRows
-      walkOf(paddedDepth, way)(trees, trees + treeBytes, tile, tile + 8 * rows, sumsStart)
-      sums.set(doubles.subarray(firstSum, firstSum + sums.length))
+      const lanes = tileStart(tileRows)
+      const way = wayFor(rows, paddedDepth)
+      const walked = way === 'single' ? rows : Math.ceil(rows / groupRows) * groupRows
+      walkOf(paddedDepth, way)(trees, trees + treeBytes, lanes, lanes + 8 * walked, sumsStart)
+      for (let i = 0; i < rows; i++) sums[from + i] = doubles[firstSum + i] as number
     },
   }
 }

@@ -53,7 +53,7 @@ function fastSums(forest: Forest, rows: number[][]): Float64Array {
     rows.forEach((row, r) => {
       for (let f = 0; f < forest.features; f++) tile[f * tileRows + r] = row[f]!
     })
-    kernel.addPathLengths(plan.paddedDepth, forest.features, tileRows, sums)
+    kernel.addPathLengths(plan.paddedDepth, forest.features, tileRows, sums, 0, sums.length)
   }
   return sums
 }
