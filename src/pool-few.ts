@@ -13,7 +13,7 @@ import type { BlockScores, ScoringModel } from './pool-types.ts'
 /** Calls of a model after which it is prepared: a call saves a tenth of a millisecond or two, the preparation takes ten. */
 const leastCalls = 64
 /** Prepared models that are kept, in bytes: some twenty forests of 100 trees and 256 rows. */
-const mostKeptBytes = 16 * 1024 * 1024
+const mostKeptBytes = 32 * 1024 * 1024
 /** More rows are for the threads, whatever the model. */
 const mostRows = 128
 /** Larger payloads are for the threads, whatever the detector. */

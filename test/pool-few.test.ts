@@ -84,7 +84,7 @@ describe('few rows without a thread', () => {
   })
 
   test('models are kept within a bound of bytes; one that comes back is prepared again', async () => {
-    const { few, asked, call } = start(() => ({ ...detector.fewRows!.prepare(bytes)!, bytes: 5 * 1024 * 1024 }))
+    const { few, asked, call } = start(() => ({ ...detector.fewRows!.prepare(bytes)!, bytes: 10 * 1024 * 1024 }))
     const keys = ['a', 'b', 'c', 'd']
     for (const key of keys) await call(model(key))
     expect(keys.map((key) => few.takes(model(key), 1))).toEqual([false, true, true, true])

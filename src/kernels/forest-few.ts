@@ -1,6 +1,11 @@
 import type { Forest } from './forest.ts'
 import { scoresFromSums } from './forest-scores.ts'
-import { shareBytes } from './shared.ts'
+import { layRankedForFew } from './ranked-layout.ts'
+import { type Ranked, scoreRanked } from './ranked-rows.ts'
+import { canRank, hasPieces, paysToRank } from './ranked-suited.ts'
+import { operationBytes, vectorRows } from './ranked-walk-code.ts'
+import { createRankedKernel, type RankedModules, rankedMemoryBytes, rankedModules } from './ranked-wasm.ts'
+import { shareBytes, shareTogether } from './shared.ts'
 import { runsOf, shapeWalk, type WalkedRows, type WalkShape, walkRows } from './traverse-prepared.ts'
 import { createKernel, firstRowsOfWays, type KernelModules, memoryBytes, modulesFor } from './traverse-wasm.ts'
 
@@ -9,10 +14,19 @@ export interface LaidForest {
   readonly shape: WalkShape
   readonly trees: Uint8Array<SharedArrayBuffer>
   readonly modules: KernelModules
-  /** Bytes of the memory in which it is walked. */
+  /** For calls of more rows; null where that is slower for as many as are scored here. */
+  readonly ranked: LaidRanked | null
+  /** Bytes of the memories in which it is walked. */
   readonly bytes: number
   /** Rows that take up to some hundred microseconds. */
   readonly mostRows: number
+}
+
+/** What the ranked walk of few rows needs: plain data over shared memory. */
+interface LaidRanked extends Ranked {
+  readonly modules: RankedModules
+  /** Rows from which on it is faster. */
+  readonly leastRows: number
 }
 
 /** Three forests of 100 trees and 256 rows. */
@@ -35,24 +49,50 @@ export function layForest(forest: Forest): LaidForest | null {
   const trees = new Uint8Array(shareBytes(bytes))
   // A forest of so few bytes has one run.
   trees.set(runsOf(forest, shape)(0))
-  return { shape, trees, modules: modulesFor(shape.plan.paddedDepth), bytes: memoryBytes(bytes, shape), mostRows }
+  const ranked = layForRanks(forest, shape)
+  return {
+    ...{ shape, trees, modules: modulesFor(shape.plan.paddedDepth), ranked, mostRows },
+    bytes: memoryBytes(bytes, shape) + (ranked ? rankedMemoryBytes(ranked.laid) : 0),
+  }
+}
+
+function layForRanks(forest: Forest, { plan, factor }: WalkShape): LaidRanked | null {
+  if (!paysToRank(forest) || !canRank(forest) || hasPieces(forest)) return null
+  const laid = layRankedForFew(forest)
+  let operations = 0
+  for (const { batches } of laid.groups) for (const { from, to } of batches) operations += (to - from) / operationBytes
+  // As far as it takes the same time for one row and for 128: measured from 4 to 100 features and 20 to 100 trees of depth 6 to 10.
+  const leastRows = Math.ceil(32 + (6 * operations) / (forest.trees * plan.depth) + forest.features / 8)
+  if (leastRows > vectorRows) return null
+  const [bytes] = shareTogether([laid.bytes]) as [Uint8Array]
+  return { laid: { ...laid, bytes }, factor, modules: rankedModules(), leastRows }
 }
 
 /**
  * Makes a function that scores rows of one forest as `createTraverseScorer` does. The forest is copied into a memory of its own,
  * so that nothing has to be when many forests take turns. Every walk is done once before any row comes, so that none waits for its code.
  */
-export function createForestWalk({ shape, trees, modules }: LaidForest): (rows: WalkedRows) => void {
+export function createForestWalk({ shape, trees, modules, ranked }: LaidForest): (rows: WalkedRows) => void {
   const { plan, features, tileRows } = shape
   const kernel = createKernel(modules)
   kernel.loadTrees(trees, features, tileRows)
   kernel.isFinite(features, tileRows)
   for (const rows of firstRowsOfWays)
     kernel.addPathLengths(plan.paddedDepth, features, tileRows, new Float64Array(rows), 0, rows)
+  const scoreMany = ranked && createRankedWalk(ranked)
   return (rows) => {
     const { from, to, scores, flags } = rows
+    if (ranked && scoreMany && to - from >= ranked.leastRows) return scoreMany(rows)
     scores.fill(0, from, to)
     walkRows(kernel, shape, rows)
     scoresFromSums(scores, flags, from, to, shape.factor)
   }
+}
+
+function createRankedWalk(ranked: LaidRanked): (rows: WalkedRows) => void {
+  const kernel = createRankedKernel(ranked.modules)
+  const [none, one] = [new Float64Array(ranked.laid.size.features), new Float64Array(1)]
+  const block = { values: none, stride: 1, rows: 1, lanes: none.length }
+  scoreRanked(kernel, ranked, { block, from: 0, to: 1, fill: null, scores: one, flags: new Uint8Array(1) })
+  return (rows) => scoreRanked(kernel, ranked, rows)
 }

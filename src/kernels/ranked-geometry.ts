@@ -1,8 +1,16 @@
 import { treesTogether, vectorRows } from './ranked-walk-code.ts'
 
+/** What decides where things lie in the kernel's memory. */
+export interface RankedSize {
+  readonly features: number
+  /** Rows that go through all trees together: a multiple of `vectorRows`. */
+  readonly tileRows: number
+  /** Slots for the leaf numbers of subtrees. */
+  readonly slots: number
+}
+
 /** Where things lie in the kernel's memory, by the byte. */
 export interface Geometry {
-  /** Rows that go through all trees together. */
   readonly tileRows: number
   /** Table of a tree that is not there: 256 times 0. */
   readonly noTable: number
@@ -30,7 +38,7 @@ export const pieceLeaves = 256
 export const mostPieces = 256
 /** Leaves of a tree. */
 export const mostLeaves = 4096
-/** A tree of k leaves needs fewer than log2(k) slots. */
+/** A tree of k leaves needs fewer than log2(k) slots when its operations come one after the other, from the bottom up. */
 const mostSlots = 12
 /** Rows of a tile for a forest that stays in a second-level cache, and for one of more nodes, which is read again for every tile. */
 const mostTileRows = 2048
@@ -43,17 +51,20 @@ const manyNodes = 50_000
 const mostRankBytes = 2 * 1024 * 1024
 
 /** As many rows as pay for the interpretation and keep what is read again and again in the cache. */
-export function rankedGeometry(features: number, nodes: number): Geometry {
+export function rankedSize(features: number, nodes: number): RankedSize {
   const fitting = Math.floor(mostRankBytes / features / vectorRows) * vectorRows
   const most = nodes > manyNodes ? mostTileRowsOfMany : mostTileRows
-  const tileRows = Math.max(vectorRows, Math.min(most, fitting))
+  return { features, tileRows: Math.max(vectorRows, Math.min(most, fitting)), slots: mostSlots }
+}
+
+export function rankedGeometry({ features, tileRows, slots: slotCount }: RankedSize): Geometry {
   const noTable = 0
   const sums = noTable + 8 * pieceLeaves
   const values = sums + 8 * tileRows
   const leaves = values + 8 * tileRows
   const pieces = leaves + treesTogether * tileRows
   const slots = pieces + treesTogether * tileRows
-  const ranks = slots + mostSlots * tileRows
+  const ranks = slots + slotCount * tileRows
   const wideRanks = ranks + features * tileRows
   return {
     ...{ tileRows, noTable, sums, values },

@@ -16,7 +16,7 @@ export interface TreeOperations {
  * What the leaf numbers of a tree, or the numbers of its pieces, are found from: nodes from the root down to those that
  * count as leaves here, which have numbers.
  */
-interface View {
+export interface View {
   readonly tree: Tree
   readonly numbers: Uint8Array
   isLeaf(node: number): boolean
@@ -46,7 +46,7 @@ export function layOperations(
     const same = new Float64Array(pieceLeaves).fill(table[0] as number)
     return { operations: new Uint8Array(), table: same, hasPieces: false }
   }
-  const isLeaf = (node: number) => (tree.features[node] as number) < 0
+  const isLeaf = (node: number) => isLeafOf(tree, node)
   const views: [View, number][] = [[{ tree, numbers: leaves, isLeaf, isSelection: isCut }, geometry.leaves(place)]]
   if (isCut(0)) {
     const ofPieces = { tree, numbers: pieces, isLeaf: (node: number) => !isCut(node), isSelection: () => false }
@@ -59,6 +59,18 @@ export function layOperations(
   return { operations: new Uint8Array(target.buffer, 0, end), table, hasPieces: isCut(0) }
 }
 
+const isLeafOf = ({ features }: Tree, node: number) => (features[node] as number) < 0
+
+/** A tree of at most 256 leaves and two or more, as it is looked at, and its table; see `TreeOperations`. */
+export function viewWhole(
+  tree: Tree,
+  lengths: Float64Array,
+): Omit<TreeOperations, 'operations'> & { readonly view: View } {
+  const { leaves, table } = numberLeaves(tree, lengths, countLeaves(tree))
+  const view = { tree, numbers: leaves, isLeaf: (node: number) => isLeafOf(tree, node), isSelection: () => false }
+  return { view, table, hasPieces: false }
+}
+
 /** Lays the operations of a view from `start` of the target on, and returns where they end. */
 function layView(
   view: View,
@@ -68,14 +80,13 @@ function layView(
   target: DataView<ArrayBuffer>,
   start: number,
 ): number {
-  const { features, links } = view.tree
+  const { links } = view.tree
   const needs = slotNeeds(view)
   let end = start
 
   /** Lays the operations of a subtree, which may use the slots from `free` on. */
   function lay(node: number, free: number, to: number): void {
     const [left, right] = [node + 1, links[node] as number]
-    const [leftSide, rightSide] = [sideOf(view, left), sideOf(view, right)]
     // The child that needs more slots comes first, while all of them are free.
     const isLeftFirst = (needs[left] as number) >= (needs[right] as number)
     const order = isLeftFirst ? [left, right] : [right, left]
@@ -86,32 +97,57 @@ function layView(
       slots[child === left ? 0 : 1] = geometry.slot(next)
       lay(child, next, geometry.slot(next++))
     }
-    const at = end
+    writeOperation(target, end, view, node, geometry, slots, to, rankOf)
     end += operationBytes
-    laySide(at, 0, left, leftSide, slots[0] as number)
-    laySide(at, 1, right, rightSide, slots[1] as number)
-    target.setInt32(at + operationPlaces.kind, kindOf(leftSide, rightSide, view.isSelection(node)), true)
-    target.setInt32(at + operationPlaces.ranks, geometry.ranks(features[node] as number), true)
-    target.setInt32(at + operationPlaces.result, to, true)
-    target.setInt8(at + operationPlaces.rank, rankOf(node))
-  }
-
-  function laySide(at: number, s: 0 | 1, child: number, side: Side, slot: number): void {
-    if (side === 'slot') {
-      target.setInt32(at + operationPlaces.sides[s], slot, true)
-      return
-    }
-    target.setUint8(at + operationPlaces.leaves[s], view.numbers[side === 'pair' ? child + 1 : child] as number)
-    if (side === 'leaf') return
-    target.setInt32(at + operationPlaces.sides[s], geometry.ranks(features[child] as number), true)
-    target.setInt8(at + operationPlaces.sideRanks[s], rankOf(child))
   }
 
   lay(0, 0, result)
   return end
 }
 
-function sideOf({ tree, isLeaf, isSelection }: View, node: number): Side {
+/**
+ * Writes the operation of a node.
+ * @param slots for each side the address of its slot, where it is one
+ * @param to address of the result
+ */
+export function writeOperation(
+  target: DataView<ArrayBuffer>,
+  at: number,
+  view: View,
+  node: number,
+  geometry: Geometry,
+  slots: readonly number[],
+  to: number,
+  rankOf: (node: number) => number,
+): void {
+  const { features } = view.tree
+  for (const s of [0, 1] as const) {
+    const child = childOf(view.tree, node, s)
+    const side = sideOf(view, child)
+    if (side === 'slot') target.setInt32(at + operationPlaces.sides[s], slots[s] as number, true)
+    else target.setUint8(at + operationPlaces.leaves[s], view.numbers[side === 'pair' ? child + 1 : child] as number)
+    if (side !== 'pair') continue
+    target.setInt32(at + operationPlaces.sides[s], geometry.ranks(features[child] as number), true)
+    target.setInt8(at + operationPlaces.sideRanks[s], rankOf(child))
+  }
+  target.setInt32(at + operationPlaces.kind, kindOfNode(view, node), true)
+  target.setInt32(at + operationPlaces.ranks, geometry.ranks(features[node] as number), true)
+  target.setInt32(at + operationPlaces.result, to, true)
+  target.setInt8(at + operationPlaces.rank, rankOf(node))
+}
+
+/** The left (0) or right (1) child of an inner node. */
+export const childOf = ({ links }: Tree, node: number, s: 0 | 1): number =>
+  s === 0 ? node + 1 : (links[node] as number)
+
+/** The kind of a node's operation. */
+export function kindOfNode(view: View, node: number): number {
+  const [left, right] = [childOf(view.tree, node, 0), childOf(view.tree, node, 1)]
+  return kindOf(sideOf(view, left), sideOf(view, right), view.isSelection(node))
+}
+
+/** What a node is as a side of the operation above it. */
+export function sideOf({ tree, isLeaf, isSelection }: View, node: number): Side {
   if (isLeaf(node)) return 'leaf'
   const isPair = isLeaf(node + 1) && isLeaf(tree.links[node] as number) && !isSelection(node)
   return isPair ? 'pair' : 'slot'

@@ -29,6 +29,16 @@ export function canRank(forest: Forest): boolean {
   return true
 }
 
+/** Whether some tree has more leaves than a byte can number, and is cut into pieces. */
+export function hasPieces(forest: Forest): boolean {
+  for (let t = 0; t < forest.trees; t++) {
+    // Each inner node has two children.
+    const nodes = (forest.offsets[t + 1] as number) - (forest.offsets[t] as number)
+    if ((nodes + 1) / 2 > pieceLeaves) return true
+  }
+  return false
+}
+
 function countPerFeature(splits: Int32Array, features: number): Uint32Array {
   const counts = new Uint32Array(features)
   for (const feature of splits) if (feature >= 0) counts[feature] = (counts[feature] as number) + 1

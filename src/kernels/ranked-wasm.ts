@@ -1,8 +1,9 @@
+import { type Geometry, rankedGeometry } from './ranked-geometry.ts'
 import type { RankedForest } from './ranked-layout.ts'
 import { mapRanks, rankValues } from './ranked-values-code.ts'
-import { addLeafValues, selectLeaves, treesTogether, vectorRows } from './ranked-walk-code.ts'
+import { addLeafValues, selectLeaves, vectorRows } from './ranked-walk-code.ts'
 import { finiteCheck } from './traverse-code.ts'
-import { compile, createMemory } from './wasm.ts'
+import { compileModule, createMemory, instantiate, type WasmModule } from './wasm.ts'
 
 /** The ranked walk of one thread, with a memory that only grows. */
 export interface RankedKernel {
@@ -27,18 +28,45 @@ export interface RankedKernel {
 const pageBytes = 65_536
 const wholeVectors = (rows: number) => Math.ceil(rows / vectorRows) * vectorRows
 
-/** Makes a kernel: seven small modules, compiled at once. */
-export function createRankedKernel(): RankedKernel {
+const functions = {
+  check: finiteCheck,
+  rankWide: () => rankValues(2),
+  rankNarrow: () => rankValues(1),
+  map: mapRanks,
+  select: selectLeaves,
+  add: () => addLeafValues(false),
+  addPieces: () => addLeafValues(true),
+}
+/** The compiled code of a kernel: plain data, which can be sent to other threads. */
+export type RankedModules = Readonly<Record<keyof typeof functions, WasmModule>>
+
+let compiled: RankedModules | undefined
+
+/** Seven small modules, compiled once a thread. */
+export function rankedModules(): RankedModules {
+  const compile = ([name, make]: [string, () => Parameters<typeof compileModule>[0]]) => [name, compileModule(make())]
+  compiled ??= Object.fromEntries(Object.entries(functions).map(compile)) as RankedModules
+  return compiled
+}
+
+/** Bytes of a kernel's memory with a forest in it. */
+export function rankedMemoryBytes({ size, bytes }: RankedForest): number {
+  return Math.ceil((rankedGeometry(size).forest + bytes.byteLength) / pageBytes) * pageBytes
+}
+
+/** Makes a kernel; code that is not given is compiled, unless this thread has. */
+export function createRankedKernel(modules: RankedModules = rankedModules()): RankedKernel {
   const memory = createMemory()
-  const check = compile(finiteCheck(), memory)
-  const rankWide = compile(rankValues(2), memory)
-  const rankNarrow = compile(rankValues(1), memory)
-  const map = compile(mapRanks(), memory)
-  const select = compile(selectLeaves(), memory)
-  const add = compile(addLeafValues(false), memory)
-  const addPieces = compile(addLeafValues(true), memory)
+  const check = instantiate(modules.check, memory)
+  const rankWide = instantiate(modules.rankWide, memory)
+  const rankNarrow = instantiate(modules.rankNarrow, memory)
+  const map = instantiate(modules.map, memory)
+  const select = instantiate(modules.select, memory)
+  const add = instantiate(modules.add, memory)
+  const addPieces = instantiate(modules.addPieces, memory)
   let doubles = new Float64Array(memory.buffer)
   let loaded: RankedForest
+  let geometry: Geometry
 
   function clear(start: number, bytes: number): void {
     doubles.fill(0, start / 8, (start + bytes) / 8)
@@ -54,28 +82,29 @@ export function createRankedKernel(): RankedKernel {
     load(forest) {
       if (loaded === forest) return
       loaded = forest
-      const start = forest.geometry.forest
-      const missing = Math.ceil((start + forest.bytes.byteLength - memory.buffer.byteLength) / pageBytes)
+      geometry = rankedGeometry(forest.size)
+      const start = geometry.forest
+      const missing = (rankedMemoryBytes(forest) - memory.buffer.byteLength) / pageBytes
       if (missing > 0) {
         memory.grow(missing)
         doubles = new Float64Array(memory.buffer)
       }
       new Uint8Array(memory.buffer, start).set(forest.bytes)
       // The sums, the values and the table of no tree begin clean, whatever lay there.
-      doubles.fill(0, 0, forest.geometry.leaves(0) / 8)
+      doubles.fill(0, 0, geometry.leaves(0) / 8)
     },
     values() {
-      const { values, tileRows } = loaded.geometry
+      const { values, tileRows } = geometry
       return doubles.subarray(values / 8, values / 8 + tileRows)
     },
     isFinite(rows) {
-      const { values, sums } = loaded.geometry
+      const { values, sums } = geometry
       // The sums are not in use yet.
       check(values, values + 8 * wholeVectors(rows), sums)
       return areFinite(sums)
     },
     rank(feature, rows) {
-      const { geometry, grids, groups } = loaded
+      const { grids, groups } = loaded
       const how = grids[feature]
       if (!how) return false
       const { grid, buckets, firstStep, searchAll } = how
@@ -85,26 +114,21 @@ export function createRankedKernel(): RankedKernel {
       return areFinite(sums)
     },
     sumPathLengths(sums) {
-      const { geometry, grids, groups } = loaded
+      const { grids, groups } = loaded
       const rows = wholeVectors(sums.length)
       const first = geometry.sums / 8
       doubles.fill(0, first, first + sums.length)
-      for (const { maps, trees, hasPieces } of groups) {
+      for (const { maps, batches, hasPieces } of groups) {
         for (let f = 0; groups.length > 1 && f < grids.length; f++) {
           if (grids[f] === null) continue
           const wide = geometry.wideRanks(f)
           map(wide, wide + 2 * rows, maps[f] as number, geometry.ranks(f))
         }
-        for (let t = 0; t < trees.length; t += treesTogether) {
-          const tables: number[] = []
-          for (let i = t; i < t + treesTogether; i++) {
-            const tree = trees[i]
-            // The whole tree is one piece, whose number is 0.
-            if (hasPieces && !tree?.hasPieces) clear(geometry.pieces(i - t), rows)
-            if (tree !== undefined && tree.from < tree.to) select(tree.from, tree.to, rows)
-            tables.push(tree?.table ?? geometry.noTable)
-          }
-          const addUp = hasPieces ? addPieces : add
+        const addUp = hasPieces ? addPieces : add
+        for (const { from, to, tables, whole } of batches) {
+          // A whole tree is one piece, whose number is 0.
+          if (hasPieces) for (const place of whole) clear(geometry.pieces(place), rows)
+          if (from < to) select(from, to, rows)
           addUp(geometry.sums, geometry.sums + 8 * rows, geometry.leaves(0), geometry.tileRows, ...tables)
         }
       }

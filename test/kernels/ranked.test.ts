@@ -3,11 +3,12 @@ import { decodeForest, encodeForest, type Forest, joinTrees, viewForest } from '
 import { createForestScorer } from '../../src/kernels/forest-scorer.ts'
 import { averagePathLengths } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/random.ts'
-import { rankedGeometry } from '../../src/kernels/ranked-geometry.ts'
-import { layRanked } from '../../src/kernels/ranked-layout.ts'
+import { rankedGeometry, rankedSize } from '../../src/kernels/ranked-geometry.ts'
+import { layRanked, layRankedForFew, type RankedForest } from '../../src/kernels/ranked-layout.ts'
 import { createRankedScorer } from '../../src/kernels/ranked-scorer.ts'
-import { canRank } from '../../src/kernels/ranked-suited.ts'
+import { canRank, hasPieces } from '../../src/kernels/ranked-suited.ts'
 import { distinctThresholds, gridOf, groupTrees, thresholdRanks } from '../../src/kernels/ranked-thresholds.ts'
+import { operationBytes } from '../../src/kernels/ranked-walk-code.ts'
 import { createRankedKernel } from '../../src/kernels/ranked-wasm.ts'
 import { addPathLengths } from '../../src/kernels/traverse.ts'
 import { createTraverseScorer } from '../../src/kernels/traverse-scorer.ts'
@@ -36,11 +37,15 @@ function twinSums(forest: Forest, rows: number[][]): number[] {
 }
 
 /** The sums of the ranked walk, values as they are; `kernel` may have worked for others before. */
-function rankedSums(forest: Forest, rows: number[][], kernel = createRankedKernel()): number[] {
-  const laid = layRanked(forest)
+function rankedSums(
+  forest: Forest,
+  rows: number[][],
+  kernel = createRankedKernel(),
+  laid = layRanked(forest),
+): number[] {
   kernel.load(laid)
   const sums = new Float64Array(rows.length)
-  const { tileRows } = laid.geometry
+  const { tileRows } = laid.size
   for (let start = 0; start < rows.length; start += tileRows) {
     const tile = rows.slice(start, start + tileRows)
     for (let f = 0; f < forest.features; f++) {
@@ -84,7 +89,10 @@ describe('the ranked walk equals the plain twin in every bit', () => {
     const forest = growForest((k) => normalRows(rows, lanes, k + 1), trees, limit)
     expect(canRank(forest)).toBe(true)
     const asked = normalRows(scored, lanes, 2008)
-    expect(rankedSums(forest, asked)).toEqual(twinSums(forest, asked))
+    const expected = twinSums(forest, asked)
+    expect(rankedSums(forest, asked)).toEqual(expected)
+    if (hasPieces(forest)) return
+    expect(rankedSums(forest, asked, createRankedKernel(), layRankedForFew(forest))).toEqual(expected)
   })
 
   test('on any number of trees and rows', () => {
@@ -93,9 +101,29 @@ describe('the ranked walk equals the plain twin in every bit', () => {
       const forest = growForest((k) => normalRows(32, 3, k + 1), trees, trees)
       for (const count of [1, 7, 16, 127, 128, 129]) {
         const rows = normalRows(count, 3, 50 + trees)
-        expect(rankedSums(forest, rows, kernel)).toEqual(twinSums(forest, rows))
+        const expected = twinSums(forest, rows)
+        for (const laid of [layRanked(forest), layRankedForFew(forest)])
+          expect(rankedSums(forest, rows, kernel, laid)).toEqual(expected)
       }
     }
+  })
+
+  test('in few steps from one kind of operation to another, where they are laid for few rows', () => {
+    const forest = growForest((k) => normalRows(256, 10, k + 1), 40, 8)
+    const changes = ({ groups, bytes, size }: RankedForest) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset)
+      const start = rankedGeometry(size).forest
+      let [all, changed] = [0, 0]
+      for (const { from, to } of groups.flatMap(({ batches }) => batches))
+        for (let at = from; at < to; at += operationBytes, all++)
+          if (at > from && view.getInt32(at - start, true) !== view.getInt32(at - operationBytes - start, true))
+            changed++
+      return { all, changed }
+    }
+    const [one, other] = [changes(layRanked(forest)), changes(layRankedForFew(forest))]
+    expect(other.all).toBe(one.all)
+    expect(one.changed).toBeGreaterThan(one.all / 2)
+    expect(other.changed).toBeLessThan(one.all / 8)
   })
 
   test('on hostile values that are also the ones trained on, NaN and infinities among those scored', () => {
@@ -132,7 +160,9 @@ describe('the ranked walk equals the plain twin in every bit', () => {
   test('on trees that are only a root, among others', () => {
     const forest = growForest((k) => (k % 3 === 0 ? Array(16).fill([1, 2]) : normalRows(16, 2, k)), 7, 4)
     const rows = normalRows(40, 2, 5)
-    expect(rankedSums(forest, rows)).toEqual(twinSums(forest, rows))
+    const expected = twinSums(forest, rows)
+    for (const laid of [layRanked(forest), layRankedForFew(forest)])
+      expect(rankedSums(forest, rows, createRankedKernel(), laid)).toEqual(expected)
   })
 
   test('for forests of different shapes in turns in one memory', () => {
@@ -237,7 +267,7 @@ describe('ranks', () => {
     const kernel = createRankedKernel()
     const laid = layRanked(growForest((k) => normalRows(64, 2, k + 1), 5, 6))
     kernel.load(laid)
-    const { tileRows } = laid.geometry
+    const { tileRows } = laid.size
     for (const searchAll of [false, true]) {
       for (const grid of laid.grids) Object.assign(grid!, { searchAll })
       for (const bad of [missing, infinity, -infinity]) {
@@ -278,16 +308,16 @@ describe('ranks', () => {
   })
 
   test('a forest of many nodes has longer tiles', () => {
-    expect(rankedGeometry(10, 50_000).tileRows).toBe(2048)
-    expect(rankedGeometry(10, 50_001).tileRows).toBe(8192)
+    expect(rankedSize(10, 50_000).tileRows).toBe(2048)
+    expect(rankedSize(10, 50_001).tileRows).toBe(8192)
     // As the one above that is said to have them.
-    expect(layRanked(growForest((k) => normalRows(256, 2, k + 1), 450, 8)).geometry.tileRows).toBe(8192)
+    expect(layRanked(growForest((k) => normalRows(256, 2, k + 1), 450, 8)).size.tileRows).toBe(8192)
   })
 
   test('a tile has a bounded number of ranks, and is never empty', () => {
     for (const features of [1, 10, 100, 1000, 65_535]) {
       for (const nodes of [3, 13_000, 500_000]) {
-        const { tileRows } = rankedGeometry(features, nodes)
+        const { tileRows } = rankedSize(features, nodes)
         expect(tileRows % 128).toBe(0)
         expect(tileRows).toBeGreaterThanOrEqual(128)
         expect(tileRows === 128 || tileRows * features <= 2 * 1024 * 1024).toBe(true)

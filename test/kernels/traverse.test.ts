@@ -3,6 +3,7 @@ import { decodeForest, encodeForest, type Forest, joinTrees, treeOf } from '../.
 import { createForestWalk, layForest } from '../../src/kernels/forest-few.ts'
 import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/random.ts'
+import { rankedMemoryBytes } from '../../src/kernels/ranked-wasm.ts'
 import { addPathLengths } from '../../src/kernels/traverse.ts'
 import { layRun, planForest } from '../../src/kernels/traverse-layout.ts'
 import { createTraverseScorer } from '../../src/kernels/traverse-scorer.ts'
@@ -152,12 +153,14 @@ describe('a forest laid out for a few rows', () => {
     const laid = layForest(growForest(normalRows(256, 10), 100, 8))!
     expect(laid.trees.buffer).toBeInstanceOf(SharedArrayBuffer)
     expect(laid.mostRows).toBe(Math.floor((100_000 - 200 * 10) / (8 * 100 + 10)))
-    // Trees, a tile of 256 rows, the sums and the place of the deepest padded tree, in pages.
+    // Trees, a tile of 256 rows, the sums and the place of the deepest padded tree, in pages; and the same forest for the ranked walk.
     const held = laid.trees.byteLength + 8 * 256 * 11 + 24 * 1024
     expect(laid.bytes % 65_536).toBe(0)
-    expect(Math.abs(laid.bytes - held)).toBeLessThan(65_536)
+    const ranked = laid.ranked!
+    expect(ranked.laid.bytes.buffer).toBeInstanceOf(SharedArrayBuffer)
+    expect(Math.abs(laid.bytes - rankedMemoryBytes(ranked.laid) - held)).toBeLessThan(65_536)
     // It can be sent to another thread.
-    expect(structuredClone(laid.shape)).toEqual(laid.shape)
+    expect(structuredClone(laid)).toEqual(laid)
   })
 
   test('brings its code along: opening compiles nothing, and no call makes an instance', async () => {
@@ -174,7 +177,10 @@ describe('a forest laid out for a few rows', () => {
         }
       }
     for (const depth of [7, 9, 12]) {
-      const laid = structuredClone(layForest(growForest(normalRows(4096, 3), 2, depth))!)
+      const laid = structuredClone(layForest(growForest(normalRows(4096, 3), 3, depth))!)
+      expect(laid.ranked !== null).toBe(depth < 12)
+      // The check, and one for each way of walking trees of this depth; the seven of the ranked walk.
+      const instances = (depth > 10 ? 2 : 4) + (depth < 12 ? 7 : 0)
       // As on another thread, which has compiled nothing yet.
       vi.resetModules()
       const other = await import('../../src/kernels/forest-few.ts')
@@ -182,13 +188,12 @@ describe('a forest laid out for a few rows', () => {
       try {
         const walk = other.createForestWalk(laid)
         expect(made.Module).toBe(0)
-        // The check, and one for each way of walking trees of this depth.
-        expect(made.Instance).toBe(depth > 10 ? 2 : 4)
-        for (const count of [1, 6, 7, 31, 32, 100]) {
+        expect(made.Instance).toBe(instances)
+        for (const count of [1, 6, 7, 31, 32, 100, 128]) {
           const block = blockOf(normalRows(count, 3))
           walk({ block, from: 0, to: count, fill: null, scores: new Float64Array(count), flags: new Uint8Array(count) })
         }
-        expect(made.Instance).toBe(depth > 10 ? 2 : 4)
+        expect(made.Instance).toBe(instances)
       } finally {
         Object.assign(api, { Module, Instance })
         made.Instance = 0
@@ -214,26 +219,40 @@ describe('a forest laid out for a few rows', () => {
   test('marks and fills as a scorer does, and leaves other rows alone', () => {
     const walk = createForestWalk(layForest(growForest(normalRows(64, 3), 10, 6))!)
     const scorer = createTraverseScorer(() => growForest(normalRows(64, 3), 10, 6), 1)
-    const rows = normalRows(40, 3, 3).map((row, r) =>
+    const rows = normalRows(130, 3, 3).map((row, r) =>
       row.map((value, f) => [value, Number.NaN, Infinity][(r * f) % 5] ?? value),
     )
-    for (const fill of [null, Float64Array.of(1, 2, 3)]) {
+    for (const [fill, to] of [
+      [null, 33],
+      [null, 125],
+      [Float64Array.of(1, 2, 3), 33],
+      [Float64Array.of(1, 2, 3), 125],
+    ] as const) {
       const ways = [walk, (input: object) => scorer.score({ key: 'a', payload: new Uint8Array(), ...input } as never)]
       const [own, others] = ways.map((way) => {
         const input = {
           block: blockOf(rows),
-          from: 5,
-          to: 33,
-          fill,
-          scores: new Float64Array(40).fill(-1),
-          flags: new Uint8Array(40),
+          ...{ from: 5, to, fill },
+          scores: new Float64Array(130).fill(-1),
+          flags: new Uint8Array(130),
         }
         way(input)
         return [[...input.scores], [...input.flags]]
       })
       expect(own).toEqual(others)
-      expect(own![0]!.filter((score) => score === -1).length).toBe(12)
+      expect(own![0]!.filter((score) => score === -1).length).toBe(130 - to + 5)
     }
+  })
+
+  test('is ranked for many of its few rows, and for none where that takes longer', () => {
+    const leastRows = (forest: Forest) => layForest(forest)?.ranked?.leastRows ?? null
+    const usual = leastRows(growForest(normalRows(256, 10), 100, 8))!
+    expect(usual).toBeGreaterThan(50)
+    expect(usual).toBeLessThan(90)
+    // A tree in pieces, two trees, and nodes that are far more than the levels.
+    expect(leastRows(growForest(normalRows(1024, 1), 3, 32))).toBeNull()
+    expect(leastRows(growForest(normalRows(256, 10), 2, 8))).toBeNull()
+    expect(leastRows({ ...growForest(normalRows(256, 10), 20, 8), features: 400 })).toBeGreaterThan(usual)
   })
 })
 

@@ -1,0 +1,35 @@
+import { scoresFromSums } from './forest-scores.ts'
+import type { RankedForest } from './ranked-layout.ts'
+import type { RankedKernel } from './ranked-wasm.ts'
+import { cleanTile } from './tile.ts'
+import type { WalkedRows } from './traverse-prepared.ts'
+
+/** A forest that is scored by the ranked walk: plain data. */
+export interface Ranked {
+  readonly laid: RankedForest
+  /** See `scoreFactor`. */
+  readonly factor: number
+}
+
+/** Scores rows by the ranked walk. */
+export function scoreRanked(
+  kernel: RankedKernel,
+  { laid, factor }: Ranked,
+  { block, from, to, fill, scores, flags }: WalkedRows,
+): void {
+  kernel.load(laid)
+  const values = kernel.values()
+  const { tileRows } = laid.size
+  for (let start = from; start < to; start += tileRows) {
+    const rows = Math.min(tileRows, to - start)
+    for (let f = 0; f < laid.grids.length; f++) {
+      const lane = f * block.stride + start
+      values.set(block.values.subarray(lane, lane + rows))
+      if (kernel.rank(f, rows) || kernel.isFinite(rows)) continue
+      cleanTile(values, tileRows, 1, rows, fill === null ? null : fill.subarray(f, f + 1), flags, start)
+      kernel.rank(f, rows)
+    }
+    kernel.sumPathLengths(scores.subarray(start, start + rows))
+  }
+  scoresFromSums(scores, flags, from, to, factor)
+}
