@@ -57,6 +57,7 @@ export function rankedSize(features: number, nodes: number): RankedSize {
   return { features, tileRows: Math.max(vectorRows, Math.min(most, fitting)), slots: mostSlots }
 }
 
+/** Where things of this size lie. */
 export function rankedGeometry({ features, tileRows, slots: slotCount }: RankedSize): Geometry {
   const noTable = 0
   const sums = noTable + 8 * pieceLeaves

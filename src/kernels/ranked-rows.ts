@@ -11,7 +11,7 @@ export interface Ranked {
   readonly factor: number
 }
 
-/** Scores rows by the ranked walk. */
+/** Scores rows by the ranked walk; see `RowScoreInput`. The block may lie in any memory. */
 export function scoreRanked(
   kernel: RankedKernel,
   { laid, factor }: Ranked,

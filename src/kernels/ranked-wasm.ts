@@ -3,7 +3,7 @@ import type { RankedForest } from './ranked-layout.ts'
 import { mapRanks, rankValues } from './ranked-values-code.ts'
 import { addLeafValues, selectLeaves, vectorRows } from './ranked-walk-code.ts'
 import { finiteCheck } from './traverse-code.ts'
-import { compileModule, createMemory, instantiate, type WasmModule } from './wasm.ts'
+import { compileModule, createMemory, instantiate, type WasmFunction, type WasmModule } from './wasm.ts'
 
 /** The ranked walk of one thread, with a memory that only grows. */
 export interface RankedKernel {
@@ -28,7 +28,9 @@ export interface RankedKernel {
 const pageBytes = 65_536
 const wholeVectors = (rows: number) => Math.ceil(rows / vectorRows) * vectorRows
 
-const functions = {
+type RankedFunction = 'check' | 'rankWide' | 'rankNarrow' | 'map' | 'select' | 'add' | 'addPieces'
+
+const functions: Readonly<Record<RankedFunction, () => WasmFunction>> = {
   check: finiteCheck,
   rankWide: () => rankValues(2),
   rankNarrow: () => rankValues(1),
@@ -38,14 +40,14 @@ const functions = {
   addPieces: () => addLeafValues(true),
 }
 /** The compiled code of a kernel: plain data, which can be sent to other threads. */
-export type RankedModules = Readonly<Record<keyof typeof functions, WasmModule>>
+export type RankedModules = Readonly<Record<RankedFunction, WasmModule>>
 
 let compiled: RankedModules | undefined
 
 /** Seven small modules, compiled once a thread. */
 export function rankedModules(): RankedModules {
-  const compile = ([name, make]: [string, () => Parameters<typeof compileModule>[0]]) => [name, compileModule(make())]
-  compiled ??= Object.fromEntries(Object.entries(functions).map(compile)) as RankedModules
+  const all = () => Object.entries(functions).map(([name, make]) => [name, compileModule(make())])
+  compiled ??= Object.fromEntries(all()) as RankedModules
   return compiled
 }
 
