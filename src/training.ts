@@ -128,7 +128,12 @@ async function run(
     const seconds = (performance.now() - started) / 1000
     parts.onTrained(document, seconds)
     work.log?.info(
-      { model: document.model, version: document.version, rows: document.training.rowsUsed, seconds },
+      {
+        model: document.model,
+        version: document.version,
+        rows: document.training.rowsUsed,
+        seconds: Number(seconds.toFixed(3)),
+      },
       'trained',
     )
     return trained

@@ -92,7 +92,12 @@ async function run(line: Line, blocks: readonly Block[]): Promise<Record<string,
     for (let i = 0; i < line.threads; i++) for (const side of sides) await side.score()
     const seconds: Record<string, number[]> = Object.fromEntries(sides.map(({ name }) => [name, []]))
     for (let round = 0; round < rounds; round++)
-      for (const { name, score } of sides) if (name !== recordName || round === 0) seconds[name]!.push(await score())
+      for (const { name, score } of sides) {
+        if (name === recordName && round > 0) continue
+        // ONNX Runtime's second thread spins for 30 ms behind its answer, which would be somebody else's core.
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        seconds[name]!.push(await score())
+      }
     return seconds
   } finally {
     for (const side of sides) side.close()
