@@ -68,7 +68,7 @@ export function createPoolQueue<Task>(
   slots: number,
   maxWaiting: number,
   run: Runner<Task>,
-  want: (isWanted: boolean) => void = () => {},
+  want: (isWanted: boolean) => void,
 ): PoolQueue<Task> {
   /** The calls that have tasks left, in the order of their turns. */
   let turns: Call<Task>[] = []
@@ -100,6 +100,8 @@ export function createPoolQueue<Task>(
     try {
       const { result, rest } = await run(entry.task)
       entry.results.push(result)
+      // What took a thread down is not what was done since.
+      entry.lost = false
       if (rest === null) entry.resolve(entry.results)
       else if (!call.isOver) {
         entry.task = rest

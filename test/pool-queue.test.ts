@@ -80,12 +80,15 @@ describe('a task that stops before its end', () => {
     expect([names(), queue.running]).toEqual([[], 0])
   })
 
-  test('goes on where it was when its thread is lost, once, and not for a call that was given up', async () => {
+  test('goes on where it was when its thread is lost, once for each turn, and not for a call that was given up', async () => {
     const { queue, names, stopAt, lose } = open(1)
     const call = queue.runAll([{ name: 'a', from: 0, to: 30 }], {})
     await stopAt(10)
     await lose()
     expect(names()).toEqual(['a 10-30'])
+    await stopAt(20)
+    await lose()
+    expect(names()).toEqual(['a 20-30'])
     const failed = expect(call).rejects.toMatchObject({ code: 'internal_error' })
     await lose()
     await failed
