@@ -28,7 +28,7 @@ export type Task =
 /** A block to be scored, before it is cut. */
 export type ScoreMessage = Omit<ScoreTask, keyof Stoppable>
 
-/** Rows that are scored at a stretch: short enough that nobody waits long behind them, a multiple of the kernel's tile. */
+/** Rows that are scored between two looks at whether others wait: short enough that nobody waits long behind them, a multiple of the kernel's tile. */
 export const sliceRows = 8192
 /** Time after which a thread gives other calls their turn, also those that do not ask for it: beside it a message counts little. */
 export const turnMilliseconds = 20

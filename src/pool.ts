@@ -132,7 +132,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
   let closed = false
   let piscina = start()
   const wanted = new Int32Array(shareBytes(4))
-  const pauses: Pauses = { rows: sliceRows, milliseconds: turnMilliseconds, wanted }
+  const pausesAfter = (step: number): Pauses => ({ step, milliseconds: turnMilliseconds, wanted })
   const queue = createPoolQueue<Task>(threads, maxQueue, run, (isWanted) => {
     Atomics.store(wanted, 0, isWanted ? 1 : 0)
   })
@@ -188,7 +188,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     const pieces = detector.pieces(effective)
     const parts = Math.min(threads, Math.ceil((pieces * samples.filled) / leastTaskRows))
     const tasks = cutEvenly(pieces, parts).map(([from, to]): Task => {
-      const message = { detector: id, effective, seed, samples, varying, deviations, from, to, pauses }
+      const message = { detector: id, effective, seed, samples, varying, deviations, from, to, pauses: pausesAfter(1) }
       return { name: 'fit', message }
     })
     const results = await queue.runAll<FitResult>(tasks, options)
@@ -224,7 +224,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     return models
   }
 
-  // Not `async`, as every promise between a lone row and its score is a tenth of what it takes.
+  // Not `async`: a lone row takes two microseconds, of which a promise more is a part.
   function score(model: ScoringModel, block: Block<ArrayBufferLike>, options: CallOptions = {}): Promise<BlockScores> {
     try {
       admitScore(options)
@@ -260,11 +260,11 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
     const { key, detector, payload, fill, guards = null } = model
     const message = { key, detector, payload, fill, guards, block, scores, flags }
     if (model.entities !== undefined) return scoreEntities(message, model, options)
-    return sumSeconds(await queue.runAll<ScoreResult>(stretches(message), options))
+    return sumSeconds(await queue.runAll<ScoreResult>(shares(message), options))
   }
 
   /** As many tasks as there are threads, of whole slices each. */
-  function stretches(message: ScoreMessage): Task[] {
+  function shares(message: ScoreMessage): Task[] {
     const { rows } = message.block
     const slices = Math.ceil(rows / sliceRows)
     return cutEvenly(slices, threads).map(([from, to]) => ({
@@ -272,7 +272,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
       message: {
         ...message,
         ...{ from: from * sliceRows, to: Math.min(rows, to * sliceRows) },
-        pauses: slices === 1 ? null : pauses,
+        pauses: slices === 1 ? null : pausesAfter(sliceRows),
       },
     }))
   }

@@ -87,16 +87,15 @@ export function inspect({ block, features, usableOnly }: InspectTask): Reply<Ins
 
 /**
  * Works through from..to-1 in steps until the end, or until a look up says that others have their turn.
- * @param step rows or pieces between two looks
  * @param work does those from `at` to `until` - 1
  * @returns where it stopped
  */
-function untilPause({ from, to, pauses }: Stoppable, step: number, work: (at: number, until: number) => void): number {
+function untilPause({ from, to, pauses }: Stoppable, work: (at: number, until: number) => void): number {
   const start = performance.now()
   const isOver = () =>
     pauses !== null && (Atomics.load(pauses.wanted, 0) !== 0 || performance.now() - start >= pauses.milliseconds)
   for (let at = from; ; ) {
-    const until = pauses === null ? to : Math.min(to, at + step)
+    const until = pauses === null ? to : Math.min(to, at + pauses.step)
     work(at, until)
     at = until
     if (at >= to || isOver()) return at
@@ -104,19 +103,11 @@ function untilPause({ from, to, pauses }: Stoppable, step: number, work: (at: nu
 }
 
 /** Fits some of a model's pieces. */
-export function fit({
-  detector,
-  effective,
-  seed,
-  samples,
-  varying,
-  deviations,
-  ...stretch
-}: FitTask): Reply<FitResult> {
+export function fit({ detector, effective, seed, samples, varying, deviations, ...share }: FitTask): Reply<FitResult> {
   return answer(() => {
     const { fitPiece } = findDetector(detector)
     const pieces: Uint8Array[] = []
-    const to = untilPause(stretch, 1, (at, until) => {
+    const to = untilPause(share, (at, until) => {
       for (let piece = at; piece < until; piece++) {
         const sample = sampleOf(samples, samples.count === 1 ? 0 : piece)
         pieces.push(fitPiece({ sample, piece, effective, seed, varying, deviations }))
@@ -158,7 +149,7 @@ export function score({
     const start = performance.now()
     const scorer = scorerOf(detector)
     const input = { ...task, payload: new Uint8Array(payload) }
-    const stopped = untilPause({ from, to, pauses }, pauses?.rows ?? 0, (at, until) => {
+    const stopped = untilPause({ from, to, pauses }, (at, until) => {
       scorer.score({ ...input, from: at, to: until })
       if (guards !== null) raiseOutside(guards, task.block, at, until, task.scores)
     })

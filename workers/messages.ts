@@ -36,8 +36,8 @@ export interface Inspection extends Unusable {
 
 /** When a thread that has much to do looks up from it: it then stops if its time is over or a call waits for a thread. */
 export interface Pauses {
-  /** Rows that are scored between two looks; pieces are fitted one by one. */
-  readonly rows: number
+  /** Rows or pieces between two looks. */
+  readonly step: number
   readonly milliseconds: number
   /** One element, not 0 while a call waits. */
   readonly wanted: Int32Array<SharedArrayBuffer>

@@ -51,7 +51,7 @@ function fitPiece({ sample, piece, effective, seed, varying }: FitInput) {
 
 function join({ pieces, effective, features }: JoinInput) {
   const { sampleSize, maxDepth } = effective as EffectiveForest
-  // They come from `fitPiece`.
+  // As `fitPiece` made them: there is nothing to check.
   const trees = pieces.map((piece) => treeOf(readPayload(viewForest, piece), 0))
   return encodeForest(joinTrees(trees, { psi: sampleSize, features, depthLimit: maxDepth }))
 }

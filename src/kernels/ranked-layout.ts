@@ -23,7 +23,7 @@ export interface RankedBatch {
   readonly to: number
   /** Path lengths of the leaves of each of `treesTogether`: an address for those that are not there, too. */
   readonly tables: readonly number[]
-  /** Places of trees in one piece, when others are cut. */
+  /** Places where no tree is cut into pieces. */
   readonly whole: readonly number[]
 }
 
@@ -128,7 +128,7 @@ function lay(forest: Forest, size: RankedSize, layTrees: LayTrees): RankedForest
     return { grid: bytes.append(laid), buckets: bytes.append(entries), firstStep: 8 * firstStep, searchAll }
   })
 
-  const layBatch = (first: number, end: number, maps: readonly Int8Array[]): RankedBatch & { hasPieces: boolean } => {
+  const layBatch = (first: number, end: number, maps: readonly Int8Array[]): RankedBatch => {
     const placed = Array.from({ length: end - first }, (_, place): PlacedTree => {
       const tree = treeOf(forest, first + place)
       const start = forest.offsets[first + place] as number
@@ -145,7 +145,6 @@ function lay(forest: Forest, size: RankedSize, layTrees: LayTrees): RankedForest
       ...{ from, to },
       tables: places.map((place) => (trees[place] ? bytes.append(trees[place].table) : geometry.noTable)),
       whole: places.filter((place) => !trees[place]?.hasPieces),
-      hasPieces: trees.some(({ hasPieces }) => hasPieces),
     }
   }
 
@@ -155,7 +154,7 @@ function lay(forest: Forest, size: RankedSize, layTrees: LayTrees): RankedForest
       return layBatch(first, Math.min(to, first + treesTogether), maps)
     })
     const laidMaps = all.length > 1 ? maps.map((table) => bytes.append(table)) : []
-    return { maps: laidMaps, batches, hasPieces: batches.some(({ hasPieces }) => hasPieces) }
+    return { maps: laidMaps, batches, hasPieces: batches.some(({ whole }) => whole.length < treesTogether) }
   })
   return { size, grids, groups, bytes: bytes.join() }
 }

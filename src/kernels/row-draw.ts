@@ -175,7 +175,7 @@ export class RowDraw {
 
 /**
  * values[to + places[i]] = source[from + rows[i]], for the first `count`. No cache holds the source, and the values are far apart: eight
- * are asked for before one is put down, which takes half the time.
+ * are asked for before one is put down, which takes a third of the time.
  */
 function copyLane(
   source: Float64Array,

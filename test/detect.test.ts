@@ -15,7 +15,7 @@ const shared = (bytes: number) => new SharedArrayBuffer(bytes)
 const pausesOf = (milliseconds: number, isWanted: boolean) => {
   const wanted = new Int32Array(shared(4))
   wanted[0] = isWanted ? 1 : 0
-  return { rows: 100, milliseconds, wanted }
+  return { step: 100, milliseconds, wanted }
 }
 const hour = 3_600_000
 
@@ -39,7 +39,7 @@ test('a thread that fits looks up after every piece, and goes on with the next',
   const whole = fitPieces({ ...request, from: 0, to: 5, pauses: null })
   const pieces: Uint8Array[] = []
   for (let from = 0; from < 5; ) {
-    const some = fitPieces({ ...request, from, to: 5, pauses: pausesOf(hour, from !== 2) })
+    const some = fitPieces({ ...request, from, to: 5, pauses: { ...pausesOf(hour, from !== 2), step: 1 } })
     if (!some.ok) throw new Error(some.detail)
     expect(some.to).toBe(from === 2 ? 5 : from + 1)
     pieces.push(...some.pieces)
