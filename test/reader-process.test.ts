@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Bench, codeOf, readAll, startBench, tryReading, writeParquet } from './reader-tools.ts'
@@ -89,7 +89,10 @@ describe('a reading process that fails', () => {
       .split('\n')
     for (const pid of spares) {
       const own = readFileSync(`/proc/${pid}/environ`, 'utf8').includes(bench.home)
-      if (own) process.kill(Number(pid), 'SIGKILL')
+      if (!own) continue
+      process.kill(Number(pid), 'SIGKILL')
+      // Until this process has been told: before that it does not wait, it is handed over dying.
+      while (existsSync(`/proc/${pid}`)) await new Promise(setImmediate)
     }
     expect(await tryReading(bench, 'short.parquet')).toBe('none')
     expect(bench.deaths).toEqual([])
