@@ -1,6 +1,7 @@
 import { scoresFromSums } from './forest-scores.ts'
 import type { RankedForest } from './ranked-layout.ts'
 import type { RankedKernel } from './ranked-wasm.ts'
+import { copierInto } from './shared.ts'
 import { cleanTile } from './tile.ts'
 import type { WalkedRows } from './traverse-prepared.ts'
 
@@ -19,12 +20,13 @@ export function scoreRanked(
 ): void {
   kernel.load(laid)
   const values = kernel.values()
+  const copy = copierInto(values)
   const { tileRows } = laid.size
   for (let start = from; start < to; start += tileRows) {
     const rows = Math.min(tileRows, to - start)
     for (let f = 0; f < laid.grids.length; f++) {
       const lane = f * block.stride + start
-      values.set(block.values.subarray(lane, lane + rows))
+      copy(block.values, lane, rows)
       if (kernel.rank(f, rows) || kernel.isFinite(rows)) continue
       cleanTile(values, tileRows, 1, rows, fill === null ? null : fill.subarray(f, f + 1), flags, start)
       kernel.rank(f, rows)

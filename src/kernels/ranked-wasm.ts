@@ -10,7 +10,7 @@ export interface RankedKernel {
   /** Puts a forest into the memory, unless it is the one that lies there. */
   load(forest: RankedForest): void
   /** The buffer for the values of one feature, one per row of the tile. */
-  values(): Float64Array
+  values(): Float64Array<ArrayBuffer>
   /** Whether the first rows of the buffer, and what earlier ones left behind them, are finite. */
   isFinite(rows: number): boolean
   /**

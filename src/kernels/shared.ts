@@ -36,3 +36,23 @@ export function shareTogether(arrays: readonly Uint8Array[]): Uint8Array<SharedA
     return copy
   })
 }
+
+/** Fewer values are sooner set than handed to Node. */
+const leastFilled = 256
+
+/**
+ * Makes a function that copies `count` doubles from index `from` of an array, in any memory, to the beginning of `target`.
+ *
+ * `set` moves shared memory word by word, as another thread may write there; filling a buffer with as many bytes as it has room for moves
+ * them as fast as memory gives them: .7 and .5 of the time (Node 20 and 24), where no cache holds the source.
+ * @param target not shared
+ */
+export function copierInto(
+  target: Float64Array<ArrayBuffer>,
+): (source: Float64Array<ArrayBufferLike>, from: number, count: number) => void {
+  const bytes = Buffer.from(target.buffer, target.byteOffset, target.byteLength)
+  return (source, from, count) => {
+    if (count < leastFilled) target.set(source.subarray(from, from + count))
+    else bytes.fill(new Uint8Array(source.buffer, source.byteOffset + 8 * from, 8 * count), 0, 8 * count)
+  }
+}

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { shareBytes, shareTogether } from '../../src/kernels/shared.ts'
+import { copierInto, shareBytes, shareTogether } from '../../src/kernels/shared.ts'
 
 const mib = 1024 * 1024
 
@@ -31,4 +31,19 @@ test('what is shared together keeps its bytes and order, in one piece, each wher
   expect(new Set(together.map(({ buffer }) => buffer)).size).toBe(1)
   expect(together.map(({ byteOffset }) => byteOffset)).toEqual([0, 8, 8, 16])
   expect(shareTogether([])).toEqual([])
+})
+
+test('values of any memory are copied bit by bit to the beginning of another array, and nothing behind them is touched', () => {
+  const most = 3_000
+  const [quiet, negative] = [0x7ff8_0000_0000_0001n, 0x8000_0000_0000_0000n]
+  for (const memory of [new SharedArrayBuffer(8 * most), new ArrayBuffer(8 * most)]) {
+    const words = new BigUint64Array(memory).map((_, i) => BigInt(i) * 0x9e37_79b9_7f4a_7c15n)
+    words.set([quiet, negative], 7)
+    new BigUint64Array(memory).set(words)
+    for (const count of [0, 1, 255, 256, 257, 2_048]) {
+      const around = new BigUint64Array(count + 2).fill(5n)
+      copierInto(new Float64Array(around.buffer, 8, count))(new Float64Array(memory), 7, count)
+      expect(around).toEqual(new BigUint64Array([5n, ...words.subarray(7, 7 + count), 5n]))
+    }
+  }
 })
