@@ -65,6 +65,8 @@ export interface OpenCommand {
 }
 
 export type Command =
+  /** Answered at once, by null. */
+  | { readonly call: 'ping' }
   | OpenCommand
   | { readonly call: 'describe' }
   | {

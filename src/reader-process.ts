@@ -92,6 +92,14 @@ export class ReaderProcess {
     this.child.stdin?.write(`${JSON.stringify(command)}\n`)
   }
 
+  /** Fulfils when the process has answered; rejects when it is dead, however lately: its end is told later than it happens. */
+  async ping(): Promise<void> {
+    this.send({ call: 'ping' })
+    const { kind, length } = await this.frame()
+    if (kind !== FRAME.result) throw this.fatal('crash')
+    await this.json(length)
+  }
+
   /** The head of the next frame; heart beats are passed over. */
   async frame(): Promise<{ kind: number; length: number }> {
     const header = new Uint8Array(HEADER_BYTES)

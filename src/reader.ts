@@ -59,7 +59,9 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
     if (warm !== null) {
       try {
         await warm.ready
-        if (warm.death === null) return warm
+        // What kills it from here on may be the source; before, it was not.
+        await warm.ping()
+        return warm
       } catch {
         // Started anew below.
       }

@@ -14,26 +14,52 @@ async function withLongFile(limits: Parameters<typeof startBench>[0] = {}): Prom
   return bench
 }
 
-/** Process ids of this process's reading processes, the ones that hold a file of the root open first. */
-function holders(bench: Bench): number[] {
+/** Process ids of this process's reading processes. */
+function readers(): number[] {
   const pids = execFileSync('pgrep', ['-P', String(process.pid), '-f', 'workers/reader.js'], { encoding: 'utf8' })
-    .trim()
-    .split('\n')
-  return pids.map(Number).filter((pid) => openFiles(pid).some((path) => path.includes(bench.root)))
+  return pids.trim().split('\n').map(Number)
 }
 
-/** What a process holds open now; files come and go, and so do processes, while they are looked at. */
-function openFiles(pid: number): string[] {
-  const folder = `/proc/${pid}/fd`
-  const unlessGone = <Result>(look: () => Result[]): Result[] => {
-    try {
-      return look()
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-      throw error
-    }
+/** Those of them that hold a file of the root open. */
+function holders(bench: Bench): number[] {
+  return readers().filter((pid) => openFiles(pid).some(([, path]) => path.includes(bench.root)))
+}
+
+/** What `/proc` says, or nothing when what it tells of is gone: files come and go, and so do processes, while they are looked at. */
+function unlessGone<Result>(look: () => Result[]): Result[] {
+  try {
+    return look()
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return []
+    throw error
   }
-  return unlessGone(() => readdirSync(folder)).flatMap((name) => unlessGone(() => [readlinkSync(join(folder, name))]))
+}
+
+/** What a process holds open now, by the number of the file descriptor. */
+function openFiles(pid: number): [fd: string, path: string][] {
+  const folder = `/proc/${pid}/fd`
+  return unlessGone(() => readdirSync(folder)).flatMap((fd) =>
+    unlessGone(() => [[fd, readlinkSync(join(folder, fd))] as [string, string]]),
+  )
+}
+
+/** Process ids of the spare, once there is one that waits for commands. */
+async function sparesOf(bench: Bench): Promise<number[]> {
+  const ofBench = (pid: number) =>
+    unlessGone(() => [readFileSync(`/proc/${pid}/environ`, 'utf8')]).some((text) => text.includes(bench.home))
+  for (;;) {
+    const spares = readers().filter(ofBench)
+    if (spares.length > 0 && spares.every(isListening)) return spares
+    await new Promise(setImmediate)
+  }
+}
+
+/** Whether a process waits for its standard input: a reading process does so when it has said that it is ready. */
+function isListening(pid: number): boolean {
+  return openFiles(pid)
+    .filter(([, path]) => path.endsWith('[eventpoll]'))
+    .flatMap(([fd]) => unlessGone(() => [readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8')]))
+    .some((text) => /^tfd: +0 /m.test(text))
 }
 
 /** Reads a block of the long file, does something to its process, and gives the error of the rest. */
@@ -81,20 +107,26 @@ describe('a reading process that fails', () => {
     await session.close()
   })
 
-  test('a spare that dies while it waits is replaced and nobody hears of it', async () => {
+  test('a spare that dies while it waits is replaced and nobody hears of it, even when its end was not told yet', async () => {
     const bench = await withLongFile()
-    expect(await tryReading(bench, 'short.parquet')).toBe('none')
-    const spares = execFileSync('pgrep', ['-P', String(process.pid), '-f', 'workers/reader.js'], { encoding: 'utf8' })
-      .trim()
-      .split('\n')
-    for (const pid of spares) {
-      const own = readFileSync(`/proc/${pid}/environ`, 'utf8').includes(bench.home)
-      if (!own) continue
-      process.kill(Number(pid), 'SIGKILL')
-      // Until this process has been told: before that it does not wait, it is handed over dying.
-      while (existsSync(`/proc/${pid}`)) await new Promise(setImmediate)
+    for (const isTold of [true, false, false]) {
+      expect(await tryReading(bench, 'short.parquet')).toBe('none')
+      for (const pid of await sparesOf(bench)) {
+        process.kill(pid, 'SIGKILL')
+        while (isTold && existsSync(`/proc/${pid}`)) await new Promise(setImmediate)
+      }
+      expect(await tryReading(bench, 'short.parquet')).toBe('none')
     }
+    expect(bench.deaths).toEqual([])
+  })
+
+  test('a spare that no longer answers is a stall of its own, and the source is read by another', async () => {
+    const bench = await withLongFile({ stallMs: 1_000 })
     expect(await tryReading(bench, 'short.parquet')).toBe('none')
+    const spares = await sparesOf(bench)
+    for (const pid of spares) process.kill(pid, 'SIGSTOP')
+    expect(await tryReading(bench, 'short.parquet')).toBe('none')
+    for (const pid of spares) expect(existsSync(`/proc/${pid}`)).toBe(false)
     expect(bench.deaths).toEqual([])
   })
 })

@@ -88,6 +88,8 @@ async function describe(): Promise<Description> {
 
 async function answer(command: Command): Promise<unknown> {
   switch (command.call) {
+    case 'ping':
+      return null
     case 'open':
       return open(command)
     case 'describe':
