@@ -1,9 +1,10 @@
 import type { Forest } from './forest.ts'
 import { scoresFromSums } from './forest-scores.ts'
+import { mostFewRows } from './ranked-geometry.ts'
 import { layRankedForFew } from './ranked-layout.ts'
 import { type Ranked, scoreRanked } from './ranked-rows.ts'
 import { canRank, hasPieces, paysToRank } from './ranked-suited.ts'
-import { operationBytes, vectorRows } from './ranked-walk-code.ts'
+import { operationBytes } from './ranked-walk-code.ts'
 import { createRankedKernel, type RankedModules, rankedMemoryBytes, rankedModules } from './ranked-wasm.ts'
 import { shareBytes, shareTogether } from './shared.ts'
 import { runsOf, shapeWalk, type WalkedRows, type WalkShape, walkRows } from './traverse-prepared.ts'
@@ -61,10 +62,10 @@ function layForRanks(forest: Forest, { plan, factor }: WalkShape): LaidRanked | 
   const laid = layRankedForFew(forest)
   let operations = 0
   for (const { batches } of laid.groups) for (const { from, to } of batches) operations += (to - from) / operationBytes
-  // It takes as long for one row as for 128, and a row that goes down the trees as long whatever the others do: where they meet was
-  // measured from 4 to 100 features and 20 to 100 trees of depth 6 to 10.
-  const leastRows = Math.ceil(32 + (6 * operations) / (forest.trees * plan.depth) + forest.features / 8)
-  if (leastRows > vectorRows) return null
+  // It takes as long for one row as for 64, and little longer for 128; a row that goes down the trees takes as long whatever the others do:
+  // where they meet was measured from 4 to 100 features and 20 to 100 trees of depth 6 to 9.
+  const leastRows = Math.ceil(36 + (8 * operations) / (forest.trees * plan.depth) + forest.features / 8)
+  if (leastRows > mostFewRows) return null
   const [bytes] = shareTogether([laid.bytes]) as [Uint8Array]
   return { laid: { ...laid, bytes }, factor, modules: rankedModules(), leastRows }
 }

@@ -1,5 +1,6 @@
 import type { Geometry } from './ranked-geometry.ts'
-import { childOf, kindOfNode, sideOf, type View, writeOperation } from './ranked-operations.ts'
+import { writeOperation } from './ranked-operations.ts'
+import { childOf, kindOfNode, sideOf, type View } from './ranked-view.ts'
 import { operationBytes } from './ranked-walk-code.ts'
 
 /** An operation that waits for those below it. */
@@ -44,10 +45,9 @@ export function layByKind(
 function plan(view: View, place: number): Waiting[] {
   const planned: Waiting[] = []
   const add = (node: number): Waiting => {
-    const inputs = ([0, 1] as const).map((s) => {
-      const child = childOf(view.tree, node, s)
-      return sideOf(view, child) === 'slot' ? add(child) : null
-    })
+    const inputs = ([0, 1] as const).map((s) =>
+      sideOf(view, node, s) === 'slot' ? add(childOf(view.tree, node, s)) : null,
+    )
     const missing = inputs.filter((input) => input !== null).length
     const own = { view, place, node, kind: kindOfNode(view, node), inputs, above: null, missing, slot: -1 }
     for (const input of inputs) if (input) input.above = own

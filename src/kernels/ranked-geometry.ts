@@ -40,6 +40,8 @@ export const mostPieces = 256
 export const mostLeaves = 4096
 /** A tree of k leaves needs fewer than log2(k) slots when its operations come one after the other, from the bottom up. */
 const mostSlots = 12
+/** Rows of a call that is one of few: more make the slots of many operations too large for the cache. */
+export const mostFewRows = 2 * vectorRows
 /** Rows of a tile for a forest that stays in a second-level cache, and for one of more nodes, which is read again for every tile. */
 const mostTileRows = 2048
 const mostTileRowsOfMany = 8192

@@ -1,11 +1,11 @@
 import { type Forest, treeOf } from './forest.ts'
 import { averagePathLengths } from './path-length.ts'
 import { layByKind } from './ranked-by-kind.ts'
-import { type Geometry, type RankedSize, rankedGeometry, rankedSize } from './ranked-geometry.ts'
+import { type Geometry, mostFewRows, type RankedSize, rankedGeometry, rankedSize } from './ranked-geometry.ts'
 import { layOperations, type TreeOperations, viewWhole } from './ranked-operations.ts'
 import { distinctThresholds, gridOf, groupTrees, thresholdRanks } from './ranked-thresholds.ts'
 import { gridHeadBytes, roundingShift } from './ranked-values-code.ts'
-import { treesTogether, vectorRows } from './ranked-walk-code.ts'
+import { treesTogether } from './ranked-walk-code.ts'
 import type { Tree } from './tree.ts'
 
 /** What `rankValues` needs for a feature that is split somewhere. Addresses. */
@@ -103,13 +103,13 @@ export function layRanked(forest: Forest): RankedForest {
   return lay(forest, rankedSize(forest.features, forest.splits.length), oneByOne)
 }
 
-/** The same for at most `vectorRows` rows; no tree may have more than 256 leaves. */
+/** The same for at most `mostFewRows` rows; no tree may have more than 256 leaves. */
 export function layRankedForFew(forest: Forest): RankedForest {
   const { features, trees, offsets } = forest
   let nodes = 0
   for (let t = 0; t < trees; t++) nodes = Math.max(nodes, (offsets[t + 1] as number) - (offsets[t] as number))
   // More than there are operations.
-  return lay(forest, { features, tileRows: vectorRows, slots: (treesTogether * nodes) / 2 }, byKind)
+  return lay(forest, { features, tileRows: mostFewRows, slots: (treesTogether * nodes) / 2 }, byKind)
 }
 
 function lay(forest: Forest, size: RankedSize, layTrees: LayTrees): RankedForest {

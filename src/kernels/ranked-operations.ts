@@ -1,5 +1,6 @@
 import { type Geometry, pieceLeaves } from './ranked-geometry.ts'
-import { kindOf, operationBytes, operationPlaces, type Side } from './ranked-walk-code.ts'
+import { childOf, kindOfNode, sideOf, type View, viewOf } from './ranked-view.ts'
+import { operationBytes, operationPlaces } from './ranked-walk-code.ts'
 import { nodeDepths, type Tree } from './tree.ts'
 
 /** A tree for the ranked walk. */
@@ -10,18 +11,6 @@ export interface TreeOperations {
   readonly table: Float64Array
   /** Whether the tree is cut into pieces. */
   readonly hasPieces: boolean
-}
-
-/**
- * What the leaf numbers of a tree, or the numbers of its pieces, are found from: nodes from the root down to those that
- * count as leaves here, which have numbers.
- */
-export interface View {
-  readonly tree: Tree
-  readonly numbers: Uint8Array
-  isLeaf(node: number): boolean
-  /** Whether the numbers of both sides of a node have nothing to do with each other. */
-  isSelection(node: number): boolean
 }
 
 /**
@@ -47,9 +36,10 @@ export function layOperations(
     return { operations: new Uint8Array(), table: same, hasPieces: false }
   }
   const isLeaf = (node: number) => isLeafOf(tree, node)
-  const views: [View, number][] = [[{ tree, numbers: leaves, isLeaf, isSelection: isCut }, geometry.leaves(place)]]
+  const ofLeaves = viewOf({ tree, numbers: leaves, isLeaf, isSelection: isCut })
+  const views: [View, number][] = [[ofLeaves, geometry.leaves(place)]]
   if (isCut(0)) {
-    const ofPieces = { tree, numbers: pieces, isLeaf: (node: number) => !isCut(node), isSelection: () => false }
+    const ofPieces = viewOf({ tree, numbers: pieces, isLeaf: (node) => !isCut(node), isSelection: () => false })
     views.push([ofPieces, geometry.pieces(place)])
   }
   // No view has more operations than there are inner nodes, and buffers are dear: one for all of them.
@@ -67,7 +57,7 @@ export function viewWhole(
   lengths: Float64Array,
 ): Omit<TreeOperations, 'operations'> & { readonly view: View } {
   const { leaves, table } = numberLeaves(tree, lengths, countLeaves(tree))
-  const view = { tree, numbers: leaves, isLeaf: (node: number) => isLeafOf(tree, node), isSelection: () => false }
+  const view = viewOf({ tree, numbers: leaves, isLeaf: (node) => isLeafOf(tree, node), isSelection: () => false })
   return { view, table, hasPieces: false }
 }
 
@@ -93,8 +83,9 @@ function layView(
     const slots = [0, 0]
     let next = free
     for (const child of order) {
-      if (sideOf(view, child) !== 'slot') continue
-      slots[child === left ? 0 : 1] = geometry.slot(next)
+      const s = child === left ? 0 : 1
+      if (sideOf(view, node, s) !== 'slot') continue
+      slots[s] = geometry.slot(next)
       lay(child, next, geometry.slot(next++))
     }
     writeOperation(target, end, view, node, geometry, slots, to, rankOf)
@@ -123,12 +114,21 @@ export function writeOperation(
   const { features } = view.tree
   for (const s of [0, 1] as const) {
     const child = childOf(view.tree, node, s)
-    const side = sideOf(view, child)
-    if (side === 'slot') target.setInt32(at + operationPlaces.sides[s], slots[s] as number, true)
-    else target.setUint8(at + operationPlaces.leaves[s], view.numbers[side === 'pair' ? child + 1 : child] as number)
-    if (side !== 'pair') continue
-    target.setInt32(at + operationPlaces.sides[s], geometry.ranks(features[child] as number), true)
-    target.setInt8(at + operationPlaces.sideRanks[s], rankOf(child))
+    const side = sideOf(view, node, s)
+    if (side === 'slot') {
+      target.setInt32(at + operationPlaces.sides[s], slots[s] as number, true)
+      continue
+    }
+    target.setUint8(at + operationPlaces.leaves[s], firstNumber(view, child))
+    if (side === 'leaf') continue
+    const [left, right] = [childOf(view.tree, child, 0), childOf(view.tree, child, 1)]
+    target.setUint8(at + operationPlaces.rightLeaves[s], firstNumber(view, right))
+    let n = 0
+    for (const inner of [child, left, right]) {
+      if (view.isLeaf(inner)) continue
+      target.setInt32(at + operationPlaces.sides[s] + 4 * n, geometry.ranks(features[inner] as number), true)
+      target.setInt8(at + operationPlaces.sideRanks[s] + n++, rankOf(inner))
+    }
   }
   target.setInt32(at + operationPlaces.kind, kindOfNode(view, node), true)
   target.setInt32(at + operationPlaces.ranks, geometry.ranks(features[node] as number), true)
@@ -136,30 +136,23 @@ export function writeOperation(
   target.setInt8(at + operationPlaces.rank, rankOf(node))
 }
 
-/** The left (0) or right (1) child of an inner node. */
-export const childOf = ({ links }: Tree, node: number, s: 0 | 1): number =>
-  s === 0 ? node + 1 : (links[node] as number)
-
-/** The kind of a node's operation. */
-export function kindOfNode(view: View, node: number): number {
-  const [left, right] = [childOf(view.tree, node, 0), childOf(view.tree, node, 1)]
-  return kindOf(sideOf(view, left), sideOf(view, right), view.isSelection(node))
+/** The number of the leftmost leaf below a node. */
+function firstNumber({ isLeaf, numbers }: View, node: number): number {
+  let first = node
+  while (!isLeaf(first)) first++
+  return numbers[first] as number
 }
 
-/** What a node is as a side of the operation above it. */
-export function sideOf({ tree, isLeaf, isSelection }: View, node: number): Side {
-  if (isLeaf(node)) return 'leaf'
-  const isPair = isLeaf(node + 1) && isLeaf(tree.links[node] as number) && !isSelection(node)
-  return isPair ? 'pair' : 'slot'
-}
-
-/** How many slots each subtree needs, that of its own result included. */
+/** How many slots each subtree needs when it is one, that of its own result included. */
 function slotNeeds(view: View): Uint8Array {
   const { links } = view.tree
   const needs = new Uint8Array(links.length)
+  const needOf = (node: number, s: 0 | 1) =>
+    sideOf(view, node, s) === 'slot' ? (needs[childOf(view.tree, node, s)] as number) : 0
   for (let node = needs.length - 1; node >= 0; node--) {
-    if (sideOf(view, node) !== 'slot') continue
-    const [left, right] = [needs[node + 1] as number, needs[links[node] as number] as number]
+    if (view.isLeaf(node)) continue
+    const left = needOf(node, 0)
+    const right = needOf(node, 1)
     needs[node] = left === right ? left + 1 : Math.max(left, right)
   }
   return needs

@@ -7,6 +7,9 @@
  */
 export type Code = readonly number[]
 
+/** Pieces one after the other. Long ones are not spread: that goes byte by byte as long as this code is young, and it never gets old. */
+export const joined = (...pieces: readonly Code[]): Code => ([] as number[]).concat(...pieces)
+
 /** Types of values. */
 export const i32 = 0x7f
 export const f64 = 0x7c
@@ -136,12 +139,8 @@ export const andV128: Code = [0xfd, ...unsigned(0x4e)]
 export const copyMemory: Code = [0xfc, 10, 0, 0]
 
 /** Runs `body`, and again for as long as `condition` leaves a value other than 0. */
-export const repeatWhile = (body: Code, condition: Code): Code => [
-  ...[0x03, noResult],
-  ...body,
-  ...condition,
-  ...[0x0d, 0, 0x0b],
-]
+export const repeatWhile = (body: Code, condition: Code): Code =>
+  joined([0x03, noResult], body, condition, [0x0d, 0, 0x0b])
 
 /** Runs `body` when `condition` leaves a value other than 0. */
 export const when = (condition: Code, body: Code): Code => [...condition, 0x04, noResult, ...body, 0x0b]
@@ -150,13 +149,13 @@ export const when = (condition: Code, body: Code): Code => [...condition, 0x04, 
 export function choose(index: Code, cases: readonly Code[]): Code {
   const count = cases.length
   const labels = cases.map((_, label) => label)
-  return [
-    ...[0x02, noResult, ...labels.flatMap(() => [0x02, noResult])],
-    ...[...index, 0x0e, ...unsigned(count - 1), ...labels.flatMap((label) => unsigned(label))],
+  return joined(
+    [0x02, noResult, ...labels.flatMap(() => [0x02, noResult])],
+    [...index, 0x0e, ...unsigned(count - 1), ...labels.flatMap((label) => unsigned(label))],
     // Each case is what stands behind the end of its block, and leaves the outermost block.
-    ...cases.flatMap((body, label) => [0x0b, ...body, 0x0c, ...unsigned(count - 1 - label)]),
-    0x0b,
-  ]
+    ...cases.map((body, label) => joined([0x0b], body, [0x0c, ...unsigned(count - 1 - label)])),
+    [0x0b],
+  )
 }
 
 /** Code for each of 0..count-1, one after the other. */
@@ -173,8 +172,8 @@ export interface WasmFunction {
   readonly body: Code
 }
 
-const vector = (items: readonly Code[]): Code => [...unsigned(items.length), ...items.flat()]
-const section = (id: number, content: Code): Code => [id, ...unsigned(content.length), ...content]
+const vector = (items: readonly Code[]): Code => joined(unsigned(items.length), ...items)
+const section = (id: number, content: Code): Code => joined([id], unsigned(content.length), content)
 const text = (value: string): Code => vector(Array.from(new TextEncoder().encode(value), (byte) => [byte]))
 
 /** The bytes of a module that imports the memory `kernel.memory` and exports the functions, which return nothing. */
@@ -182,17 +181,21 @@ export function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBu
   const types = functions.map(({ params }) => [0x60, ...vector(Array.from({ length: params }, () => [i32])), 0])
   const exported = functions.map(({ name }, index) => [...text(name), 0, ...unsigned(index)])
   const bodies = functions.map(({ locals, body }) => {
-    const code = [...vector(locals.map((type) => [1, type])), ...body, 0x0b]
-    return [...unsigned(code.length), ...code]
+    const code = joined(vector(locals.map((type) => [1, type])), body, [0x0b])
+    return joined(unsigned(code.length), code)
   })
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, vector(types)),
-    ...section(2, vector([[...text('kernel'), ...text('memory'), 2, 0, ...unsigned(1)]])),
-    ...section(3, vector(functions.map((_, index) => unsigned(index)))),
-    ...section(7, vector(exported)),
-    ...section(10, vector(bodies)),
-  ])
+  const head = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]
+  const imported = [...text('kernel'), ...text('memory'), 2, 0, ...unsigned(1)]
+  return new Uint8Array(
+    joined(
+      head,
+      section(1, vector(types)),
+      section(2, vector([imported])),
+      section(3, vector(functions.map((_, index) => unsigned(index)))),
+      section(7, vector(exported)),
+      section(10, vector(bodies)),
+    ),
+  )
 }
 
 /** The memory of a kernel: pages of 64 KiB, which can be added but not taken away. */

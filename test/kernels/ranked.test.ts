@@ -8,7 +8,14 @@ import { layRanked, layRankedForFew, type RankedForest } from '../../src/kernels
 import { createRankedScorer } from '../../src/kernels/ranked-scorer.ts'
 import { canRank, hasPieces } from '../../src/kernels/ranked-suited.ts'
 import { distinctThresholds, gridOf, groupTrees, thresholdRanks } from '../../src/kernels/ranked-thresholds.ts'
-import { operationBytes } from '../../src/kernels/ranked-walk-code.ts'
+import {
+  kindOf,
+  operationBytes,
+  type SelectedSide,
+  selectionKindOf,
+  sides,
+  vectorRows,
+} from '../../src/kernels/ranked-walk-code.ts'
 import { createRankedKernel } from '../../src/kernels/ranked-wasm.ts'
 import { addPathLengths } from '../../src/kernels/traverse.ts'
 import { createTraverseScorer } from '../../src/kernels/traverse-scorer.ts'
@@ -58,6 +65,19 @@ function rankedSums(
 }
 
 const extremes = [...hostileValues, missing, infinity, -infinity, least, -least, most, -most]
+
+/** The kinds of the operations of every batch, in order. */
+function kindsOf({ groups, bytes, size }: RankedForest): number[][] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  const { forest } = rankedGeometry(size)
+  return groups
+    .flatMap(({ batches }) => batches)
+    .map(({ from, to }) =>
+      Array.from({ length: (to - from) / operationBytes }, (_, i) =>
+        view.getInt32(from - forest + i * operationBytes, true),
+      ),
+    )
+}
 
 describe('the ranked walk equals the plain twin in every bit', () => {
   test.each([
@@ -110,20 +130,36 @@ describe('the ranked walk equals the plain twin in every bit', () => {
 
   test('in few steps from one kind of operation to another, where they are laid for few rows', () => {
     const forest = growForest((k) => normalRows(256, 10, k + 1), 40, 8)
-    const changes = ({ groups, bytes, size }: RankedForest) => {
-      const view = new DataView(bytes.buffer, bytes.byteOffset)
-      const start = rankedGeometry(size).forest
-      let [all, changed] = [0, 0]
-      for (const { from, to } of groups.flatMap(({ batches }) => batches))
-        for (let at = from; at < to; at += operationBytes, all++)
-          if (at > from && view.getInt32(at - start, true) !== view.getInt32(at - operationBytes - start, true))
-            changed++
-      return { all, changed }
+    const changes = (laid: RankedForest) =>
+      kindsOf(laid).reduce((sum, kinds) => sum + kinds.filter((kind, i) => i > 0 && kind !== kinds[i - 1]).length, 0)
+    const [one, other] = [layRanked(forest), layRankedForFew(forest)]
+    expect(kindsOf(other).flat().sort()).toEqual(kindsOf(one).flat().sort())
+    expect(changes(other)).toBeLessThan(changes(one) / 2)
+  })
+
+  test('by every kind of operation that there can be', () => {
+    // What is far outside is cut off first, so that above the pieces a side may be a single row, or two.
+    const spread = (rows: number[][]) => rows.map((row) => row.map((value) => Math.sinh(4 * value)))
+    const forests = [
+      ...[2, 3, 4, 5, 8, 200].map((rows) => growForest((k) => normalRows(rows, 3, k + 1), 60, 32)),
+      growForest((k) => spread(normalRows(700, 3, k + 1)), 12, 32),
+    ]
+    const seen = new Set<number>()
+    for (const forest of forests) {
+      const rows = spread(normalRows(150, 3, 2008))
+      expect(rankedSums(forest, rows)).toEqual(twinSums(forest, rows))
+      for (const kind of kindsOf(layRanked(forest)).flat()) seen.add(kind)
     }
-    const [one, other] = [changes(layRanked(forest)), changes(layRankedForFew(forest))]
-    expect(other.all).toBe(one.all)
-    expect(one.changed).toBeGreaterThan(one.all / 2)
-    expect(other.changed).toBeLessThan(one.all / 8)
+    const above: [SelectedSide, SelectedSide][] = [
+      ['leaf', 'slot'],
+      ['pair', 'slot'],
+      ['slot', 'leaf'],
+      ['slot', 'pair'],
+      ['slot', 'slot'],
+    ]
+    const all = sides.flatMap((left) => sides.map((right) => kindOf(left, right)))
+    const order = (kinds: Iterable<number>) => [...kinds].sort((a, b) => a - b)
+    expect(order(seen)).toEqual(order([...all, ...above.map((both) => selectionKindOf(...both))]))
   })
 
   test('on hostile values that are also the ones trained on, NaN and infinities among those scored', () => {
@@ -318,9 +354,9 @@ describe('ranks', () => {
     for (const features of [1, 10, 100, 1000, 65_535]) {
       for (const nodes of [3, 13_000, 500_000]) {
         const { tileRows } = rankedSize(features, nodes)
-        expect(tileRows % 128).toBe(0)
-        expect(tileRows).toBeGreaterThanOrEqual(128)
-        expect(tileRows === 128 || tileRows * features <= 2 * 1024 * 1024).toBe(true)
+        expect(tileRows % vectorRows).toBe(0)
+        expect(tileRows).toBeGreaterThanOrEqual(vectorRows)
+        expect(tileRows === vectorRows || tileRows * features <= 2 * 1024 * 1024).toBe(true)
       }
     }
   })
