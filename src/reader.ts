@@ -53,22 +53,34 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
     })
   }
 
-  async function takeProcess(): Promise<ReaderProcess> {
+  /** Waits for a process to answer, which may take long; whoever gives up, or closes all, ends it. */
+  async function answered(child: ReaderProcess, answer: () => Promise<void>, signal: AbortSignal | undefined) {
+    const abort = (): void => child.kill(signal?.reason as Error)
+    active.add(child)
+    void child.gone.then(() => active.delete(child))
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      await answer()
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
+    return child
+  }
+
+  async function takeProcess(signal: AbortSignal | undefined): Promise<ReaderProcess> {
     const warm = spare
     spare = null
     if (warm !== null) {
       try {
-        await warm.ready
         // What kills it from here on may be the source; before, it was not.
-        await warm.ping()
-        return warm
+        return await answered(warm, () => warm.ready.then(() => warm.ping()), signal)
       } catch {
-        // Started anew below.
+        signal?.throwIfAborted()
+        if (closed) throw new DeepWatchError('shutting_down', 'The service is shutting down.')
       }
     }
     const cold = startProcess()
-    await cold.ready
-    return cold
+    return answered(cold, () => cold.ready, signal)
   }
 
   async function enter(signal: AbortSignal | undefined): Promise<void> {
@@ -109,7 +121,7 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
     await enter(signal)
     let child: ReaderProcess
     try {
-      child = await takeProcess()
+      child = await takeProcess(signal)
     } catch (error) {
       leave()
       throw error
@@ -117,7 +129,6 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
       if (limits.once !== true) setImmediate(keepSpare)
     }
     child.deathError = () => deathOf(source)
-    active.add(child)
     const watch = watchMemory(child, limits.residentBytes)
     let ending: Promise<void> | null = null
     const close = (error: Error = new DeepWatchError('internal_error', 'The session is closed.')): Promise<void> => {
@@ -131,7 +142,6 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
     const abort = (): void => void close(signal?.reason as Error)
     void child.gone.then(() => {
       clearInterval(watch)
-      active.delete(child)
       leave()
       if (child.death !== null) hooks.onDeath?.(child.death)
     })

@@ -131,6 +131,34 @@ describe('a reading process that fails', () => {
   })
 })
 
+describe('a spare that hangs', () => {
+  /** Asks for a source, and gives the opening once the spare was asked, which will not answer. */
+  async function askedOf(bench: Bench, signal?: AbortSignal) {
+    const source = await bench.sources.fromPaths('short.parquet')
+    for (const pid of await sparesOf(bench)) process.kill(pid, 'SIGSTOP')
+    const opening = bench.readers.open(source, signal && { signal })
+    opening.catch(() => {})
+    await new Promise(setImmediate)
+    return { opening }
+  }
+
+  test('is ended with the request that waits for it', async () => {
+    const bench = await withLongFile({ stallMs: 3_600_000, readers: 1 })
+    const abort = new AbortController()
+    const { opening } = await askedOf(bench, abort.signal)
+    abort.abort(new Error('gone'))
+    await expect(opening).rejects.toThrow('gone')
+    expect(await tryReading(bench, 'short.parquet')).toBe('none')
+  })
+
+  test('is ended with all others', async () => {
+    const bench = await withLongFile({ stallMs: 3_600_000 })
+    const { opening } = await askedOf(bench)
+    await bench.readers.close()
+    await expect(opening).rejects.toMatchObject({ code: 'shutting_down' })
+  })
+})
+
 describe('sessions', () => {
   test('are answered by processes of their own, at once', async () => {
     const bench = await withLongFile()
