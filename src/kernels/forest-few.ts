@@ -1,7 +1,6 @@
 import type { Forest } from './forest.ts'
 import { scoresFromSums } from './forest-scores.ts'
-import { mostFewRows } from './ranked-geometry.ts'
-import { layRankedForFew } from './ranked-layout.ts'
+import { layRanked } from './ranked-layout.ts'
 import { type Ranked, scoreRanked } from './ranked-rows.ts'
 import { canRank, hasPieces, paysToRank } from './ranked-suited.ts'
 import { operationBytes } from './ranked-walk-code.ts'
@@ -36,6 +35,8 @@ const mostBytes = 2 * 1024 * 1024
 const mostSteps = 100_000
 /** What a feature costs once a call, whatever the rows: its lane is copied and looked through. */
 const stepsOfLane = 200
+/** Rows that are walked by ranks at once: a short tile takes a model little memory. */
+const mostRankedRows = 128
 
 /**
  * Lays out a forest, which takes ten milliseconds, and a hundred where the code is young.
@@ -59,13 +60,13 @@ export function layForest(forest: Forest): LaidForest | null {
 
 function layForRanks(forest: Forest, { plan, factor }: WalkShape): LaidRanked | null {
   if (!paysToRank(forest) || !canRank(forest) || hasPieces(forest)) return null
-  const laid = layRankedForFew(forest)
+  const laid = layRanked(forest, mostRankedRows)
   let operations = 0
   for (const { batches } of laid.groups) for (const { from, to } of batches) operations += (to - from) / operationBytes
   // It takes as long for one row as for 64, and little longer for 128; a row that goes down the trees takes as long whatever the others do:
   // where they meet was measured from 4 to 100 features and 20 to 100 trees of depth 6 to 9.
   const leastRows = Math.ceil(36 + (8 * operations) / (forest.trees * plan.depth) + forest.features / 8)
-  if (leastRows > mostFewRows) return null
+  if (leastRows > mostRankedRows) return null
   const [bytes] = shareTogether([laid.bytes]) as [Uint8Array]
   return { laid: { ...laid, bytes }, factor, modules: rankedModules(), leastRows }
 }

@@ -40,8 +40,6 @@ export const mostPieces = 256
 export const mostLeaves = 4096
 /** A tree of k leaves needs fewer than log2(k) slots when its operations come one after the other, from the bottom up. */
 const mostSlots = 12
-/** Rows of a call that is one of few: more make the slots of many operations too large for the cache. */
-export const mostFewRows = 2 * vectorRows
 /** Rows of a tile for a forest that stays in a second-level cache, and for one of more nodes, which is read again for every tile. */
 const mostTileRows = 2048
 const mostTileRowsOfMany = 8192
@@ -52,10 +50,16 @@ const manyNodes = 50_000
  */
 const mostRankBytes = 2 * 1024 * 1024
 
-/** As many rows as pay for the interpretation and keep what is read again and again in the cache. */
-export function rankedSize(features: number, nodes: number): RankedSize {
+/** Rows that are walked when there are so many: whole vectors. */
+export const wholeVectors = (rows: number): number => Math.ceil(rows / vectorRows) * vectorRows
+
+/**
+ * As many rows as pay for the interpretation and keep what is read again and again in the cache.
+ * @param mostRows rows that will be walked at once, at most
+ */
+export function rankedSize(features: number, nodes: number, mostRows: number = Number.POSITIVE_INFINITY): RankedSize {
   const fitting = Math.floor(mostRankBytes / features / vectorRows) * vectorRows
-  const most = nodes > manyNodes ? mostTileRowsOfMany : mostTileRows
+  const most = Math.min(nodes > manyNodes ? mostTileRowsOfMany : mostTileRows, wholeVectors(mostRows))
   return { features, tileRows: Math.max(vectorRows, Math.min(most, fitting)), slots: mostSlots }
 }
 

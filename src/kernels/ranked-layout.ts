@@ -1,12 +1,10 @@
 import { type Forest, treeOf } from './forest.ts'
 import { averagePathLengths } from './path-length.ts'
-import { layByKind } from './ranked-by-kind.ts'
-import { type Geometry, mostFewRows, type RankedSize, rankedGeometry, rankedSize } from './ranked-geometry.ts'
-import { layOperations, type TreeOperations, viewWhole } from './ranked-operations.ts'
+import { type RankedSize, rankedGeometry, rankedSize } from './ranked-geometry.ts'
+import { layOperations } from './ranked-operations.ts'
 import { distinctThresholds, gridOf, groupTrees, thresholdRanks } from './ranked-thresholds.ts'
 import { gridHeadBytes, roundingShift } from './ranked-values-code.ts'
 import { treesTogether } from './ranked-walk-code.ts'
-import type { Tree } from './tree.ts'
 
 /** What `rankValues` needs for a feature that is split somewhere. Addresses. */
 export interface FeatureGrid {
@@ -65,54 +63,12 @@ function createBytes(start: number) {
   }
 }
 
-/** A tree on its way into the kernel's memory. */
-interface PlacedTree {
-  readonly tree: Tree
-  /** The rank of an inner node's threshold. */
-  rankOf(node: number): number
-}
-
-/** What some trees become: the operations, one piece after the other, and of each tree its table and whether it is cut into pieces. */
-interface LaidTrees {
-  readonly operations: readonly Uint8Array[]
-  readonly trees: readonly Pick<TreeOperations, 'table' | 'hasPieces'>[]
-}
-
-/** Lays at most `treesTogether` trees. */
-type LayTrees = (trees: readonly PlacedTree[], lengths: Float64Array, geometry: Geometry) => LaidTrees
-
-/** Tree after tree: few slots, so that many rows find room in the cache. */
-const oneByOne: LayTrees = (trees, lengths, geometry) => {
-  const laid = trees.map(({ tree, rankOf }, place) => layOperations(tree, lengths, geometry, place, rankOf))
-  return { operations: laid.map(({ operations }) => operations), trees: laid }
-}
-
-/** All of them by kind, for few rows. */
-const byKind: LayTrees = (trees, lengths, geometry) => {
-  const isRoot = ({ tree }: PlacedTree) => tree.features.length === 1
-  const viewed = trees.map((placed) => (isRoot(placed) ? null : viewWhole(placed.tree, lengths)))
-  const views = viewed.map((one) => one?.view ?? null)
-  return {
-    operations: [layByKind(views, geometry, (place, node) => trees[place]!.rankOf(node))],
-    trees: trees.map(({ tree }, place) => viewed[place] ?? layOperations(tree, lengths, geometry, place, () => 0)),
-  }
-}
-
-/** Lays out a forest for which `canRank` holds. */
-export function layRanked(forest: Forest): RankedForest {
-  return lay(forest, rankedSize(forest.features, forest.splits.length), oneByOne)
-}
-
-/** The same for at most `mostFewRows` rows; no tree may have more than 256 leaves. */
-export function layRankedForFew(forest: Forest): RankedForest {
-  const { features, trees, offsets } = forest
-  let nodes = 0
-  for (let t = 0; t < trees; t++) nodes = Math.max(nodes, (offsets[t + 1] as number) - (offsets[t] as number))
-  // More than there are operations.
-  return lay(forest, { features, tileRows: mostFewRows, slots: (treesTogether * nodes) / 2 }, byKind)
-}
-
-function lay(forest: Forest, size: RankedSize, layTrees: LayTrees): RankedForest {
+/**
+ * Lays out a forest for which `canRank` holds.
+ * @param mostRows rows that will be walked at once, at most
+ */
+export function layRanked(forest: Forest, mostRows?: number): RankedForest {
+  const size = rankedSize(forest.features, forest.splits.length, mostRows)
   const geometry = rankedGeometry(size)
   const lengths = averagePathLengths(forest.psi)
   const bytes = createBytes(geometry.forest)
@@ -129,17 +85,16 @@ function lay(forest: Forest, size: RankedSize, layTrees: LayTrees): RankedForest
   })
 
   const layBatch = (first: number, end: number, maps: readonly Int8Array[]): RankedBatch => {
-    const placed = Array.from({ length: end - first }, (_, place): PlacedTree => {
+    const trees = Array.from({ length: end - first }, (_, place) => {
       const tree = treeOf(forest, first + place)
       const start = forest.offsets[first + place] as number
       const rankOf = (node: number) =>
         (maps[tree.features[node] as number] as Int8Array)[ranks[start + node] as number] as number
-      return { tree, rankOf }
+      return layOperations(tree, lengths, geometry, place, rankOf)
     })
-    const { operations, trees } = layTrees(placed, lengths, geometry)
     // Whole numbers of sixteen bytes, so that nothing lies between them.
-    const [from = 0] = operations.map(bytes.append)
-    const to = from + operations.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    const [from = 0] = trees.map(({ operations }) => bytes.append(operations))
+    const to = from + trees.reduce((sum, { operations }) => sum + operations.byteLength, 0)
     const places = Array.from({ length: treesTogether }, (_, place) => place)
     return {
       ...{ from, to },

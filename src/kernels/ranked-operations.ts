@@ -51,16 +51,6 @@ export function layOperations(
 
 const isLeafOf = ({ features }: Tree, node: number) => (features[node] as number) < 0
 
-/** A tree of at most 256 leaves and two or more, as it is looked at, and its table; see `TreeOperations`. */
-export function viewWhole(
-  tree: Tree,
-  lengths: Float64Array,
-): Omit<TreeOperations, 'operations'> & { readonly view: View } {
-  const { leaves, table } = numberLeaves(tree, lengths, countLeaves(tree))
-  const view = viewOf({ tree, numbers: leaves, isLeaf: (node) => isLeafOf(tree, node), isSelection: () => false })
-  return { view, table, hasPieces: false }
-}
-
 /** Lays the operations of a view from `start` of the target on, and returns where they end. */
 function layView(
   view: View,
@@ -101,7 +91,7 @@ function layView(
  * @param slots for each side the address of its slot, where it is one
  * @param to address of the result
  */
-export function writeOperation(
+function writeOperation(
   target: DataView<ArrayBuffer>,
   at: number,
   view: View,

@@ -11,7 +11,7 @@ export interface View {
   isLeaf(node: number): boolean
   /** Whether the numbers of both sides of a node have nothing to do with each other. */
   isSelection(node: number): boolean
-  /** For every node its place in `sides`: what it is as a side of the operation above it, which may be too simple for that. */
+  /** For every node its place in `sides`: what it is as a side of the operation above it, unless that selects and knows leaves, pairs and slots only. */
   readonly shapes: Uint8Array
 }
 
@@ -24,13 +24,13 @@ export function viewOf(given: Omit<View, 'shapes'>): View {
   for (let node = shapes.length - 1; node >= 0; node--) {
     if (given.isLeaf(node)) shapes[node] = leaf
     else if (given.isSelection(node)) shapes[node] = slot
-    else shapes[node] = joined(shapes[node + 1] as number, shapes[links[node] as number] as number)
+    else shapes[node] = shapeAbove(shapes[node + 1] as number, shapes[links[node] as number] as number)
   }
   return { ...given, shapes }
 }
 
 /** The shape of a node whose children have these. */
-function joined(left: number, right: number): number {
+function shapeAbove(left: number, right: number): number {
   if (left > pair || right > pair) return slot
   if (left === leaf) return right === leaf ? pair : sides.indexOf('leafAndPair')
   return sides.indexOf(right === leaf ? 'pairAndLeaf' : 'twoPairs')

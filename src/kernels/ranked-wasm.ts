@@ -1,7 +1,7 @@
-import { type Geometry, rankedGeometry } from './ranked-geometry.ts'
+import { type Geometry, rankedGeometry, wholeVectors } from './ranked-geometry.ts'
 import type { RankedForest } from './ranked-layout.ts'
 import { mapRanks, rankValues } from './ranked-values-code.ts'
-import { addLeafValues, selectLeaves, vectorRows } from './ranked-walk-code.ts'
+import { addLeafValues, selectLeaves } from './ranked-walk-code.ts'
 import { finiteCheck } from './traverse-code.ts'
 import { compileModule, createMemory, instantiate, type WasmFunction, type WasmModule } from './wasm.ts'
 
@@ -26,7 +26,6 @@ export interface RankedKernel {
 }
 
 const pageBytes = 65_536
-const wholeVectors = (rows: number) => Math.ceil(rows / vectorRows) * vectorRows
 
 type RankedFunction = 'check' | 'rankWide' | 'rankNarrow' | 'map' | 'select' | 'add' | 'addPieces'
 

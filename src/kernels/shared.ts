@@ -45,7 +45,7 @@ const leastFilled = 256
  *
  * `set` moves shared memory word by word, as another thread may write there; filling a buffer with as many bytes as it has room for moves
  * them as fast as memory gives them: .7 and .5 of the time (Node 20 and 24), where no cache holds the source.
- * @param target not shared
+ * @param target not shared; `count` is at most its length
  */
 export function copierInto(
   target: Float64Array<ArrayBuffer>,

@@ -4,7 +4,7 @@ import { createForestScorer } from '../../src/kernels/forest-scorer.ts'
 import { averagePathLengths } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/random.ts'
 import { rankedGeometry, rankedSize } from '../../src/kernels/ranked-geometry.ts'
-import { layRanked, layRankedForFew, type RankedForest } from '../../src/kernels/ranked-layout.ts'
+import { layRanked, type RankedForest } from '../../src/kernels/ranked-layout.ts'
 import { createRankedScorer } from '../../src/kernels/ranked-scorer.ts'
 import { canRank, hasPieces } from '../../src/kernels/ranked-suited.ts'
 import { distinctThresholds, gridOf, groupTrees, thresholdRanks } from '../../src/kernels/ranked-thresholds.ts'
@@ -112,7 +112,7 @@ describe('the ranked walk equals the plain twin in every bit', () => {
     const expected = twinSums(forest, asked)
     expect(rankedSums(forest, asked)).toEqual(expected)
     if (hasPieces(forest)) return
-    expect(rankedSums(forest, asked, createRankedKernel(), layRankedForFew(forest))).toEqual(expected)
+    expect(rankedSums(forest, asked, createRankedKernel(), layRanked(forest, 128))).toEqual(expected)
   })
 
   test('on any number of trees and rows', () => {
@@ -122,19 +122,10 @@ describe('the ranked walk equals the plain twin in every bit', () => {
       for (const count of [1, 7, 16, 127, 128, 129]) {
         const rows = normalRows(count, 3, 50 + trees)
         const expected = twinSums(forest, rows)
-        for (const laid of [layRanked(forest), layRankedForFew(forest)])
+        for (const laid of [layRanked(forest), layRanked(forest, 128)])
           expect(rankedSums(forest, rows, kernel, laid)).toEqual(expected)
       }
     }
-  })
-
-  test('in few steps from one kind of operation to another, where they are laid for few rows', () => {
-    const forest = growForest((k) => normalRows(256, 10, k + 1), 40, 8)
-    const changes = (laid: RankedForest) =>
-      kindsOf(laid).reduce((sum, kinds) => sum + kinds.filter((kind, i) => i > 0 && kind !== kinds[i - 1]).length, 0)
-    const [one, other] = [layRanked(forest), layRankedForFew(forest)]
-    expect(kindsOf(other).flat().sort()).toEqual(kindsOf(one).flat().sort())
-    expect(changes(other)).toBeLessThan(changes(one) / 2)
   })
 
   test('by every kind of operation that there can be', () => {
@@ -197,7 +188,7 @@ describe('the ranked walk equals the plain twin in every bit', () => {
     const forest = growForest((k) => (k % 3 === 0 ? Array(16).fill([1, 2]) : normalRows(16, 2, k)), 7, 4)
     const rows = normalRows(40, 2, 5)
     const expected = twinSums(forest, rows)
-    for (const laid of [layRanked(forest), layRankedForFew(forest)])
+    for (const laid of [layRanked(forest), layRanked(forest, 128)])
       expect(rankedSums(forest, rows, createRankedKernel(), laid)).toEqual(expected)
   })
 
@@ -353,7 +344,7 @@ describe('ranks', () => {
   test('a tile has a bounded number of ranks, and is never empty', () => {
     for (const features of [1, 10, 100, 1000, 65_535]) {
       for (const nodes of [3, 13_000, 500_000]) {
-        const { tileRows } = rankedSize(features, nodes)
+        const { tileRows } = rankedSize(features, nodes, Number.POSITIVE_INFINITY)
         expect(tileRows % vectorRows).toBe(0)
         expect(tileRows).toBeGreaterThanOrEqual(vectorRows)
         expect(tileRows === vectorRows || tileRows * features <= 2 * 1024 * 1024).toBe(true)
