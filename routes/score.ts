@@ -1,7 +1,7 @@
 /** `POST /score`: a source scored with a model, in the form the client accepts. */
 import { createReadStream } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
-import type { Answer } from '../src/answer.ts'
+import type { Answer, Pieces } from '../src/answer.ts'
 import { DeepWatchError } from '../src/errors.ts'
 import { workFields } from '../src/http/preferences.ts'
 import { fewJsonPieces, jsonPieces, ndjsonPieces, type Return } from '../src/http/results.ts'
@@ -100,30 +100,34 @@ function chooseReturn(settings: ScoreSettings, form: string): Return {
 
 /** The answer in the form that was asked for; the run ends with it. */
 async function answerOf(run: ScoringRun, form: string, which: Return): Promise<Answer> {
-  const head = {
-    status: 200,
-    type: form,
-    headers: { 'deepwatch-model': `${run.model}@${run.version}`, 'deepwatch-threshold': String(run.threshold) },
-    bytes: null,
-    close: () => run.close(),
-  }
   const anomaliesOnly = which === 'anomalies'
   try {
     if (form === parquet) {
       const { path, bytes } = await run.toParquet(anomaliesOnly)
-      return { ...head, bytes, pieces: asPieces(createReadStream(path)) }
+      return answerWith(run, form, asPieces(createReadStream(path)), { bytes })
     }
-    if (form === arrow) return { ...head, pieces: asPieces(await run.toArrow(anomaliesOnly)) }
+    if (form === arrow) return answerWith(run, form, asPieces(await run.toArrow(anomaliesOnly)))
     if (form !== ndjson) {
       const few = await run.few()
-      return { ...head, pieces: few ? fewJsonPieces(run, few, which) : jsonPieces(run, which) }
+      return answerWith(run, form, few ? fewJsonPieces(run, few, which) : jsonPieces(run, which))
     }
     const lastWords = (problem: object) => `${JSON.stringify({ problem })}\n`
-    return { ...head, pieces: ndjsonPieces(run, which), lastWords }
+    return answerWith(run, form, ndjsonPieces(run, which), { lastWords })
   } catch (error) {
     await run.close()
     throw error
   }
+}
+
+function answerWith(
+  run: ScoringRun,
+  type: string,
+  pieces: Pieces,
+  { bytes = null, lastWords }: Partial<Pick<Answer, 'bytes' | 'lastWords'>> = {},
+): Answer {
+  const { model, version, threshold } = run
+  const headers = { 'deepwatch-model': `${model}@${version}`, 'deepwatch-threshold': String(threshold) }
+  return { status: 200, type, headers, bytes, pieces, lastWords, close: () => run.close() }
 }
 
 async function* asPieces(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

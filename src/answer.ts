@@ -16,7 +16,7 @@ export interface Answer extends AnswerHead {
   /** The body in order, once; not asynchronous where nothing has to be waited for. What fails while it is made is thrown from here. */
   readonly pieces: Pieces
   /** The last piece of an answer that broke off, from its problem document; without it the connection breaks off too. */
-  readonly lastWords?: (problem: object) => string
+  readonly lastWords?: ((problem: object) => string) | undefined
   /** What it tells of cannot be taken back: a cancel comes too late. */
   readonly isCommitted?: boolean
   /** Ends what the pieces came from and removes its files. Idempotent, never throws. */

@@ -40,12 +40,26 @@ export function decorateDepartures(app: FastifyInstance): void {
 }
 
 /** The work that a request waits for. */
-export function workOf(request: FastifyRequest): Work {
-  return {
-    get signal() {
-      return request.gone
-    },
-    givenUp: () => request.departure.reason,
-    log: request.log,
+export const workOf = (request: FastifyRequest): Work => new RequestWork(request)
+
+/**
+ * A class, as V8 makes a dictionary of what is written down with a getter again and again, and puts the getters into old memory: the
+ * request they belong to then lay about until all memory was collected, and was moved twice on the way.
+ */
+class RequestWork implements Work {
+  readonly #request: FastifyRequest
+  readonly log: Work['log']
+
+  constructor(request: FastifyRequest) {
+    this.#request = request
+    this.log = request.log
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.gone
+  }
+
+  givenUp(): unknown {
+    return this.#request.departure.reason
   }
 }

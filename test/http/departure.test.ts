@@ -1,0 +1,39 @@
+/** The end of a client, as the work it asked for sees it. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { FastifyRequest } from 'fastify'
+import { expect, test } from 'vitest'
+import { Departure, workOf } from '../../src/http/departure.ts'
+
+/** A request as far as its work looks at it. */
+function request() {
+  const departure = new Departure()
+  return {
+    departure,
+    get gone() {
+      return departure.signal
+    },
+    log: {},
+  } as unknown as FastifyRequest
+}
+
+test('work is given up with the client, whether it listens or asks', () => {
+  const left = request()
+  const work = workOf(left)
+  expect(work.givenUp!()).toBeUndefined()
+  const { signal } = work
+  expect(signal.aborted).toBe(false)
+  const reason = new Error('gone')
+  left.departure.leave(reason)
+  expect(signal.reason).toBe(reason)
+  expect(work.givenUp!()).toBe(reason)
+  expect(workOf(left).signal.reason).toBe(reason)
+})
+
+test('the work of a request is no dictionary: the getters of one are held from old memory, and with them the request', () => {
+  setFlagsFromString('--allow-natives-syntax')
+  const isFast = runInNewContext('(value) => %HasFastProperties(value)') as (value: object) => boolean
+  const literals = Array.from({ length: 3 }, request)
+  expect(isFast(literals[2]!)).toBe(false)
+  for (const literal of literals) expect(isFast(workOf(literal))).toBe(true)
+})
