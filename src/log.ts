@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import pino, { type DestinationStream, type Logger } from 'pino'
 import type { Config } from './config.ts'
+import { collectLines } from './log-lines.ts'
 
 // dist/src/log.js is two levels below the package.
 const packageRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
@@ -10,7 +11,8 @@ const packageRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/
  * Lines are written together, by 16 KB or ten times a second, and when the process ends: a write per line is a tenth of what a
  * small request costs. What a slow reader leaves lying is bounded; beyond that lines are dropped.
  */
-const buffered = { minLength: 16_000, maxLength: 4 * 1024 * 1024, periodicFlush: 100 }
+const together = { characters: 16_000, milliseconds: 100 }
+const buffered = { minLength: together.characters, maxLength: 4 * 1024 * 1024 }
 
 /**
  * Makes the log of a service. Errors are written with their type, code, message and stack, in which the
@@ -36,7 +38,16 @@ export function createLog(
     formatters: { level: (label) => ({ level: label }), log: hideSecrets },
     serializers: { err: (error: unknown) => describeError(error, hide) },
   }
-  return pino(options, destination ?? pino.destination({ dest: 1, sync: false, ...buffered }))
+  return pino(options, destination ?? standardOutput())
+}
+
+function standardOutput(): DestinationStream {
+  const destination = pino.destination({ dest: 1, sync: false, ...buffered })
+  const lines = collectLines(destination, together)
+  // Ahead of the destination, which then writes all that it was given.
+  process.prependListener('beforeExit', lines.handOn)
+  process.prependListener('exit', lines.handOn)
+  return lines
 }
 
 let lastTime = 0
