@@ -97,14 +97,14 @@ export interface Drawn {
  * Errors: `training_too_large`, `too_many_missing`, `insufficient_data`, and those of the stream.
  */
 export async function drawSamples(telemetry: Telemetry, pool: Pool, plan: SamplePlan, work: Work): Promise<Drawn> {
-  const passOver = (columns: readonly Column[], mostRows: number) =>
-    onePass(telemetry, pool, preparePass(plan, columns, mostRows), work)
+  const passOver = (columns: readonly Column[], mostRows: number, isExact = usesEveryRow(plan)) =>
+    onePass(telemetry, pool, preparePass(plan, columns, mostRows, isExact), work)
   /** What a pass came to; where too few of the drawn rows could be used, that of another one. */
   const collect = async (columns: readonly Column[], pass: Pass, warnings: readonly Warning[]) => {
     if (plan.rule === 'reject' && pass.unusable > mostRejected * pass.rows) refuse(pass)
     const drawn = finishDraws(pass)
     if (drawn) return finish(plan, columns, pass, drawn, warnings)
-    const again = await passOver(columns, pass.samples.seen)
+    const again = await passOver(columns, pass.samples.seen, true)
     const others = finishDraws(again)
     if (others) return finish(plan, columns, again, others, warnings)
     throw new DeepWatchError('source_changed', 'The second reading of the source brought fewer rows than the first.')
@@ -179,15 +179,21 @@ async function inTurns(work: Generator<void>, signal: AbortSignal): Promise<void
   }
 }
 
-/** @param mostRows rows that can be used, at most */
-function preparePass(plan: SamplePlan, columns: readonly Column[], mostRows: number): Pass {
+/** Whether every row of the window can be used, whatever it holds. */
+const usesEveryRow = ({ rule, history }: SamplePlan) => rule === 'median' && history === undefined
+
+/**
+ * @param mostRows rows that can be used, at most
+ * @param isExact whether all of them can be
+ */
+function preparePass(plan: SamplePlan, columns: readonly Column[], mostRows: number, isExact: boolean): Pass {
   const lanes: FeatureLane[] = [
     ...columns.map((column) => ({ name: column.name, kind: column.kind as 'number' | 'boolean' })),
     ...plan.derived.map(({ name }, derived) => ({ derived, name })),
     ...plan.time.lanes.map((timeContext) => ({ timeContext })),
   ]
   const features = lanes.length
-  const rows = { lanes: features, rows: mostRows }
+  const rows = { lanes: features, rows: mostRows, isExact }
   const samples = { ...plan.reservoirs, ...rows, seed: plan.seed, stream: streams.sample }
   const profile = { ...rows, count: 1, size: profileSampleRows, seed: profileSeed, stream: () => streams.profile }
   const entityBytes = plan.entities === null ? 0 : entitySampleBytes(plan.entities, features)

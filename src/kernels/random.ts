@@ -63,8 +63,9 @@ export function createRandom(seed: number, stream: number): Random {
   }
 
   function nextInt(n: number): number {
-    // Words past the last full multiple of n are drawn again, or small results would be likelier.
-    const limit = 0x1_0000_0000 - (0x1_0000_0000 % n)
+    // Words past the last full multiple of n are drawn again, or small results would be likelier. (2^32 is no 32-bit number: its
+    // remainder would be a division of doubles, 2^32 - n has the same one.)
+    const limit = 0x1_0000_0000 - ((-n >>> 0) % n)
     let word = nextUint32()
     while (word >= limit) word = nextUint32()
     return word % n

@@ -10,6 +10,8 @@ export interface RowDrawOptions {
   readonly size: number
   /** Rows that may be offered, at most; 1..2^53-1. */
   readonly rows: number
+  /** Exactly so many will be offered: none of those drawn can fail to come, and none is drawn beside. */
+  readonly isExact?: boolean
   readonly lanes: number
   readonly seed: number
   /** The random stream of sample k. */
@@ -20,13 +22,13 @@ export interface RowDrawOptions {
 const reserveOf = (size: number): number => Math.ceil(size / 8) + 8
 
 /** Slots of a sample: its rows and the reserve, but never more than there are rows. */
-function slotsOf({ size, rows }: Pick<RowDrawOptions, 'size' | 'rows'>): number {
-  return Math.min(rows, size + reserveOf(size))
+function slotsOf({ size, rows, isExact = false }: Pick<RowDrawOptions, 'size' | 'rows' | 'isExact'>): number {
+  return Math.min(rows, isExact ? size : size + reserveOf(size))
 }
 
 /** Bytes that drawing takes: the samples, and 12 for each row that is waited for. */
-export function rowDrawBytes({ count, size, rows, lanes }: Omit<RowDrawOptions, 'seed' | 'stream'>): number {
-  return count * slotsOf({ size, rows }) * (8 * lanes + 12)
+export function rowDrawBytes(options: Omit<RowDrawOptions, 'seed' | 'stream'>): number {
+  return options.count * slotsOf(options) * (8 * options.lanes + 12)
 }
 
 /** Rows that lie side by side in the order of their numbers, nearly: those of one bucket in any order. */
@@ -44,7 +46,7 @@ const valuesAtOnce = 524_288
  * Each sample draws a few numbers more than it needs, in random order. Of a random order of numbers below `rows`, those below a
  * smaller number are in random order, too: when fewer rows are offered than there might have been, the first `size` numbers that did
  * come are a uniform sample of these. A sample is a function of seed, stream, `rows` and the offered rows, not of how they are cut
- * into blocks.
+ * into blocks or of `isExact`.
  */
 export class RowDraw {
   readonly #options: RowDrawOptions
@@ -212,8 +214,9 @@ function copyLane(
 function createDistinct(rows: number, slots: number, size: number): (random: Random, into: Float64Array) => void {
   const drawBelow = (random: Random, n: number) => Math.floor(random.nextFloat() * n)
   if (size >= rows) return (_, into) => into.set(countUp(rows))
-  // Where nearly all are drawn, one that is new would be long in coming.
-  if (slots > rows / 2) {
+  // Where nearly all are drawn, one that is new would be long in coming. The reserve counts even where there is none: with it and
+  // without, the same numbers are drawn.
+  if (size + reserveOf(size) > rows / 2) {
     const order = new Float64Array(rows)
     return (random, into) => {
       for (let number = 0; number < rows; number++) order[number] = number

@@ -100,10 +100,22 @@ describe('rows drawn by number', () => {
     expect(chiSquare(set, tries, 60)).toBeLessThan(98)
   })
 
+  test.each([20, 21, 36, 37, 60, 5_000])(
+    'are the same where it is known that all %s come, without a reserve',
+    (rows) => {
+      const draws = [true, false].map((isExact) => offered({ count: 5, isExact }, rows).finish()!)
+      const [exact, most] = draws.map((set) => Array.from({ length: 5 }, (_, k) => rowsOf(set, k)))
+      expect(exact).toEqual(most)
+      expect(draws[0]!.size).toBe(10)
+    },
+  )
+
   test('take the memory that is said', () => {
     const options = { count: 7, size: 100, rows: 1_000, lanes: 2 }
     const { values } = offered(options, 1_000).finish()!
     expect(rowDrawBytes(options)).toBe(values.byteLength + (values.length / 2) * 12)
+    const exact = { ...options, isExact: true }
+    expect(rowDrawBytes(exact)).toBe(offered(exact, 1_000).finish()!.values.byteLength + 7 * 100 * 12)
   })
 })
 
@@ -128,6 +140,10 @@ describe('fewer rows than there might have been', () => {
       const come = order(k).filter((row) => row < 930)
       expect(rowsOf(set, k).sort()).toEqual(come.slice(0, 10).sort())
     }
+  })
+
+  test('where all were to come there is nothing to replace them with', () => {
+    expect(short({ count: 40, isExact: true }, 1_000, 900).finish()).toBeNull()
   })
 
   test('they are uniform, too', () => {
