@@ -3,7 +3,6 @@ import accepts from '@fastify/accepts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
-import type { Logger } from 'pino'
 import evaluate from '../routes/evaluate.ts'
 import jobs from '../routes/jobs.ts'
 import models from '../routes/models.ts'
@@ -23,6 +22,7 @@ import { sendProblem } from './http/problem.ts'
 import { RequestLog } from './http/request-log.ts'
 import { createHttpServer } from './http/server.ts'
 import { answerStrangers } from './http/strangers.ts'
+import type { ServiceLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { type Service, startService } from './service.ts'
 import { software } from './software.ts'
@@ -50,7 +50,7 @@ const docsPolicy = [
 ].join('; ')
 
 /** Builds the app for a checked configuration. Nothing is started and no file is touched. */
-export async function buildApp(config: Config, log: Logger): Promise<App> {
+export async function buildApp(config: Config, log: ServiceLog): Promise<App> {
   let service: Service | null = null
   let draining = false
   const metrics = createMetrics({
@@ -121,7 +121,7 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
 
   const document: Record<string, unknown> = {}
   await http.register(swagger, { mode: 'static', specification: { document: document as never } })
-  const work = observeRequests(http, metrics)
+  const work = observeRequests(http, metrics, log)
   guard(http, config.DEEPWATCH_TOKENS)
   negotiateForms(http)
   http.setErrorHandler(sendProblem)

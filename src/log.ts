@@ -14,14 +14,34 @@ const packageRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/
 const together = { characters: 16_000, milliseconds: 100 }
 const buffered = { minLength: together.characters, maxLength: 4 * 1024 * 1024 }
 
+/** What is told of an answered request. Texts of ours or of HTTP, and ids without anything that JSON would escape. */
+export interface AnswerFacts {
+  readonly requestId: string
+  readonly method: string
+  readonly route: string
+  readonly status: number
+  readonly ms: number
+  readonly complete: boolean
+  readonly clientRequestId: string | undefined
+}
+
+/** The log of a service. */
+export type ServiceLog = Logger & {
+  /**
+   * Writes what `info(facts, 'answered')` would, byte for byte, from one template: pino looks at each fact and puts some thirty texts
+   * together, which was a tenth of a request of one row.
+   */
+  answered(facts: AnswerFacts): void
+}
+
 /**
  * Makes the log of a service. Errors are written with their type, code, message and stack, in which the
  * state folder, the data roots and the package stand as `$home`, `$root` and `$package`.
  */
 export function createLog(
   config: Pick<Config, 'LOG_LEVEL' | 'home' | 'roots'>,
-  destination?: DestinationStream,
-): Logger {
+  destination: DestinationStream = standardOutput(),
+): ServiceLog {
   const places: [string, string][] = [
     ...config.roots.map((root): [string, string] => [root, '$root']),
     [config.home, '$home'],
@@ -33,12 +53,23 @@ export function createLog(
     places.reduce((hidden, [place, name]) => (place.length > 1 ? hidden.replaceAll(place, name) : hidden), text)
   const options: pino.LoggerOptions = {
     level: config.LOG_LEVEL,
-    base: { service: 'deepwatch' },
+    base,
     timestamp: isoTime,
     formatters: { level: (label) => ({ level: label }), log: hideSecrets },
     serializers: { err: (error: unknown) => describeError(error, hide) },
   }
-  return pino(options, destination ?? standardOutput())
+  const log = pino(options, destination)
+  const answered = (facts: AnswerFacts) => {
+    if (log.isLevelEnabled('info')) destination.write(answerLine(facts))
+  }
+  return Object.assign(log, { answered })
+}
+
+const base = { service: 'deepwatch' }
+
+function answerLine({ requestId, method, route, status, ms, complete, clientRequestId }: AnswerFacts): string {
+  const client = clientRequestId === undefined ? '' : `,"clientRequestId":"${clientRequestId}"`
+  return `{"level":"info"${isoTime()},"service":"${base.service}","requestId":"${requestId}","method":"${method}","route":"${route}","status":${status},"ms":${ms},"complete":${complete}${client},"msg":"answered"}\n`
 }
 
 function standardOutput(): DestinationStream {

@@ -1,4 +1,5 @@
 /** What a request's own log writes, and what no line of the log shows. */
+import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { expect, test } from 'vitest'
 import { RequestLog } from '../src/http/request-log.ts'
@@ -47,4 +48,24 @@ test('header fields and credentials are shown to nobody', () => {
   expect(lines[0]).toMatchObject({ headers: '[Redacted]', token: { authorization: '[Redacted]', name: 'ci' } })
   expect(JSON.stringify(lines)).not.toContain('canary')
   expect(facts.headers.authorization).toContain('canary')
+})
+
+test('the line of an answered request is the one that pino writes', () => {
+  const lines: string[] = []
+  const log = createLog({ LOG_LEVEL: 'info', home: '/nowhere', roots: [] }, { write: (line) => lines.push(line) })
+  const facts = { requestId: randomUUID(), method: 'POST', route: '/models/:name', status: 200, ms: 0, complete: true }
+  const others = { status: 499, ms: 72_000, complete: false, method: 'M-SEARCH', route: 'unmatched' }
+  for (const each of [
+    { ...facts, clientRequestId: undefined },
+    { ...facts, clientRequestId: 'a.b_C-9' },
+    { ...facts, ...others, clientRequestId: 'x'.repeat(64) },
+  ]) {
+    log.info(each, 'answered')
+    log.answered(each)
+    const [pinos = '', ours = ''] = lines.splice(0).map((line) => line.replace(/"time":"[^"]{24}"/, '"time":""'))
+    expect(ours).toBe(pinos)
+  }
+  log.level = 'warn'
+  log.answered({ ...facts, clientRequestId: undefined })
+  expect(lines).toEqual([])
 })

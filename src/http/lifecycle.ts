@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
+import type { ServiceLog } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { Departure, decorateDepartures } from './departure.ts'
 import { hasBody } from './intake.ts'
@@ -25,7 +26,11 @@ const harmlessId = /^[A-Za-z0-9._-]{1,64}$/
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const
 
 /** Installs the hooks. `idle` resolves when no accepted request but health is under way. */
-export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(): Promise<void> } {
+export function observeRequests(
+  app: FastifyInstance,
+  metrics: Metrics,
+  log: Pick<ServiceLog, 'answered' | 'debug'>,
+): { idle(): Promise<void> } {
   const allowed = routesByPattern(app)
   let underWay = 0
   let onIdle: (() => void) | undefined
@@ -45,7 +50,7 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): { idle(
       if (!reply.raw.writableFinished)
         departure.leave(new DeepWatchError('incomplete_body', 'The client left before the answer was complete.'))
       if (counts && --underWay === 0) onIdle?.()
-      note(request, reply.raw.statusCode, reply.elapsedTime, metrics, reply.raw.writableFinished)
+      note(request, reply.raw.statusCode, reply.elapsedTime, metrics, log, reply.raw.writableFinished)
     })
     reply
       .header('x-request-id', request.id)
@@ -126,6 +131,7 @@ function note(
   status: number,
   milliseconds: number,
   metrics: Metrics,
+  log: Pick<ServiceLog, 'answered' | 'debug'>,
   complete: boolean,
 ): void {
   const route = request.route.url ?? 'unmatched'
@@ -133,9 +139,18 @@ function note(
   const given = request.headers['x-request-id']
   const clientRequestId = typeof given === 'string' && harmlessId.test(given) ? given : undefined
   const quiet = request.route.scope === 'public' || route === '/metrics'
-  // Written as the request's own log would: that puts its id before the facts of whoever calls, which every request would pay for.
-  const facts = { method: request.method, route, status, ms: Math.round(milliseconds), complete, clientRequestId }
-  request.server.log[quiet ? 'debug' : 'info']({ requestId: request.id, ...facts }, 'answered')
+  const requestId = request.id
+  const facts = {
+    requestId,
+    method: request.method,
+    route,
+    status,
+    ms: Math.round(milliseconds),
+    complete,
+    clientRequestId,
+  }
+  if (quiet) log.debug(facts, 'answered')
+  else log.answered(facts)
 }
 
 /** Which methods an address takes, for 405; found by the templates, since the router only knows whole routes. */
