@@ -16,7 +16,7 @@ export class Tally {
   /** @param bounds ascending */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds
-    this.buckets = bounds.map(() => 0)
+    this.buckets = new Array<number>(bounds.length).fill(0)
   }
 
   observe(value: number): void {

@@ -23,8 +23,8 @@ export class PayloadCache {
     return this.#bytes
   }
 
-  /** The payload of `key`; `read` is called when it is not here, once for all who ask meanwhile. */
-  async get(key: string, read: () => Promise<SharedArrayBuffer>): Promise<SharedArrayBuffer> {
+  /** The payload of `key`, at once where it is here; `read` is called when it is not, once for all who ask meanwhile. */
+  get(key: string, read: () => Promise<SharedArrayBuffer>): SharedArrayBuffer | Promise<SharedArrayBuffer> {
     const kept = this.#kept.get(key)
     if (kept !== undefined) {
       // Live requests mostly ask for one model, which need not change its place.
@@ -45,7 +45,7 @@ export class PayloadCache {
         .finally(() => this.#reading.delete(key))
       this.#reading.set(key, reading)
     }
-    return await reading
+    return reading
   }
 
   put(key: string, payload: SharedArrayBuffer): void {

@@ -249,7 +249,8 @@ class FileRegistry<Document extends object> implements Registry<Document> {
       const version = usableVersion(model, digits === undefined ? servingVersion(model) : Number(digits))
       const { document, digest } = version
       try {
-        const payload = await this.#cache.get(digest, () => this.#readPayload(model, version))
+        const found = this.#cache.get(digest, () => this.#readPayload(model, version))
+        const payload = found instanceof Promise ? await found : found
         // Read to its end and deleted meanwhile: it answers, but is not kept.
         if (!this.#isCurrent(name, version)) this.#cache.drop(digest)
         return { name, version: version.version, document, payload, digest }

@@ -1,5 +1,6 @@
 /** Settings that were checked before are known again, and nothing passes that would not pass alone. */
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { mergeSettings } from '../src/schemas/merge.ts'
 import { scoreSettings } from '../src/schemas/score.ts'
 import { trainSettings } from '../src/schemas/train.ts'
@@ -34,4 +35,32 @@ test('what one kind of request takes, another does not know', () => {
   expect(() => mergeSettings(trainSettings, {}, body, read)).toThrow(
     expect.objectContaining({ code: 'validation_failed' }),
   )
+})
+
+test('settings are not taken for others that are written alike', () => {
+  const schema = z.strictObject({ a: z.unknown(), b: z.unknown().optional(), rows: scoreSettings.shape.rows })
+  const merge = (body: Record<string, unknown>) => mergeSettings(schema, {}, body, read)
+  const alike = [
+    { a: 5, b: 3 },
+    { a: '1 b:3 ' },
+    { a: '1 b=1 3' },
+    { a: '5', b: '3' },
+    { a: '5', b: 3 },
+    { a: 5 },
+    { a: '5' },
+    { a: null },
+    { a: 'null' },
+    { a: ['5'] },
+    { a: '', b: '' },
+    { a: '', b: 'rows ' },
+    { a: 'rows ', b: '' },
+    { a: '', b: '', rows: [] },
+    { rows: [], a: '', b: '' },
+    { b: '', rows: [], a: '' },
+  ]
+  for (let time = 0; time < 2; time++)
+    for (const body of alike) {
+      expect(merge(body)).toEqual(body)
+      expect(Object.keys(merge(body)).sort()).toEqual(Object.keys(body).sort())
+    }
 })

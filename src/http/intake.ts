@@ -114,7 +114,8 @@ async function takeJson<S extends z.ZodObject>(
     return { settings: mergeSettings(schema, query, {}, readJson), upload: null, heldBytes: 0 }
   if (type?.essence !== 'application/json') return null
   requireUtf8(type)
-  const text = await readBody(request.raw, config.DEEPWATCH_JSON_BYTES, announced(request), open)
+  const read = readBody(request.raw, config.DEEPWATCH_JSON_BYTES, announced(request), open)
+  const text = read instanceof Promise ? await read : read
   const body = asSettings(query['rows'] === undefined ? parseBody(text) : parseJson(text), 'The JSON body')
   boundRows(body['rows'], config.DEEPWATCH_JSON_ROWS)
   return { settings: mergeSettings(schema, query, body, readJson), upload: null, heldBytes: text.length }
@@ -211,15 +212,15 @@ function multipartError(error: unknown): unknown {
 }
 
 /**
- * Reads a stream that must not be longer than `limit` bytes. `expected` is its announced length, or null;
+ * Reads a stream that must not be longer than `limit` bytes, at once where it is here already. `expected` is its announced length, or null;
  * `open` is called when that is no reason to refuse it.
  */
-async function readBody(
+function readBody(
   stream: Readable,
   limit: number,
   expected: number | null,
   open: () => void = () => {},
-): Promise<Buffer> {
+): Buffer | Promise<Buffer> {
   const tooLarge = () =>
     new DeepWatchError('body_too_large', `The body is larger than ${limit} bytes.`, { facts: { limit } })
   if (expected !== null && expected > limit) throw tooLarge()
