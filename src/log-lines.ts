@@ -14,9 +14,10 @@ export interface LineCollector extends DestinationStream {
 }
 
 /**
- * Hands lines on together: once they have `characters`, and every `milliseconds`, when the destination is told to write them. (pino's
- * own destination joins lines, too, but measures all that waits anew with every line: a twentieth of a request of one row.)
- * Fewer characters than that and one line wait here; what the destination has not written yet is bounded there.
+ * Hands lines on together: once they have `characters`, and at the latest `milliseconds` after one of them came, when the destination
+ * is told to write them, too. (pino's own destination joins lines as well, but measures all that waits anew with every line: a
+ * twentieth of a request of one row.) Fewer characters than that and one line wait here; what the destination has not written yet
+ * is bounded there.
  */
 export function collectLines(
   destination: LinesOut,
@@ -24,6 +25,7 @@ export function collectLines(
 ): LineCollector {
   let lines: string[] = []
   let length = 0
+  let isTimed = false
 
   function handOn(): void {
     if (lines.length === 0) return
@@ -33,15 +35,23 @@ export function collectLines(
     destination.write(text)
   }
 
-  setInterval(() => {
+  function writeDown(): void {
+    isTimed = false
+    if (lines.length === 0) return
     handOn()
     destination.flush()
-  }, milliseconds).unref()
+  }
+
   return {
     write(line) {
       lines.push(line)
       length += line.length
       if (length >= characters) handOn()
+      // Nobody lives on for a line: what still waits at the end is handed on by whoever ends.
+      else if (!isTimed) {
+        isTimed = true
+        setTimeout(writeDown, milliseconds).unref()
+      }
     },
     handOn,
   }

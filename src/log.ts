@@ -12,7 +12,7 @@ const packageRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/
  * small request costs. What a slow reader leaves lying is bounded; beyond that lines are dropped.
  */
 const together = { characters: 16_000, milliseconds: 100 }
-const buffered = { minLength: together.characters, maxLength: 4 * 1024 * 1024 }
+const buffered = { minLength: together.characters, maxLength: 4 * 1024 * 1024, periodicFlush: together.milliseconds }
 
 /** What is told of an answered request. Texts of ours or of HTTP, and ids without anything that JSON would escape. */
 export interface AnswerFacts {

@@ -37,6 +37,19 @@ describe('lines', () => {
     expect(written).toEqual([])
     vi.advanceTimersByTime(1)
     expect(written).toEqual(['abc\n', 'flushed'])
+    vi.advanceTimersByTime(1_000)
+    expect(written).toEqual(['abc\n', 'flushed'])
+    lines.write('def\n')
+    vi.advanceTimersByTime(100)
+    expect(written.slice(2)).toEqual(['def\n', 'flushed'])
+  })
+
+  test('do nothing to a destination that may have ended when none waits', () => {
+    const { lines, written } = collect()
+    lines.write('abc\n')
+    lines.write('a line that is long\n')
+    vi.advanceTimersByTime(1_000)
+    expect(written).toEqual(['abc\na line that is long\n'])
   })
 
   test('are handed on when that is asked for, once', () => {

@@ -51,8 +51,14 @@ export function nodeSizes({ features, links }: Tree): Uint32Array {
   return sizes
 }
 
-/** Numbers that are kept of a pending node: rows from..to-1, its depth, how many features are known constant, and whose right child it is. */
-const pendingNumbers = 5
+/** A pending node: rows[from..to), its depth, how many features are known constant, and whose right child it is. */
+interface Pending {
+  readonly from: number
+  readonly to: number
+  readonly depth: number
+  readonly constants: number
+  readonly parent: number
+}
 
 /**
  * Builds one tree as algorithm 2 of Liu, Ting and Zhou (2008), with one difference: a feature that is
@@ -62,45 +68,27 @@ const pendingNumbers = 5
 export function buildTree({ sample, candidates, depthLimit, random }: TreeOptions): Tree {
   const { values, size, filled } = sample
   const most = mostNodes(filled, depthLimit)
-  const features = new Int32Array(most)
-  const thresholds = new Float64Array(most)
-  const links = new Uint32Array(most)
+  const tree = { features: new Int32Array(most), thresholds: new Float64Array(most), links: new Uint32Array(most) }
   const rows = countUp(filled)
   // Known constant features are kept in front: a node's constants are also its descendants', and what
   // a descendant swaps lies behind the constants of every ancestor.
   const order = Int32Array.from(candidates)
-  // A stack: of every node above the one at work at most the right child waits.
-  const pending = new Int32Array(pendingNumbers * (depthLimit + 2))
-  let waiting = 0
-  const put = (from: number, to: number, depth: number, constants: number, parent: number) => {
-    pending[waiting] = from
-    pending[waiting + 1] = to
-    pending[waiting + 2] = depth
-    pending[waiting + 3] = constants
-    pending[waiting + 4] = parent
-    waiting += pendingNumbers
-  }
-  put(0, filled, 0, 0, -1)
+  const pending: Pending[] = [{ from: 0, to: filled, depth: 0, constants: 0, parent: -1 }]
   let nodes = 0
-  while (waiting > 0) {
-    waiting -= pendingNumbers
-    const from = pending[waiting]!
-    const to = pending[waiting + 1]!
-    const depth = pending[waiting + 2]!
-    let constants = pending[waiting + 3]!
-    const parent = pending[waiting + 4]!
+  for (let task = pending.pop(); task !== undefined; task = pending.pop()) {
     const node = nodes++
-    if (parent >= 0) links[parent] = node
+    const { from, to, depth } = task
+    if (task.parent >= 0) tree.links[task.parent] = node
+    let { constants } = task
     let min = 0
     let max = 0
     let feature = -1
     while (depth < depthLimit && to - from > 1 && constants < order.length) {
       const place = constants + random.nextInt(order.length - constants)
-      const drawn = order[place]!
-      const lane = drawn * size
-      min = max = values[lane + rows[from]!]!
+      const drawn = order[place] as number
+      min = max = values[drawn * size + (rows[from] as number)] as number
       for (let i = from + 1; i < to; i++) {
-        const value = values[lane + rows[i]!]!
+        const value = values[drawn * size + (rows[i] as number)] as number
         if (value < min) min = value
         else if (value > max) max = value
       }
@@ -108,24 +96,24 @@ export function buildTree({ sample, candidates, depthLimit, random }: TreeOption
         feature = drawn
         break
       }
-      order[place] = order[constants]!
+      order[place] = order[constants] as number
       order[constants++] = drawn
     }
-    features[node] = feature
+    tree.features[node] = feature
     if (feature < 0) {
-      links[node] = to - from
+      tree.links[node] = to - from
       continue
     }
     const threshold = drawThreshold(min, max, random.nextFloat())
-    thresholds[node] = threshold
+    tree.thresholds[node] = threshold
     const middle = partition(rows, from, to, values, feature * size, threshold)
-    put(middle, to, depth + 1, constants, node)
-    put(from, middle, depth + 1, constants, -1)
+    pending.push({ from: middle, to, depth: depth + 1, constants, parent: node })
+    pending.push({ from, to: middle, depth: depth + 1, constants, parent: -1 })
   }
   return {
-    features: features.slice(0, nodes),
-    thresholds: thresholds.slice(0, nodes),
-    links: links.slice(0, nodes),
+    features: tree.features.slice(0, nodes),
+    thresholds: tree.thresholds.slice(0, nodes),
+    links: tree.links.slice(0, nodes),
   }
 }
 
@@ -152,10 +140,10 @@ function partition(
 ): number {
   let left = from
   for (let i = from; i < to; i++) {
-    const row = rows[i]!
-    rows[i] = rows[left]!
+    const row = rows[i] as number
+    rows[i] = rows[left] as number
     rows[left] = row
-    left += Number(values[lane + row]! <= threshold)
+    left += Number((values[lane + row] as number) <= threshold)
   }
   return left
 }
