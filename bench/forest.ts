@@ -5,7 +5,7 @@ import type { Block } from '../src/kernels/block.ts'
 import { emptyProfile, mergeProfiles, type Profile, varyingLanes } from '../src/kernels/profile.ts'
 import { streams } from '../src/kernels/random.ts'
 import { RowDraw } from '../src/kernels/row-draw.ts'
-import type { Pool, ScoringModel } from '../src/pool.ts'
+import type { BlockScores, Pool, ScoringModel } from '../src/pool.ts'
 
 /** Size of a forest; 100 trees of 256 rows unless told otherwise. */
 export interface ForestSize {
@@ -68,12 +68,32 @@ export async function fitForest(
   return { key: randomUUID(), detector: detector.id, payload, features, fill: null }
 }
 
-/** Scores all blocks, two in flight. */
-export async function scoreBlocks(pool: Pool, model: ScoringModel, blocks: readonly Block[]): Promise<Float64Array[]> {
-  const results: Promise<Float64Array>[] = []
-  for (const [i, block] of blocks.entries()) {
-    if (i >= 2) await results[i - 2]
-    results.push(pool.score(model, block, { patient: true }).then(({ scores }) => scores))
+/**
+ * Scores all blocks as the service does: some ahead of the one that is taken, whose memory is then used again.
+ * @param ahead the service keeps one more under way than it has threads
+ * @returns the score of every row, in order
+ */
+export async function scoreBlocks(
+  pool: Pool,
+  model: ScoringModel,
+  blocks: readonly Block[],
+  ahead = 2,
+): Promise<Float64Array> {
+  const all = new Float64Array(blocks.reduce((sum, { rows }) => sum + rows, 0))
+  const underWay: Promise<BlockScores>[] = []
+  let at = 0
+  const take = async (mayStay: number) => {
+    while (underWay.length > mayStay) {
+      const { scores, release } = await underWay.shift()!
+      all.set(scores, at)
+      at += scores.length
+      release?.()
+    }
   }
-  return Promise.all(results)
+  for (const block of blocks) {
+    underWay.push(pool.score(model, block, { patient: true }))
+    await take(ahead - 1)
+  }
+  await take(0)
+  return all
 }

@@ -51,7 +51,7 @@ try {
     const theirs: number[] = []
     for (const seed of seeds) {
       const scores = await scoreBlocks(pool, await trainForest(pool, blocks, seed), blocks)
-      ours.push(rocAuc(set.labels, scores))
+      ours.push(rocAuc(set.labels, [scores]))
       const question = { matrix, rows: set.rows, columns: set.columns.length, labels: set.labels, seed }
       const answer = await rival.ask(question)
       theirs.push(answer['rocAuc'] as number)
