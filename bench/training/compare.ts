@@ -55,7 +55,7 @@ try {
     ['isotree', median(theirs).toFixed(4), Math.min(...theirs).toFixed(4)],
   ])
   console.log(`${ratio.toFixed(2)} times as fast as isotree`)
-  console.log(`of which before: ${young.map((one) => one.toFixed(2)).join(' ')}`)
+  console.log(`in the rounds before, while our code was young: ${young.map((one) => one.toFixed(2)).join(' ')}`)
   writeResult('training', { ratio, young, ours, theirs, rows, features, rival: versions, machine: describeMachine() })
 } finally {
   rival.close()
