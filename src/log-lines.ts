@@ -5,12 +5,16 @@ import type { DestinationStream } from 'pino'
 export interface LinesOut extends DestinationStream {
   /** Begins to write what waits there. */
   flush(): void
+  /** Writes what waits there, before it returns. */
+  flushSync(): void
 }
 
 /** Where lines wait for company. */
 export interface LineCollector extends DestinationStream {
   /** Hands on what waits, before it returns; whether that is written at once is up to the destination. */
   handOn(): void
+  /** Hands it on and has it written, before it returns: pino asks for that behind a fatal line. */
+  flushSync(): void
 }
 
 /**
@@ -54,5 +58,9 @@ export function collectLines(
       }
     },
     handOn,
+    flushSync() {
+      handOn()
+      destination.flushSync()
+    },
   }
 }

@@ -16,7 +16,11 @@ describe('lines', () => {
   function collect() {
     const written: string[] = []
     const lines = collectLines(
-      { write: (text) => written.push(text), flush: () => written.push('flushed') },
+      {
+        write: (text) => written.push(text),
+        flush: () => written.push('flushed'),
+        flushSync: () => written.push('flushed at once'),
+      },
       { characters: 10, milliseconds: 100 },
     )
     return { lines, written }
@@ -58,6 +62,9 @@ describe('lines', () => {
     lines.handOn()
     lines.handOn()
     expect(written).toEqual(['abc\n'])
+    lines.write('def\n')
+    lines.flushSync()
+    expect(written.slice(1)).toEqual(['def\n', 'flushed at once'])
   })
 })
 
@@ -84,5 +91,10 @@ describe('a process that ends', () => {
   test('because it is told to, or fails, has written the lines of the last moment', async () => {
     expect(await numbersOf('write(3); process.exit(1)')).toEqual(countTo(3))
     expect(await numbersOf('write(3); throw new Error()')).toEqual(countTo(3))
+  })
+
+  test('at once has written its fatal line, and those before', async () => {
+    const end = "log.fatal({ n: 3 }, 'the end'); process.kill(process.pid, 'SIGKILL')"
+    expect(await numbersOf(`write(3); ${end}`)).toEqual(countTo(4))
   })
 })
