@@ -50,7 +50,7 @@ export function observeRequests(
       if (!reply.raw.writableFinished)
         departure.leave(new DeepWatchError('incomplete_body', 'The client left before the answer was complete.'))
       if (counts && --underWay === 0) onIdle?.()
-      note(request, reply.raw.statusCode, reply.elapsedTime, metrics, log, reply.raw.writableFinished)
+      note(request, reply, metrics, log)
     })
     reply
       .header('x-request-id', request.id)
@@ -128,27 +128,18 @@ function checkHead({ headers, raw }: FastifyRequest): void {
 /** One line and one measurement per request. The address is never logged: it may carry names and paths. */
 function note(
   request: FastifyRequest,
-  status: number,
-  milliseconds: number,
+  { raw, elapsedTime }: FastifyReply,
   metrics: Metrics,
   log: Pick<ServiceLog, 'answered' | 'debug'>,
-  complete: boolean,
 ): void {
+  const { id: requestId, method } = request
+  const { statusCode: status, writableFinished: complete } = raw
   const route = request.route.url ?? 'unmatched'
-  metrics.answered(route, request.method, status, milliseconds / 1000)
+  metrics.answered(route, method, status, elapsedTime / 1000)
   const given = request.headers['x-request-id']
   const clientRequestId = typeof given === 'string' && harmlessId.test(given) ? given : undefined
   const quiet = request.route.scope === 'public' || route === '/metrics'
-  const requestId = request.id
-  const facts = {
-    requestId,
-    method: request.method,
-    route,
-    status,
-    ms: Math.round(milliseconds),
-    complete,
-    clientRequestId,
-  }
+  const facts = { requestId, method, route, status, ms: Math.round(elapsedTime), complete, clientRequestId }
   if (quiet) log.debug(facts, 'answered')
   else log.answered(facts)
 }
