@@ -104,7 +104,8 @@ export async function buildApp(config: Config, log: ServiceLog): Promise<App> {
 
   // Every body comes as a stream: what it is, is decided in one place.
   http.removeAllContentTypeParsers()
-  http.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  // Fastify reads the type of what has no parser by name anew for every request.
+  http.addContentTypeParser(['application/json', '*'], (_request, _payload, done) => done(null))
   await http.register(accepts)
   await http.register(multipartParser, {
     // Every part comes as a stream of bytes, whatever it says of itself: fields would be decoded, and JSON read leniently.

@@ -48,54 +48,53 @@ export function takeIn<S extends z.ZodObject>(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Intake<z.infer<S>>> {
-  return take(parts.config, request, reply, async (door) => {
+  return take(parts.config, request, reply, (door) => {
     if (door.type?.essence === 'multipart/form-data') return takeMultipart(parts, schema, door, door.type)
-    return (await takeJson(parts.config, schema, door)) ?? (await takeUpload(parts, schema, door))
+    return takeJson(parts.config, schema, door) ?? takeUpload(parts, schema, door)
   })
 }
 
 /** Reads a request that takes settings and no telemetry. Errors: those of JSON in `takeIn`. */
-export function takeSettings<S extends z.ZodObject>(
+export async function takeSettings<S extends z.ZodObject>(
   config: IntakeParts['config'],
   schema: S,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<z.infer<S>> {
-  return take(config, request, reply, async (door) => {
-    const taken = await takeJson(config, schema, door)
-    if (!taken) throw new DeepWatchError('unsupported_media_type', 'Settings are taken as application/json.')
-    return taken.settings
-  })
+  const taken = await take(config, request, reply, (door) => takeJson(config, schema, door))
+  if (!taken) throw new DeepWatchError('unsupported_media_type', 'Settings are taken as application/json.')
+  return taken.settings
 }
 
 /** A request whose body has not been touched. */
 interface Door {
   readonly request: FastifyRequest
+  readonly reply: FastifyReply
   readonly type: MediaType | null
   readonly query: Record<string, string | string[]>
-  /** Asks for the body where the client waits for that; called when nothing is left that could refuse it unread. */
-  readonly open: () => void
+}
+
+/** Asks for the body where the client waits for that; called when nothing is left that could refuse it unread. */
+function open({ request, reply }: Door): void {
+  if (request.headers.expect !== undefined) reply.raw.writeContinue()
 }
 
 async function take<Result>(
   config: IntakeParts['config'],
   request: FastifyRequest,
   reply: FastifyReply,
-  work: (door: Door) => Promise<Result>,
+  work: (door: Door) => Result | Promise<Result>,
 ): Promise<Result> {
-  const encoding = request.headers['content-encoding']
+  const { headers } = request
+  const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new DeepWatchError('unsupported_media_type', 'A body with a Content-Encoding is not taken here.')
   }
-  const type = parseMediaType(request.headers['content-type'])
-  const query = request.query as Record<string, string | string[]>
-  const open = () => {
-    if (request.headers.expect !== undefined) reply.raw.writeContinue()
-  }
-  const door: Door = { request, type, query, open }
+  const type = parseMediaType(headers['content-type'])
+  const door: Door = { request, reply, type, query: request.query as Door['query'] }
   // What came with the head is handed over in this turn, after the head: mostly the whole body.
-  if (!request.raw.complete) await undefined
-  if (request.raw.complete) return work(door)
+  if (!isHere(request)) await undefined
+  if (isHere(request)) return work(door)
   const watch = watchBody(request.raw, config)
   try {
     return await Promise.race([work(door), watch.failed])
@@ -104,35 +103,39 @@ async function take<Result>(
   }
 }
 
-/** Settings from the query and a JSON body or none at all; null for a body that is something else. */
-async function takeJson<S extends z.ZodObject>(
+/** Settings from the query and a JSON body or none at all, at once where that is here already; null for a body that is something else. */
+function takeJson<S extends z.ZodObject>(
   config: IntakeParts['config'],
   schema: S,
-  { request, type, query, open }: Door,
-): Promise<(Intake<z.infer<S>> & { upload: null }) | null> {
+  door: Door,
+): Intake<z.infer<S>> | Promise<Intake<z.infer<S>>> | null {
+  const { request, type, query } = door
   if (!hasBody(request) && type === null)
     return { settings: mergeSettings(schema, query, {}, readJson), upload: null, heldBytes: 0 }
   if (type?.essence !== 'application/json') return null
   requireUtf8(type)
-  const read = readBody(request.raw, config.DEEPWATCH_JSON_BYTES, announced(request), open)
-  const text = read instanceof Promise ? await read : read
-  const body = asSettings(query['rows'] === undefined ? parseBody(text) : parseJson(text), 'The JSON body')
-  boundRows(body['rows'], config.DEEPWATCH_JSON_ROWS)
-  return { settings: mergeSettings(schema, query, body, readJson), upload: null, heldBytes: text.length }
+  const read = readBody(request.raw, config.DEEPWATCH_JSON_BYTES, announced(request), door)
+  const accept = (text: Buffer): Intake<z.infer<S>> => {
+    const body = asSettings(query['rows'] === undefined ? parseBody(text) : parseJson(text), 'The JSON body')
+    boundRows(body['rows'], config.DEEPWATCH_JSON_ROWS)
+    return { settings: mergeSettings(schema, query, body, readJson), upload: null, heldBytes: text.length }
+  }
+  return read instanceof Promise ? read.then(accept) : accept(read)
 }
 
 /** A body that is the source itself. */
 async function takeUpload<S extends z.ZodObject>(
   parts: IntakeParts,
   schema: S,
-  { request, query, open }: Door,
+  door: Door,
 ): Promise<Intake<z.infer<S>>> {
+  const { request, query } = door
   // Type and settings are checked before a byte of the upload is kept: they cannot come later.
   const mediaType = request.headers['content-type'] ?? null
   if (mediaType !== null) formatOfMediaType(mediaType)
   const settings = mergeSettings(schema, query, {}, readJson)
   refuseSecondSource(settings)
-  open()
+  open(door)
   const contentDigest = single(request.headers['content-digest'])
   const upload = await parts.sources.fromUpload(request.raw, { mediaType, contentDigest, signal: request.gone })
   return { settings, upload, heldBytes: 0 }
@@ -141,9 +144,10 @@ async function takeUpload<S extends z.ZodObject>(
 async function takeMultipart<S extends z.ZodObject>(
   parts: IntakeParts,
   schema: S,
-  { request, query, open }: Door,
+  door: Door,
   type: MediaType,
 ): Promise<Intake<z.infer<S>>> {
+  const { request, query } = door
   const boundary = type.parameters.get('boundary') ?? ''
   if (!/^[0-9A-Za-z'()+_,./:=?-]{1,70}$/.test(boundary)) {
     throw new DeepWatchError(
@@ -151,7 +155,7 @@ async function takeMultipart<S extends z.ZodObject>(
       'The boundary is missing, longer than 70 characters or not made of boundary characters.',
     )
   }
-  open()
+  open(door)
   let body: Record<string, unknown> = {}
   let settings: z.infer<S> | null = null
   let upload: Source | null = null
@@ -213,18 +217,16 @@ function multipartError(error: unknown): unknown {
 
 /**
  * Reads a stream that must not be longer than `limit` bytes, at once where it is here already. `expected` is its announced length, or null;
- * `open` is called when that is no reason to refuse it.
+ * `door` is opened when that is no reason to refuse it.
  */
 function readBody(
   stream: Readable,
   limit: number,
   expected: number | null,
-  open: () => void = () => {},
+  door: Door | null = null,
 ): Buffer | Promise<Buffer> {
-  const tooLarge = () =>
-    new DeepWatchError('body_too_large', `The body is larger than ${limit} bytes.`, { facts: { limit } })
-  if (expected !== null && expected > limit) throw tooLarge()
-  open()
+  if (expected !== null && expected > limit) throw tooLarge(limit)
+  if (door) open(door)
   // Small bodies mostly come with their head and are here already.
   if (expected !== null && expected > 0 && stream.readableLength === expected) return stream.read() as Buffer
   return new Promise((resolve, reject) => {
@@ -239,7 +241,7 @@ function readBody(
       size += chunk.length
       if (size <= limit) return
       stream.pause()
-      settle(() => reject(tooLarge()))
+      settle(() => reject(tooLarge(limit)))
     }
     // A chunk may begin anywhere in its memory; `parseJson` takes four bytes at a time and wants the start of a word.
     const isAligned = () => chunks.length === 1 && (chunks[0]!.byteOffset & 3) === 0
@@ -249,6 +251,9 @@ function readBody(
     stream.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut)
   })
 }
+
+const tooLarge = (limit: number) =>
+  new DeepWatchError('body_too_large', `The body is larger than ${limit} bytes.`, { facts: { limit } })
 
 /** Fails with `request_timeout` when nothing comes for the stall time, or too little over the whole. */
 function watchBody(
@@ -279,6 +284,10 @@ function watchBody(
   failed.catch(() => {})
   return { failed, stop: () => clearInterval(timer) }
 }
+
+/** Whether nothing of the body is still to come. Node calls a request complete a moment after its last bytes. */
+const isHere = (request: FastifyRequest): boolean =>
+  request.raw.complete || request.raw.readableLength === announced(request)
 
 /** Whether there is a body, as far as its announcement says. */
 export const hasBody = (request: FastifyRequest): boolean =>

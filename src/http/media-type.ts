@@ -17,7 +17,7 @@ const longestKnown = 128
 
 /** The parsed Content-Type; null when there is none. Anything malformed is `unsupported_media_type`. */
 export function parseMediaType(field: string | undefined): MediaType | null {
-  const text = field?.replace(/^ +/, '')
+  const text = field?.startsWith(' ') ? field.replace(/^ +/, '') : field
   if (text === undefined || text === '') return null
   const before = known.get(text)
   if (before) return before

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
@@ -137,6 +137,29 @@ describe('T10: slow clients', () => {
       for (const text of await Promise.all(sockets.map(lastWords)))
         expect(text).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"request_timeout"/)
     expect(outcome(await app.post('/score', { model: 'web', rows: markedRows(4) }))).toBe('200')
+  })
+
+  test('are looked out for where a body is still to come, and not where it came with its head', async () => {
+    const app = await serveApp({ DEEPWATCH_BODY_STALL_MS: '1234' })
+    await trainSmall(app, 'web')
+    const body = JSON.stringify({ model: 'web', rows: markedRows(1) })
+    const head = rawRequest('POST /score', {
+      'Content-Type': 'application/json',
+      'Content-Length': String(body.length),
+    })
+    const timers = vi.spyOn(globalThis, 'setInterval')
+    const watches = () => timers.mock.calls.filter(([, milliseconds]) => milliseconds === 617).length
+    try {
+      expect(await lastWords(await connect(app, head + body))).toMatch(/^HTTP\/1\.1 200 /)
+      expect(watches()).toBe(0)
+      const socket = await connect(app, head + body.slice(0, 10))
+      await vi.waitUntil(() => watches() === 1, { interval: 5 })
+      socket.write(body.slice(10))
+      expect(await lastWords(socket)).toMatch(/^HTTP\/1\.1 200 /)
+      expect(watches()).toBe(1)
+    } finally {
+      timers.mockRestore()
+    }
   })
 
   test('that send a byte now and then are too slow for a body', async () => {
