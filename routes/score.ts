@@ -1,10 +1,10 @@
 /** `POST /score`: a source scored with a model, in the form the client accepts. */
 import { createReadStream } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
-import type { Answer, Pieces } from '../src/answer.ts'
+import type { Answer, Pieces, StreamedAnswer } from '../src/answer.ts'
 import { DeepWatchError } from '../src/errors.ts'
 import { workFields } from '../src/http/preferences.ts'
-import { fewJsonPieces, jsonPieces, ndjsonPieces, type Return } from '../src/http/results.ts'
+import { fewJson, jsonPieces, ndjsonPieces, type Return } from '../src/http/results.ts'
 import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
 import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
 import { exampleScores } from '../src/schemas/examples.ts'
@@ -70,8 +70,8 @@ export default async function score(app: FastifyInstance): Promise<void> {
           plan(settings, form) {
             const which = chooseReturn(settings, form)
             const output = isTable(form) ? 'table' : 'rows'
-            return async (upload, work) =>
-              answerOf(await app.deepwatch.service().scoring.score(settings, upload, output, work), form, which)
+            return (upload, work) =>
+              answerOf(app.deepwatch.service().scoring.score(settings, upload, output, work), form, which)
           },
         },
         request,
@@ -99,7 +99,8 @@ function chooseReturn(settings: ScoreSettings, form: string): Return {
 }
 
 /** The answer in the form that was asked for; the run ends with it. */
-async function answerOf(run: ScoringRun, form: string, which: Return): Promise<Answer> {
+async function answerOf(begun: Promise<ScoringRun>, form: string, which: Return): Promise<Answer> {
+  const run = await begun
   const anomaliesOnly = which === 'anomalies'
   try {
     if (form === parquet) {
@@ -109,7 +110,10 @@ async function answerOf(run: ScoringRun, form: string, which: Return): Promise<A
     if (form === arrow) return answerWith(run, form, asPieces(await run.toArrow(anomaliesOnly)))
     if (form !== ndjson) {
       const few = await run.few()
-      return answerWith(run, form, few ? fewJsonPieces(run, few, which) : jsonPieces(run, which))
+      const pieces = few ? fewJson(run, few, which) : jsonPieces(run, which)
+      // A run of few rows leaves nothing to close.
+      if (typeof pieces === 'string') return { ...headOf(run, form), pieces: [pieces] }
+      return answerWith(run, form, pieces)
     }
     const lastWords = (problem: object) => `${JSON.stringify({ problem })}\n`
     return answerWith(run, form, ndjsonPieces(run, which), { lastWords })
@@ -123,12 +127,16 @@ function answerWith(
   run: ScoringRun,
   type: string,
   pieces: Pieces,
-  { bytes = null, lastWords }: Partial<Pick<Answer, 'bytes' | 'lastWords'>> = {},
-): Answer {
-  const { model, version, threshold } = run
-  const headers = { 'deepwatch-model': `${model}@${version}`, 'deepwatch-threshold': String(threshold) }
-  return { status: 200, type, headers, bytes, pieces, lastWords, close: () => run.close() }
+  { bytes = null, lastWords }: Partial<Pick<StreamedAnswer, 'bytes' | 'lastWords'>> = {},
+): StreamedAnswer {
+  return { ...headOf(run, type), bytes, pieces, lastWords, close: () => run.close() }
 }
+
+const headOf = ({ model, version, threshold }: ScoringRun, type: string) => ({
+  status: 200,
+  type,
+  headers: { 'deepwatch-model': `${model}@${version}`, 'deepwatch-threshold': String(threshold) },
+})
 
 async function* asPieces(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   yield* stream

@@ -12,7 +12,7 @@ import type { VersionPlan } from './version-plan.ts'
 /** More rows are walked column by column. */
 const mostRows = 512
 
-type FewRowsPlan = Pick<VersionPlan, 'laneOf' | 'lanes' | 'timeContext'>
+type FewRowsPlan = Pick<VersionPlan, 'laneOf' | 'lanes' | 'timeContext' | 'rowKeys'>
 
 /** Where a key's value goes: the lane of a feature, or one of these. */
 const isTime = -1
@@ -31,24 +31,27 @@ export function blockOfFewRows(rows: Rows, plan: FewRowsPlan, roles: Roles): Blo
 
 function blockOfObjects(
   rows: readonly Row[],
-  { lanes, laneOf, timeContext }: FewRowsPlan,
+  { lanes, laneOf, timeContext, rowKeys: { keys, places } }: FewRowsPlan,
   roles: Roles,
 ): Block<ArrayBuffer> | null {
   const count = rows.length
   const values = new Float64Array(lanes.length * count).fill(Number.NaN)
-  // Rows are mostly alike: the key at a place is mostly that of the row before, and goes where that went.
-  const keys: string[] = []
-  const places: number[] = []
-  const seen: boolean[] = []
+  /** Whether one row has every column; if not, the columns that are in some row. */
+  let hasAll = false
+  let seen: boolean[] | undefined
   let hasTime = false
   for (let row = 0; row < count; row++) {
     const cells = rows[row]!
     let time = Number.NaN
+    let known = 0
     let index = 0
     for (const key in cells) {
+      // Rows are mostly alike: the key at a place is mostly that of the row before, and goes where that went.
       if (keys[index] !== key) {
+        const found = laneOf.get(key) ?? roleOf(key, roles)
+        if (found === isUnknown) return null
         keys[index] = key
-        places[index] = laneOf.get(key) ?? roleOf(key, roles)
+        places[index] = found
       }
       const place = places[index++]!
       const value = cells[key]
@@ -56,7 +59,7 @@ function blockOfObjects(
         if (typeof value === 'number') values[place * count + row] = value
         else if (typeof value === 'boolean') values[place * count + row] = Number(value)
         else if (value !== null) return null
-        seen[place] = true
+        known++
       } else if (place === isTime) {
         if (value !== null) {
           const parsed = typeof value === 'string' ? parseTimestamp(value) : null
@@ -64,7 +67,12 @@ function blockOfObjects(
           time = parsed
         }
         hasTime = true
-      } else if (place === isUnknown) return null
+      }
+    }
+    if (known === laneOf.size) hasAll = true
+    else if (!hasAll) {
+      seen ??= []
+      for (const place of places.slice(0, index)) if (place >= 0) seen[place] = true
     }
     if (timeContext === null) continue
     for (let lane = 0; lane < lanes.length; lane++) {
@@ -73,8 +81,8 @@ function blockOfObjects(
     }
   }
   // A feature that no row has is missing from the source, which is refused.
-  const isThere = (lane: number) => ('timeContext' in lanes[lane]! ? hasTime : seen[lane] === true)
-  for (let lane = 0; lane < lanes.length; lane++) if (!isThere(lane)) return null
+  for (let lane = 0; lane < lanes.length; lane++)
+    if (!('timeContext' in lanes[lane]! ? hasTime : hasAll || seen?.[lane])) return null
   return { values, stride: count, rows: count, lanes: lanes.length }
 }
 

@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Pieces } from './answer.ts'
+import type { Answer } from './answer.ts'
 import { type JobRecord, jobRecord } from './jobs-record.ts'
 import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from './registry-disk.ts'
 
@@ -28,7 +28,7 @@ export interface JobsFolder {
    * Writes a result, durable when it returns its bytes. `check` is called before each piece with the bytes so far and
    * may throw; then nothing is left. Errors: those of the pieces, `storage_full`, `storage_error`.
    */
-  receive(id: string, pieces: Pieces, check: (bytes: number) => void): Promise<number>
+  receive(id: string, pieces: Answer['pieces'], check: (bytes: number) => void): Promise<number>
   /** The bytes of a result. It may be removed meanwhile: what was opened is read to its end. */
   read(id: string): Promise<AsyncIterable<Uint8Array>>
   /** Removes record and result. Never throws. */

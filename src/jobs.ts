@@ -3,7 +3,7 @@
  * key is one too, which its own request waits for. What a job does, and what its answer looks like, the door hands in.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Answer } from './answer.ts'
+import { type Answer, isWhole } from './answer.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate } from './flow.ts'
 import type { JobsFolder } from './jobs-folder.ts'
@@ -161,15 +161,16 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
     const answer = await produce(job, request)
     try {
       const { status, type, headers } = answer
+      const isCommitted = isWhole(answer) && answer.isCommitted
       const bytes = await folder.receive(job.id, answer.pieces, (bytes) => {
-        if (!answer.isCommitted) job.signal.throwIfAborted()
+        if (!isCommitted) job.signal.throwIfAborted()
         shelf.makeRoom(job, bytes)
       })
       const { rowsDone, rowsTotal } = job.record
       const result = { status, type, headers: { ...headers }, bytes }
       return { state: 'succeeded', rowsDone: rowsTotal ?? rowsDone, result }
     } finally {
-      await answer.close()
+      if (!isWhole(answer)) await answer.close()
     }
   }
 

@@ -46,7 +46,7 @@ export interface PoolBatch {
 /** A call that waits for its block to leave. */
 interface Call {
   readonly block: Block<ArrayBufferLike>
-  readonly givenUp: () => unknown
+  readonly options: CallOptions
   readonly resolve: (scores: BlockScores) => void
   readonly reject: (error: unknown) => void
 }
@@ -136,16 +136,16 @@ export function createPoolBatch(threads: number, scoreBlock: ScoreBlock, few: Fe
 
   return {
     takes: ({ rows }) => rows > 0 && rows <= mostRowsOfCall,
-    async score(model, block, { signal, givenUp }) {
+    score(model, block, options) {
       few.count(model, block.rows)
-      if (comesAlone() && few.takes(model, block.rows)) return scoreAtOnce(model, block)
+      if (comesAlone() && few.takes(model, block.rows)) return Promise.resolve(scoreAtOnce(model, block))
       return new Promise((resolve, reject) => {
         let batch = open.find((other) => other.model.key === model.key && other.rows + block.rows <= mostRowsOfBatch)
         if (!batch) {
           batch = { model, calls: [], rows: 0 }
           open.push(batch)
         }
-        batch.calls.push({ block, givenUp: givenUp ?? (() => signal?.reason), resolve, reject })
+        batch.calls.push({ block, options, resolve, reject })
         batch.rows += block.rows
         waiting++
         leaveSoon()
@@ -163,8 +163,8 @@ export function createPoolBatch(threads: number, scoreBlock: ScoreBlock, few: Fe
 }
 
 function dropGivenUp(calls: readonly Call[]): readonly Call[] {
-  return calls.filter(({ givenUp, reject }) => {
-    const reason = givenUp()
+  return calls.filter(({ options: { givenUp, signal }, reject }) => {
+    const reason = givenUp ? givenUp() : signal?.reason
     if (reason !== undefined) reject(reason)
     return reason === undefined
   })

@@ -2,23 +2,30 @@
 import { entityModelsOf } from './entity-models.ts'
 import { blockOfFewRows } from './few-rows.ts'
 import type { Block } from './kernels/block.ts'
+import type { ScoredCounts } from './metrics.ts'
 import type { Pool, ScoringModel } from './pool.ts'
 import type { ModelHandle } from './registry.ts'
 import type { VersionDocument } from './schemas/model.ts'
-import type { ScoreSettings } from './schemas/score.ts'
-import { ScoreAccount, type ScoringEnd } from './score-account.ts'
-import { factsOfFew, type ScoredBlock, scoredBlock } from './scored-block.ts'
+import type { ScoreSettings, ScoreSummary } from './schemas/score.ts'
+import { ScoreAccount } from './score-account.ts'
+import { PlainFacts, type ScoredBlock, ScoredRows } from './scored-block.ts'
 import { planVersion, type VersionPlan } from './version-plan.ts'
 import type { Work } from './work.ts'
 
 /** Few rows scored: everything at once, with nothing to wait for any more. */
-export interface FewScored extends ScoringEnd {
+export interface FewScored {
   readonly block: ScoredBlock
+  readonly summary: ScoreSummary
 }
 
-/** As `scoreStream`, for rows that `fewRowsOf` made a block of. */
+export interface ScoreFewParts {
+  readonly pool: Pool
+  readonly onScored: (model: string, version: number, counts: ScoredCounts) => void
+}
+
+/** As `scoreStream`, for rows that `fewRowsOf` made a block of; they are counted once they are scored. */
 export async function scoreFew(
-  pool: Pool,
+  { pool, onScored }: ScoreFewParts,
   handle: ModelHandle<VersionDocument>,
   block: Block<ArrayBuffer>,
   work: Work,
@@ -32,7 +39,9 @@ export async function scoreFew(
   })
   account.enter(block.rows, result)
   progress?.advance(block.rows)
-  return { block: scoredBlock(handle.document, plan, factsOfFew(block.rows), block, result), ...account.close() }
+  const { summary, counts } = account.close()
+  onScored(handle.name, handle.version, counts)
+  return { block: new ScoredRows(plan, new PlainFacts(block.rows), block, result), summary }
 }
 
 /** The rows of a request as one block, where nothing but the rows themselves has to be looked at; otherwise null. */

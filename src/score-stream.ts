@@ -19,7 +19,7 @@ import type { VersionDocument } from './schemas/model.ts'
 import type { ScoreSettings } from './schemas/score.ts'
 import { ScoreAccount, type ScoringEnd } from './score-account.ts'
 import { scoringModel } from './score-few.ts'
-import { rowFacts, type ScoredBlock, scoredBlock } from './scored-block.ts'
+import { rowFacts, type ScoredBlock, ScoredRows } from './scored-block.ts'
 import { changesScores, smoothInOrder, smoothInTurn, smoothingLanes, smoothLive, smoothSource } from './smoothing.ts'
 import type { Source } from './sources.ts'
 import { planScoring, quote, readWindow } from './telemetry.ts'
@@ -158,7 +158,7 @@ export async function* scoreStream(
   const guardsAt = ({ values, stride }: Block) =>
     entities && guards && places.entity !== null
       ? (row: number) => entities.guardsOf(values[places.entity! * stride + row]!, guards)
-      : () => guards
+      : null
   const account = new ScoreAccount(handle)
   let accepted = false
   progress?.begin('scoring', query.window ? null : description.rows)
@@ -187,7 +187,7 @@ export async function* scoreStream(
     progress?.advance(piece.block.rows)
     try {
       const facts = rowFacts(plan.names.length, query.lanes, piece)
-      yield scoredBlock(document, plan, facts, piece.block, result, guardsAt(piece.block))
+      yield new ScoredRows(plan, facts, piece.block, result, guardsAt(piece.block))
     } finally {
       piece.release()
     }

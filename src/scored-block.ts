@@ -1,5 +1,4 @@
 /** Scored rows as the doors see them: per row its score, and everything that can be said about it. */
-import { isDerived } from './derived.ts'
 import { historyMarks } from './history-marks.ts'
 import type { Block } from './kernels/block.ts'
 import type { Guards } from './kernels/guards.ts'
@@ -7,7 +6,6 @@ import { rowMarks } from './kernels/profile.ts'
 import { placesOf } from './lanes.ts'
 import type { BlockScores } from './pool.ts'
 import type { ExtraLanes, FeatureBlock } from './reader-types.ts'
-import type { VersionDocument } from './schemas/model.ts'
 import type { RowReason, UnscoredReason } from './schemas/score.ts'
 import { reasonsOf } from './telemetry-guards.ts'
 import type { VersionPlan } from './version-plan.ts'
@@ -46,38 +44,81 @@ export const reasonOf: readonly (UnscoredReason | null)[] = Object.assign([null,
 
 const nothing: readonly never[] = []
 
-/** The rows of a block with their scores; `facts` are what is told beside, `guardsAt` what the values of a row are held against. */
-export function scoredBlock(
-  { features }: VersionDocument,
-  { names, guards }: VersionPlan,
-  facts: RowFacts,
-  block: Block<ArrayBufferLike>,
-  { scores, flags }: BlockScores,
-  guardsAt: (row: number) => Guards | null = () => guards,
-): ScoredBlock {
-  const { rows, position, label, time, text, labels, times } = facts
-  return {
-    // Named one by one: to copy whatever is there took a fiftieth of a request of one row.
-    rows,
-    position,
-    label,
-    time,
-    text,
-    labels,
-    times,
-    scores,
-    reason: (row) => reasonOf[flags[row]!] ?? null,
-    reasons: (row) => reasonsOf(guardsAt(row), names, block, row),
-    lacking(row) {
-      const mark = flags[row]!
-      if (mark === rowMarks.usable) return nothing
-      // What is derived is told where it is the reason, and never counts as missing or filled.
-      const isHistory = mark >= historyMarks.insufficient
-      return names.filter(
-        (_, lane) =>
-          isDerived(features[lane]!) === isHistory && !Number.isFinite(block.values[lane * block.stride + row]),
-      )
-    },
+type ScoredPlan = Pick<VersionPlan, 'names' | 'lanes' | 'guards'>
+type GuardsAt = (row: number) => Guards | null
+
+/** The rows of a block with their scores. A class, as a request of one row pays for every closure. */
+export class ScoredRows implements ScoredBlock {
+  readonly scores: Float64Array
+  readonly #flags: Uint8Array
+  readonly #facts: RowFacts
+  readonly #block: Block<ArrayBufferLike>
+  readonly #plan: ScoredPlan
+  readonly #guardsAt: GuardsAt | null
+
+  /** @param facts what is told beside. @param guardsAt what the values of a row are held against; the plan's own without it */
+  constructor(
+    plan: ScoredPlan,
+    facts: RowFacts,
+    block: Block<ArrayBufferLike>,
+    { scores, flags }: BlockScores,
+    guardsAt: GuardsAt | null = null,
+  ) {
+    this.scores = scores
+    this.#flags = flags
+    this.#facts = facts
+    this.#block = block
+    this.#plan = plan
+    this.#guardsAt = guardsAt
+  }
+
+  get rows(): number {
+    return this.#facts.rows
+  }
+
+  get labels(): Float64Array | null {
+    return this.#facts.labels
+  }
+
+  get times(): Float64Array | null {
+    return this.#facts.times
+  }
+
+  position(row: number): number {
+    return this.#facts.position(row)
+  }
+
+  label(row: number): number {
+    return this.#facts.label(row)
+  }
+
+  time(row: number): number {
+    return this.#facts.time(row)
+  }
+
+  text(row: number): string | null {
+    return this.#facts.text(row)
+  }
+
+  reason(row: number): UnscoredReason | null {
+    return reasonOf[this.#flags[row]!] ?? null
+  }
+
+  reasons(row: number): readonly RowReason[] {
+    const { guards, names } = this.#plan
+    return reasonsOf(this.#guardsAt === null ? guards : this.#guardsAt(row), names, this.#block, row)
+  }
+
+  lacking(row: number): readonly string[] {
+    const mark = this.#flags[row]!
+    if (mark === rowMarks.usable) return nothing
+    const { names, lanes } = this.#plan
+    const { values, stride } = this.#block
+    // What is derived is told where it is the reason, and never counts as missing or filled.
+    const isHistory = mark >= historyMarks.insufficient
+    return names.filter(
+      (_, lane) => 'derived' in lanes[lane]! === isHistory && !Number.isFinite(values[lane * stride + row]),
+    )
   }
 }
 
@@ -101,17 +142,29 @@ export function rowFacts(features: number, lanes: ExtraLanes, { block, first, te
   }
 }
 
-const itself = (row: number) => row
-const unknown = () => Number.NaN
-const none = () => null
-
 /** What is told about rows that are the whole source and echo nothing. */
-export const factsOfFew = (rows: number): RowFacts => ({
-  rows,
-  position: itself,
-  label: unknown,
-  time: unknown,
-  text: none,
-  labels: null,
-  times: null,
-})
+export class PlainFacts implements RowFacts {
+  readonly rows: number
+  readonly labels = null
+  readonly times = null
+
+  constructor(rows: number) {
+    this.rows = rows
+  }
+
+  position(row: number): number {
+    return row
+  }
+
+  label(): number {
+    return Number.NaN
+  }
+
+  time(): number {
+    return Number.NaN
+  }
+
+  text(): string | null {
+    return null
+  }
+}

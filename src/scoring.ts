@@ -14,7 +14,7 @@ import type { Evaluation } from './schemas/evaluate.ts'
 import type { Roles, VersionDocument } from './schemas/model.ts'
 import type { ReportAggregate } from './schemas/report.ts'
 import type { ScoreSettings, ScoreSummary } from './schemas/score.ts'
-import { fewRowsOf, scoreFew } from './score-few.ts'
+import { type FewScored, fewRowsOf, scoreFew } from './score-few.ts'
 import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './score-stream.ts'
 import type { ScoredBlock } from './scored-block.ts'
 import type { Scratch } from './scratch.ts'
@@ -44,8 +44,8 @@ export interface ScoringRun {
   readonly roles: Roles
   /** The rows in source order, once. Counts into the metrics when it was read to its end. */
   blocks(): AsyncGenerator<ScoredBlock, ScoreSummary>
-  /** The same for few rows in memory, in one piece; null for all others. Called instead of `blocks`. */
-  few(): Promise<{ block: ScoredBlock; summary: ScoreSummary }> | null
+  /** The same for few rows in memory, in one piece; null for all others. Called instead of `blocks`; there is nothing to close then. */
+  few(): Promise<FewScored> | null
 
   // What follows is for runs with the output `table` or `report`. The first of them scores everything and
   // spools the scores; the others take them from there. One after another, in any order, as often as needed.
@@ -97,7 +97,7 @@ export function createScoring(parts: ScoringParts): Scoring {
       const handle = await parts.registry.resolve(settings.model)
       const isTable = output !== 'rows'
       const few = isTable ? null : fewRowsOf(handle, settings)
-      if (few) return runOfFew(parts, handle, few, work)
+      if (few) return new FewRun(parts, handle, few, work)
       const scratch = known?.scratch ?? (isTable ? await parts.scratch() : null)
       try {
         // A report looks at what it is given, and leaves no trace.
@@ -120,42 +120,76 @@ export function createScoring(parts: ScoringParts): Scoring {
 }
 
 /** What a run for rows answers to questions about a table: its caller is mistaken. */
-const noTable = () => Promise.reject(new TypeError('a run for rows keeps no table'))
+const noTable = (): Promise<never> => Promise.reject(new TypeError('a run for rows keeps no table'))
 
 const factsOfRows: SourceFacts = { kind: 'rows', format: 'json', files: [], bytes: null, sha256: null }
 
-function runOfFew(
-  parts: ScoringParts,
-  handle: ModelHandle<VersionDocument>,
-  rows: Block<ArrayBuffer>,
-  work: Work,
-): ScoringRun {
-  const { name, version, document } = handle
-  const few = async () => {
-    const { counts, ...scored } = await scoreFew(parts.pool, handle, rows, work)
-    parts.onScored(name, version, counts)
-    return scored
+/** Few rows in memory. A class, as a request of one row pays for every closure. */
+class FewRun implements ScoringRun {
+  readonly #parts: ScoringParts
+  readonly #handle: ModelHandle<VersionDocument>
+  readonly #rows: Block<ArrayBuffer>
+  readonly #work: Work
+  readonly source = factsOfRows
+
+  constructor(parts: ScoringParts, handle: ModelHandle<VersionDocument>, rows: Block<ArrayBuffer>, work: Work) {
+    this.#parts = parts
+    this.#handle = handle
+    this.#rows = rows
+    this.#work = work
   }
-  return {
-    model: name,
-    version,
-    threshold: document.threshold.value,
-    document,
-    source: factsOfRows,
-    roles: document.roles,
-    few,
-    async *blocks() {
-      const { block, summary } = await few()
-      yield block
-      return summary
-    },
-    summary: noTable,
-    toParquet: noTable,
-    toArrow: noTable,
-    evaluate: noTable,
-    aggregate: noTable,
-    close: async () => {},
+
+  get model(): string {
+    return this.#handle.name
   }
+
+  get version(): number {
+    return this.#handle.version
+  }
+
+  get threshold(): number {
+    return this.#handle.document.threshold.value
+  }
+
+  get document(): VersionDocument {
+    return this.#handle.document
+  }
+
+  get roles(): Roles {
+    return this.#handle.document.roles
+  }
+
+  few(): Promise<FewScored> {
+    return scoreFew(this.#parts, this.#handle, this.#rows, this.#work)
+  }
+
+  async *blocks(): AsyncGenerator<ScoredBlock, ScoreSummary> {
+    const { block, summary } = await this.few()
+    yield block
+    return summary
+  }
+
+  summary(): Promise<never> {
+    return noTable()
+  }
+
+  toParquet(): Promise<never> {
+    return noTable()
+  }
+
+  toArrow(): Promise<never> {
+    return noTable()
+  }
+
+  evaluate(): Promise<never> {
+    return noTable()
+  }
+
+  aggregate(): Promise<never> {
+    return noTable()
+  }
+
+  async close(): Promise<void> {}
 }
 
 async function runOf(

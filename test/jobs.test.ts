@@ -241,7 +241,7 @@ describe('work', () => {
           void jobs.remove(submitted.job)
           yield 'the other half'
         }
-        return { ...jsonAnswer(200, null), pieces: pieces(), close: async () => void closed++ }
+        return { ...jsonAnswer(200, null), bytes: null, pieces: pieces(), close: async () => void closed++ }
       }
       let submitted: { job: Job }
       void jobs.submit(request({ produce })).then((answer) => {

@@ -23,18 +23,24 @@ export async function* jsonPieces(run: ScoringRun, which: Return): AsyncGenerato
   }
 }
 
-/** The same for few rows, which are scored already. */
-export function* fewJsonPieces(
-  run: ScoringRun,
-  { block, summary }: { readonly block: ScoredBlock; readonly summary: ScoreSummary },
-  which: Return,
-): Generator<string> {
+interface FewResults {
+  readonly block: ScoredBlock
+  readonly summary: ScoreSummary
+}
+
+/** The same for few rows, which are scored already: the whole text, or pieces where there is much to say of the rows. */
+export function fewJson(run: ScoringRun, few: FewResults, which: Return): string | Generator<string> {
+  const { text, end } = resultPiece(few.block, which, run.threshold, ',', 0)
+  return end === few.block.rows ? jsonHead(run) + text + jsonTail(few.summary) : fewJsonPieces(run, few, which)
+}
+
+function* fewJsonPieces(run: ScoringRun, { block, summary }: FewResults, which: Return): Generator<string> {
   let before = jsonHead(run)
   for (const results of resultTexts(block, which, run.threshold, ',')) {
     yield before + results
     before = ','
   }
-  yield (before === ',' ? '' : before) + jsonTail(summary)
+  yield jsonTail(summary)
 }
 
 const jsonHead = ({ model, version, threshold }: ScoringRun) =>
@@ -60,21 +66,24 @@ export async function* ndjsonPieces(run: ScoringRun, which: Return): AsyncGenera
 const pieceLength = 65_536
 
 function* resultTexts(block: ScoredBlock, which: Return, threshold: number, between: string): Generator<string> {
-  if (which === 'none') return
-  let results: string[] = []
-  let length = 0
-  for (let row = 0; row < block.rows; row++) {
-    const score = block.scores[row]!
-    if (which === 'anomalies' && !(score > threshold)) continue
-    const text = resultText(block, row, score, threshold)
-    results.push(text)
-    length += text.length
-    if (length < pieceLength) continue
-    yield results.join(between)
-    results = []
-    length = 0
+  for (let row = 0; row < block.rows; ) {
+    const { text, end } = resultPiece(block, which, threshold, between, row)
+    if (text !== '') yield text
+    row = end
   }
-  if (results.length > 0) yield results.join(between)
+}
+
+/** The results of the rows from `row` on, up to the length of a piece, and the row behind them. */
+function resultPiece(block: ScoredBlock, which: Return, threshold: number, between: string, row: number) {
+  let text = ''
+  let end = which === 'none' ? block.rows : row
+  for (; end < block.rows && text.length < pieceLength; end++) {
+    const score = block.scores[end]!
+    if (which === 'anomalies' && !(score > threshold)) continue
+    if (text !== '') text += between
+    text += resultText(block, end, score, threshold)
+  }
+  return { text, end }
 }
 
 function resultText(block: ScoredBlock, row: number, score: number, threshold: number): string {

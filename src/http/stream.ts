@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { FastifyReply } from 'fastify'
-import type { Answer } from '../answer.ts'
+import { type Answer, isWhole, type Piece, type StreamedAnswer } from '../answer.ts'
 import { asDeepWatchError, noteFailure, problemOf } from './problem.ts'
 
 /** An answer up to this size is held back until it is complete, so that a late failure still gets its status. */
@@ -13,10 +13,14 @@ const heldBack = 1024 * 1024
  * the first MiB is thrown, for a problem document; later the connection is aborted without its final chunk, unless
  * the answer has last words. A client that takes nothing for `stallMs` is dropped. Closes the answer.
  */
-export async function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: number): Promise<FastifyReply> {
+export function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: number): FastifyReply | Promise<FastifyReply> {
+  reply.code(answer.status).headers(answer.headers).type(answer.type)
+  return isWhole(answer) ? sendWhole(reply, answer.pieces) : sendStreamed(reply, answer, stallMs)
+}
+
+async function sendStreamed(reply: FastifyReply, answer: StreamedAnswer, stallMs: number): Promise<FastifyReply> {
   try {
-    reply.code(answer.status).headers(answer.headers).type(answer.type)
-    const head: (string | Uint8Array)[] = []
+    const head: Piece[] = []
     let size = 0
     while (size <= heldBack) {
       const next = answer.pieces.next()
@@ -39,10 +43,10 @@ export async function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: n
 
 async function* rest(
   reply: FastifyReply,
-  head: readonly (string | Uint8Array)[],
-  { pieces, lastWords }: Answer,
+  head: readonly Piece[],
+  { pieces, lastWords }: StreamedAnswer,
   stallMs: number,
-): AsyncGenerator<string | Uint8Array> {
+): AsyncGenerator<Piece> {
   // While a piece waits to be taken the generator is suspended: the timer then runs against the client.
   let timer: NodeJS.Timeout | undefined
   const wait = () => {
@@ -73,10 +77,10 @@ async function* rest(
 const asIs = (text: string) => text
 
 /** A text leaves in one piece with its head. It is serialized already, and Fastify adds no charset to what it did not make. */
-function sendWhole(reply: FastifyReply, pieces: readonly (string | Uint8Array)[]): FastifyReply {
+function sendWhole(reply: FastifyReply, pieces: readonly Piece[]): FastifyReply {
   if (pieces.every((piece) => typeof piece === 'string')) return reply.serializer(asIs as never).send(pieces.join(''))
   return reply.send(pieces.length === 1 ? asBuffer(pieces[0]!) : Buffer.concat(pieces.map(asBuffer)))
 }
 
-const asBuffer = (piece: string | Uint8Array) =>
+const asBuffer = (piece: Piece) =>
   typeof piece === 'string' ? Buffer.from(piece) : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
