@@ -148,7 +148,7 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
     },
     async (request, reply) => {
       const answer = await use().result(find(request))
-      return sendAnswer(reply, answer, app.deepwatch.config.DEEPWATCH_BODY_STALL_MS)
+      await sendAnswer(reply, answer, app.deepwatch.config.DEEPWATCH_BODY_STALL_MS)
     },
   )
 

@@ -1,4 +1,5 @@
 /** The whole service as one Fastify app: built here, wired here, listening to nothing. Tests and the OpenAPI printer use the real thing. */
+import { randomUUID } from 'node:crypto'
 import accepts from '@fastify/accepts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
@@ -70,7 +71,7 @@ export async function buildApp(config: Config, log: ServiceLog): Promise<App> {
     requestIdHeader: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     childLoggerFactory: (parent, bindings, options) => new RequestLog(parent, bindings, options) as never,
-    genReqId: () => crypto.randomUUID(),
+    genReqId: () => randomUUID(),
     trustProxy: false,
     // Bodies are read by `takeIn` with limits and stall times of their own; an upload has no total time.
     bodyLimit: Number.MAX_SAFE_INTEGER,

@@ -57,9 +57,20 @@ export class ScoreTally extends Tally {
   }
 }
 
+/** The labels of a version, and what was counted under them since the last scrape: prom-client makes a key of all labels to count anything. */
+class VersionCounts {
+  readonly labels: { readonly model: string; readonly version: string }
+  rows = 0
+  anomalies = 0
+
+  constructor(model: string, version: string) {
+    this.labels = { model, version }
+  }
+}
+
 /** Keeps the model and version labels within their caps: the newest versions of the models that came first. */
 class ModelLabels {
-  readonly #versions = new Map<string, Set<number>>()
+  readonly #versions = new Map<string, Map<number, VersionCounts>>()
   readonly #models: number
 
   constructor(models: number) {
@@ -67,28 +78,37 @@ class ModelLabels {
   }
 
   /** The labels of a version that came into being; they exist from now on, where the caps leave room. */
-  add(name: string, version: number): { model: string; version: string } {
+  add(name: string, version: number): VersionCounts['labels'] {
     const known = this.#versions.get(name)
+    const counts = new VersionCounts(name, String(version))
     if (!known) {
-      if (this.#versions.size >= this.#models) return { model: 'other', version: 'other' }
-      this.#versions.set(name, new Set([version]))
-    } else if (known.size < versionsPerModel || version > Math.min(...known)) known.add(version)
-    return this.find(name, version)
+      if (this.#versions.size >= this.#models) return other
+      this.#versions.set(name, new Map([[version, counts]]))
+    } else if (!known.has(version) && (known.size < versionsPerModel || version > Math.min(...known.keys())))
+      known.set(version, counts)
+    return this.find(name, version)?.labels ?? this.folded(name)
   }
 
   /**
-   * The labels under which a version is counted. Never new ones: an answer may end when its version is gone already,
-   * and what was deleted does not come back.
+   * What a version is counted in, where it has labels of its own. Never new ones: an answer may end when its version is gone
+   * already, and what was deleted does not come back.
    */
-  find(name: string, version: number): { model: string; version: string } {
-    const known = this.#versions.get(name)
-    if (!known) return { model: 'other', version: 'other' }
-    return { model: name, version: known.has(version) ? String(version) : 'other' }
+  find(name: string, version: number): VersionCounts | undefined {
+    return this.#versions.get(name)?.get(version)
+  }
+
+  /** The labels under which all other versions of a model are counted. */
+  folded(name: string): VersionCounts['labels'] {
+    return this.has(name) ? { model: name, version: 'other' } : other
+  }
+
+  *counts(): Generator<VersionCounts> {
+    for (const versions of this.#versions.values()) yield* versions.values()
   }
 
   /** Versions past the cap, oldest first; their series are to be removed. */
   surplus(name: string): number[] {
-    const known = [...(this.#versions.get(name) ?? [])].sort((a, b) => a - b)
+    const known = [...(this.#versions.get(name)?.keys() ?? [])].sort((a, b) => a - b)
     const gone = known.slice(0, Math.max(0, known.length - versionsPerModel))
     for (const version of gone) this.#versions.get(name)!.delete(version)
     return gone
@@ -99,7 +119,7 @@ class ModelLabels {
   }
 
   forget(name: string): number[] {
-    const versions = [...(this.#versions.get(name) ?? [])]
+    const versions = [...(this.#versions.get(name)?.keys() ?? [])]
     this.#versions.delete(name)
     return versions
   }
@@ -108,6 +128,9 @@ class ModelLabels {
     return this.#versions.has(name)
   }
 }
+
+/** What models past the cap are folded into. */
+const other: VersionCounts['labels'] = { model: 'other', version: 'other' }
 
 export type Metrics = ReturnType<typeof createMetrics>
 
@@ -239,6 +262,9 @@ export function createMetrics(options: { version: string; models: number; observ
     open.registerMetric(metric instanceof Counter ? (Object.create(metric, renamed) as Metric) : metric)
   }
 
+  /** What the last request was counted in: the next one is mostly like it. */
+  let last = { route: '', method: '', status: 0, tally: new Tally(durationBounds) }
+
   const removePair = (model: string, version: number) => {
     for (const metric of [rows, anomalies, threshold, trained]) metric.remove({ model, version: String(version) })
   }
@@ -269,14 +295,19 @@ export function createMetrics(options: { version: string; models: number; observ
     },
     /** Counts one complete answer of `/score`. */
     scored(name: string, version: number, counts: ScoredCounts): void {
-      const pair = labels.find(name, version)
-      // A version that has labels of its own shows its counters since it appeared: adding nothing would only cost time.
-      const mayBeNew = pair.version === 'other'
-      if (counts.scored > 0 || mayBeNew) rows.inc(pair, counts.scored)
-      if (counts.anomalies > 0 || mayBeNew) anomalies.inc(pair, counts.anomalies)
+      const own = labels.find(name, version)
+      const pair = own?.labels ?? labels.folded(name)
+      if (own) {
+        own.rows += counts.scored
+        own.anomalies += counts.anomalies
+      } else {
+        rows.inc(pair, counts.scored)
+        anomalies.inc(pair, counts.anomalies)
+      }
       for (const reason of unscoredReasons) {
         const count = counts.rejected[reason]
-        if (count > 0 || mayBeNew) rejected.inc({ model: pair.model, reason }, count)
+        // A version that has labels of its own shows its counters since it appeared: adding nothing would only cost time.
+        if (count > 0 || !own) rejected.inc({ model: pair.model, reason }, count)
       }
       scores.open(pair.model, () => ({ model: pair.model })).add(counts.tally)
       kernelTime.observe(counts.kernelSeconds)
@@ -293,11 +324,21 @@ export function createMetrics(options: { version: string; models: number; observ
     },
     /** `route` is a template or `unmatched`, never an address. */
     answered(route: string, method: string, status: number, seconds: number): void {
-      const known = methods.has(method) ? method : 'other'
-      http.open(`${route} ${known} ${status}`, () => ({ route, method: known, status })).observe(seconds)
+      if (route !== last.route || method !== last.method || status !== last.status) {
+        const known = methods.has(method) ? method : 'other'
+        const tally = http.open(`${route} ${known} ${status}`, () => ({ route, method: known, status }))
+        last = { route, method, status, tally }
+      }
+      last.tally.observe(seconds)
     },
     /** The exposition text of all metrics and its media type. */
     async print(format: 'text' | 'openmetrics'): Promise<{ body: string; mediaType: string }> {
+      for (const counts of labels.counts()) {
+        rows.inc(counts.labels, counts.rows)
+        anomalies.inc(counts.labels, counts.anomalies)
+        counts.rows = 0
+        counts.anomalies = 0
+      }
       const registry = format === 'text' ? text : open
       return { body: await registry.metrics(), mediaType: registry.contentType }
     },

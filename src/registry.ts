@@ -243,7 +243,7 @@ class FileRegistry<Document extends object> implements Registry<Document> {
   }
 
   async resolve(reference: string): Promise<ModelHandle<Document>> {
-    const [, name = '', digits] = REFERENCE.exec(reference) ?? []
+    const [, name = '', digits] = reference.includes('@') ? (REFERENCE.exec(reference) ?? []) : [reference, reference]
     for (;;) {
       const model = this.#model(name)
       const version = usableVersion(model, digits === undefined ? servingVersion(model) : Number(digits))

@@ -13,12 +13,12 @@ const heldBack = 1024 * 1024
  * the first MiB is thrown, for a problem document; later the connection is aborted without its final chunk, unless
  * the answer has last words. A client that takes nothing for `stallMs` is dropped. Closes the answer.
  */
-export function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: number): FastifyReply | Promise<FastifyReply> {
+export function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: number): void | Promise<void> {
   reply.code(answer.status).headers(answer.headers).type(answer.type)
   return isWhole(answer) ? sendWhole(reply, answer.pieces) : sendStreamed(reply, answer, stallMs)
 }
 
-async function sendStreamed(reply: FastifyReply, answer: StreamedAnswer, stallMs: number): Promise<FastifyReply> {
+async function sendStreamed(reply: FastifyReply, answer: StreamedAnswer, stallMs: number): Promise<void> {
   try {
     const head: Piece[] = []
     let size = 0
@@ -35,7 +35,6 @@ async function sendStreamed(reply: FastifyReply, answer: StreamedAnswer, stallMs
     if (answer.bytes !== null) reply.header('content-length', answer.bytes)
     reply.send(Readable.from(rest(reply, head, answer, stallMs), { objectMode: false }))
     await left
-    return reply
   } finally {
     await answer.close()
   }
@@ -77,9 +76,9 @@ async function* rest(
 const asIs = (text: string) => text
 
 /** A text leaves in one piece with its head. It is serialized already, and Fastify adds no charset to what it did not make. */
-function sendWhole(reply: FastifyReply, pieces: readonly Piece[]): FastifyReply {
-  if (pieces.every((piece) => typeof piece === 'string')) return reply.serializer(asIs as never).send(pieces.join(''))
-  return reply.send(pieces.length === 1 ? asBuffer(pieces[0]!) : Buffer.concat(pieces.map(asBuffer)))
+function sendWhole(reply: FastifyReply, pieces: readonly Piece[]): void {
+  if (pieces.every((piece) => typeof piece === 'string')) reply.serializer(asIs as never).send(pieces.join(''))
+  else reply.send(pieces.length === 1 ? asBuffer(pieces[0]!) : Buffer.concat(pieces.map(asBuffer)))
 }
 
 const asBuffer = (piece: Piece) =>

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
-import type { Answer } from '../answer.ts'
+import { type Answer, jsonAnswer } from '../answer.ts'
 import { DeepWatchError, type ErrorCode } from '../errors.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Job } from '../jobs-job.ts'
@@ -61,60 +61,72 @@ export const acceptedAnswer: AnswerDescription = {
 /** Answers a request for work: with the answer, or with the job that makes it. */
 export async function answerWork<S extends z.ZodObject>(
   app: FastifyInstance,
-  { kind, settings: schema, plan }: WorkKind<S>,
+  kind: WorkKind<S>,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<FastifyReply> {
+): Promise<void> {
   const { service, config } = app.deepwatch
-  const { sources, jobs } = service()
-  const stallMs = config.DEEPWATCH_BODY_STALL_MS
+  const { sources } = service()
   const isAsync = prefersAsync(request)
   const key = idempotencyKey(request)
-  const intake = await takeIn({ sources, config }, schema, request, reply)
-  const { upload } = intake
+  const intake = await takeIn({ sources, config }, kind.settings, request, reply)
+  const { settings, upload } = intake
   let isOurs = true
   try {
-    const { model, rows, source } = intake.settings as unknown as WorkSettings
+    const { rows, source } = settings as unknown as WorkSettings
     requireOneSource({ rows, source, upload })
-    const make = plan(intake.settings, request.form)
-    if (!isAsync && key === null) {
-      const answer = await make(upload, workOf(request))
-      return await sendAnswer(reply, answer, stallMs)
-    }
-    isOurs = false
-    const { job, isNew } = await jobs.submit({
-      kind,
-      model,
-      owner: request.caller?.name ?? null,
-      requestId: request.id,
-      key: key === null ? null : digests(request, key, intake),
-      awaited: !isAsync,
-      heldBytes: intake.heldBytes,
-      log: request.log,
-      produce: (work) => make(upload, work),
-      explain(error) {
-        const known = asDeepWatchError(error)
-        noteFailure(request, known, 'a job failed')
-        return known
-      },
-      dispose: async () => upload?.dispose(),
-    })
-    if (isAsync) return sendJob(reply, job)
-    if (!isNew && !job.isOver)
-      throw new DeepWatchError('idempotency_in_progress', 'The first request with this Idempotency-Key is under way.')
-    return await sendAnswer(reply, await awaitResult(jobs, job, request), stallMs)
+    const make = kind.plan(settings, request.form)
+    const isJob = isAsync || key !== null
+    isOurs = !isJob
+    const answer = isJob
+      ? await answerByJob(app, kind.kind, request, { intake, isAsync, key, make })
+      : await make(upload, workOf(request))
+    await sendAnswer(reply, answer, config.DEEPWATCH_BODY_STALL_MS)
   } finally {
     if (isOurs) await upload?.dispose()
   }
 }
 
-function sendJob(reply: FastifyReply, job: Job): FastifyReply {
-  return reply
-    .code(202)
-    .header('location', `/jobs/${job.id}`)
-    .header('preference-applied', 'respond-async')
-    .type('application/json')
-    .send(Buffer.from(JSON.stringify(describeJob(job))))
+interface JobAsked<S> {
+  readonly intake: Intake<S>
+  readonly isAsync: boolean
+  readonly key: string | null
+  readonly make: (upload: Source | null, work: Work) => Promise<Answer>
+}
+
+/** Has a job make the answer: answers with the job itself where the client does not want to wait, else with what it made. */
+async function answerByJob<S>(
+  app: FastifyInstance,
+  kind: JobKind,
+  request: FastifyRequest,
+  { intake, isAsync, key, make }: JobAsked<S>,
+): Promise<Answer> {
+  const { jobs } = app.deepwatch.service()
+  const { settings, upload, heldBytes } = intake
+  const { job, isNew } = await jobs.submit({
+    kind,
+    model: (settings as unknown as WorkSettings).model,
+    owner: request.caller?.name ?? null,
+    requestId: request.id,
+    key: key === null ? null : digests(request, key, intake),
+    awaited: !isAsync,
+    heldBytes,
+    log: request.log,
+    produce: (work) => make(upload, work),
+    explain(error) {
+      const known = asDeepWatchError(error)
+      noteFailure(request, known, 'a job failed')
+      return known
+    },
+    dispose: async () => upload?.dispose(),
+  })
+  if (isAsync) {
+    const headers = { location: `/jobs/${job.id}`, 'preference-applied': 'respond-async' }
+    return jsonAnswer(202, describeJob(job), { headers })
+  }
+  if (!isNew && !job.isOver)
+    throw new DeepWatchError('idempotency_in_progress', 'The first request with this Idempotency-Key is under way.')
+  return awaitResult(jobs, job, request)
 }
 
 /** The answer of a job when it is over. A client that leaves is not waited for; its job goes on. */
