@@ -123,9 +123,15 @@ export class RowDraw {
       sources[wanted] = positions === null ? row : positions[row]!
       places[wanted++] = this.#places[i]!
     }
-    for (let f = 0, copied = 0; f < this.#options.lanes; f++) {
-      copyLane(block.values, f * block.stride, sources, this.#values, f * this.#slots, places, wanted)
-      copied += wanted
+    const { lanes } = this.#options
+    const matrix = { values: block.values, stride: block.stride, rows: sources }
+    const samples = { values: this.#values, stride: this.#slots, rows: places }
+    for (let f = 0, copied = 0; f < lanes; ) {
+      const together = lanes - f < lanesTogether ? 1 : lanesTogether
+      const copy = together === 1 ? copyLane : copyLanes
+      copy(matrix, samples, f, wanted)
+      f += together
+      copied += together * wanted
       if (copied < valuesAtOnce) continue
       copied = 0
       yield
@@ -175,39 +181,71 @@ export class RowDraw {
   }
 }
 
+/** Values of rows, lane after lane: that of lane f of the row i is values[f * stride + rows[i]]. */
+interface Lanes {
+  readonly values: Float64Array
+  readonly stride: number
+  readonly rows: Uint32Array
+}
+
+/** Lanes that are copied row by row. */
+const lanesTogether = 8
+
 /**
- * values[to + places[i]] = source[from + rows[i]], for the first `count`. No cache holds the source, and the values are far apart: eight
- * are asked for before one is put down, which takes a third of the time.
+ * Copies eight lanes from `lane` on of the first `count` rows. No cache holds the source, and its values are far apart: eight are asked for
+ * before one is put down. Those of one row are come by sooner than eight of one lane, in .65 of the time.
  */
-function copyLane(
-  source: Float64Array,
-  from: number,
-  rows: Uint32Array,
-  values: Float64Array,
-  to: number,
-  places: Uint32Array,
-  count: number,
-): void {
+function copyLanes(source: Lanes, target: Lanes, lane: number, count: number): void {
+  const { values: from, stride, rows } = source
+  const { values: to, stride: size, rows: places } = target
+  for (let i = 0; i < count; i++) {
+    const s = lane * stride + rows[i]!
+    const v0 = from[s]!
+    const v1 = from[s + stride]!
+    const v2 = from[s + 2 * stride]!
+    const v3 = from[s + 3 * stride]!
+    const v4 = from[s + 4 * stride]!
+    const v5 = from[s + 5 * stride]!
+    const v6 = from[s + 6 * stride]!
+    const v7 = from[s + 7 * stride]!
+    const t = lane * size + places[i]!
+    to[t] = v0
+    to[t + size] = v1
+    to[t + 2 * size] = v2
+    to[t + 3 * size] = v3
+    to[t + 4 * size] = v4
+    to[t + 5 * size] = v5
+    to[t + 6 * size] = v6
+    to[t + 7 * size] = v7
+  }
+}
+
+/** Copies one lane of the first `count` rows, eight values before one is put down as well: a third of the time of one after the other. */
+function copyLane(source: Lanes, target: Lanes, lane: number, count: number): void {
+  const { values: from, rows } = source
+  const { values: to, rows: places } = target
+  const s = lane * source.stride
+  const t = lane * target.stride
   let i = 0
   for (; i + 8 <= count; i += 8) {
-    const v0 = source[from + rows[i]!]!
-    const v1 = source[from + rows[i + 1]!]!
-    const v2 = source[from + rows[i + 2]!]!
-    const v3 = source[from + rows[i + 3]!]!
-    const v4 = source[from + rows[i + 4]!]!
-    const v5 = source[from + rows[i + 5]!]!
-    const v6 = source[from + rows[i + 6]!]!
-    const v7 = source[from + rows[i + 7]!]!
-    values[to + places[i]!] = v0
-    values[to + places[i + 1]!] = v1
-    values[to + places[i + 2]!] = v2
-    values[to + places[i + 3]!] = v3
-    values[to + places[i + 4]!] = v4
-    values[to + places[i + 5]!] = v5
-    values[to + places[i + 6]!] = v6
-    values[to + places[i + 7]!] = v7
+    const v0 = from[s + rows[i]!]!
+    const v1 = from[s + rows[i + 1]!]!
+    const v2 = from[s + rows[i + 2]!]!
+    const v3 = from[s + rows[i + 3]!]!
+    const v4 = from[s + rows[i + 4]!]!
+    const v5 = from[s + rows[i + 5]!]!
+    const v6 = from[s + rows[i + 6]!]!
+    const v7 = from[s + rows[i + 7]!]!
+    to[t + places[i]!] = v0
+    to[t + places[i + 1]!] = v1
+    to[t + places[i + 2]!] = v2
+    to[t + places[i + 3]!] = v3
+    to[t + places[i + 4]!] = v4
+    to[t + places[i + 5]!] = v5
+    to[t + places[i + 6]!] = v6
+    to[t + places[i + 7]!] = v7
   }
-  for (; i < count; i++) values[to + places[i]!] = source[from + rows[i]!]!
+  for (; i < count; i++) to[t + places[i]!] = from[s + rows[i]!]!
 }
 
 /** Fills an array of `slots` entries with different numbers of 0..rows-1, in random order where `size` of them are a choice. */

@@ -51,15 +51,6 @@ export function nodeSizes({ features, links }: Tree): Uint32Array {
   return sizes
 }
 
-/** A pending node: rows[from..to), its depth, how many features are known constant, and whose right child it is. */
-interface Pending {
-  readonly from: number
-  readonly to: number
-  readonly depth: number
-  readonly constants: number
-  readonly parent: number
-}
-
 /**
  * Builds one tree as algorithm 2 of Liu, Ting and Zhou (2008), with one difference: a feature that is
  * constant among a node's rows is not drawn, as it could not separate anything. Draws uniformly among
@@ -73,13 +64,11 @@ export function buildTree({ sample, candidates, depthLimit, random }: TreeOption
   // Known constant features are kept in front: a node's constants are also its descendants', and what
   // a descendant swaps lies behind the constants of every ancestor.
   const order = Int32Array.from(candidates)
-  const pending: Pending[] = [{ from: 0, to: filled, depth: 0, constants: 0, parent: -1 }]
   let nodes = 0
-  for (let task = pending.pop(); task !== undefined; task = pending.pop()) {
+
+  /** Grows the node of rows[from..to) and all below it; the first `constants` of `order` are constant there. */
+  function grow(from: number, to: number, depth: number, constants: number): void {
     const node = nodes++
-    const { from, to, depth } = task
-    if (task.parent >= 0) tree.links[task.parent] = node
-    let { constants } = task
     let min = 0
     let max = 0
     let feature = -1
@@ -102,14 +91,17 @@ export function buildTree({ sample, candidates, depthLimit, random }: TreeOption
     tree.features[node] = feature
     if (feature < 0) {
       tree.links[node] = to - from
-      continue
+      return
     }
     const threshold = drawThreshold(min, max, random.nextFloat())
     tree.thresholds[node] = threshold
     const middle = partition(rows, from, to, values, feature * size, threshold)
-    pending.push({ from: middle, to, depth: depth + 1, constants, parent: node })
-    pending.push({ from, to: middle, depth: depth + 1, constants, parent: -1 })
+    grow(from, middle, depth + 1, constants)
+    tree.links[node] = nodes
+    grow(middle, to, depth + 1, constants)
   }
+
+  grow(0, filled, 0, 0)
   return {
     features: tree.features.slice(0, nodes),
     thresholds: tree.thresholds.slice(0, nodes),

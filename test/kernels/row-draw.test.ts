@@ -34,6 +34,22 @@ function rowsOf({ values, size, lanes, filled }: SampleSet, k = 0): number[] {
 }
 
 describe('rows drawn by number', () => {
+  test.each([1, 7, 8, 9, 19])('come with all of their %i lanes', (lanes) => {
+    const rows = 1000
+    const draw = new RowDraw({ count: 3, size: 40, rows, lanes, seed: 5, stream: (k) => k })
+    through(draw.draw())
+    for (let from = 0; from < rows; from += 250) {
+      const cells = Array.from({ length: 250 }, (_, i) => Array.from({ length: lanes }, (_, f) => 100 * (from + i) + f))
+      through(draw.offer(blockOf(cells, lanes), null, 250))
+    }
+    const { values, size, filled } = draw.finish()!
+    for (let k = 0; k < 3; k++)
+      for (let slot = 0; slot < filled; slot++) {
+        const row = Array.from({ length: lanes }, (_, f) => values[(k * lanes + f) * size + slot])
+        expect(row).toEqual(row.map((_, f) => row[0]! + f))
+      }
+  })
+
   test('are all rows, in their order, where there are no more than the sample holds', () => {
     expect(rowsOf(offered({}, 1).finish()!)).toEqual([0])
     expect(rowsOf(offered({}, 9).finish()!)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
