@@ -196,10 +196,11 @@ async function* withScores(
   const file = await scratch.readScores()
   const scoresOf = scoresOnce()
   try {
-    for await (const { rows, labels, times, text } of blocks) {
+    for await (const block of blocks) {
+      const { rows, labels, times } = block
       const scores = scoresOf(rows)
       await file.next(scores)
-      yield { rows, labels, times, text, scores }
+      yield { rows, labels, times, text: (row) => block.text(row), scores }
     }
   } finally {
     await file.close()
@@ -214,7 +215,7 @@ async function chanceThreshold(rows: number, flagged: number): Promise<number> {
     const random = createRandom(randomSeed, 0)
     for (let done = 0; done < rows; done += chunk.length) {
       const part = chunk.subarray(0, Math.min(chunk.length, rows - done))
-      for (let i = 0; i < part.length; i++) part[i] = random.nextFloat()
+      random.nextFloats(part)
       top.offer(part)
       // Others get their turn between the chunks.
       await new Promise(setImmediate)
@@ -251,7 +252,8 @@ function createJudgement(threshold: number) {
       return unscored
     },
     /** Takes the rows that have a label and a score. */
-    take({ rows, labels, times, text }: LabelledRows, scores: Float64Array): void {
+    take(block: LabelledRows, scores: Float64Array): void {
+      const { rows, labels, times } = block
       if (labels === null) {
         unlabelled += rows
         return
@@ -274,7 +276,7 @@ function createJudgement(threshold: number) {
         const time = times === null ? Number.NaN : times[row]!
         if (Number.isNaN(time)) continue
         timed++
-        events.row(text(row) ?? '', time, label, flagged)
+        events.row(block.text(row) ?? '', time, label, flagged)
       }
       unlabelled += without
       unscored += rows - without - found - normal

@@ -268,10 +268,16 @@ function createDistinct(rows: number, slots: number, size: number): (random: Ran
   }
   const cells = 2 ** Math.ceil(Math.log2(2 * slots))
   const taken = new Float64Array(cells)
+  const floats = new Float64Array(slots)
   return (random, into) => {
     taken.fill(-1)
+    let next = slots
     for (let i = 0; i < slots; ) {
-      const number = drawBelow(random, rows)
+      if (next === slots) {
+        random.nextFloats(floats)
+        next = 0
+      }
+      const number = Math.floor(floats[next++]! * rows)
       let cell = Math.imul(number, 0x9e37_79b1) & (cells - 1)
       while (taken[cell] !== -1 && taken[cell] !== number) cell = (cell + 1) & (cells - 1)
       if (taken[cell] === number) continue

@@ -60,6 +60,28 @@ describe('the seeded generator', () => {
     for (let i = 0; i < 100; i++) expect(random.nextInt(2 ** 32)).toBeLessThan(2 ** 32)
   })
 
+  test('an array is filled with the floats of single calls, wherever the stream stands', () => {
+    const [single, filled] = [createRandom(5, 5), createRandom(5, 5)]
+    for (const count of [0, 1, 3, 1000]) {
+      const into = new Float64Array(new SharedArrayBuffer(8 * count))
+      filled.nextFloats(into)
+      expect([...into]).toEqual(Array.from({ length: count }, () => single.nextFloat()))
+      expect(filled.nextUint32()).toBe(single.nextUint32())
+    }
+  })
+
+  test.each([1, 2, 3, 10, 255, 256, 2 ** 31, 2 ** 31 + 1, 3_000_000_000, 2 ** 32 - 1, 2 ** 32])(
+    'integers below %i are the words below its last full multiple, divided',
+    (n) => {
+      const [drawn, words] = [createRandom(6, n), createRandom(6, n)]
+      for (let i = 0; i < 500; i++) {
+        let word = words.nextUint32()
+        while (word >= 2 ** 32 - (2 ** 32 % n)) word = words.nextUint32()
+        expect(drawn.nextInt(n)).toBe(word % n)
+      }
+    },
+  )
+
   test('no two purposes share a stream', () => {
     const all = [
       streams.profile,
