@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Config } from './config.ts'
 import { DeepWatchError } from './errors.ts'
 import { FRAME, type OpenCommand } from './reader-frames.ts'
 import { ReaderProcess } from './reader-process.ts'
@@ -175,6 +176,24 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
       for (const child of all) child.kill(error)
       await Promise.all(all.map((child) => child.gone))
     },
+  }
+}
+
+/** Limits of the reading processes. */
+export function readerLimits(config: Config): ReaderLimits {
+  return {
+    readers: config.DEEPWATCH_READERS,
+    queue: config.DEEPWATCH_READER_QUEUE,
+    threads: config.readerThreads,
+    memoryBytes: config.DEEPWATCH_READER_MEMORY,
+    addressSpaceBytes: config.DEEPWATCH_READER_ADDRESS_SPACE,
+    residentBytes: config.DEEPWATCH_READER_RESIDENT,
+    stallMs: config.DEEPWATCH_READER_STALL_MS,
+    maxColumns: config.DEEPWATCH_MAX_COLUMNS,
+    maxCells: config.DEEPWATCH_MAX_CELLS,
+    maxDecodedTextBytes: config.DEEPWATCH_MAX_TEXT,
+    home: config.home,
+    once: config.once,
   }
 }
 

@@ -13,7 +13,7 @@ import type { Metrics } from './metrics.ts'
 import { createModels, type Models } from './models.ts'
 import { createOpener } from './opening.ts'
 import { createPool, type Pool } from './pool.ts'
-import { createReaders } from './reader.ts'
+import { createReaders, readerLimits } from './reader.ts'
 import { MOST_BLOCKS } from './reader-session.ts'
 import type { Readers } from './reader-types.ts'
 import { openRegistry, type Registry } from './registry.ts'
@@ -50,6 +50,7 @@ export interface Service {
  * Starts everything on a state folder. `onHomeLost` is called when another process took the folder over, which
  * ends the right to write there. Errors: `home_locked`, and whatever makes the folder unusable.
  * What was started is ended again when a later part fails.
+ * @param early reading processes that were started before; they are the service's to end
  */
 export async function startService(
   config: Config,
@@ -57,12 +58,14 @@ export async function startService(
   log: Logger,
   software: string,
   onHomeLost: () => void,
+  early: Readers | null = null,
 ): Promise<Service> {
   const started: (() => Promise<unknown> | unknown)[] = []
   const close = async () => {
     for (const end of started.splice(0).reverse()) await end()
   }
   try {
+    if (early) started.push(() => early.close())
     let isOurs = true
     const lock: HomeLock = await lockHome(config.home, {
       onLost() {
@@ -78,13 +81,15 @@ export async function startService(
     for (const folder of [spool, join(config.home, 'telemetry')]) await mkdir(folder, { recursive: true, mode: 0o700 })
 
     // The first thing that whoever brings a file waits for.
-    const readers = createReaders(readerLimits(config), {
-      onDeath: (reason) => {
-        metrics.readerDied()
-        log.warn({ reason }, 'a reading process died')
-      },
-      log: (message, facts) => log.debug(facts, message),
-    })
+    const readers =
+      early ??
+      createReaders(readerLimits(config), {
+        onDeath: (reason) => {
+          metrics.readerDied()
+          log.warn({ reason }, 'a reading process died')
+        },
+        log: (message, facts) => log.debug(facts, message),
+      })
     started.push(() => readers.close())
 
     const registry = await openRegistry<VersionDocument>({
@@ -221,23 +226,5 @@ function jobsLimits(config: Config) {
     kept: config.DEEPWATCH_JOBS_KEPT,
     keepMs: config.DEEPWATCH_JOBS_KEEP_MS,
     resultBytes: config.DEEPWATCH_JOBS_RESULT_BYTES,
-  }
-}
-
-/** Limits of the reading processes. */
-export function readerLimits(config: Config) {
-  return {
-    readers: config.DEEPWATCH_READERS,
-    queue: config.DEEPWATCH_READER_QUEUE,
-    threads: config.readerThreads,
-    memoryBytes: config.DEEPWATCH_READER_MEMORY,
-    addressSpaceBytes: config.DEEPWATCH_READER_ADDRESS_SPACE,
-    residentBytes: config.DEEPWATCH_READER_RESIDENT,
-    stallMs: config.DEEPWATCH_READER_STALL_MS,
-    maxColumns: config.DEEPWATCH_MAX_COLUMNS,
-    maxCells: config.DEEPWATCH_MAX_CELLS,
-    maxDecodedTextBytes: config.DEEPWATCH_MAX_TEXT,
-    home: config.home,
-    once: config.once,
   }
 }
