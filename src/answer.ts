@@ -35,6 +35,7 @@ export interface StreamedAnswer extends AnswerHead {
 
 export type Answer = WholeAnswer | StreamedAnswer
 
+/** Whether an answer is all there, so that nothing of it can fail any more and nothing has to be closed. */
 export const isWhole = (answer: Answer): answer is WholeAnswer => Array.isArray(answer.pieces)
 
 /** An answer that is one JSON value. */

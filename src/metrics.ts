@@ -334,8 +334,8 @@ export function createMetrics(options: { version: string; models: number; observ
     /** The exposition text of all metrics and its media type. */
     async print(format: 'text' | 'openmetrics'): Promise<{ body: string; mediaType: string }> {
       for (const counts of labels.counts()) {
-        rows.inc(counts.labels, counts.rows)
-        anomalies.inc(counts.labels, counts.anomalies)
+        if (counts.rows > 0) rows.inc(counts.labels, counts.rows)
+        if (counts.anomalies > 0) anomalies.inc(counts.labels, counts.anomalies)
         counts.rows = 0
         counts.anomalies = 0
       }

@@ -10,7 +10,7 @@ import type { RowReason, UnscoredReason } from './schemas/score.ts'
 import { reasonsOf } from './telemetry-guards.ts'
 import type { VersionPlan } from './version-plan.ts'
 
-/** A stretch of scored rows. Everything in it is valid until the next one is asked for. */
+/** A stretch of scored rows. Everything in it is valid until the next one is asked for; its functions are not to be taken out of it. */
 export interface ScoredBlock {
   readonly rows: number
   /** One per row; NaN where the row has no score. */

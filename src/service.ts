@@ -50,7 +50,7 @@ export interface Service {
  * Starts everything on a state folder. `onHomeLost` is called when another process took the folder over, which
  * ends the right to write there. Errors: `home_locked`, and whatever makes the folder unusable.
  * What was started is ended again when a later part fails.
- * @param early reading processes that were started before; they are the service's to end
+ * @param early reading processes that were started before; the service ends them, unless it cannot start
  */
 export async function startService(
   config: Config,
@@ -65,7 +65,6 @@ export async function startService(
     for (const end of started.splice(0).reverse()) await end()
   }
   try {
-    if (early) started.push(() => early.close())
     let isOurs = true
     const lock: HomeLock = await lockHome(config.home, {
       onLost() {

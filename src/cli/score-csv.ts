@@ -1,12 +1,12 @@
 /** Scored rows as CSV (RFC 4180, LF). */
-import type { Return } from '../http/results.ts'
-import type { ScoredBlock, ScoringRun } from '../scoring.ts'
+import type { Return, RunOfRows } from '../http/results.ts'
+import type { ScoredBlock } from '../scoring.ts'
 import { csvCell } from './csv.ts'
 
 const pieceLength = 65_536
 
 /** Position, score and flag of each row, then why there is no score or what training never saw, then the columns asked for. */
-export async function* csvPieces(run: ScoringRun, which: Return, include: readonly string[]): AsyncGenerator<string> {
+export async function* csvPieces(run: RunOfRows, which: Return, include: readonly string[]): AsyncGenerator<string> {
   let piece = `row,anomaly_score,is_anomaly,reason${include.map((name) => `,${csvCell(name)}`).join('')}\n`
   for await (const block of run.blocks()) {
     for (let row = 0; row < block.rows; row++) {

@@ -1,6 +1,6 @@
 /** `deepwatch score`: rows with a score, to standard output or a file. */
 import { DeepWatchError } from '../errors.ts'
-import { jsonPieces, ndjsonPieces, type Return } from '../http/results.ts'
+import { jsonPieces, ndjsonPieces, type Return, type RunOfRows } from '../http/results.ts'
 import { type ScoreSettings, type ScoreSummary, scoreSettings } from '../schemas/score.ts'
 import type { ScoringRun } from '../scoring.ts'
 import type { Call } from './command.ts'
@@ -87,19 +87,25 @@ async function writeStream(
   return summary()
 }
 
-function piecesOf(run: ScoringRun, format: Exclude<Format, 'parquet'>, which: Return, settings: ScoreSettings) {
+function piecesOf(run: CountedRun, format: Exclude<Format, 'parquet'>, which: Return, settings: ScoreSettings) {
   if (format === 'json') return jsonPieces(run, which)
   if (format === 'ndjson') return ndjsonPieces(run, which)
   if (format === 'csv') return csvPieces(run, which, settings.include ?? [])
   return run.toArrow(which === 'anomalies')
 }
 
+type CountedRun = RunOfRows & Pick<ScoringRun, 'toArrow'>
+
 /** The run, and its counts once all rows were read. */
-function counting(run: ScoringRun): { counted: ScoringRun; summary: () => Promise<ScoreSummary> } {
+function counting(run: ScoringRun): { counted: CountedRun; summary: () => Promise<ScoreSummary> } {
+  const { model, version, threshold } = run
   let seen: ScoreSummary | undefined
   async function* blocks() {
     seen = yield* run.blocks()
     return seen
   }
-  return { counted: { ...run, blocks }, summary: async () => seen ?? (await run.summary()) }
+  return {
+    counted: { model, version, threshold, blocks, toArrow: (anomaliesOnly) => run.toArrow(anomaliesOnly) },
+    summary: async () => seen ?? (await run.summary()),
+  }
 }

@@ -67,15 +67,20 @@ function optimizeLate(): void {
 /** Starts the service. A reading process comes first: it takes as long to start as the rest of the house to load. */
 async function startHouse(config: Config): Promise<Service> {
   const readers = startReaders(config)
-  const [{ startService }, { createMetrics }, { pino }] = await Promise.all([
-    import('../service.ts'),
-    import('../metrics.ts'),
-    import('pino'),
-  ])
-  const observed = { models: () => 0, poolQueue: () => 0, poolUtilization: () => 0 }
-  const metrics = createMetrics({ version: software.version, models: 1, observed })
-  const log = pino({ level: 'silent' })
-  return startService(config, metrics, log, software.version, () => {}, readers).catch(explainLock)
+  try {
+    const [{ startService }, { createMetrics }, { pino }] = await Promise.all([
+      import('../service.ts'),
+      import('../metrics.ts'),
+      import('pino'),
+    ])
+    const observed = { models: () => 0, poolQueue: () => 0, poolUtilization: () => 0 }
+    const metrics = createMetrics({ version: software.version, models: 1, observed })
+    const log = pino({ level: 'silent' })
+    return await startService(config, metrics, log, software.version, () => {}, readers)
+  } catch (error) {
+    await readers?.close()
+    return explainLock(error)
+  }
 }
 
 /** Null where they find no place in the state folder: whoever locks it says why. */

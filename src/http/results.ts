@@ -5,8 +5,11 @@ import type { ScoredBlock, ScoringRun } from '../scoring.ts'
 
 export type Return = NonNullable<ScoreSettings['return']>
 
+/** What of a run is written down. */
+export type RunOfRows = Pick<ScoringRun, 'model' | 'version' | 'threshold' | 'blocks'>
+
 /** The JSON answer in pieces. The summary's counts come last because they are known last. */
-export async function* jsonPieces(run: ScoringRun, which: Return): AsyncGenerator<string> {
+export async function* jsonPieces(run: RunOfRows, which: Return): AsyncGenerator<string> {
   yield jsonHead(run)
   const blocks = run.blocks()
   let separator = ''
@@ -29,12 +32,12 @@ interface FewResults {
 }
 
 /** The same for few rows, which are scored already: the whole text, or pieces where there is much to say of the rows. */
-export function fewJson(run: ScoringRun, few: FewResults, which: Return): string | Generator<string> {
+export function fewJson(run: RunOfRows, few: FewResults, which: Return): string | Generator<string> {
   const { text, end } = resultPiece(few.block, which, run.threshold, ',', 0)
   return end === few.block.rows ? jsonHead(run) + text + jsonTail(few.summary) : fewJsonPieces(run, few, which)
 }
 
-function* fewJsonPieces(run: ScoringRun, { block, summary }: FewResults, which: Return): Generator<string> {
+function* fewJsonPieces(run: RunOfRows, { block, summary }: FewResults, which: Return): Generator<string> {
   let before = jsonHead(run)
   for (const results of resultTexts(block, which, run.threshold, ',')) {
     yield before + results
@@ -43,14 +46,14 @@ function* fewJsonPieces(run: ScoringRun, { block, summary }: FewResults, which: 
   yield jsonTail(summary)
 }
 
-const jsonHead = ({ model, version, threshold }: ScoringRun) =>
+const jsonHead = ({ model, version, threshold }: RunOfRows) =>
   `{"model":${JSON.stringify(model)},"version":${version},"threshold":${threshold},"results":[`
 
 const jsonTail = ({ rows, anomalies, unscored }: ScoreSummary) =>
   `],"rows":${rows},"anomalies":${anomalies},"unscored":${unscored}}`
 
 /** The NDJSON answer in pieces: one result a line, then the summary. */
-export async function* ndjsonPieces(run: ScoringRun, which: Return): AsyncGenerator<string> {
+export async function* ndjsonPieces(run: RunOfRows, which: Return): AsyncGenerator<string> {
   const blocks = run.blocks()
   for (;;) {
     const step = await blocks.next()

@@ -66,7 +66,7 @@ export async function answerWork<S extends z.ZodObject>(
   reply: FastifyReply,
 ): Promise<void> {
   const { service, config } = app.deepwatch
-  const { sources } = service()
+  const { sources, jobs } = service()
   const isAsync = prefersAsync(request)
   const key = idempotencyKey(request)
   const intake = await takeIn({ sources, config }, kind.settings, request, reply)
@@ -79,7 +79,7 @@ export async function answerWork<S extends z.ZodObject>(
     const isJob = isAsync || key !== null
     isOurs = !isJob
     const answer = isJob
-      ? await answerByJob(app, kind.kind, request, { intake, isAsync, key, make })
+      ? await answerByJob(jobs, kind.kind, request, { intake, isAsync, key, make })
       : await make(upload, workOf(request))
     await sendAnswer(reply, answer, config.DEEPWATCH_BODY_STALL_MS)
   } finally {
@@ -96,12 +96,11 @@ interface JobAsked<S> {
 
 /** Has a job make the answer: answers with the job itself where the client does not want to wait, else with what it made. */
 async function answerByJob<S>(
-  app: FastifyInstance,
+  jobs: Jobs,
   kind: JobKind,
   request: FastifyRequest,
   { intake, isAsync, key, make }: JobAsked<S>,
 ): Promise<Answer> {
-  const { jobs } = app.deepwatch.service()
   const { settings, upload, heldBytes } = intake
   const { job, isNew } = await jobs.submit({
     kind,
