@@ -59,6 +59,12 @@ test('the line of an answered request is the one that pino writes', () => {
     { ...facts, clientRequestId: undefined },
     { ...facts, clientRequestId: 'a.b_C-9' },
     { ...facts, ...others, clientRequestId: 'x'.repeat(64) },
+    // What differs from the line before in one thing alone is told as well.
+    { ...facts, clientRequestId: undefined },
+    { ...facts, status: 404, clientRequestId: undefined },
+    { ...facts, status: 404, route: '/jobs/:id', clientRequestId: undefined },
+    { ...facts, status: 404, route: '/jobs/:id', method: 'GET', clientRequestId: undefined },
+    { ...facts, status: 404, route: '/jobs/:id', method: 'GET', requestId: randomUUID(), clientRequestId: undefined },
   ]) {
     log.info(each, 'answered')
     log.answered(each)

@@ -10,7 +10,7 @@ export interface Random {
   nextUint32(): number
   /** A multiple of 2^-53 in [0, 1). */
   nextFloat(): number
-  /** Fills an array, in any memory, with what as many calls of `nextFloat` would give, in a fifth of their time. */
+  /** Fills an array, in any memory, with what as many calls of `nextFloat` would give, in less than a third of their time. */
   nextFloats(into: Float64Array): void
   /** An integer in 0..n-1, each equally likely; n is 1..2^32. */
   nextInt(n: number): number
@@ -67,26 +67,19 @@ export function createRandom(seed: number, stream: number): Random {
   function nextFloats(into: Float64Array): void {
     // The state in variables of its own stays in registers; from call to call it lies in memory.
     let [w, x, y, z] = [a, b, c, d]
-    for (let i = 0; i < into.length; i++) {
-      let scaled = Math.imul(x, 5)
-      const high = Math.imul((scaled << 7) | (scaled >>> 25), 9) >>> 5
-      let shifted = x << 9
+    let high = 0
+    for (let i = 0; i < 2 * into.length; i++) {
+      const scaled = Math.imul(x, 5)
+      const word = Math.imul((scaled << 7) | (scaled >>> 25), 9)
+      const shifted = x << 9
       y ^= w
       z ^= x
       x ^= y
       w ^= z
       y ^= shifted
       z = (z << 11) | (z >>> 21)
-      scaled = Math.imul(x, 5)
-      const low = Math.imul((scaled << 7) | (scaled >>> 25), 9) >>> 6
-      shifted = x << 9
-      y ^= w
-      z ^= x
-      x ^= y
-      w ^= z
-      y ^= shifted
-      z = (z << 11) | (z >>> 21)
-      into[i] = (high * 0x400_0000 + low) / 0x20_0000_0000_0000
+      if ((i & 1) === 0) high = word >>> 5
+      else into[i >> 1] = (high * 0x400_0000 + (word >>> 6)) / 0x20_0000_0000_0000
     }
     a = w
     b = x
