@@ -127,7 +127,12 @@ describe('start-up', () => {
     ).packages
     expect(found).toEqual(['zod'])
     // What they load while their reading process starts.
-    expect(packages('service', 'metrics').packages).toEqual(['piscina', 'prom-client', 'zod'])
+    const session = readFileSync(new URL('../src/cli/session.js', import.meta.url), 'utf8')
+    const later = Array.from(session.matchAll(/import\(['"]([^'"]+)['"]\)/g), ([, name]) => name!)
+    expect(later).toHaveLength(3)
+    const modules = later.filter((name) => name.startsWith('../')).map((name) => name.slice(3, -3))
+    const named = later.filter((name) => !name.startsWith('.'))
+    expect([...named, ...packages(...modules).packages].sort()).toEqual(['pino', 'piscina', 'prom-client', 'zod'])
     expect(packages('cli/generate').packages).toEqual(['zod'])
   })
 })
