@@ -5,6 +5,7 @@ import {
   type Forest,
   forestBytes,
   forestDepth,
+  forestOf,
   joinTrees,
   treeOf,
   viewForest,
@@ -13,7 +14,8 @@ import { createForestWalk, type LaidForest, layForest } from '../kernels/forest-
 import { createForestScorer } from '../kernels/forest-scorer.ts'
 import { averagePathLengths } from '../kernels/path-length.ts'
 import { createRandom, streams } from '../kernels/random.ts'
-import { buildTree, mostNodes, nodeDepths, nodeSizes } from '../kernels/tree.ts'
+import { mostNodes, nodeDepths, nodeSizes } from '../kernels/tree.ts'
+import { growTree } from '../kernels/tree-growth.ts'
 import type { Detector, FitInput, JoinInput, ModelShape, TrainingShape, TreeNode } from './detector.ts'
 import {
   defaultDepth,
@@ -44,9 +46,8 @@ function resolve(given: Params, shape: TrainingShape) {
 function fitPiece({ sample, piece, effective, seed, varying }: FitInput) {
   const { sampleSize, maxDepth } = effective as EffectiveForest
   const random = createRandom(seed, streams.fit(piece))
-  const tree = buildTree({ sample, candidates: varying, depthLimit: maxDepth, random })
-  const shape = { psi: sampleSize, features: sample.lanes, depthLimit: maxDepth }
-  return encodeForest(joinTrees([tree], shape))
+  const tree = growTree({ sample, candidates: varying, depthLimit: maxDepth, random })
+  return encodeForest(forestOf(tree, { psi: sampleSize, features: sample.lanes, depthLimit: maxDepth }))
 }
 
 function join({ pieces, effective, features }: JoinInput) {

@@ -63,8 +63,15 @@ function forestViews(buffer: ArrayBufferLike, start: number, trees: number, node
   }
 }
 
+type Shape = Pick<Forest, 'psi' | 'features' | 'depthLimit'>
+
+/** One tree as a forest; views, no copy. */
+export function forestOf({ thresholds, features: splits, links }: Tree, { psi, features, depthLimit }: Shape): Forest {
+  return { trees: 1, psi, features, depthLimit, offsets: Uint32Array.of(0, splits.length), thresholds, splits, links }
+}
+
 /** Puts trees, in order, into one forest. */
-export function joinTrees(trees: readonly Tree[], shape: Pick<Forest, 'psi' | 'features' | 'depthLimit'>): Forest {
+export function joinTrees(trees: readonly Tree[], shape: Shape): Forest {
   const offsets = new Uint32Array(trees.length + 1)
   trees.forEach((tree, t) => {
     offsets[t + 1] = (offsets[t] as number) + tree.features.length

@@ -14,6 +14,8 @@ export interface Random {
   nextFloats(into: Float64Array): void
   /** An integer in 0..n-1, each equally likely; n is 1..2^32. */
   nextInt(n: number): number
+  /** The state as it is now, a copy of four words: compiled code goes on from there. */
+  state(): Int32Array
 }
 
 const mask = 0xffff_ffff_ffff_ffffn
@@ -101,7 +103,7 @@ export function createRandom(seed: number, stream: number): Random {
     return (word >>> 0) % divisor
   }
 
-  return { nextUint32, nextFloat, nextFloats, nextInt }
+  return { nextUint32, nextFloat, nextFloats, nextInt, state: () => Int32Array.of(a, b, c, d) }
 }
 
 /** Whether `value` can be a seed: an integer from 0 to 2^53-1. */

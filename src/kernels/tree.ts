@@ -115,7 +115,8 @@ export function buildTree({ sample, candidates, depthLimit, random }: TreeOption
  */
 function drawThreshold(min: number, max: number, u: number): number {
   const value = min * (1 - u) + max * u
-  return value >= min && value < max ? value : min
+  // A zero as the least value may have either sign, by the order of the rows: added to 0 it has none.
+  return value >= min && value < max ? value : min + 0
 }
 
 /**

@@ -20,17 +20,26 @@ const noResult = 0x40
 export const op = {
   i32Add: 0x6a,
   i32Sub: 0x6b,
+  i32Mul: 0x6c,
+  i32RemU: 0x70,
+  i32And: 0x71,
   i32Shl: 0x74,
   i32ShrU: 0x76,
   i32Or: 0x72,
   i32Xor: 0x73,
+  i32Rotl: 0x77,
   i32Eqz: 0x45,
+  i32LtS: 0x48,
   i32LtU: 0x49,
+  i32GtU: 0x4b,
   i32DivU: 0x6e,
   f64Add: 0xa0,
   f64Sub: 0xa1,
   f64Mul: 0xa2,
+  f64Neg: 0x9a,
+  f64Lt: 0x63,
   f64Le: 0x65,
+  f64Ge: 0x66,
   /** From a signed 32-bit integer. */
   f64FromI32: 0xb7,
   f64Gt: 0x64,
@@ -74,7 +83,11 @@ export const loadI32 = (offset: number): Code => [0x28, 2, ...unsigned(offset)]
 export const loadF64 = (offset: number): Code => [0x2b, 3, ...unsigned(offset)]
 export const loadF64x2 = (offset: number): Code => [0xfd, 0, 4, ...unsigned(offset)]
 export const storeF64x2 = (offset: number): Code => [0xfd, 11, 4, ...unsigned(offset)]
-export const zeroF64x2: Code = [0xfd, 12, ...Array.from({ length: 16 }, () => 0)]
+/** The two doubles, as bits. */
+export const constantF64x2 = (low: number, high: number): Code => [
+  ...[0xfd, 12, ...new Uint8Array(Float64Array.of(low, high).buffer)],
+]
+export const zeroF64x2: Code = constantF64x2(0, 0)
 export const addF64x2: Code = [0xfd, ...unsigned(0xf0)]
 export const subF64x2: Code = [0xfd, ...unsigned(0xf1)]
 export const mulF64x2: Code = [0xfd, ...unsigned(0xf2)]
@@ -89,6 +102,7 @@ export const loadF64Twice = (offset: number): Code => [0xfd, 10, 3, ...unsigned(
 export const storeF64 = (offset: number): Code => [0x39, 3, ...unsigned(offset)]
 export const loadU8 = (offset: number): Code => [0x2d, 0, ...unsigned(offset)]
 export const loadU16 = (offset: number): Code => [0x2f, 1, ...unsigned(offset)]
+export const storeI32 = (offset: number): Code => [0x36, 2, ...unsigned(offset)]
 export const storeI8 = (offset: number): Code => [0x3a, 0, ...unsigned(offset)]
 export const storeI16 = (offset: number): Code => [0x3b, 1, ...unsigned(offset)]
 
@@ -96,6 +110,8 @@ export const storeI16 = (offset: number): Code => [0x3b, 1, ...unsigned(offset)]
 export const minF64x2: Code = [0xfd, ...unsigned(0xf6)]
 /** The second of two when it is greater, else the first: the first also when the second is NaN. */
 export const maxF64x2: Code = [0xfd, ...unsigned(0xf7)]
+/** One half, 0 or 1, as a double. */
+export const halfF64x2 = (half: number): Code => [0xfd, 33, half]
 /** The lower 32 bits of one half, 0 or 1, as an integer. */
 export const lowBits = (half: number): Code => [0xfd, 27, 2 * half]
 
@@ -133,6 +149,7 @@ export const subI8x16: Code = [0xfd, ...unsigned(0x71)]
 export const maxU8x16: Code = [0xfd, ...unsigned(0x79)]
 /** Takes a, b and a mask: the bits of a where the mask has ones, else those of b. */
 export const selectBits: Code = [0xfd, ...unsigned(0x52)]
+export const xorV128: Code = [0xfd, ...unsigned(0x51)]
 export const andV128: Code = [0xfd, ...unsigned(0x4e)]
 
 /** Takes target, source and length in bytes. */
@@ -144,6 +161,10 @@ export const repeatWhile = (body: Code, condition: Code): Code =>
 
 /** Runs `body` when `condition` leaves a value other than 0. */
 export const when = (condition: Code, body: Code): Code => [...condition, 0x04, noResult, ...body, 0x0b]
+
+/** Runs one of two bodies: the first when `condition` leaves a value other than 0. */
+export const either = (condition: Code, body: Code, otherwise: Code): Code =>
+  joined(condition, [0x04, noResult], body, [0x05], otherwise, [0x0b])
 
 /** Runs the case that `index` leaves the number of; the index is below the number of cases. */
 export function choose(index: Code, cases: readonly Code[]): Code {

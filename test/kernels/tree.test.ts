@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { createRandom } from '../../src/kernels/random.ts'
-import { buildTree, mostNodes, nodeDepths, nodeSizes, type Tree } from '../../src/kernels/tree.ts'
+import { createRandom, type Random } from '../../src/kernels/random.ts'
+import { buildTree, mostNodes, nodeDepths, nodeSizes, type Tree, type TreeOptions } from '../../src/kernels/tree.ts'
+import { growTree } from '../../src/kernels/tree-growth.ts'
 import { drawnRows, hostileValues, normalRows, sampleFrom } from './blocks.ts'
 
 function grow(rows: readonly (readonly number[])[], depthLimit = 8, candidates?: number[], seed = 1): Tree {
@@ -90,3 +91,78 @@ describe('a tree', () => {
     expect(grow(rows, 8, undefined, 2)).not.toEqual(grow(rows))
   })
 })
+
+/** A copy: the views of the next tree lie in the same place. */
+const grown = (options: TreeOptions): Tree => {
+  const { features, thresholds, links } = growTree(options)
+  return { features: features.slice(), thresholds: thresholds.slice(), links: links.slice() }
+}
+
+describe('a grown tree', () => {
+  test('is the built one to the bit, whatever its shape', () => {
+    const choose = createRandom(5, 5)
+    for (let seed = 0; seed < 400; seed++) {
+      const rows = 1 + choose.nextInt(seed % 10 === 0 ? 1500 : 80)
+      const lanes = 1 + choose.nextInt(12)
+      const sample = sampleFrom(
+        seed % 2 === 0 ? normalRows(rows, lanes, seed) : drawnRows(rows, lanes, hostileValues, seed),
+      )
+      const candidates = Array.from({ length: lanes }, (_, f) => f).filter(() => choose.nextFloat() < 0.8)
+      const shape = { sample, candidates, depthLimit: 1 + choose.nextInt(32) }
+      const built = buildTree({ ...shape, random: createRandom(seed, 1) })
+      expect(grown({ ...shape, random: createRandom(seed, 1) })).toStrictEqual(built)
+    }
+  })
+
+  test('takes the filled rows of a sample alone', () => {
+    const sample = { ...sampleFrom(normalRows(100, 3)), filled: 37 }
+    const tree = grown({ sample, candidates: [0, 1, 2], depthLimit: 8, random: createRandom(1, 1) })
+    expect(tree).toStrictEqual(buildTree({ sample, candidates: [0, 1, 2], depthLimit: 8, random: createRandom(1, 1) }))
+    expect(nodeSizes(tree)[0]).toBe(37)
+  })
+
+  test('of a sample too large to be copied is built where that lies', () => {
+    const rows = Array.from({ length: 2200 }, (_, i) => [i])
+    const { values, ...small } = sampleFrom(rows)
+    const large = new Float64Array(1000 * 2200)
+    large.set(values, 999 * 2200)
+    const shape = { sample: { ...small, values: large, lanes: 1000 }, candidates: [3, 999], depthLimit: 8 }
+    const tree = grown({ ...shape, random: createRandom(1, 1) })
+    expect(tree).toStrictEqual(buildTree({ ...shape, random: createRandom(1, 1) }))
+    expect(tree.features[0]).toBe(999)
+  })
+
+  test('draws a feature again where a small number would be likelier', () => {
+    const sample = sampleFrom(normalRows(64, 3))
+    // 2^32 - 1 is the one word too many for three features.
+    const shape = { sample, candidates: [0, 1, 2], depthLimit: 6 }
+    const built = buildTree({ ...shape, random: startingWith(0xffff_ffff) })
+    expect(grown({ ...shape, random: startingWith(0xffff_ffff) })).toStrictEqual(built)
+    expect(grown({ ...shape, random: startingWith(0xffff_fffe) })).not.toStrictEqual(built)
+  })
+})
+
+/** The generator in a state of which the next word is known: xoshiro128** turned back. */
+function startingWith(word: number): Random {
+  const turned = Math.imul(word, 0x38e3_8e39)
+  let [a, b, c, d] = [1, Math.imul((turned >>> 7) | (turned << 25), 0xcccc_cccd), 2, 3]
+  const nextUint32 = () => {
+    const scaled = Math.imul(b, 5)
+    const result = Math.imul((scaled << 7) | (scaled >>> 25), 9) >>> 0
+    const shifted = b << 9
+    c ^= a
+    d ^= b
+    b ^= c
+    a ^= d
+    c ^= shifted
+    d = (d << 11) | (d >>> 21)
+    return result
+  }
+  const nextFloat = () => ((nextUint32() >>> 5) * 0x400_0000 + (nextUint32() >>> 6)) / 2 ** 53
+  const nextInt = (n: number) => {
+    for (let drawn = nextUint32(); ; drawn = nextUint32()) if (drawn < 2 ** 32 - (2 ** 32 % n)) return drawn % n
+  }
+  const state = Int32Array.of(a, b, c, d)
+  const random = { nextUint32, nextFloat, nextInt, nextFloats: () => {}, state: () => state }
+  return random
+}
