@@ -1,6 +1,6 @@
 import type { Block } from './block.ts'
-import { countUp, createRandom, type Random } from './random.ts'
 import type { SampleSet } from './reservoir.ts'
+import { RowNumbers, reserveOf, rowNumberBytes } from './row-numbers.ts'
 import { shareBytes } from './shared.ts'
 
 export interface RowDrawOptions {
@@ -18,24 +18,17 @@ export interface RowDrawOptions {
   readonly stream: (k: number) => number
 }
 
-/** Rows that are drawn beside those of a sample, for the case that some of these are never offered: enough where one in twenty is not. */
-const reserveOf = (size: number): number => Math.ceil(size / 8) + 8
-
 /** Slots of a sample: its rows and the reserve, but never more than there are rows. */
 function slotsOf({ size, rows, isExact = false }: Pick<RowDrawOptions, 'size' | 'rows' | 'isExact'>): number {
   return Math.min(rows, isExact ? size : size + reserveOf(size))
 }
 
-/** Bytes that drawing takes: the samples, and 12 for each row that is waited for. */
+/** Bytes that drawing takes: the samples, and for each row that is waited for its number and its place. */
 export function rowDrawBytes(options: Omit<RowDrawOptions, 'seed' | 'stream'>): number {
-  return options.count * slotsOf(options) * (8 * options.lanes + 12)
+  return options.count * slotsOf(options) * (8 * options.lanes + rowNumberBytes(options.rows))
 }
 
-/** Rows that lie side by side in the order of their numbers, nearly: those of one bucket in any order. */
-const leastBucketRows = 128
-const mostBuckets = 65_536
-/** Numbers drawn, and values copied, between two pauses: some milliseconds. */
-const numbersAtOnce = 65_536
+/** Values copied between two pauses: some milliseconds. */
 const valuesAtOnce = 524_288
 
 /**
@@ -52,23 +45,15 @@ export class RowDraw {
   readonly #options: RowDrawOptions
   readonly #slots: number
   readonly #values: Float64Array<SharedArrayBuffer>
-  readonly #bucketRows: number
-  /** Where the numbers of a bucket begin in the two lists, and where the last one ends. */
-  readonly #starts: Uint32Array
-  /** The numbers drawn, bucket after bucket, and where the first value of their row goes. */
-  #numbers: Float64Array
-  #places: Uint32Array
+  readonly #wanted: RowNumbers
   #seen = 0
 
   constructor(options: RowDrawOptions) {
-    const { count, rows, lanes } = options
+    const { count, lanes } = options
     this.#options = options
     this.#slots = slotsOf(options)
     this.#values = new Float64Array(shareBytes(8 * count * this.#slots * lanes))
-    this.#bucketRows = Math.max(leastBucketRows, Math.ceil(rows / mostBuckets))
-    this.#starts = new Uint32Array(Math.ceil(rows / this.#bucketRows) + 1)
-    this.#numbers = new Float64Array(count * this.#slots)
-    this.#places = new Uint32Array(count * this.#slots)
+    this.#wanted = new RowNumbers({ ...options, slots: this.#slots })
   }
 
   /** Rows offered so far. */
@@ -77,27 +62,8 @@ export class RowDraw {
   }
 
   /** Draws the numbers; comes before the first row. Whoever runs through it may pause at every step. */
-  *draw(): Generator<void, void> {
-    const { count, rows, lanes, seed, stream } = this.#options
-    const slots = this.#slots
-    const drawn = new Float64Array(count * slots)
-    const distinct = createDistinct(rows, slots, this.#options.size)
-    for (let k = 0; k < count; k++) {
-      distinct(createRandom(seed, stream(k)), drawn.subarray(k * slots, (k + 1) * slots))
-      if (((k + 1) * slots) % numbersAtOnce < slots) yield
-    }
-    const starts = this.#starts
-    for (let i = 0; i < drawn.length; i++) starts[this.#bucketOf(drawn[i]!) + 1]!++
-    for (let bucket = 1; bucket < starts.length; bucket++) starts[bucket]! += starts[bucket - 1]!
-    const next = starts.slice()
-    yield
-    for (let k = 0, i = 0; k < count; k++) {
-      for (let slot = 0; slot < slots; slot++, i++) {
-        const at = next[this.#bucketOf(drawn[i]!)]!++
-        this.#numbers[at] = drawn[i]!
-        this.#places[at] = k * lanes * slots + slot
-      }
-    }
+  draw(): Generator<void, void> {
+    return this.#wanted.draw()
   }
 
   /**
@@ -112,26 +78,18 @@ export class RowDraw {
     this.#seen += count
     if (this.#seen > this.#options.rows) throw new RangeError('more rows are offered than could be drawn from')
     if (count === 0) return
-    const from = this.#starts[this.#bucketOf(first)]!
-    const to = this.#starts[this.#bucketOf(this.#seen - 1) + 1]!
-    const sources = new Uint32Array(to - from)
-    const places = new Uint32Array(to - from)
-    let wanted = 0
-    for (let i = from; i < to; i++) {
-      const row = this.#numbers[i]! - first
-      if (row < 0 || row >= count) continue
-      sources[wanted] = positions === null ? row : positions[row]!
-      places[wanted++] = this.#places[i]!
-    }
+    const wanted = this.#wanted.between(first, count)
+    const { rows, places } = wanted
+    if (positions !== null) for (let i = 0; i < wanted.count; i++) rows[i] = positions[rows[i]!]!
     const { lanes } = this.#options
-    const matrix = { values: block.values, stride: block.stride, rows: sources }
+    const matrix = { values: block.values, stride: block.stride, rows }
     const samples = { values: this.#values, stride: this.#slots, rows: places }
     for (let f = 0, copied = 0; f < lanes; ) {
       const together = lanes - f < lanesTogether ? 1 : lanesTogether
       const copy = together === 1 ? copyLane : copyLanes
-      copy(matrix, samples, f, wanted)
+      copy(matrix, samples, f, wanted.count)
       f += together
-      copied += together * wanted
+      copied += together * wanted.count
       if (copied < valuesAtOnce) continue
       copied = 0
       yield
@@ -150,20 +108,11 @@ export class RowDraw {
     return { values: this.#values, count, size: slots, lanes, filled }
   }
 
-  #bucketOf(number: number): number {
-    return Math.floor(number / this.#bucketRows)
-  }
-
   /** Puts rows that came, from behind, in the place of those among the first `filled` that never came; whether there were enough. */
   #replace(filled: number): boolean {
     const { count, lanes } = this.#options
     const slots = this.#slots
-    const isMissing = new Uint8Array(count * slots)
-    this.#numbers.forEach((number, i) => {
-      if (number < this.#seen) return
-      const slot = this.#places[i]! % slots
-      isMissing[((this.#places[i]! - slot) / slots / lanes) * slots + slot] = 1
-    })
+    const isMissing = this.#wanted.markFrom(this.#seen)
     for (let k = 0; k < count; k++) {
       let spare = filled
       for (let slot = 0; slot < filled; slot++) {
@@ -246,43 +195,4 @@ function copyLane(source: Lanes, target: Lanes, lane: number, count: number): vo
     to[t + places[i + 7]!] = v7
   }
   for (; i < count; i++) to[t + places[i]!] = from[s + rows[i]!]!
-}
-
-/** Fills an array of `slots` entries with different numbers of 0..rows-1, in random order where `size` of them are a choice. */
-function createDistinct(rows: number, slots: number, size: number): (random: Random, into: Float64Array) => void {
-  const drawBelow = (random: Random, n: number) => Math.floor(random.nextFloat() * n)
-  if (size >= rows) return (_, into) => into.set(countUp(rows))
-  // Where nearly all are drawn, one that is new would be long in coming. The reserve counts even where there is none: with it and
-  // without, the same numbers are drawn.
-  if (size + reserveOf(size) > rows / 2) {
-    const order = new Float64Array(rows)
-    return (random, into) => {
-      for (let number = 0; number < rows; number++) order[number] = number
-      // Fisher and Yates, as Durstenfeld 1964 put it.
-      for (let i = 0; i < slots; i++) {
-        const j = i + drawBelow(random, rows - i)
-        into[i] = order[j]!
-        order[j] = order[i]!
-      }
-    }
-  }
-  const cells = 2 ** Math.ceil(Math.log2(2 * slots))
-  const taken = new Float64Array(cells)
-  const floats = new Float64Array(slots)
-  return (random, into) => {
-    taken.fill(-1)
-    let next = slots
-    for (let i = 0; i < slots; ) {
-      if (next === slots) {
-        random.nextFloats(floats)
-        next = 0
-      }
-      const number = Math.floor(floats[next++]! * rows)
-      let cell = Math.imul(number, 0x9e37_79b1) & (cells - 1)
-      while (taken[cell] !== -1 && taken[cell] !== number) cell = (cell + 1) & (cells - 1)
-      if (taken[cell] === number) continue
-      taken[cell] = number
-      into[i++] = number
-    }
-  }
 }

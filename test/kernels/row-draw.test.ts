@@ -129,9 +129,9 @@ describe('rows drawn by number', () => {
   test('take the memory that is said', () => {
     const options = { count: 7, size: 100, rows: 1_000, lanes: 2 }
     const { values } = offered(options, 1_000).finish()!
-    expect(rowDrawBytes(options)).toBe(values.byteLength + (values.length / 2) * 12)
+    expect(rowDrawBytes(options)).toBe(values.byteLength + (values.length / 2) * 8)
     const exact = { ...options, isExact: true }
-    expect(rowDrawBytes(exact)).toBe(offered(exact, 1_000).finish()!.values.byteLength + 7 * 100 * 12)
+    expect(rowDrawBytes(exact)).toBe(offered(exact, 1_000).finish()!.values.byteLength + 7 * 100 * 8)
   })
 })
 
