@@ -61,7 +61,6 @@ export async function fitForest(
     samples,
     varying,
     deviations: profile.std,
-    features,
   })
   const payload = new SharedArrayBuffer(bytes.byteLength)
   new Uint8Array(payload).set(bytes)

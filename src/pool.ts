@@ -50,7 +50,6 @@ export interface FitRequest {
   readonly varying: readonly number[]
   /** Standard deviation of each feature over all training rows. */
   readonly deviations: Float64Array
-  readonly features: number
 }
 
 export interface FitEntitiesRequest {
@@ -183,7 +182,7 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
 
   async function fit(request: FitRequest, options: CallOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     queue.admit(options)
-    const { detector: id, effective, seed, samples, varying, deviations, features } = request
+    const { detector: id, effective, seed, samples, varying, deviations } = request
     const detector = findDetector(id)
     const pieces = detector.pieces(effective)
     const parts = Math.min(threads, Math.ceil((pieces * samples.filled) / leastTaskRows))
@@ -192,8 +191,10 @@ export function createPool({ threads, maxQueue }: PoolOptions): Pool {
       return { name: 'fit', message }
     })
     const results = await queue.runAll<FitResult>(tasks, options)
+    const [first] = results as [FitResult]
+    if (first.payload !== null) return first.payload
     const fitted = results.flatMap((result) => result.pieces)
-    const message = { detector: id, pieces: fitted, effective, seed, features, samples }
+    const message = { detector: id, pieces: fitted, effective, seed, features: samples.lanes, samples }
     const [joined] = await queue.runAll<JoinResult>([{ name: 'join', message }], options)
     return (joined as JoinResult).payload
   }

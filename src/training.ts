@@ -231,7 +231,6 @@ async function trainOn(
       samples: drawn.samples,
       varying,
       deviations: drawn.profile.std,
-      features: drawn.lanes.length,
     },
     { signal: work.signal, patient: true },
   )

@@ -102,18 +102,20 @@ function untilPause({ from, to, pauses }: Stoppable, work: (at: number, until: n
   }
 }
 
-/** Fits some of a model's pieces. */
+/** Fits some of a model's pieces; all of them it puts together at once, which saves a message. */
 export function fit({ detector, effective, seed, samples, varying, deviations, ...share }: FitTask): Reply<FitResult> {
   return answer(() => {
-    const { fitPiece } = findDetector(detector)
+    const found = findDetector(detector)
     const pieces: Uint8Array[] = []
     const to = untilPause(share, (at, until) => {
       for (let piece = at; piece < until; piece++) {
         const sample = sampleOf(samples, samples.count === 1 ? 0 : piece)
-        pieces.push(fitPiece({ sample, piece, effective, seed, varying, deviations }))
+        pieces.push(found.fitPiece({ sample, piece, effective, seed, varying, deviations }))
       }
     })
-    return { pieces: shareTogether(pieces), to }
+    const isWhole = share.from === 0 && to === found.pieces(effective)
+    if (!isWhole) return { pieces: shareTogether(pieces), payload: null, to }
+    return { pieces: [], payload: found.join({ pieces, effective, seed, features: samples.lanes, samples }), to }
   })
 }
 

@@ -68,6 +68,8 @@ export interface FitTask extends Stoppable {
 
 export interface FitResult extends Stopped {
   readonly pieces: readonly Uint8Array<SharedArrayBuffer>[]
+  /** The model, where the thread fitted all of its pieces without a pause: then it does not tell these. */
+  readonly payload: Uint8Array<ArrayBuffer> | null
 }
 
 /** Fits the models of some entities. */
