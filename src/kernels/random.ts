@@ -18,15 +18,43 @@ export interface Random {
   state(): Int32Array
 }
 
-const mask = 0xffff_ffff_ffff_ffffn
-const golden = 0x9e37_79b9_7f4a_7c15n
+/** A word of 64 bits as two integers of 32, in any sign. BigInts are that, too, and take five times as long. */
+interface Word {
+  readonly high: number
+  readonly low: number
+}
+
+const golden = { high: 0x9e37_79b9, low: 0x7f4a_7c15 }
+const firstFactor = { high: 0xbf58_476d, low: 0x1ce4_e5b9 }
+const secondFactor = { high: 0x94d0_49bb, low: 0x1331_11eb }
 
 /** SplitMix64's finaliser (Steele, Lea and Flood 2014): a bijection of 64-bit words. */
-function mix(word: bigint): bigint {
-  let z = (word + golden) & mask
-  z = ((z ^ (z >> 30n)) * 0xbf58_476d_1ce4_e5b9n) & mask
-  z = ((z ^ (z >> 27n)) * 0x94d0_49bb_1331_11ebn) & mask
-  return z ^ (z >> 31n)
+function mix(word: Word): Word {
+  let z = add(word, golden)
+  z = multiply(xorShifted(z, 30), firstFactor)
+  z = multiply(xorShifted(z, 27), secondFactor)
+  return xorShifted(z, 31)
+}
+
+function add(a: Word, b: Word): Word {
+  const low = (a.low >>> 0) + (b.low >>> 0)
+  return { high: (a.high + b.high + Number(low > 0xffff_ffff)) | 0, low: low | 0 }
+}
+
+const wordOf = (integer: number): Word => ({ high: Math.floor(integer / 0x1_0000_0000) | 0, low: integer | 0 })
+
+/** z ^ (z >>> bits), for 1 to 31 bits. */
+function xorShifted({ high, low }: Word, bits: number): Word {
+  return { high: high ^ (high >>> bits), low: low ^ ((low >>> bits) | (high << (32 - bits))) }
+}
+
+/** The lower 64 bits of the product. */
+function multiply(a: Word, b: Word): Word {
+  const [a0, a1, b0, b1] = [a.low & 0xffff, a.low >>> 16, b.low & 0xffff, b.low >>> 16]
+  // What the lower halves carry into the upper ones: their product in four parts of 32 bits, which doubles add up exactly.
+  const middle = a1 * b0 + ((a0 * b0) >>> 16)
+  const carried = a1 * b1 + Math.floor(middle / 0x1_0000) + Math.floor((a0 * b1 + (middle & 0xffff)) / 0x1_0000)
+  return { high: (carried + Math.imul(a.high, b.low) + Math.imul(a.low, b.high)) | 0, low: Math.imul(a.low, b.low) }
 }
 
 /**
@@ -38,14 +66,14 @@ function mix(word: bigint): bigint {
  */
 export function createRandom(seed: number, stream: number): Random {
   if (!isSeed(seed) || !isSeed(stream)) throw new RangeError('seed and stream are integers from 0 to 2^53-1')
-  const first = mix(BigInt(seed))
-  const low = mix((BigInt(stream) + first) & mask)
-  const high = mix((first + low) & mask)
-  let a = Number(low & 0xffff_ffffn) | 0
-  let b = Number(low >> 32n) | 0
-  let c = Number(high & 0xffff_ffffn) | 0
+  const first = mix(wordOf(seed))
+  const low = mix(add(wordOf(stream), first))
+  const high = mix(add(first, low))
+  let a = low.low
+  let b = low.high
+  let c = high.low
   // The all-zero state would stay zero for ever; one pair in 2^106 could reach it.
-  let d = (Number(high >> 32n) | 0) === 0 && (a | b | c) === 0 ? 1 : Number(high >> 32n) | 0
+  let d = (a | b | c | high.high) === 0 ? 1 : high.high
 
   function nextUint32(): number {
     const scaled = Math.imul(b, 5)

@@ -19,6 +19,28 @@ describe('the seeded generator', () => {
     expect(words(2 ** 53 - 1, 3)).toEqual([2_049_597_593, 3_490_964_751, 2_029_007_807])
   })
 
+  test('starts where words of 64 bits would', () => {
+    const mask = 2n ** 64n - 1n
+    /** SplitMix64's finaliser as its paper has it. */
+    const mix = (word: bigint) => {
+      let z = (word + 0x9e37_79b9_7f4a_7c15n) & mask
+      z = ((z ^ (z >> 30n)) * 0xbf58_476d_1ce4_e5b9n) & mask
+      z = ((z ^ (z >> 27n)) * 0x94d0_49bb_1331_11ebn) & mask
+      return z ^ (z >> 31n)
+    }
+    const edges = [0, 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 52 + 1, 2 ** 53 - 1]
+    const choose = createRandom(8, 8)
+    const others = Array.from({ length: 300 }, () => Math.floor(choose.nextFloat() * 2 ** (1 + choose.nextInt(53))))
+    for (const seed of [...edges, ...others])
+      for (const stream of edges) {
+        const first = mix(BigInt(seed))
+        const low = mix((BigInt(stream) + first) & mask)
+        const words = BigInt.asUintN(64, low) | (mix((first + low) & mask) << 64n)
+        const state = Int32Array.from({ length: 4 }, (_, i) => Number(BigInt.asIntN(32, words >> BigInt(32 * i))))
+        expect(createRandom(seed, stream).state()).toEqual(state)
+      }
+  })
+
   test('gives other numbers for every other pair', () => {
     const firsts = new Set<string>()
     for (let seed = 0; seed < 40; seed++) {
