@@ -23,6 +23,7 @@ export const forestBounds = { trees: 1000, psi: 65_536, features: 65_535, depthL
 
 // 'DWIF' read as a little-endian word
 const magic = 0x4649_5744
+const isLittleEndian = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 const formatVersion = 1
 const headerBytes = 32
 
@@ -128,7 +129,7 @@ export function decodeForest(bytes: Uint8Array): Forest {
  * @throws RangeError when these are out of place
  */
 export function viewForest(bytes: Uint8Array): Forest {
-  if (new Uint8Array(Uint32Array.of(1).buffer)[0] !== 1) throw new RangeError('the processor is not little-endian')
+  if (!isLittleEndian) throw new RangeError('the processor is not little-endian')
   if (bytes.byteLength < headerBytes) throw new RangeError('the forest is shorter than its header')
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
   const header = new Uint32Array(aligned.buffer, aligned.byteOffset, 8)
