@@ -15,9 +15,9 @@ import { describeMachine, median, printTable, writeResult } from '../report.ts'
 
 const rows = 1_000_000
 const features = 10
-const rounds = 15
+const rounds = 31
 /** Fittings until our code is compiled for good. */
-const youngRounds = 15
+const youngRounds = 40
 
 const random = createRandom(2008, 0)
 const matrix = {

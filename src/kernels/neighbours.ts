@@ -6,6 +6,7 @@ import {
   createMemory,
   forEach,
   get,
+  growTo,
   i32,
   loadF64Twice,
   loadF64x2,
@@ -42,7 +43,6 @@ export interface NeighbourSearch {
 }
 
 const groupRows = 8
-const pageBytes = 65_536
 
 /** Lays out rows. @param rows rows x lanes, row-major, within +-1e150 */
 export function layReference(rows: Float64Array, lanes: number): Reference {
@@ -99,11 +99,7 @@ export function createNeighbourSearch(): NeighbourSearch {
     if (loaded === reference) return
     const { lanes, groups } = reference
     const start = lanes + groups.length / lanes
-    const missing = Math.ceil((8 * (start + groups.length) - memory.buffer.byteLength) / pageBytes)
-    if (missing > 0) {
-      memory.grow(missing)
-      doubles = new Float64Array(memory.buffer)
-    }
+    if (growTo(memory, 8 * (start + groups.length))) doubles = new Float64Array(memory.buffer)
     doubles.set(groups, start)
     loaded = reference
   }

@@ -5,7 +5,7 @@ import { keepPrepared } from './prepared.ts'
 import { rowMarks } from './profile.ts'
 import type { RowScoreInput } from './row-scorer.ts'
 import { cleanTile, copyTile } from './tile.ts'
-import { compile, createMemory } from './wasm.ts'
+import { compile, createMemory, growTo } from './wasm.ts'
 
 interface Prepared {
   readonly features: number
@@ -18,7 +18,6 @@ interface Prepared {
 /** Prepared forests kept by one scorer, in bytes. */
 const mostKeptBytes = 32 * 1024 * 1024
 const mostTileBytes = 64 * 1024
-const pageBytes = 65_536
 
 /** As many rows as keep the tile in the cache beside a tree, a multiple of the group. */
 function prepare(forest: ObliqueForest): Prepared {
@@ -52,11 +51,7 @@ export function createObliqueScorer(read: (payload: Uint8Array) => ObliqueForest
   function load(prepared: Prepared): void {
     if (loaded === prepared) return
     const start = 8 * prepared.tileRows * (prepared.features + 1)
-    const missing = Math.ceil((start + prepared.bytes.byteLength - memory.buffer.byteLength) / pageBytes)
-    if (missing > 0) {
-      memory.grow(missing)
-      doubles = new Float64Array(memory.buffer)
-    }
+    if (growTo(memory, start + prepared.bytes.byteLength)) doubles = new Float64Array(memory.buffer)
     new Uint8Array(memory.buffer, start).set(prepared.bytes)
     loaded = prepared
   }

@@ -3,7 +3,15 @@ import type { RankedForest } from './ranked-layout.ts'
 import { mapRanks, rankValues } from './ranked-values-code.ts'
 import { addLeafValues, selectLeaves } from './ranked-walk-code.ts'
 import { finiteCheck } from './traverse-code.ts'
-import { compileModule, createMemory, instantiate, type WasmFunction, type WasmModule } from './wasm.ts'
+import {
+  compileModule,
+  createMemory,
+  growTo,
+  instantiate,
+  pageBytes,
+  type WasmFunction,
+  type WasmModule,
+} from './wasm.ts'
 
 /** The ranked walk of one thread, with a memory that only grows. */
 export interface RankedKernel {
@@ -24,8 +32,6 @@ export interface RankedKernel {
    */
   sumPathLengths(sums: Float64Array): void
 }
-
-const pageBytes = 65_536
 
 type RankedFunction = 'check' | 'rankWide' | 'rankNarrow' | 'map' | 'select' | 'add' | 'addPieces'
 
@@ -85,11 +91,7 @@ export function createRankedKernel(modules: RankedModules = rankedModules()): Ra
       loaded = forest
       geometry = rankedGeometry(forest.size)
       const start = geometry.forest
-      const missing = (rankedMemoryBytes(forest) - memory.buffer.byteLength) / pageBytes
-      if (missing > 0) {
-        memory.grow(missing)
-        doubles = new Float64Array(memory.buffer)
-      }
+      if (growTo(memory, rankedMemoryBytes(forest))) doubles = new Float64Array(memory.buffer)
       new Uint8Array(memory.buffer, start).set(forest.bytes)
       // The sums, the values and the table of no tree begin clean, whatever lay there.
       doubles.fill(0, 0, geometry.leaves(0) / 8)

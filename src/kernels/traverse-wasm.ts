@@ -1,5 +1,13 @@
 import { finiteCheck, groupRows, linkedWalk, paddedRowWalk, paddedWalk, slotEnd } from './traverse-code.ts'
-import { compileModule, createMemory, instantiate, type WasmFunction, type WasmModule } from './wasm.ts'
+import {
+  compileModule,
+  createMemory,
+  growTo,
+  instantiate,
+  pageBytes,
+  type WasmFunction,
+  type WasmModule,
+} from './wasm.ts'
 
 type Walk = ReturnType<typeof instantiate>
 
@@ -30,7 +38,6 @@ export interface Kernel {
   ): void
 }
 
-const pageBytes = 65_536
 /** Rows up to which it pays to walk padded trees row by row, and from which on to copy each before it is walked. */
 const mostSingleRows = 6
 const leastCopiedRows = 32
@@ -113,11 +120,7 @@ export function createKernel(given: KernelModules = new Map()): Kernel {
   }
 
   function reserve(bytes: number): void {
-    const missing = Math.ceil((bytes - memory.buffer.byteLength) / pageBytes)
-    if (missing > 0) {
-      memory.grow(missing)
-      doubles = new Float64Array(memory.buffer)
-    }
+    if (growTo(memory, bytes)) doubles = new Float64Array(memory.buffer)
   }
 
   return {

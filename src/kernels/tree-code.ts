@@ -1,3 +1,4 @@
+import { randomCode, randomLocals } from './random-code.ts'
 import {
   type Code,
   constant,
@@ -34,7 +35,7 @@ import {
  * just written, which would wait for it.
  */
 
-/** Where the four words of the random state lie, before and after. */
+/** Where the four words of the random state lie. */
 export const stateStart = 0
 /** Where the number of nodes is left. */
 export const countStart = 16
@@ -54,8 +55,8 @@ export const frameEnd = pendingStart + deepestLimit * pendingBytes
 const [lanes, laneBytes, order, candidates, depthLimit] = [0, 1, 2, 3, 4] as const
 const [rowsStart, listBytes, thresholds, features, links] = [5, 6, 7, 8, 9] as const
 
-/** Locals: the random state, then what the node at hand has. */
-const [a, b, c, d, word, shifted] = [10, 11, 12, 13, 14, 15] as const
+/** Locals: those of the random numbers, then what the node at hand has. */
+const { load: loadState, nextWord, word, nextFloat } = randomCode(10)
 /** Begin and end of a node's rows in its list, in bytes; its depth; how many candidates are known to be constant in it. */
 const [from, to, depth, constants] = [16, 17, 18, 19] as const
 /** The node's list and the other one; its feature, and where that stands among the candidates; its lane. */
@@ -64,7 +65,7 @@ const [at, end, row, left, right, isLeft, pending, nodes] = [25, 26, 27, 28, 29,
 const [least, most, share, threshold] = [33, 34, 35, 36] as const
 const [extremes, others, flip] = [37, 38, 39] as const
 const locals = [
-  ...Array.from({ length: 23 }, () => i32),
+  ...Array.from({ length: randomLocals + 17 }, () => i32),
   ...Array.from({ length: 4 }, () => f64),
   ...Array.from({ length: 3 }, () => v128),
 ]
@@ -72,16 +73,6 @@ const locals = [
 const increase = (local: number, by: number) => [...get(local), ...constant(by), op.i32Add, ...set(local)]
 const plus = (...locals: readonly number[]): Code =>
   locals.flatMap((local, i) => (i === 0 ? get(local) : [...get(local), op.i32Add]))
-const rotate = (local: number, bits: number) => [...get(local), ...constant(bits), op.i32Rotl]
-const xorInto = (local: number, by: number) => [...get(local), ...get(by), op.i32Xor, ...set(local)]
-
-/** Steps xoshiro128** (see `createRandom`); `word` is the next number. */
-const nextWord: Code = [
-  ...[...get(b), ...constant(5), op.i32Mul, ...constant(7), op.i32Rotl, ...constant(9), op.i32Mul, ...set(word)],
-  ...[...get(b), ...constant(9), op.i32Shl, ...set(shifted)],
-  ...[...xorInto(c, a), ...xorInto(d, b), ...xorInto(b, c), ...xorInto(a, d), ...xorInto(c, shifted)],
-  ...[...rotate(d, 11), ...set(d)],
-]
 
 /** Sets `place` to one of the candidates not known to be constant: `nextInt` of their number, behind the constants. */
 const drawPlace: Code = [
@@ -140,15 +131,9 @@ const drawFeature: Code = [
 const hasCandidates = [...get(constants), ...get(candidates), op.i32LtU]
 const isUndecided = [...get(feature), ...constant(0), op.i32LtS]
 
-/** Multiples of 2^-53, as `nextFloat` makes them of two words. */
-const [highUnit, lowUnit] = [0x400_0000 / 2 ** 53, 1 / 2 ** 53]
-const asFloat = (bits: number, unit: number) => [
-  ...[...get(word), ...constant(bits), op.i32ShrU, op.f64FromI32, ...constantF64(unit), op.f64Mul],
-]
-
 /** Sets `threshold` to a value in [least, most): `drawThreshold` of tree.ts. */
 const drawThreshold: Code = [
-  ...[...nextWord, ...asFloat(5, highUnit), ...nextWord, ...asFloat(6, lowUnit), op.f64Add, ...set(share)],
+  ...[...nextFloat, ...set(share)],
   ...[...get(least), ...constantF64(1), ...get(share), op.f64Sub, op.f64Mul],
   ...[...get(most), ...get(share), op.f64Mul, op.f64Add, ...set(threshold)],
   ...[...get(threshold), ...get(least), ...constantF64(0), op.f64Add],
@@ -236,16 +221,13 @@ const node: Code = joined(
   [...increase(thresholds, 8), ...increase(features, 4), ...increase(links, 4)],
 )
 
-const words = [a, b, c, d]
-
 /** Grows a tree from the state of its random numbers on; node after node, in preorder. */
 export function treeGrowth(): WasmFunction {
   const body = joined(
-    words.flatMap((local, i) => [...constant(stateStart + 4 * i), ...loadI32(0), ...set(local)]),
+    loadState(stateStart),
     [...constantF64x2(0, -0), ...set(flip), ...constant(pendingStart), ...set(pending)],
     [...listRows, ...get(listBytes), ...set(to)],
     repeatWhile(node, hasPending),
-    words.flatMap((local, i) => [...constant(stateStart + 4 * i), ...get(local), ...storeI32(0)]),
     [...constant(countStart), ...get(nodes), ...storeI32(0)],
   )
   return { name: 'grow', params: 10, locals, body }

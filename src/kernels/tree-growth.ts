@@ -1,8 +1,7 @@
 import { buildTree, mostNodes, type Tree, type TreeOptions } from './tree.ts'
 import { countStart, frameEnd, stateStart, treeGrowth } from './tree-code.ts'
-import { compile, createMemory, type WasmMemory } from './wasm.ts'
+import { compile, createMemory, growTo, type WasmMemory } from './wasm.ts'
 
-const pageBytes = 65_536
 /** Samples beyond are not copied to the kernel's memory, which stays with the thread. */
 const mostBytes = 16 * 2 ** 20
 
@@ -39,8 +38,7 @@ export function growTree(options: TreeOptions): Tree {
   const bytes = lanes + values.byteLength
   if (bytes > mostBytes) return buildTree(options)
   const { memory, grow } = openGrowth()
-  const missing = Math.ceil((bytes - memory.buffer.byteLength) / pageBytes)
-  if (missing > 0) memory.grow(missing)
+  growTo(memory, bytes)
   const { buffer } = memory
   new Int32Array(buffer, stateStart, 4).set(random.state())
   new Int32Array(buffer, order, candidates.length).set(candidates)

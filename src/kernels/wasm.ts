@@ -233,6 +233,17 @@ interface WasmApi {
 }
 const api = (globalThis as unknown as { WebAssembly: WasmApi }).WebAssembly
 
+/** The unit in which a memory grows. */
+export const pageBytes = 65_536
+
+/** Lets a memory have at least so many bytes; whether it grew, which leaves all views of its buffer empty. */
+export function growTo(memory: WasmMemory, bytes: number): boolean {
+  const missing = Math.ceil((bytes - memory.buffer.byteLength) / pageBytes)
+  if (missing <= 0) return false
+  memory.grow(missing)
+  return true
+}
+
 /** A memory of one page. */
 export function createMemory(): WasmMemory {
   return new api.Memory({ initial: 1 })
