@@ -141,14 +141,18 @@ interface Lanes {
 const lanesTogether = 8
 
 /**
- * Copies eight lanes from `lane` on of the first `count` rows. No cache holds the source, and its values are far apart: eight are asked for
- * before one is put down. Those of one row are come by sooner than eight of one lane, in .65 of the time.
+ * Copies eight lanes from `lane` on of the first `count` rows. No cache holds the source, and its values are far apart: sixteen are asked
+ * for before one is put down. Those of one row are come by sooner than as many of one lane, in .65 of the time; row by row takes
+ * a fifth longer than two at once on Node 20, and the same on Node 24.
  */
 function copyLanes(source: Lanes, target: Lanes, lane: number, count: number): void {
   const { values: from, stride, rows } = source
   const { values: to, stride: size, rows: places } = target
-  for (let i = 0; i < count; i++) {
-    const s = lane * stride + rows[i]!
+  const first = lane * stride
+  const place = lane * size
+  for (let i = 0; i + 1 < count; i += 2) {
+    const s = first + rows[i]!
+    const r = first + rows[i + 1]!
     const v0 = from[s]!
     const v1 = from[s + stride]!
     const v2 = from[s + 2 * stride]!
@@ -157,7 +161,16 @@ function copyLanes(source: Lanes, target: Lanes, lane: number, count: number): v
     const v5 = from[s + 5 * stride]!
     const v6 = from[s + 6 * stride]!
     const v7 = from[s + 7 * stride]!
-    const t = lane * size + places[i]!
+    const w0 = from[r]!
+    const w1 = from[r + stride]!
+    const w2 = from[r + 2 * stride]!
+    const w3 = from[r + 3 * stride]!
+    const w4 = from[r + 4 * stride]!
+    const w5 = from[r + 5 * stride]!
+    const w6 = from[r + 6 * stride]!
+    const w7 = from[r + 7 * stride]!
+    const t = place + places[i]!
+    const u = place + places[i + 1]!
     to[t] = v0
     to[t + size] = v1
     to[t + 2 * size] = v2
@@ -166,7 +179,18 @@ function copyLanes(source: Lanes, target: Lanes, lane: number, count: number): v
     to[t + 5 * size] = v5
     to[t + 6 * size] = v6
     to[t + 7 * size] = v7
+    to[u] = w0
+    to[u + size] = w1
+    to[u + 2 * size] = w2
+    to[u + 3 * size] = w3
+    to[u + 4 * size] = w4
+    to[u + 5 * size] = w5
+    to[u + 6 * size] = w6
+    to[u + 7 * size] = w7
   }
+  if (count % 2 === 0) return
+  const last = count - 1
+  for (let f = 0; f < lanesTogether; f++) to[place + f * size + places[last]!] = from[first + f * stride + rows[last]!]!
 }
 
 /** Copies one lane of the first `count` rows, eight values before one is put down as well: a third of the time of one after the other. */
