@@ -3,6 +3,7 @@
 -- {{columns}}: the columns of the source (c0, c1, ...) under their own names, each with a comma behind it.
 -- {{source}}: the columns of the source as c0, c1, ...
 -- {{relation}}: the source.
+-- {{position}}: the position of a row among those of the window; counted, it keeps the statement to one thread.
 -- {{window}}: condition on the columns, or true.
 -- {{kept}}: condition on the scored row r, or true.
 -- $threshold: score above which a row is an anomaly (double).
@@ -12,7 +13,7 @@ select {{columns}} case when isnan(r.score) then null else r.score end as anomal
 from (
   select *, score_at(position) as score
   from (
-    select *, row_number() over () - 1 as position
+    select *, {{position}} as position
     from (select {{source}} from {{relation}})
     where {{window}}
   )

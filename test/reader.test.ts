@@ -483,8 +483,34 @@ describe('a scored source', () => {
     await session.close()
   })
 
-  test('is refused when there are fewer or more scores than rows', async () => {
-    const bench = await startBench()
+  test.each([1, 2, 4])('keeps its order with %i threads, in one file or several', async (threads) => {
+    const bench = await startBench({ threads })
+    const outputPath = join(bench.home, 'out.parquet')
+    const scoresPath = join(bench.home, 'scores')
+    const rows = 400_000
+    writeFileSync(scoresPath, Buffer.from(Float64Array.from({ length: rows }, (_, i) => i).buffer))
+    const select = (from: number, to: number) => `select i as n from range(${from}, ${to}) t(i)`
+    await one(bench, select(0, rows), 'row_group_size 2048')
+    await one(bench, select(0, 130_001), 'row_group_size 2048', 'a.parquet')
+    await one(bench, select(130_001, 130_002), '', 'b.parquet')
+    await one(bench, select(130_002, rows), '', 'c.parquet')
+    // A real column of the name leaves the position to be counted.
+    await one(bench, `select i as n, 7 as file_row_number from range(${rows}) t(i)`, '', 'd.parquet')
+    for (const names of [['x.parquet'], ['a.parquet', 'b.parquet', 'c.parquet'], ['d.parquet']]) {
+      const session = await bench.open(names, { outputPath })
+      const written = await session.writeScored({ scoresPath, threshold: 0.5, anomaliesOnly: false })
+      expect(written.rows).toBe(rows)
+      const [counts] = await sql(
+        `select count(*) filter (n = anomaly_score and n = rn) from (select *, row_number() over () - 1 as rn from '${outputPath}')`,
+      )
+      expect([names, ...counts!]).toEqual([names, String(rows)])
+      await session.close()
+      rmSync(outputPath)
+    }
+  })
+
+  test.each([1, 2])('is refused when there are fewer or more scores than rows, with %i threads', async (threads) => {
+    const bench = await startBench({ threads })
     await one(bench, 'select i as n from range(5000) t(i)')
     const scoresPath = join(bench.home, 'scores')
     for (const count of [0, 4_999, 5_001, 10_000]) {

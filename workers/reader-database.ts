@@ -7,6 +7,8 @@ import { quoteText, statement } from './reader-statements.ts'
 /** A database in memory with one connection, for one source. */
 export interface Database {
   readonly connection: Connection
+  /** Threads that a statement may have. */
+  readonly threads: number
   /** The table function `fed()`. */
   readonly feed: Feed
   /** The function `score_at(position)`. */
@@ -32,7 +34,7 @@ export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promi
   for (const name of ['set-time-zone', 'set-progress', 'set-progress-quiet', 'set-progress-at-once'] as const) {
     await connection.run(statement(name))
   }
-  return { connection, feed: new Feed(connection, 'fed'), scores: new ScoreFile(connection) }
+  return { connection, threads, feed: new Feed(connection, 'fed'), scores: new ScoreFile(connection) }
 }
 
 /** Leaves the database these files and nothing else. Cannot be undone. */

@@ -1,7 +1,7 @@
 import type { ScoredQuery } from '../src/reader-types.ts'
 import type { Values } from './reader-duckdb.ts'
 import { Needed, windowCondition } from './reader-plan.ts'
-import { columnOf, foldCase, type Relation, type RelationColumn } from './reader-relation.ts'
+import { COUNTED_POSITION, columnOf, foldCase, type Relation, type RelationColumn } from './reader-relation.ts'
 import { quoteName, statement } from './reader-statements.ts'
 
 /** Our own output; replaced when it is written again. */
@@ -14,15 +14,22 @@ export interface ScoredStatement {
   readonly columns: readonly RelationColumn[]
 }
 
-/** Plans the source with its scores; see `sql/scored.sql`. Throws `unknown_column`, `missing_timestamp`, `type_mismatch`. */
-export function planScored(relation: Relation, query: ScoredQuery): ScoredStatement {
+/**
+ * Plans the source with its scores; see `sql/scored.sql`. Throws `unknown_column`, `missing_timestamp`, `type_mismatch`.
+ * @param threads of the statement: rows are counted by one, which where the file knows their positions keeps the others from working,
+ *   but alone is a tenth faster than asking for these
+ */
+export function planScored(relation: Relation, query: ScoredQuery, threads: number): ScoredStatement {
   const needed = new Needed()
   const columns = relation.columns.filter((column) => !OWN.has(foldCase(column.name)))
   const named = columns.map((column) => `r.${needed.add(column.expression)} as ${quoteName(column.name)}`)
   const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
   const window = windowCondition(needed, query.window, time)
+  // Of a part of the source, no file knows them.
+  const position = threads > 1 && query.window === undefined ? relation.position : COUNTED_POSITION
   const sql = statement('scored', {
     columns: named.length === 0 ? '' : `${named.join(', ')},`,
+    position: position === COUNTED_POSITION ? position : needed.add(position),
     source: needed.list,
     relation: relation.from,
     window: window.condition,

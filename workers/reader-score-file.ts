@@ -66,7 +66,7 @@ export class ScoreFile {
     this.fd = null
   }
 
-  /** Rows come one after the other, so their scores are copied in one piece: a tenth of the time of asking for each. */
+  /** Rows mostly come one after the other, and then their scores are read in one piece: a tenth of the time of asking for each. */
   private fill(positions: BigInt64Array, outputs: Float64Array): void {
     const rows = positions.length
     const first = Number(positions[0] ?? 0)
@@ -75,9 +75,8 @@ export class ScoreFile {
       for (let i = 0; i < rows; i++) outputs[i] = this.at(Number(positions[i]))
       return
     }
-    if (first < this.first || first + rows > this.first + this.rows) this.read(first)
+    this.readInto(new Uint8Array(outputs.buffer, outputs.byteOffset, 8 * rows), first)
     if (first + rows - 1 > this.highest) this.highest = first + rows - 1
-    outputs.set(this.scores.subarray(first - this.first, first - this.first + rows))
   }
 
   private at(position: number): number {
@@ -89,17 +88,19 @@ export class ScoreFile {
 
   /** Positions come in order, so what follows one is read with it. */
   private read(position: number): void {
+    const rows = Math.min(this.scores.length, this.count - position)
+    this.readInto(new Uint8Array(this.scores.buffer, 0, 8 * rows), position)
+    this.first = position
+    this.rows = rows
+  }
+
+  private readInto(bytes: Uint8Array, position: number): void {
     if (this.fd === null) throw new Error('no scores are open')
-    const bytes = new Uint8Array(this.scores.buffer)
-    const wanted = Math.min(bytes.length, (this.count - position) * 8)
-    let filled = 0
-    while (filled < wanted) {
-      const read = readSync(this.fd, bytes, filled, wanted - filled, position * 8 + filled)
+    for (let filled = 0; filled < bytes.length; ) {
+      const read = readSync(this.fd, bytes, filled, bytes.length - filled, position * 8 + filled)
       if (read === 0) throw mismatch()
       filled += read
     }
-    this.first = position
-    this.rows = wanted / 8
   }
 }
 

@@ -13,10 +13,10 @@ export async function writeScored(
   outputPath: string | null,
 ): Promise<{ rows: number; bytes: number }> {
   if (outputPath === null) throw new Error('the session has no output')
-  const { scores, connection } = database
+  const { scores, connection, threads } = database
   try {
     scores.open(query.scoresPath)
-    const { sql, values } = planScored(relation, query)
+    const { sql, values } = planScored(relation, query, threads)
     const copy = statement('write-scored', { scored: sql, output: quoteText(outputPath) })
     const rows = await connection.run(copy, values)
     scores.verify()
@@ -32,7 +32,7 @@ export async function streamScored(database: Database, relation: Relation, query
   const { scores } = database
   try {
     scores.open(query.scoresPath)
-    return await writeArrowStream(database, planScored(relation, query))
+    return await writeArrowStream(database, planScored(relation, query, 1))
   } finally {
     scores.close()
   }
