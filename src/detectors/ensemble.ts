@@ -149,8 +149,14 @@ function resolve(given: Params, { rows, features, measured = features }: Trainin
   return { effective, warnings }
 }
 
-/** The rows of a sample in a random order; the held-back ones are the first. */
-const shuffled = (rows: number, seed: number) => drawOrder(rows, rows, createRandom(seed, streams.pick(0)))
+let lastOrder = { rows: -1, seed: -1, order: new Uint32Array(0) }
+
+/** The rows of a sample in a random order; the held-back ones are the first. All pieces of a model ask for the same one. */
+function shuffled(rows: number, seed: number): Uint32Array {
+  if (lastOrder.rows !== rows || lastOrder.seed !== seed)
+    lastOrder = { rows, seed, order: drawOrder(rows, rows, createRandom(seed, streams.pick(0))) }
+  return lastOrder.order
+}
 
 function fitPiece(input: FitInput) {
   const { sample, piece, seed, varying, deviations } = input

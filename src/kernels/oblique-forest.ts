@@ -36,7 +36,9 @@ export function joinObliqueTrees(
 ): ObliqueForest {
   const { columns, rangePenalty } = shape
   const plain = trees.map(({ features, thresholds, links }) => {
-    const splits = Int32Array.from(thresholds, (_, node) => features[node * columns] as number)
+    // `from` would go by an iterator, at thirty times the time.
+    const splits = new Int32Array(thresholds.length)
+    for (let node = 0; node < splits.length; node++) splits[node] = features[node * columns] as number
     return { features: splits, thresholds, links }
   })
   const forest = joinTrees(plain, shape)

@@ -1,4 +1,4 @@
-import type { Random } from './random.ts'
+import { countUp, type Random } from './random.ts'
 import type { Sample } from './reservoir.ts'
 import { mostNodes } from './tree.ts'
 
@@ -58,7 +58,7 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
     widths: new Float64Array(most),
     links: new Uint32Array(most),
   }
-  const rows = Uint32Array.from({ length: filled }, (_, i) => i)
+  const rows = countUp(filled)
   const along = new Float64Array(filled)
   // As in `buildTree`: what is known to be constant stands in front, for the node and all below it.
   const order = Int32Array.from(candidates)
@@ -111,15 +111,18 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
       tree.features[at + c] = feature
       tree.weights[at + c] = direction(random, count) / (spread[feature] as number)
     }
+    // Feature by feature, so that what a row adds up is the only thing that is looked up anew.
+    along.fill(0, from, to)
+    for (let c = 0; c < count; c++) {
+      const lane = (tree.features[at + c] as number) * size
+      const weight = tree.weights[at + c] as number
+      for (let i = from; i < to; i++)
+        along[i] = (along[i] as number) + weight * (values[lane + (rows[i] as number)] as number)
+    }
     let min = Number.POSITIVE_INFINITY
     let max = Number.NEGATIVE_INFINITY
     for (let i = from; i < to; i++) {
-      let sum = 0
-      for (let c = 0; c < count; c++) {
-        const value = values[(tree.features[at + c] as number) * size + (rows[i] as number)] as number
-        sum += (tree.weights[at + c] as number) * value
-      }
-      along[i] = sum
+      const sum = along[i] as number
       if (sum < min) min = sum
       if (sum > max) max = sum
     }
@@ -167,21 +170,17 @@ function direction(random: Random, count: number): number {
   return entry === 0 ? 1 : entry
 }
 
-/** Puts rows with along <= threshold first; returns where the others begin. Both arrays move together. */
+/** Puts rows with along <= threshold first; returns where the others begin. Both arrays move together, as in `buildTree` without a guess. */
 function partition(rows: Uint32Array, along: Float64Array, from: number, to: number, threshold: number): number {
   let left = from
-  let right = to - 1
-  while (left <= right) {
-    const place = along[left] as number
-    if (place <= threshold) {
-      left++
-      continue
-    }
-    const row = rows[left] as number
-    along[left] = along[right] as number
-    rows[left] = rows[right] as number
-    along[right] = place
-    rows[right--] = row
+  for (let i = from; i < to; i++) {
+    const row = rows[i] as number
+    const place = along[i] as number
+    rows[i] = rows[left] as number
+    along[i] = along[left] as number
+    rows[left] = row
+    along[left] = place
+    left += Number(place <= threshold)
   }
   return left
 }

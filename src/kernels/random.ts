@@ -159,7 +159,7 @@ export function countUp(n: number): Uint32Array<ArrayBuffer> {
 }
 
 /** `count` of the numbers 0..n-1 in a random order, without repetition (Fisher and Yates, as Durstenfeld 1964 put it). */
-export function drawOrder(n: number, count: number, random: Random): Uint32Array {
+export function drawOrder(n: number, count: number, random: Random): Uint32Array<ArrayBuffer> {
   const order = countUp(n)
   for (let i = 0; i < count; i++) {
     const j = i + random.nextInt(n - i)

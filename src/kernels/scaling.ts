@@ -1,4 +1,5 @@
 import type { Sample } from './reservoir.ts'
+import { select } from './select.ts'
 
 /**
  * What one unit of a feature is: a value x stands (x - centre) / spread units from the middle of the training
@@ -9,6 +10,8 @@ export interface Scale {
   readonly spread: Float64Array
 }
 
+const quartiles = [0.25, 0.5, 0.75]
+type Quartiles = [number, number, number]
 /** Interquartile range of a standard normal distribution. */
 const normalQuartileRange = 1.3489795003921634
 /** Standardised values are held within this, so that squares and sums of them stay finite. */
@@ -27,10 +30,17 @@ export function robustScale(sample: Sample, deviations: Float64Array): Scale {
   const { lanes, size, filled } = sample
   const centre = new Float64Array(lanes)
   const spread = new Float64Array(lanes)
+  // Only what the quartiles are made of is put in its place, in a fourth of the time of sorting.
+  const places = quartiles.flatMap((probability) => {
+    const below = Math.floor(probability * (filled - 1))
+    return [below, Math.min(below + 1, filled - 1)]
+  })
   for (let f = 0; f < lanes; f++) {
-    const sorted = sample.values.slice(f * size, f * size + filled).sort()
-    centre[f] = quantileOf(sorted, 0.5)
-    const middle = (quantileOf(sorted, 0.75) - quantileOf(sorted, 0.25)) / normalQuartileRange
+    const values = sample.values.slice(f * size, f * size + filled)
+    select(values, places)
+    const [lower, median, upper] = quartiles.map((probability) => quantileOf(values, probability)) as Quartiles
+    centre[f] = median
+    const middle = (upper - lower) / normalQuartileRange
     const wide = Math.min(Math.max(middle, deviations[f] as number), Number.MAX_VALUE)
     spread[f] = wide > 0 ? wide : 1
   }
@@ -40,7 +50,7 @@ export function robustScale(sample: Sample, deviations: Float64Array): Scale {
 /**
  * A quantile of ascending values by linear interpolation (type 7 of Hyndman and Fan 1996, what numpy does).
  *
- * @param sorted finite, ascending, not empty
+ * @param sorted finite, not empty; ascending, or at least with those around the quantile in their places
  * @param probability in [0, 1]
  */
 export function quantileOf(sorted: Float64Array, probability: number): number {
