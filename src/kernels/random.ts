@@ -69,11 +69,20 @@ export function createRandom(seed: number, stream: number): Random {
   const first = mix(wordOf(seed))
   const low = mix(add(wordOf(stream), first))
   const high = mix(add(first, low))
-  let a = low.low
-  let b = low.high
-  let c = high.low
-  // The all-zero state would stay zero for ever; one pair in 2^106 could reach it.
-  let d = (a | b | c | high.high) === 0 ? 1 : high.high
+  return resumeRandom([low.low, low.high, high.low, high.high])
+}
+
+/**
+ * A generator that goes on from where another one stood.
+ *
+ * @param state four words of 32 bits, as `Random.state` tells them
+ */
+export function resumeRandom(state: ArrayLike<number>): Random {
+  let a = state[0]! | 0
+  let b = state[1]! | 0
+  let c = state[2]! | 0
+  // The all-zero state would stay zero for ever; one pair of seed and stream in 2^106 could reach it.
+  let d = (a | b | c | state[3]!) === 0 ? 1 : state[3]! | 0
 
   function nextUint32(): number {
     const scaled = Math.imul(b, 5)

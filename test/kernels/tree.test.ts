@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createRandom, type Random } from '../../src/kernels/random.ts'
+import { createRandom, type Random, resumeRandom } from '../../src/kernels/random.ts'
 import { buildTree, mostNodes, nodeDepths, nodeSizes, type Tree, type TreeOptions } from '../../src/kernels/tree.ts'
 import { growTree } from '../../src/kernels/tree-growth.ts'
 import { drawnRows, hostileValues, normalRows, sampleFrom } from './blocks.ts'
@@ -145,24 +145,7 @@ describe('a grown tree', () => {
 /** The generator in a state of which the next word is known: xoshiro128** turned back. */
 function startingWith(word: number): Random {
   const turned = Math.imul(word, 0x38e3_8e39)
-  let [a, b, c, d] = [1, Math.imul((turned >>> 7) | (turned << 25), 0xcccc_cccd), 2, 3]
-  const nextUint32 = () => {
-    const scaled = Math.imul(b, 5)
-    const result = Math.imul((scaled << 7) | (scaled >>> 25), 9) >>> 0
-    const shifted = b << 9
-    c ^= a
-    d ^= b
-    b ^= c
-    a ^= d
-    c ^= shifted
-    d = (d << 11) | (d >>> 21)
-    return result
-  }
-  const nextFloat = () => ((nextUint32() >>> 5) * 0x400_0000 + (nextUint32() >>> 6)) / 2 ** 53
-  const nextInt = (n: number) => {
-    for (let drawn = nextUint32(); ; drawn = nextUint32()) if (drawn < 2 ** 32 - (2 ** 32 % n)) return drawn % n
-  }
-  const state = Int32Array.of(a, b, c, d)
-  const random = { nextUint32, nextFloat, nextInt, nextFloats: () => {}, state: () => state }
+  const random = resumeRandom([1, Math.imul((turned >>> 7) | (turned << 25), 0xcccc_cccd), 2, 3])
+  expect(resumeRandom(random.state()).nextUint32()).toBe(word)
   return random
 }
