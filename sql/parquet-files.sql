@@ -3,8 +3,8 @@
 -- {{schema}}: table expression over parquet_schema.
 -- Returns, in the order of the paths as bound:
 --   file (text), rows (text of an integer), columns at the top level (integer or null), encryption (text or null),
---   fingerprint of the schema (text of an integer).
-select f.file_name, f.num_rows::varchar, s.columns, f.encryption_algorithm, s.fingerprint::varchar
+--   fingerprint of the schema (text of an integer), row groups (integer).
+select f.file_name, f.num_rows::varchar, s.columns, f.encryption_algorithm, s.fingerprint::varchar, f.num_row_groups::integer
 from parquet_file_metadata($files) f
 join (
   select file_name, max(num_children) filter (where column_id = 0)::integer as columns,

@@ -509,6 +509,26 @@ describe('a scored source', () => {
     }
   })
 
+  test.each([
+    [1, 50],
+    [4, 50],
+  ])('with %i threads and %i columns leaves within little memory', async (threads, columns) => {
+    const bench = await startBench({ threads, memoryBytes: 128 * 2 ** 20 })
+    const rows = 250_000
+    const values = Array.from({ length: columns }, (_, i) => `random() as c${i}`)
+    await one(bench, `select ${values.join(', ')} from range(${rows})`)
+    const outputPath = join(bench.home, 'out.parquet')
+    const scoresPath = join(bench.home, 'scores')
+    writeFileSync(scoresPath, Buffer.alloc(8 * rows))
+    const session = await bench.open('x.parquet', { outputPath })
+    const written = await session.writeScored({ scoresPath, threshold: 0.5, anomaliesOnly: false })
+    expect(written.rows).toBe(rows)
+    // Threads are as many as before for what comes next.
+    expect((await readAll(session, { features: [number('c0')], lanes: {} })).rows).toBe(rows)
+    await session.close()
+    expect(bench.deaths).toEqual([])
+  })
+
   test.each([1, 2])('is refused when there are fewer or more scores than rows, with %i threads', async (threads) => {
     const bench = await startBench({ threads })
     await one(bench, 'select i as n from range(5000) t(i)')

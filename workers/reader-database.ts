@@ -7,8 +7,10 @@ import { quoteText, statement } from './reader-statements.ts'
 /** A database in memory with one connection, for one source. */
 export interface Database {
   readonly connection: Connection
-  /** Threads that a statement may have. */
+  /** Threads that a statement has. */
   readonly threads: number
+  /** Its limit of memory. */
+  readonly memoryBytes: number
   /** The table function `fed()`. */
   readonly feed: Feed
   /** The function `score_at(position)`. */
@@ -22,6 +24,8 @@ export interface Database {
 export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promise<Database> {
   const connection = await Connection.open({
     threads: String(threads),
+    // What stays open when all else is locked: see `withThreads`.
+    allowed_configs: '[threads]',
     memory_limit: `${Math.floor(memoryBytes / 1024)}KiB`,
     temp_directory: '',
     preserve_insertion_order: 'true',
@@ -34,7 +38,7 @@ export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promi
   for (const name of ['set-time-zone', 'set-progress', 'set-progress-quiet', 'set-progress-at-once'] as const) {
     await connection.run(statement(name))
   }
-  return { connection, threads, feed: new Feed(connection, 'fed'), scores: new ScoreFile(connection) }
+  return { connection, threads, memoryBytes, feed: new Feed(connection, 'fed'), scores: new ScoreFile(connection) }
 }
 
 /** Leaves the database these files and nothing else. Cannot be undone. */

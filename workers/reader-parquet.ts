@@ -89,12 +89,21 @@ export async function parquetRelation({ database, files, command }: RelationInpu
     from: fill(formatOf('parquet').relation, {}),
     values,
     position: positionOf(virtual, footers),
+    ...(virtual && {
+      groupRows:
+        rows /
+        Math.max(
+          1,
+          footers.reduce((sum, { groups }) => sum + groups, 0),
+        ),
+    }),
   }
 }
 
 interface Footer {
   readonly rows: number
   readonly columns: number
+  readonly groups: number
   readonly fingerprint: string
 }
 
@@ -102,9 +111,14 @@ interface Footer {
 async function readFooters(database: Database, files: readonly OpenFile[]): Promise<Footer[]> {
   const found = new Map<string, Footer>()
   const rows = await database.connection.rows(statement('parquet-files'), { files: files.map((file) => file.path) })
-  for (const [path, count, columns, encryption, fingerprint] of rows) {
+  for (const [path, count, columns, encryption, fingerprint, groups] of rows) {
     if (encryption !== null) throw new DeepWatchError('parquet_encrypted', 'Encrypted Parquet files cannot be read.')
-    found.set(String(path), { rows: Number(count), columns: Number(columns ?? 0), fingerprint: String(fingerprint) })
+    found.set(String(path), {
+      rows: Number(count),
+      columns: Number(columns ?? 0),
+      groups: Number(groups),
+      fingerprint: String(fingerprint),
+    })
   }
   return files.map((file) => {
     const footer = found.get(file.path)

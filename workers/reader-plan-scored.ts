@@ -16,8 +16,8 @@ export interface ScoredStatement {
 
 /**
  * Plans the source with its scores; see `sql/scored.sql`. Throws `unknown_column`, `missing_timestamp`, `type_mismatch`.
- * @param threads of the statement: rows are counted by one, which where the file knows their positions keeps the others from working,
- *   but alone is a tenth faster than asking for these
+ * @param threads of the statement; several only where the whole source is read and knows the positions of its rows. One counts them,
+ *   which is a tenth faster than asking
  */
 export function planScored(relation: Relation, query: ScoredQuery, threads: number): ScoredStatement {
   const needed = new Needed()
@@ -25,8 +25,7 @@ export function planScored(relation: Relation, query: ScoredQuery, threads: numb
   const named = columns.map((column) => `r.${needed.add(column.expression)} as ${quoteName(column.name)}`)
   const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
   const window = windowCondition(needed, query.window, time)
-  // Of a part of the source, no file knows them.
-  const position = threads > 1 && query.window === undefined ? relation.position : COUNTED_POSITION
+  const position = threads > 1 ? relation.position : COUNTED_POSITION
   const sql = statement('scored', {
     columns: named.length === 0 ? '' : `${named.join(', ')},`,
     position: position === COUNTED_POSITION ? position : needed.add(position),

@@ -24,6 +24,8 @@ export interface Relation {
   readonly values: Values
   /** Expression for a row's 0-based position in the whole source. */
   readonly position: string
+  /** Rows that are decoded together, on average, where a file has such groups and knows its rows' positions. */
+  readonly groupRows?: number
   /** A relation with every column and exact kinds, where this one stopped looking early; null where it did not. */
   complete?(): Promise<Relation | null>
   /** Rows fed so far; part of the heart beat. */

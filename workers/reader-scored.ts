@@ -4,6 +4,7 @@ import type { Database } from './reader-database.ts'
 import { planScored } from './reader-plan-scored.ts'
 import type { Relation } from './reader-relation.ts'
 import { quoteText, statement } from './reader-statements.ts'
+import { groupRowsFor, withThreads, writingThreads } from './reader-write-threads.ts'
 
 /** Writes the scored source as Parquet. The file is of use only when this returns. */
 export async function writeScored(
@@ -13,12 +14,18 @@ export async function writeScored(
   outputPath: string | null,
 ): Promise<{ rows: number; bytes: number }> {
   if (outputPath === null) throw new Error('the session has no output')
-  const { scores, connection, threads } = database
+  const { scores, connection } = database
   try {
     scores.open(query.scoresPath)
-    const { sql, values } = planScored(relation, query, threads)
-    const copy = statement('write-scored', { scored: sql, output: quoteText(outputPath) })
-    const rows = await connection.run(copy, values)
+    // In a part of a source no file knows where a row stands.
+    const threads = query.window === undefined ? writingThreads(database, relation, relation.columns) : 1
+    const { sql, values, columns } = planScored(relation, query, threads)
+    const copy = statement('write-scored', {
+      scored: sql,
+      output: quoteText(outputPath),
+      rows: String(groupRowsFor(database, columns.length)),
+    })
+    const rows = await withThreads(database, threads, () => connection.run(copy, values))
     scores.verify()
     return { rows, bytes: statSync(outputPath).size }
   } finally {

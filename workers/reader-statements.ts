@@ -25,6 +25,7 @@ export type StatementName =
   | 'set-progress'
   | 'set-progress-at-once'
   | 'set-progress-quiet'
+  | 'set-threads'
   | 'set-time-zone'
   | 'span'
   | 'span-all'
