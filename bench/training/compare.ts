@@ -15,7 +15,7 @@ import { describeMachine, median, printTable, writeResult } from '../report.ts'
 
 const rows = 1_000_000
 const features = 10
-const rounds = 31
+const rounds = 101
 /** Fittings until our code is compiled for good: draws are compiled anew up to some thirty. */
 const youngRounds = 40
 
