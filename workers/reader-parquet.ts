@@ -89,14 +89,7 @@ export async function parquetRelation({ database, files, command }: RelationInpu
     from: fill(formatOf('parquet').relation, {}),
     values,
     position: positionOf(virtual, footers),
-    ...(virtual && {
-      groupRows:
-        rows /
-        Math.max(
-          1,
-          footers.reduce((sum, { groups }) => sum + groups, 0),
-        ),
-    }),
+    ...(virtual && { groupRows: groupRowsOf(footers) }),
   }
 }
 
@@ -215,4 +208,16 @@ function positionOf(virtual: boolean, footers: readonly Footer[]): string {
   const starts: number[] = [0]
   for (const { rows } of footers) starts.push((starts.at(-1) as number) + rows)
   return `file_row_number + ([${starts.join(', ')}]::bigint[])[file_index::bigint + 1]`
+}
+
+/** Rows of a row group, on average. */
+function groupRowsOf(footers: readonly Footer[]): number {
+  const sum = (of: (footer: Footer) => number) => footers.reduce((total, footer) => total + of(footer), 0)
+  return (
+    sum(({ rows }) => rows) /
+    Math.max(
+      1,
+      sum(({ groups }) => groups),
+    )
+  )
 }

@@ -25,10 +25,9 @@ export function planScored(relation: Relation, query: ScoredQuery, threads: numb
   const named = columns.map((column) => `r.${needed.add(column.expression)} as ${quoteName(column.name)}`)
   const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
   const window = windowCondition(needed, query.window, time)
-  const position = threads > 1 ? relation.position : COUNTED_POSITION
   const sql = statement('scored', {
     columns: named.length === 0 ? '' : `${named.join(', ')},`,
-    position: position === COUNTED_POSITION ? position : needed.add(position),
+    position: threads > 1 ? needed.add(relation.position) : COUNTED_POSITION,
     source: needed.list,
     relation: relation.from,
     window: window.condition,

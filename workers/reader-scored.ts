@@ -18,7 +18,7 @@ export async function writeScored(
   try {
     scores.open(query.scoresPath)
     // In a part of a source no file knows where a row stands.
-    const threads = query.window === undefined ? writingThreads(database, relation, relation.columns) : 1
+    const threads = query.window === undefined ? writingThreads(database, relation) : 1
     const { sql, values, columns } = planScored(relation, query, threads)
     const copy = statement('write-scored', {
       scored: sql,

@@ -20,15 +20,10 @@ export function groupRowsFor({ memoryBytes }: Database, columns: number): number
 const widthOf = ({ kind }: RelationColumn) => (kind === 'text' || kind === 'other' ? 32 : 8)
 
 /**
- * Threads that may write columns of a source at once. Several collect whole row groups of the source, whatever is written, so there are no more of them than
- * their memory has room for; one writes as it reads. What comes from no row groups, or is counted as it comes, is for one.
+ * Threads that may write a source at once, 1 or more. Several collect whole row groups of it before they write, so there are no more of
+ * them than their memory has room for; one writes as it reads. What comes in no row groups is for one.
  */
-export function writingThreads(
-  { threads, memoryBytes }: Database,
-  relation: Relation,
-  columns: readonly RelationColumn[],
-): number {
-  const { groupRows } = relation
+export function writingThreads({ threads, memoryBytes }: Database, { groupRows, columns }: Relation): number {
   if (groupRows === undefined) return 1
   const bytes = groupRows * columns.reduce((sum, column) => sum + widthOf(column), 0)
   return Math.max(1, Math.min(threads, Math.floor(memoryBytes / (heldGroups * Math.max(1, bytes)))))

@@ -84,7 +84,10 @@ export class RowNumbers {
     }
   }
 
-  /** Those of the rows first..first+count-1, less `first`. */
+  /**
+   * Those of the rows first..first+count-1, less `first`, in nearly ascending order; a copy.
+   * @param count 1..2^32-1; with `first`, no more than `rows`
+   */
   between(first: number, count: number): Wanted {
     const numbers = this.#numbers
     const from = this.#starts[this.#bucketOf(first)]!
@@ -101,7 +104,7 @@ export class RowNumbers {
     return { rows, places, count: wanted }
   }
 
-  /** Marks, per sample and slot, the rows from `seen` on. */
+  /** A 1 for each row from `seen` on, that of slot s of sample k at k * slots + s. */
   markFrom(seen: number): Uint8Array {
     const { count, slots, lanes } = this.#options
     const marks = new Uint8Array(count * slots)

@@ -194,16 +194,8 @@ const listRows: Code = [
 
 /** The lists of this depth and of the next. */
 const chooseLists: Code = [
-  ...[
-    ...get(rowsStart),
-    ...get(depth),
-    ...constant(1),
-    op.i32And,
-    ...get(listBytes),
-    op.i32Mul,
-    op.i32Add,
-    ...set(list),
-  ],
+  ...[...get(depth), ...constant(1), op.i32And, ...get(listBytes), op.i32Mul],
+  ...[...get(rowsStart), op.i32Add, ...set(list)],
   ...[...plus(rowsStart, rowsStart, listBytes), ...get(list), op.i32Sub, ...set(other)],
 ]
 

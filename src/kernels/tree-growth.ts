@@ -23,7 +23,8 @@ function openGrowth(): Growth {
 /**
  * Grows the tree that `buildTree` builds, to the bit, in a quarter of the time: by compiled code, in the memory of this thread.
  * @param options `random` stays where it is
- * @returns views of that memory, good until the next tree is grown on this thread
+ * @returns views of that memory, one entry per node, good until the next tree is grown on this thread
+ * @throws RangeError where the memory cannot grow
  */
 export function growTree(options: TreeOptions): Tree {
   const { sample, candidates, depthLimit, random } = options
