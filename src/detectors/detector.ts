@@ -46,7 +46,7 @@ export interface FitInput {
 
 /** What a model is put together from. */
 export interface JoinInput {
-  /** In order; over shared memory when threads made them, each at a multiple of 8 bytes. */
+  /** In order; over shared memory where several turns on the threads made them; each at a multiple of 8 bytes. */
   readonly pieces: readonly Uint8Array[]
   readonly effective: EffectiveSettings
   readonly seed: number
