@@ -6,7 +6,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { build } from 'rolldown'
-import { detectorFiles } from './dist/src/detectors/discovery.js'
 import { compileOutline } from './dist/src/report/compile.js'
 import { preparedName } from './dist/src/report/prepared.js'
 import { usualOutlines } from './dist/src/report/usual.js'
@@ -16,25 +15,10 @@ const programs = ['src/main', 'src/cli', 'workers/detect', 'workers/draw', 'work
 /** Packages that look for files beside their own: native code, threads, pages. */
 const staying = /^(?:@duckdb|@resvg|@fastify)\/|^(?:fastify|piscina|pino)$/
 
-/** The detectors are found in their folder, which is looked through now and not at every start. */
-const foundNow = {
-  name: 'found-now',
-  load(id) {
-    if (!id.endsWith('/src/detectors/found.ts')) return null
-    const files = detectorFiles(readdirSync('src/detectors'), '.ts')
-    return [
-      `import { gather } from './discovery.ts'`,
-      ...files.map((file, index) => `import * as module${index} from './${file}'`),
-      `export const detectors = gather([${files.map((file, index) => `['${file}', module${index}]`).join(', ')}])`,
-    ].join('\n')
-  },
-}
-
 const { output } = await build({
   input: Object.fromEntries(programs.map((name) => [name, `${name}.ts`])),
   platform: 'node',
   external: staying,
-  plugins: [foundNow],
   write: false,
   output: {
     dir: 'dist',

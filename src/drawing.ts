@@ -2,12 +2,11 @@
  * The thread that draws reports: one, started when a report is asked for and ended when none was for a while. Drawing takes
  * some hundred milliseconds without a pause and loads a megabyte of code, which nobody who scores should feel.
  */
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { DrawMessage, Drawn, DrawTask } from '../workers/draw.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate } from './flow.ts'
+import { programs } from './places.ts'
 
 export interface Drawing {
   /** Whether another report would be refused now. */
@@ -47,9 +46,8 @@ export function createDrawing({ idleMs, mostMs }: DrawingLimits = { idleMs: 30_0
   let idle: NodeJS.Timeout | undefined
 
   function start(): Thread {
-    const file = new URL(`../workers/draw${extname(fileURLToPath(import.meta.url))}`, import.meta.url)
     // The thread inherits neither secrets nor loaders.
-    const worker = new Worker(file, { env: {}, resourceLimits: { maxOldGenerationSizeMb: heapMb } })
+    const worker = new Worker(programs.draw, { env: {}, resourceLimits: { maxOldGenerationSizeMb: heapMb } })
     const started: Thread = { worker, owed: new Map() }
     let why: unknown = null
     worker.on('message', (drawn: Drawn) => started.owed.get(drawn.id)?.(drawn))

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url'
 import pino, { type DestinationStream, type Logger } from 'pino'
 import type { Config } from './config.ts'
 import { collectLines } from './log-lines.ts'
+import { packageFolder } from './places.ts'
 
-// dist/src/log.js is two levels below the package.
-const packageRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+const packageRoot = fileURLToPath(packageFolder).replace(/\/$/, '')
 
 /**
  * Lines are written together, by 16 KB or ten times a second, and when the process ends: a write per line is a tenth of what a

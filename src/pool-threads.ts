@@ -1,15 +1,13 @@
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
+import { programs } from './places.ts'
 
 /** JavaScript heap of a thread; typed arrays are not counted by V8 and are bounded by the block size instead. */
 const heapMb = 512
 
 /** Starts as many threads, each of which runs one task at a time and does not end for want of work. */
 export function startThreads(threads: number): Piscina {
-  const worker = new URL(`../workers/detect${extname(fileURLToPath(import.meta.url))}`, import.meta.url)
   return new Piscina({
-    filename: worker.href,
+    filename: programs.detect.href,
     minThreads: threads,
     maxThreads: threads,
     // The queue is ours: piscina's cannot drop a waiting task without the risk of killing one that

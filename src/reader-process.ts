@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { DeepWatchError, isErrorCode } from './errors.ts'
+import { programs } from './places.ts'
 import { ReaderExchange } from './reader-exchange.ts'
 import { type Command, type Failure, FRAME, HEADER_BYTES, type ReaderStart } from './reader-frames.ts'
 
@@ -226,8 +226,7 @@ export class ReaderProcess {
 }
 
 function start(options: ProcessOptions, argument: string, exchange: number | null): ChildProcess {
-  const program = fileURLToPath(new URL('../workers/reader.js', import.meta.url))
-  const node = [process.execPath, '--expose-gc', '--no-warnings', program, argument]
+  const node = [process.execPath, '--expose-gc', '--no-warnings', programs.reader, argument]
   const bytes = options.addressSpaceBytes
   const limit = process.platform === 'linux' && bytes > 0 ? `ulimit -v ${Math.floor(bytes / 1024)};` : ''
   // The shell replaces itself by the process, so that a signal reaches it. A crash leaves no memory image behind.

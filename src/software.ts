@@ -1,22 +1,7 @@
 /** What runs: read from the package once. */
 import { readFileSync } from 'node:fs'
+import { packageFile } from './places.ts'
 
-// dist/src/software.js and src/software.ts are one and two levels below the package.
-const candidates = ['../package.json', '../../package.json']
+const { name, version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { name: string; version: string }
 
-function read(): { name: string; version: string } {
-  for (const candidate of candidates) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(new URL(candidate, import.meta.url), 'utf8')) as {
-        name: string
-        version: string
-      }
-      return { name, version }
-    } catch {
-      // Not at this depth.
-    }
-  }
-  return { name: 'deepwatch', version: '0.0.0' }
-}
-
-export const software = read()
+export const software = { name, version }

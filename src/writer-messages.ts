@@ -1,8 +1,5 @@
-/** The writing process: where it is, what it is told and tells; plain data only. */
+/** What the writing process is told and tells; plain data only. */
 import type { FleetSettings } from './generate/telemetry.ts'
-
-/** The writing process. */
-export const writerProgram = new URL('../workers/writer.js', import.meta.url)
 
 export interface WriterStart {
   readonly fleet: FleetSettings

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createDrawing } from '../src/drawing.ts'
 import { openKeptReports } from '../src/kept-reports.ts'
+import { chartsFolder } from '../src/places.ts'
 import { chartOutline } from '../src/report/draw.ts'
 import type { ReportFacts } from '../src/report/facts.ts'
 import { rangeOf } from '../src/report/feature-range.ts'
@@ -345,7 +346,7 @@ describe('the drawing thread', () => {
     await renderReport(factsOf({ aggregate }), 'html', async (chart, id) => {
       const { text } = chartOutline(chart)
       expect(usual.has(text), id).toBe(true)
-      expect(existsSync(new URL(`../charts/${preparedName(text)}`, import.meta.url)), id).toBe(true)
+      expect(existsSync(new URL(preparedName(text), chartsFolder)), id).toBe(true)
       kinds.add(text)
       return ''
     })

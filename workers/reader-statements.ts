@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { sqlFolder } from '../src/places.ts'
 
 /**
  * The statements of `sql/`, loaded once. A file holds one statement; its `{{slots}}` are filled here and nowhere else, with
@@ -32,11 +33,10 @@ export type StatementName =
   | 'write-generated'
   | 'write-scored'
 
-const folder = new URL('../../sql/', import.meta.url)
 const statements = new Map<string, string>()
-for (const file of readdirSync(folder)) {
+for (const file of readdirSync(sqlFolder)) {
   if (!file.endsWith('.sql')) continue
-  const body = readFileSync(new URL(file, folder), 'utf8').replaceAll(/^--.*\n/gm, '')
+  const body = readFileSync(new URL(file, sqlFolder), 'utf8').replaceAll(/^--.*\n/gm, '')
   statements.set(file.slice(0, -4), body.trim())
 }
 

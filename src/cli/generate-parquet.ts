@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { DeepWatchError } from '../errors.ts'
 import type { FleetSettings } from '../generate/telemetry.ts'
+import { programs } from '../places.ts'
 import type { Work } from '../work.ts'
-import { type WriterReport, type WriterStart, writerProgram } from '../writer-messages.ts'
+import type { WriterReport, WriterStart } from '../writer-messages.ts'
 import { openTarget } from './output.ts'
 
 /** Writes a run as Parquet and gives its rows; the file appears whole or not at all. Errors: `storage_full`, `storage_error`. */
@@ -22,8 +22,7 @@ export async function writeParquet(fleet: FleetSettings, path: string, work: Wor
 }
 
 async function follow(start: WriterStart, { signal, progress }: Work): Promise<number> {
-  const program = fileURLToPath(writerProgram)
-  const child = spawn(process.execPath, ['--expose-gc', '--no-warnings', program, JSON.stringify(start)], {
+  const child = spawn(process.execPath, ['--expose-gc', '--no-warnings', programs.writer, JSON.stringify(start)], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { LANG: 'C.UTF-8' },
     // A signal to the whole group is ours to answer.

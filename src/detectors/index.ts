@@ -1,9 +1,17 @@
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import type { Detector, DetectorParams } from './detector.ts'
-import { detectors } from './found.ts'
+import { detector as ensemble } from './ensemble.ts'
+import { detector as extendedIsolationForest } from './extended-isolation-forest.ts'
+import { detector as isolationForest } from './isolation-forest.ts'
+import { detector as nearestNeighbours } from './k-nearest-neighbours.ts'
+import { detector as mahalanobis } from './mahalanobis.ts'
 
-export { detectors }
+/** Every detector, in the order in which the schema of the training settings shows them. A new one is added here. */
+const all: readonly Detector[] = [ensemble, extendedIsolationForest, isolationForest, nearestNeighbours, mahalanobis]
+
+/** The detectors by id. */
+export const detectors: ReadonlyMap<string, Detector> = new Map(all.map((detector) => [detector.id, detector]))
 
 /**
  * The `detector` member of the training settings: the settings of one of the detectors, told apart by

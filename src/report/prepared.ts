@@ -2,9 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Runtime } from 'vega'
-
-/** Beside the bundled programs. Modules that run by themselves, as in tests, find nothing here. */
-const folder = new URL('../charts/', import.meta.url)
+import { chartsFolder } from '../places.ts'
 
 /** The file for an outline. */
 export function preparedName(text: string): string {
@@ -14,7 +12,7 @@ export function preparedName(text: string): string {
 /** What the outline was compiled to; null when it was not. */
 export function preparedRuntime(text: string): Runtime | null {
   try {
-    return JSON.parse(readFileSync(new URL(preparedName(text), folder), 'utf8')) as Runtime
+    return JSON.parse(readFileSync(new URL(preparedName(text), chartsFolder), 'utf8')) as Runtime
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
