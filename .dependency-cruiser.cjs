@@ -89,7 +89,7 @@ module.exports = {
     never(
       'the-command-line-is-a-door',
       commandLine,
-      'node_modules/(@duckdb|piscina|fastify)|^src/kernels/|^routes/|^workers/',
+      'node_modules/(@duckdb|piscina|fastify)|^src/kernels/|^routes/|^workers/(?!messages)',
       'it starts the service or the app; hands and use cases are reached through them',
     ),
     {

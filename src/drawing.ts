@@ -3,7 +3,7 @@
  * some hundred milliseconds without a pause and loads a megabyte of code, which nobody who scores should feel.
  */
 import { Worker } from 'node:worker_threads'
-import type { DrawMessage, Drawn, DrawTask } from '../workers/draw.ts'
+import type { DrawMessage, Drawn, DrawTask } from '../workers/messages.ts'
 import { DeepWatchError } from './errors.ts'
 import { createGate } from './flow.ts'
 import { programs } from './places.ts'

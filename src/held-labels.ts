@@ -1,20 +1,10 @@
 /** Labels, times and entities of the rows of a training, held while they are few: its flags are judged without reading it again. */
 import type { LanePlaces } from './lanes.ts'
 import type { FeatureBlock } from './reader-types.ts'
+import type { HeldRows } from './training-scores.ts'
 
 /** Rows held: 13 bytes each. As many as a report ranks. */
 const mostHeld = 2_000_000
-
-/** A stretch of rows in source order. */
-export interface HeldRows {
-  readonly rows: number
-  /** 1, 0, or NaN for null. */
-  readonly labels: Float64Array
-  /** Epoch microseconds, NaN where unknown; null without a timestamp. */
-  readonly times: Float64Array | null
-  /** Tells entities apart; it is not their name. */
-  text(row: number): string | null
-}
 
 export interface HeldLabels {
   /** Takes the rows of a block with a label lane, in source order. */

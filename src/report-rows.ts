@@ -2,7 +2,7 @@
 import { DeepWatchError } from './errors.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from './reader-types.ts'
 import { ReportTally } from './report-tally.ts'
-import { rowFacts } from './scored-block.ts'
+import { rowFacts } from './row-facts.ts'
 import type { Scratch } from './scratch.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 

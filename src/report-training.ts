@@ -3,7 +3,7 @@
  * telemetry is counted as any scored source is. A training never fails for its report.
  */
 import { DeepWatchError } from './errors.ts'
-import { type HeldRows, holdLabels } from './held-labels.ts'
+import { holdLabels } from './held-labels.ts'
 import type { KeptReports } from './kept-reports.ts'
 import type { Sample } from './kernels/reservoir.ts'
 import type { LanePlaces } from './lanes.ts'
@@ -17,6 +17,7 @@ import { aggregateBlocks, aggregateRows } from './report-rows.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { KeptReport, ReportAggregate, TrainingBins } from './schemas/report.ts'
 import type { Scratch } from './scratch.ts'
+import type { TrainingScoresKept } from './training-scores.ts'
 import type { Work } from './work.ts'
 
 export interface TrainingReportParts {
@@ -58,18 +59,6 @@ export interface TrainingRecord {
    */
   handOver(document: VersionDocument, counting: Promise<KeptReport>, opened: Opened): TrainingScoresKept | null
   /** Removes the spooled scores. Idempotent, never throws. */
-  close(): Promise<void>
-}
-
-/** The scores of all rows of a training in source order, and their counts: its telemetry need not be scored again. */
-export interface TrainingScoresKept {
-  readonly opened: Opened
-  readonly scratch: Scratch
-  /** Null when they could not be counted. Rejects with the signal's reason alone. */
-  readonly aggregate: Promise<ReportAggregate | null>
-  /** The labelled rows, in source order; null when they were not held. */
-  heldRows(): Iterable<HeldRows> | null
-  /** Whoever got all of this ends it. Idempotent, never throws. */
   close(): Promise<void>
 }
 

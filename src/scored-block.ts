@@ -3,35 +3,22 @@ import { historyMarks } from './history-marks.ts'
 import type { Block } from './kernels/block.ts'
 import type { Guards } from './kernels/guards.ts'
 import { rowMarks } from './kernels/profile.ts'
-import { placesOf } from './lanes.ts'
 import type { BlockScores } from './pool.ts'
-import type { ExtraLanes, FeatureBlock } from './reader-types.ts'
+import type { RowFacts } from './row-facts.ts'
 import type { RowReason, UnscoredReason } from './schemas/score.ts'
 import { reasonsOf } from './telemetry-guards.ts'
 import type { VersionPlan } from './version-plan.ts'
 
 /** A stretch of scored rows. Everything in it is valid until the next one is asked for; its functions are not to be taken out of it. */
-export interface ScoredBlock {
-  readonly rows: number
+export interface ScoredBlock extends RowFacts {
   /** One per row; NaN where the row has no score. */
   readonly scores: Float64Array
-  /** Position of a row of the block in the source. */
-  position(row: number): number
   /** Why a row has no score, or null. */
   reason(row: number): UnscoredReason | null
   /** Values of a row that training never saw, which raised its score. */
   reasons(row: number): readonly RowReason[]
   /** Features of a row that had no usable value: filled with the median, or the reason why it has no score. */
   lacking(row: number): readonly string[]
-  /** The label lane: 1, 0, or NaN for null; NaN too when it was not asked for. */
-  label(row: number): number
-  /** The timestamp lane in epoch microseconds; NaN when unknown or not asked for. */
-  time(row: number): number
-  /** The columns asked for with `include`, as members of a JSON object; null when none were. */
-  text(row: number): string | null
-  /** The label lane and the timestamp lane as a whole, an entry per row; null when they were not asked for. */
-  readonly labels: Float64Array | null
-  readonly times: Float64Array | null
 }
 
 /** Why a row with this mark has no score. */
@@ -119,52 +106,5 @@ export class ScoredRows implements ScoredBlock {
     return names.filter(
       (_, lane) => 'derived' in lanes[lane]! === isHistory && !Number.isFinite(values[lane * stride + row]),
     )
-  }
-}
-
-/** What is told about rows beside their features. */
-export type RowFacts = Pick<ScoredBlock, 'rows' | 'position' | 'label' | 'time' | 'text' | 'labels' | 'times'>
-
-/** Reads what stands behind the `features` first lanes of a block. */
-export function rowFacts(features: number, lanes: ExtraLanes, { block, first, text }: FeatureBlock): RowFacts {
-  const places = placesOf(features, lanes)
-  const laneAt = (place: number | null) =>
-    place === null ? null : block.values.subarray(block.stride * place, block.stride * place + block.rows)
-  const [positions, times, labels] = [laneAt(places.row), laneAt(places.timestamp), laneAt(places.label)]
-  return {
-    rows: block.rows,
-    position: (row) => (positions === null ? first + row : positions[row]!),
-    label: (row) => labels?.[row] ?? Number.NaN,
-    time: (row) => times?.[row] ?? Number.NaN,
-    text: (row) => text?.[row] ?? null,
-    labels,
-    times,
-  }
-}
-
-/** What is told about rows that are the whole source and echo nothing. */
-export class PlainFacts implements RowFacts {
-  readonly rows: number
-  readonly labels = null
-  readonly times = null
-
-  constructor(rows: number) {
-    this.rows = rows
-  }
-
-  position(row: number): number {
-    return row
-  }
-
-  label(): number {
-    return Number.NaN
-  }
-
-  time(): number {
-    return Number.NaN
-  }
-
-  text(): string | null {
-    return null
   }
 }

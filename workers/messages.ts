@@ -1,14 +1,18 @@
 /**
- * What crosses the border between the service and its threads: plain data and shared memory only.
+ * What crosses the border between the service and its threads and programs: plain data and shared memory only.
  * Errors cross as `Failure`, because a thrown one would lose its code on the way.
  */
+
 import type { DetectorParams, EffectiveSettings, JoinInput, PreparedForFew } from '../src/detectors/detector.ts'
+import type { FleetSettings } from '../src/generate/telemetry.ts'
 import type { Block } from '../src/kernels/block.ts'
 import type { RowRun } from '../src/kernels/grouping.ts'
 import type { Guards } from '../src/kernels/guards.ts'
 import type { Profile, Unusable } from '../src/kernels/profile.ts'
 import type { Labelled, Ranking } from '../src/kernels/ranking.ts'
 import type { Sample, SampleSet } from '../src/kernels/reservoir.ts'
+import type { ReportFormat } from '../src/schemas/report.ts'
+import type { ReportFacts } from '../src/schemas/report-facts.ts'
 
 export interface Failure {
   readonly ok: false
@@ -144,3 +148,30 @@ export interface ScoreResult {
   /** Processor time of the kernel, in seconds by the wall clock of its thread. */
   readonly seconds: number
 }
+
+/** What the drawing thread is asked for. */
+export interface DrawTask {
+  readonly facts: ReportFacts
+  readonly format: ReportFormat
+}
+
+/** A task with the number that its answer carries. */
+export type DrawMessage = DrawTask & { readonly id: number }
+
+export type Drawn =
+  | { readonly id: number; readonly ok: true; readonly bytes: Uint8Array }
+  /** The cause is for the log alone. */
+  | { readonly id: number; readonly ok: false; readonly cause: string }
+
+/** What the writing process is told. */
+export interface WriterStart {
+  readonly fleet: FleetSettings
+  /** Absolute path of the file to write; its folder is there. */
+  readonly output: string
+}
+
+/** Rows made so far, then how it ended. */
+export type WriterReport =
+  | { readonly rows: number }
+  | { readonly written: number }
+  | { readonly failed: 'storage_full' | 'storage_error'; readonly cause: string }

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
 import { metricNames } from '../src/generate/metrics.ts'
 import { type Batch, createBatch, createTelemetry } from '../src/generate/telemetry.ts'
-import type { WriterReport, WriterStart } from '../src/writer-messages.ts'
+import type { WriterReport, WriterStart } from './messages.ts'
 import { CHUNK_ROWS, type ChunkTarget, Connection, TYPE } from './reader-duckdb.ts'
 import { Feed } from './reader-feed.ts'
 import { quoteName, quoteText, statement } from './reader-statements.ts'

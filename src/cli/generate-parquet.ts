@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { WriterReport, WriterStart } from '../../workers/messages.ts'
 import { DeepWatchError } from '../errors.ts'
 import type { FleetSettings } from '../generate/telemetry.ts'
 import { programs } from '../places.ts'
 import type { Work } from '../work.ts'
-import type { WriterReport, WriterStart } from '../writer-messages.ts'
 import { openTarget } from './output.ts'
 
 /** Writes a run as Parquet and gives its rows; the file appears whole or not at all. Errors: `storage_full`, `storage_error`. */

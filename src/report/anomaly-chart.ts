@@ -1,6 +1,7 @@
 /** The one picture that tells the story by itself: the score over time, its threshold, flags and labels, and how scores lie. */
+
+import type { ReportFacts } from '../schemas/report-facts.ts'
 import type { Chart } from './draw.ts'
-import type { ReportFacts } from './facts.ts'
 import { given } from './outline.ts'
 import { light } from './palette.ts'
 import { isSpread, scoreCourseSpec, stretchWords } from './score-course.ts'

@@ -1,8 +1,8 @@
 /** The page: one HTML text with its pictures in it. Nothing is fetched, nothing runs. */
 import type { ReportAggregate } from '../schemas/report.ts'
+import type { ReportFacts } from '../schemas/report-facts.ts'
 import type { Chart, Draw } from './draw.ts'
 import { flaggedEntities } from './entities.ts'
-import type { ReportFacts } from './facts.ts'
 import { flagHours } from './flag-hours.ts'
 import { pagePolicy } from './policy.ts'
 import { precisionRecall } from './precision-recall.ts'

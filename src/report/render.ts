@@ -1,8 +1,8 @@
 /** Facts in, the bytes of a report out: the page, or the chart alone. Same facts, same bytes. */
 import type { ReportFormat } from '../schemas/report.ts'
+import type { ReportFacts } from '../schemas/report-facts.ts'
 import { anomalyChart } from './anomaly-chart.ts'
 import { type Draw, drawChart } from './draw.ts'
-import type { ReportFacts } from './facts.ts'
 import { page } from './page.ts'
 import type { Distribution } from './score-distribution.ts'
 

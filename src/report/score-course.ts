@@ -1,7 +1,7 @@
 /** The score over time, or over the rows where there is no time: what was highest and what was usual in each stretch. */
 import type { ReportAggregate } from '../schemas/report.ts'
+import type { ReportFacts } from '../schemas/report-facts.ts'
 import type { Chart } from './draw.ts'
-import type { ReportFacts } from './facts.ts'
 import { type ChartSpec, given, givenColours } from './outline.ts'
 import { light } from './palette.ts'
 import { formatCount, formatDuration, formatScore, offsetAt, plural } from './text.ts'

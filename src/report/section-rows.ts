@@ -1,6 +1,6 @@
 /** The most anomalous rows, each value beside its usual range. */
 import type { ReportAggregate } from '../schemas/report.ts'
-import type { ReportFacts } from './facts.ts'
+import type { ReportFacts } from '../schemas/report-facts.ts'
 import { rangeOf } from './feature-range.ts'
 import {
   escapeText,

@@ -1,5 +1,5 @@
 /** The facts of the training, and its warnings. */
-import type { ReportFacts } from './facts.ts'
+import type { ReportFacts } from '../schemas/report-facts.ts'
 import {
   escapeText,
   formatBytes,

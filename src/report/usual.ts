@@ -2,8 +2,8 @@
 import { exampleVersion } from '../schemas/examples.ts'
 import type { VersionDocument } from '../schemas/model.ts'
 import type { ReportAggregate } from '../schemas/report.ts'
+import type { ReportFacts } from '../schemas/report-facts.ts'
 import { chartOutline } from './draw.ts'
-import type { ReportFacts } from './facts.ts'
 import { renderReport } from './render.ts'
 
 const document = exampleVersion as VersionDocument

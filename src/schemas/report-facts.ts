@@ -1,8 +1,8 @@
 /** What a report is drawn from: plain data, bounded, complete. It crosses to the drawing thread as it is. */
 import type { ZoneTransitions } from '../kernels/time-context.ts'
-import type { Evaluation } from '../schemas/evaluate.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import type { ReportAggregate, TrainingBins } from '../schemas/report.ts'
+import type { Evaluation } from './evaluate.ts'
+import type { VersionDocument } from './model.ts'
+import type { ReportAggregate, TrainingBins } from './report.ts'
 
 export interface ReportFacts {
   /** The training telemetry of a version, or a source that was scored with it. */

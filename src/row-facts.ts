@@ -1,0 +1,63 @@
+/** What is told about the rows of a block beside their features. */
+import { placesOf } from './lanes.ts'
+import type { ExtraLanes, FeatureBlock } from './reader-types.ts'
+
+/** Valid until the next block is asked for; its functions are not to be taken out of it. */
+export interface RowFacts {
+  readonly rows: number
+  /** Position of a row of the block in the source. */
+  position(row: number): number
+  /** The label lane: 1, 0, or NaN for null; NaN too when it was not asked for. */
+  label(row: number): number
+  /** The timestamp lane in epoch microseconds; NaN when unknown or not asked for. */
+  time(row: number): number
+  /** The columns asked for with `include`, as members of a JSON object; null when none were. */
+  text(row: number): string | null
+  /** The label lane and the timestamp lane as a whole, an entry per row; null when they were not asked for. */
+  readonly labels: Float64Array | null
+  readonly times: Float64Array | null
+}
+
+/** Reads what stands behind the `features` first lanes of a block. */
+export function rowFacts(features: number, lanes: ExtraLanes, { block, first, text }: FeatureBlock): RowFacts {
+  const places = placesOf(features, lanes)
+  const laneAt = (place: number | null) =>
+    place === null ? null : block.values.subarray(block.stride * place, block.stride * place + block.rows)
+  const [positions, times, labels] = [laneAt(places.row), laneAt(places.timestamp), laneAt(places.label)]
+  return {
+    rows: block.rows,
+    position: (row) => (positions === null ? first + row : positions[row]!),
+    label: (row) => labels?.[row] ?? Number.NaN,
+    time: (row) => times?.[row] ?? Number.NaN,
+    text: (row) => text?.[row] ?? null,
+    labels,
+    times,
+  }
+}
+
+/** What is told about rows that are the whole source and echo nothing. */
+export class PlainFacts implements RowFacts {
+  readonly rows: number
+  readonly labels = null
+  readonly times = null
+
+  constructor(rows: number) {
+    this.rows = rows
+  }
+
+  position(row: number): number {
+    return row
+  }
+
+  label(): number {
+    return Number.NaN
+  }
+
+  time(): number {
+    return Number.NaN
+  }
+
+  text(): string | null {
+    return null
+  }
+}

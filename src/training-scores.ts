@@ -1,0 +1,27 @@
+/** What a training hands to whoever scores or evaluates its telemetry next, so that it is not scored again. */
+import type { Opened } from './opening.ts'
+import type { ReportAggregate } from './schemas/report.ts'
+import type { Scratch } from './scratch.ts'
+
+/** A stretch of rows in source order. */
+export interface HeldRows {
+  readonly rows: number
+  /** 1, 0, or NaN for null. */
+  readonly labels: Float64Array
+  /** Epoch microseconds, NaN where unknown; null without a timestamp. */
+  readonly times: Float64Array | null
+  /** Tells entities apart; it is not their name. */
+  text(row: number): string | null
+}
+
+/** The scores of all rows of a training in source order, and their counts: its telemetry need not be scored again. */
+export interface TrainingScoresKept {
+  readonly opened: Opened
+  readonly scratch: Scratch
+  /** Null when they could not be counted. Rejects with the signal's reason alone. */
+  readonly aggregate: Promise<ReportAggregate | null>
+  /** The labelled rows, in source order; null when they were not held. */
+  heldRows(): Iterable<HeldRows> | null
+  /** Whoever got all of this ends it. Idempotent, never throws. */
+  close(): Promise<void>
+}
