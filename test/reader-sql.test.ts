@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { sqlFolder } from '../src/places.ts'
 import { fill, quoteName, quoteText, type StatementName, statement } from '../workers/reader-statements.ts'
 import { sql } from './reader-tools.ts'
 
-// Compiled, this file lies in dist/test.
-const folder = join(import.meta.dirname, '..', '..', 'sql')
+const folder = fileURLToPath(sqlFolder)
 const files = readdirSync(folder).filter((name) => name.endsWith('.sql'))
 
 describe('the statements', () => {

@@ -2,12 +2,13 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Resvg } from '@resvg/resvg-js'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createDrawing } from '../src/drawing.ts'
 import { openKeptReports } from '../src/kept-reports.ts'
-import { chartsFolder } from '../src/places.ts'
+import { chartsFolder, packageFolder } from '../src/places.ts'
 import { chartOutline } from '../src/report/draw.ts'
 import { rangeOf } from '../src/report/feature-range.ts'
 import { pagePolicy } from '../src/report/policy.ts'
@@ -212,11 +213,8 @@ test('the PNG is white, twice its size, and has its words in it', async () => {
 
 /** The picture with the fonts of the package alone, as in a container that has none. */
 function pixelsOf(svg: string): { pixels: Buffer; width: number } {
-  const folder = join(
-    import.meta.dirname ?? new URL('.', import.meta.url).pathname,
-    '../../node_modules/dejavu-fonts-ttf/ttf',
-  )
-  const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) => join(folder, file))
+  const folder = new URL('node_modules/dejavu-fonts-ttf/ttf/', packageFolder)
+  const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) => fileURLToPath(new URL(file, folder)))
   const { pixels, width } = new Resvg(svg, { background: '#fff', font: { loadSystemFonts: false, fontFiles } }).render()
   return { pixels, width }
 }
