@@ -4,6 +4,7 @@
  */
 import { DeepWatchError } from './errors.ts'
 import type { HistoryKeeper } from './histories.ts'
+import type { Row } from './json/row-table.ts'
 import { cellReader, entityReader, numberReader, positionsIn, timeOf, timesOf } from './json-cells.ts'
 import { describeColumn, type Gathered, gather } from './json-columns.ts'
 import { type Derived, derive } from './json-derived.ts'
@@ -12,9 +13,8 @@ import { type Block, blockRows } from './kernels/block.ts'
 import { shareBytes } from './kernels/shared.ts'
 import { createTimeContext, type TimeContext } from './kernels/time-context.ts'
 import type { Description, FeatureBlock, FeatureQuery } from './reader-types.ts'
-import type { Row } from './row-table.ts'
 import { quote, type Telemetry } from './telemetry.ts'
-import { formatTimestamp } from './timestamps.ts'
+import { formatTimestamp } from './time/timestamps.ts'
 
 /** Distinct keys that rows may have: every one is looked at, however few rows have it. */
 const mostColumns = 4096

@@ -7,7 +7,7 @@ import { hourOfWeek } from './report/hour-of-week.ts'
 import { judgeLabels, scoreBars } from './report-curve.ts'
 import type { Feature, Roles } from './schemas/model.ts'
 import type { ReportAggregate } from './schemas/report.ts'
-import { zoneTransitions } from './time-zone.ts'
+import { zoneTransitions } from './time/time-zone.ts'
 
 /** Features shown in full; entities and rows told by name. */
 const shownFeatures = 40

@@ -14,7 +14,7 @@ import type { ReportAggregate, ReportFormat, ReportSettings } from './schemas/re
 import type { ReportFacts } from './schemas/report-facts.ts'
 import type { Scoring, ScoringRun } from './scoring.ts'
 import type { Source } from './sources.ts'
-import { zoneTransitions } from './time-zone.ts'
+import { zoneTransitions } from './time/time-zone.ts'
 import type { Work } from './work.ts'
 
 export interface ReportingParts {

@@ -8,7 +8,7 @@ import type { Column, Description, FeatureLane, ReaderSession, ReadWindow } from
 import type { DerivedFeature } from './schemas/derived.ts'
 import type { Feature, Roles, Warning } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'
-import { parseTimestamp } from './timestamps.ts'
+import { parseTimestamp } from './time/timestamps.ts'
 
 /** A source that can be read as often as needed: a reading process over files, or rows held in memory. */
 export type Telemetry = Pick<ReaderSession, 'describe' | 'span' | 'entities' | 'features' | 'close'>

@@ -10,7 +10,7 @@ import type { Choice, Feature, FeatureProfile, VersionDocument, Warning } from '
 import { detectorSettings, type TrainSettings } from './schemas/train.ts'
 import { describeSmoothing } from './smoothing.ts'
 import type { ColumnPlan } from './telemetry.ts'
-import { formatTimestamp } from './timestamps.ts'
+import { formatTimestamp } from './time/timestamps.ts'
 import { type Drawn, laneName } from './training-samples.ts'
 import type { TimeContextPlan } from './training-time.ts'
 

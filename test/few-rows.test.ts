@@ -2,11 +2,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { blockOfFewRows } from '../src/few-rows.ts'
-import { parseBody } from '../src/json-body.ts'
+import { parseBody } from '../src/json/body.ts'
+import { type Rows as GivenRows, RowTable } from '../src/json/row-table.ts'
 import { readRows } from '../src/json-rows.ts'
 import { createTimeContext } from '../src/kernels/time-context.ts'
 import type { FeatureLane } from '../src/reader-types.ts'
-import { type Rows as GivenRows, RowTable } from '../src/row-table.ts'
 import type { Feature } from '../src/schemas/model.ts'
 import { planScoring } from '../src/telemetry.ts'
 

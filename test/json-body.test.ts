@@ -1,10 +1,10 @@
 /** A body is read as `parseJson` reads it, whether its rows become a table or not. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseJson } from '../src/json.ts'
-import { parseBody } from '../src/json-body.ts'
-import { NumberReader } from '../src/json-number.ts'
-import { RowTable } from '../src/row-table.ts'
+import { parseBody } from '../src/json/body.ts'
+import { parseJson } from '../src/json/json.ts'
+import { NumberReader } from '../src/json/number.ts'
+import { RowTable } from '../src/json/row-table.ts'
 
 /** What a reading of a text comes to: a value, with tables as the rows they stand for, or an error. */
 function outcome(read: (bytes: Buffer) => unknown, text: string): unknown {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DeepWatchError } from '../src/errors.ts'
-import { parseJson } from '../src/json.ts'
+import { parseJson } from '../src/json/json.ts'
 
 /** The value, or the code, facts and detail of the refusal. */
 function read(text: string | Buffer): { value: unknown } | { code: string; pointer: unknown; key: unknown } {

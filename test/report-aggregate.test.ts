@@ -7,7 +7,7 @@ import { rememberBlocks } from '../src/remembered.ts'
 import { judgeLabels, scoreBars } from '../src/report-curve.ts'
 import { aggregateBlocks } from '../src/report-rows.ts'
 import { createScratch } from '../src/scratch.ts'
-import { zoneTransitions } from '../src/time-zone.ts'
+import { zoneTransitions } from '../src/time/time-zone.ts'
 import { type Bench, codeOf, startBench, writeParquet } from './reader-tools.ts'
 
 interface Row {

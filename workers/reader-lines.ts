@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readSync } from 'node:fs'
 import { DeepWatchError } from '../src/errors.ts'
-import { parseJson } from '../src/json.ts'
+import { parseJson } from '../src/json/json.ts'
 import type { OpenFile } from './reader-files.ts'
 
 export type JsonRow = Readonly<Record<string, unknown>>

@@ -1,5 +1,5 @@
 import { parseJson } from './json.ts'
-import { readTable } from './json-table.ts'
+import { readTable } from './table.ts'
 
 /** In shorter bodies there is nothing to gain; of longer ones the depth is looked at first, and objects are made of their rows anyway. */
 const leastBytes = 1024

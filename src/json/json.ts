@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { DeepWatchError } from './errors.ts'
+import { DeepWatchError } from '../errors.ts'
 
 /** Containers inside containers that a JSON text may have. */
 const MOST_LEVELS = 32

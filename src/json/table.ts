@@ -2,7 +2,7 @@
  * Lists of rows that are all alike, read from JSON text straight into a table. Anything out of the ordinary is left to
  * `parseJson`, which knows what is wrong with it: here a text is either read as `JSON.parse` would, or not at all.
  */
-import { NumberReader } from './json-number.ts'
+import { NumberReader } from './number.ts'
 import { RowTable } from './row-table.ts'
 
 const QUOTE = 0x22
