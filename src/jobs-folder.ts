@@ -8,7 +8,7 @@ import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Answer } from './answer.ts'
 import { type JobRecord, jobRecord } from './jobs-record.ts'
-import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from './registry-disk.ts'
+import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from './storage/durable-files.ts'
 
 const recordName = /^([0-9a-f-]{36})\.json$/
 const resultName = /^([0-9a-f-]{36})\.result$/

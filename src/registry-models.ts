@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import { DeepWatchError, type ErrorCode } from './errors.ts'
 import type { Gate } from './flow.ts'
-import { type Disk, storageFailure } from './registry-disk.ts'
 import {
   chooseServing,
   fileTime,
@@ -14,6 +13,7 @@ import {
   sweepFolder,
 } from './registry-folder.ts'
 import type { ModelSummary } from './registry-types.ts'
+import { type Disk, storageFailure } from './storage/durable-files.ts'
 
 export interface Version<Document> {
   readonly version: number

@@ -6,7 +6,6 @@ import { DeepWatchError } from './errors.ts'
 import { createGate, type Gate } from './flow.ts'
 import { shareBytes } from './kernels/shared.ts'
 import { PayloadCache } from './payload-cache.ts'
-import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from './registry-disk.ts'
 import {
   artefactName,
   chooseServing,
@@ -37,6 +36,7 @@ import type {
   RegistryOptions,
   RegistrySize,
 } from './registry-types.ts'
+import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from './storage/durable-files.ts'
 
 export type {
   BuildVersion,

@@ -2,7 +2,7 @@
 import { entityModelsOf } from './entity-models.ts'
 import { blockOfFewRows } from './few-rows.ts'
 import type { Block } from './kernels/block.ts'
-import type { ScoredCounts } from './metrics.ts'
+import type { ScoredCounts } from './observe/metrics.ts'
 import type { Pool, ScoringModel } from './pool.ts'
 import type { ModelHandle } from './registry.ts'
 import { PlainFacts } from './row-facts.ts'

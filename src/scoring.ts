@@ -4,7 +4,7 @@
  */
 import { type Counted, evaluateSpooled } from './evaluation.ts'
 import type { Block } from './kernels/block.ts'
-import type { ScoredCounts } from './metrics.ts'
+import type { ScoredCounts } from './observe/metrics.ts'
 import type { SourceFacts } from './opening.ts'
 import type { ScoredQuery } from './reader-types.ts'
 import type { ModelHandle } from './registry.ts'

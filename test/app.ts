@@ -1,7 +1,7 @@
 /** Shared by the tests: the real app on a state folder of its own, gone when the test file ends. */
 import { type App, buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
-import { createLog } from '../src/log.ts'
+import { createLog } from '../src/observe/log.ts'
 import { atTheEnd, freshFolder } from './endings.ts'
 
 /** A started app that listens on a free loopback port. */

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { DeepWatchError } from '../src/errors.ts'
-import { type HomeLock, lockHome } from '../src/home-lock.ts'
+import { type HomeLock, lockHome } from '../src/storage/home-lock.ts'
 
 let lock: HomeLock | null = null
 

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DeepWatchError } from '../src/errors.ts'
-import { lockHome } from '../src/home-lock.ts'
+import { lockHome } from '../src/storage/home-lock.ts'
 
 let base: string
 let home: string

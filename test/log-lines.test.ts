@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { collectLines } from '../src/log-lines.ts'
+import { collectLines } from '../src/observe/log-lines.ts'
 
 describe('lines', () => {
   beforeEach(() => {
@@ -69,7 +69,7 @@ describe('lines', () => {
 })
 
 describe('a process that ends', () => {
-  const log = fileURLToPath(new URL('../src/log.js', import.meta.url))
+  const log = fileURLToPath(new URL('../src/observe/log.js', import.meta.url))
   const setup = `import { createLog } from ${JSON.stringify(log)}
     const log = createLog({ LOG_LEVEL: 'info', home: '/nowhere', roots: [] })
     const write = (count) => { for (let n = 0; n < count; n++) log.info({ n }, 'line') }\n`

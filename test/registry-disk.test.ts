@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { storageFailure } from '../src/registry-disk.ts'
+import { storageFailure } from '../src/storage/durable-files.ts'
 import { codeOf, type DiskCall, makeHome, openAt, save, type TestRegistry, watchDisk } from './registry-tools.ts'
 
 /** A call with the random part of names left out. */

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { DeepWatchError } from '../src/errors.ts'
 import { type NewVersion, openRegistry, type Registry, type RegistryOptions } from '../src/registry.ts'
-import { type Disk, realDisk } from '../src/registry-disk.ts'
+import { type Disk, realDisk } from '../src/storage/durable-files.ts'
 
 /** What the tests save: enough to tell every version of every life of every model from all others. */
 export interface TestDocument {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { realDisk } from '../src/registry-disk.ts'
+import { realDisk } from '../src/storage/durable-files.ts'
 import { codeOf, failureOf, makeHome, openAt, payloadOf, save, type TestRegistry, versionOf } from './registry-tools.ts'
 
 const badNames = [

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { expect, test } from 'vitest'
 import { RequestLog } from '../src/http/request-log.ts'
-import { createLog } from '../src/log.ts'
+import { createLog } from '../src/observe/log.ts'
 
 function startLog() {
   const lines: Record<string, unknown>[] = []

@@ -4,8 +4,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { lockHome } from '../../src/home-lock.ts'
 import { openRegistry, type Registry } from '../../src/registry.ts'
+import { lockHome } from '../../src/storage/home-lock.ts'
 import {
   apply,
   type Facts,

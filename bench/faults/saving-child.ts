@@ -4,8 +4,8 @@
  * `start <json>`, after it `done <json>`; the lines are written at once, so that what was printed was true when it was killed.
  */
 import { writeSync } from 'node:fs'
-import { lockHome } from '../../src/home-lock.ts'
 import { openRegistry } from '../../src/registry.ts'
+import { lockHome } from '../../src/storage/home-lock.ts'
 import { type Operation, payloadOf, type SavedDocument, seededRandom } from './operations.ts'
 
 const [home = '', seed = '0', lanes = '1', operations = 'Infinity'] = process.argv.slice(2)

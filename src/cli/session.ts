@@ -70,7 +70,7 @@ async function startHouse(config: Config): Promise<Service> {
   try {
     const [{ startService }, { createMetrics }, { pino }] = await Promise.all([
       import('../service.ts'),
-      import('../metrics.ts'),
+      import('../observe/metrics.ts'),
       import('pino'),
     ])
     const observed = { models: () => 0, poolQueue: () => 0, poolUtilization: () => 0 }

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Metrics } from '../observe/metrics.ts'
 import { describeIssue, settingsError } from '../schemas/merge.ts'
 import type { Service } from '../service.ts'
 import type { Listeners } from './events.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants, mkdir, open, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DeepWatchError } from './errors.ts'
+import { DeepWatchError } from '../errors.ts'
 
 /** The few calls that change the state folder. Their order is what survives a power cut, so tests stand in for it. */
 export interface Disk {

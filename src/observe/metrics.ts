@@ -12,9 +12,9 @@ import {
   type PrometheusContentType,
   Registry,
 } from 'prom-client'
-import { Tally, TallyHistogram } from './metrics-histogram.ts'
-import { type JobState, jobStates } from './schemas/job.ts'
-import { type UnscoredReason, unscoredReasons } from './schemas/score.ts'
+import { type JobState, jobStates } from '../schemas/job.ts'
+import { type UnscoredReason, unscoredReasons } from '../schemas/score.ts'
+import { Tally, TallyHistogram } from './histogram.ts'
 
 /** Stages of `deepwatch_score_duration_seconds`. */
 export type ScoreStage = 'kernel' | 'total'

@@ -4,8 +4,8 @@ import { link, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile }
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { DeepWatchError } from './errors.ts'
-import { errorCode, tryTo } from './registry-disk.ts'
+import { DeepWatchError } from '../errors.ts'
+import { errorCode, tryTo } from './durable-files.ts'
 
 /**
  * One process per state folder. A lock is a file `lock/<generation>`; the highest generation counts. Whoever

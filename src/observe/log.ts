@@ -1,9 +1,9 @@
 /** The log: JSON lines on standard output, without secrets, row values or the places where files lie. */
 import { fileURLToPath } from 'node:url'
 import pino, { type DestinationStream, type Logger } from 'pino'
-import type { Config } from './config.ts'
+import type { Config } from '../config.ts'
+import { packageFolder } from '../places.ts'
 import { collectLines } from './log-lines.ts'
-import { packageFolder } from './places.ts'
 
 const packageRoot = fileURLToPath(packageFolder).replace(/\/$/, '')
 
