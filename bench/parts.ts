@@ -6,12 +6,12 @@ import { loadConfig } from '../src/config.ts'
 import type { Block } from '../src/kernels/block.ts'
 import { createMetrics } from '../src/observe/metrics.ts'
 import { createPool, type Pool, type ScoringModel } from '../src/pool.ts'
-import { createReaders, readerLimits } from '../src/reader.ts'
-import type { FeatureQuery, Readers } from '../src/reader-types.ts'
+import { createReaders, readerLimits } from '../src/reader/reader.ts'
+import type { FeatureQuery, Readers } from '../src/reader/types.ts'
 import type { VersionDocument } from '../src/schemas/model.ts'
 import { type Service, startService } from '../src/service.ts'
 import { software } from '../src/software.ts'
-import { createSources, type Sources } from '../src/sources.ts'
+import { createSources, type Sources } from '../src/sources/sources.ts'
 
 /** Clock and processor time in seconds. */
 export interface Cost {

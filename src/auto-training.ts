@@ -2,7 +2,7 @@
 import { type AutoPlan, chooseAuto, mostWithoutHistory, type TelemetryShape } from './auto.ts'
 import type { DetectorParams } from './detectors/detector.ts'
 import { DeepWatchError } from './errors.ts'
-import type { Span } from './reader-types.ts'
+import type { Span } from './reader/types.ts'
 import type { DerivedFeature } from './schemas/derived.ts'
 import type { ColumnPlan } from './telemetry.ts'
 import type { Drawn } from './training-samples.ts'

@@ -1,7 +1,7 @@
 /** Cells of JSON rows, by the name of their column: as numbers, times and entities. */
 import { DeepWatchError } from './errors.ts'
 import type { Row } from './json/row-table.ts'
-import type { ReadWindow } from './reader-types.ts'
+import type { ReadWindow } from './reader/types.ts'
 import { quote } from './telemetry.ts'
 import { parseTimestamp } from './time/timestamps.ts'
 

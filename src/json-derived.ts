@@ -5,7 +5,7 @@ import type { Row } from './json/row-table.ts'
 import { entityReader, numberReader } from './json-cells.ts'
 import type { Gathered } from './json-columns.ts'
 import { rowHistory } from './kernels/history.ts'
-import type { FeatureQuery } from './reader-types.ts'
+import type { FeatureQuery } from './reader/types.ts'
 
 /** What was derived, by position. */
 export interface Derived {

@@ -12,7 +12,7 @@ import { entitiesOf, spanOf } from './json-span.ts'
 import { type Block, blockRows } from './kernels/block.ts'
 import { shareBytes } from './kernels/shared.ts'
 import { createTimeContext, type TimeContext } from './kernels/time-context.ts'
-import type { Description, FeatureBlock, FeatureQuery } from './reader-types.ts'
+import type { Description, FeatureBlock, FeatureQuery } from './reader/types.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 import { formatTimestamp } from './time/timestamps.ts'
 

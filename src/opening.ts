@@ -2,8 +2,8 @@
 import { DeepWatchError } from './errors.ts'
 import { asRows, type Rows } from './json/row-table.ts'
 import { readRows } from './json-rows.ts'
-import type { OpenOptions, ReaderSession, Readers } from './reader-types.ts'
-import type { FormatId, Source, Sources } from './sources.ts'
+import type { OpenOptions, ReaderSession, Readers } from './reader/types.ts'
+import type { FormatId, Source, Sources } from './sources/sources.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** The source of a request: exactly one of the three. */

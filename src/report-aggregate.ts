@@ -1,7 +1,7 @@
 /** Asks a scored source for what a report shows, and cuts the answer to what will be drawn. */
 
 import type { ZoneTransitions } from './kernels/time-context.ts'
-import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from './reader-types.ts'
+import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from './reader/types.ts'
 import { featureBins, rangeOf } from './report/feature-range.ts'
 import { hourOfWeek } from './report/hour-of-week.ts'
 import { judgeLabels, scoreBars } from './report-curve.ts'

@@ -1,5 +1,5 @@
 /** Turns counts by score into what is drawn: the bars of the distribution, and precision against recall. */
-import type { SourceAggregate } from './reader-types.ts'
+import type { SourceAggregate } from './reader/types.ts'
 import type { ReportAggregate } from './schemas/report.ts'
 
 type Scores = SourceAggregate['scores']

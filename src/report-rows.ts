@@ -1,9 +1,9 @@
 /** Counts rows held in memory for a report: what the reading process says of a file, without one. */
 import { DeepWatchError } from './errors.ts'
-import type { AggregateQuery, FeatureQuery, SourceAggregate } from './reader-types.ts'
+import type { AggregateQuery, FeatureQuery, SourceAggregate } from './reader/types.ts'
 import { ReportTally } from './report-tally.ts'
 import { rowFacts } from './row-facts.ts'
-import type { Scratch } from './scratch.ts'
+import type { Scratch } from './sources/scratch.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 
 /** Characters of an entity that count, and others that are counted: as in the statements. */

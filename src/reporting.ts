@@ -13,7 +13,7 @@ import type { VersionDocument } from './schemas/model.ts'
 import type { ReportAggregate, ReportFormat, ReportSettings } from './schemas/report.ts'
 import type { ReportFacts } from './schemas/report-facts.ts'
 import type { Scoring, ScoringRun } from './scoring.ts'
-import type { Source } from './sources.ts'
+import type { Source } from './sources/sources.ts'
 import { zoneTransitions } from './time/time-zone.ts'
 import type { Work } from './work.ts'
 

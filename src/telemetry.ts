@@ -4,7 +4,7 @@
  */
 import { isDerived } from './derived.ts'
 import { DeepWatchError } from './errors.ts'
-import type { Column, Description, FeatureLane, ReaderSession, ReadWindow } from './reader-types.ts'
+import type { Column, Description, FeatureLane, ReaderSession, ReadWindow } from './reader/types.ts'
 import type { DerivedFeature } from './schemas/derived.ts'
 import type { Feature, Roles, Warning } from './schemas/model.ts'
 import type { TrainSettings } from './schemas/train.ts'

@@ -5,7 +5,7 @@ import { groupRows } from './kernels/grouping.ts'
 import { streams } from './kernels/random.ts'
 import { createReservoir, fillSample, type Sample } from './kernels/reservoir.ts'
 import { shareBytes } from './kernels/shared.ts'
-import type { Column, EntityRows, ReadWindow } from './reader-types.ts'
+import type { Column, EntityRows, ReadWindow } from './reader/types.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 

@@ -24,7 +24,7 @@ import type {
   FeatureQuery,
   HistoryQuery,
   ReadWindow,
-} from './reader-types.ts'
+} from './reader/types.ts'
 import type { Warning } from './schemas/model.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 import {

@@ -2,7 +2,7 @@
 import { isDerived } from './derived.ts'
 import type { Guards } from './kernels/guards.ts'
 import { createTimeContext, type TimeContext } from './kernels/time-context.ts'
-import type { FeatureLane } from './reader-types.ts'
+import type { FeatureLane } from './reader/types.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import { changesScores } from './smoothing.ts'
 import { featureLanes } from './telemetry.ts'

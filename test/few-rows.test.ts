@@ -6,7 +6,7 @@ import { parseBody } from '../src/json/body.ts'
 import { type Rows as GivenRows, RowTable } from '../src/json/row-table.ts'
 import { readRows } from '../src/json-rows.ts'
 import { createTimeContext } from '../src/kernels/time-context.ts'
-import type { FeatureLane } from '../src/reader-types.ts'
+import type { FeatureLane } from '../src/reader/types.ts'
 import type { Feature } from '../src/schemas/model.ts'
 import { planScoring } from '../src/telemetry.ts'
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { holdLabels } from '../src/held-labels.ts'
 import { placesOf } from '../src/lanes.ts'
-import type { FeatureBlock } from '../src/reader-types.ts'
+import type { FeatureBlock } from '../src/reader/types.ts'
 
 /** Lanes behind one feature: entity, time, label. */
 function blockOf(rows: readonly (readonly number[])[], lanes = 4): FeatureBlock {

@@ -3,9 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { DeepWatchError } from '../src/errors.ts'
-import { createReaders } from '../src/reader.ts'
-import type { FeatureQuery, ReaderHooks, ReaderLimits, ReaderSession, Readers } from '../src/reader-types.ts'
-import { createSources, type SourceLimits, type Sources } from '../src/sources.ts'
+import { createReaders } from '../src/reader/reader.ts'
+import type { FeatureQuery, ReaderHooks, ReaderLimits, ReaderSession, Readers } from '../src/reader/types.ts'
+import { createSources, type SourceLimits, type Sources } from '../src/sources/sources.ts'
 import { atTheEnd, freshFolder } from './endings.ts'
 
 const MIB = 1024 * 1024

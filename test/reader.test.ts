@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { blockRows } from '../src/kernels/block.ts'
-import type { FeatureLane } from '../src/reader-types.ts'
+import type { FeatureLane } from '../src/reader/types.ts'
 import { type Bench, codeOf, readAll, sql, startBench, tryReading, writeParquet } from './reader-tools.ts'
 
 const number = (name: string): FeatureLane => ({ name, kind: 'number' })

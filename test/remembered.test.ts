@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { FeatureBlock, FeatureQuery } from '../src/reader-types.ts'
+import type { FeatureBlock, FeatureQuery } from '../src/reader/types.ts'
 import { rememberBlocks } from '../src/remembered.ts'
 import type { Telemetry } from '../src/telemetry.ts'
 import { blockOf } from './kernels/blocks.ts'

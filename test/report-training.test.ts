@@ -7,7 +7,7 @@ import { recordTraining, type TrainingReportParts } from '../src/report-training
 import { exampleVersion } from '../src/schemas/examples.ts'
 import type { VersionDocument } from '../src/schemas/model.ts'
 import type { KeptReport } from '../src/schemas/report.ts'
-import { createScratch } from '../src/scratch.ts'
+import { createScratch } from '../src/sources/scratch.ts'
 import { finishSearch } from '../src/training-pass.ts'
 import { freshFolder } from './endings.ts'
 

@@ -4,7 +4,7 @@ import { linkSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSyn
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { createSources } from '../src/sources.ts'
+import { createSources } from '../src/sources/sources.ts'
 import { freshFolder } from './endings.ts'
 import { type Bench, codeOf, readAll, startBench, writeParquet } from './reader-tools.ts'
 

@@ -1,5 +1,5 @@
 import type { DataType, Field, Vector } from 'apache-arrow'
-import type { ColumnKind } from '../src/reader-types.ts'
+import type { ColumnKind } from '../src/reader/types.ts'
 import { CHUNK_ROWS, type ChunkTarget, TYPE } from './reader-duckdb.ts'
 import { type FeedColumn, writeNumbers } from './reader-feed.ts'
 import type { RelationColumn } from './reader-relation.ts'

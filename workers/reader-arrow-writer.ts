@@ -1,5 +1,5 @@
 import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from 'apache-arrow'
-import { FRAME } from '../src/reader-frames.ts'
+import { FRAME } from '../src/reader/frames.ts'
 import { type OutputColumn, outputColumn } from './reader-arrow-columns.ts'
 import { collectOften } from './reader-collect.ts'
 import type { Database } from './reader-database.ts'

@@ -1,5 +1,5 @@
 import { blockRows } from '../src/kernels/block.ts'
-import { FRAME } from '../src/reader-frames.ts'
+import { FRAME } from '../src/reader/frames.ts'
 import { Exchange } from './reader-exchange.ts'
 import { awaitTaken, send } from './reader-pipe.ts'
 import type { TextBuffer } from './reader-text.ts'

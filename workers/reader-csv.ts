@@ -1,6 +1,6 @@
 import { DeepWatchError } from '../src/errors.ts'
 import { formatOf } from '../src/formats/index.ts'
-import type { ColumnKind } from '../src/reader-types.ts'
+import type { ColumnKind } from '../src/reader/types.ts'
 import { type CsvHeader, readHeader } from './reader-csv-header.ts'
 import type { Database } from './reader-database.ts'
 import {

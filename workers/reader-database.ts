@@ -1,4 +1,4 @@
-import type { ReaderStart } from '../src/reader-frames.ts'
+import type { ReaderStart } from '../src/reader/frames.ts'
 import { Connection } from './reader-duckdb.ts'
 import { Feed } from './reader-feed.ts'
 import { ScoreFile } from './reader-score-file.ts'

@@ -1,5 +1,5 @@
 import { fleetBounds } from '../src/kernels/fleet.ts'
-import type { EntityRows, ReadWindow } from '../src/reader-types.ts'
+import type { EntityRows, ReadWindow } from '../src/reader/types.ts'
 import type { Database } from './reader-database.ts'
 import { Needed, windowCondition } from './reader-plan.ts'
 import { columnOf, type Relation } from './reader-relation.ts'

@@ -1,6 +1,6 @@
 import { DeepWatchError, type ErrorCode } from '../src/errors.ts'
 import type { FormatId } from '../src/formats/format.ts'
-import type { Failure } from '../src/reader-frames.ts'
+import type { Failure } from '../src/reader/frames.ts'
 import { show } from './reader-relation.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { DeepWatchError } from '../src/errors.ts'
 import { formatOf } from '../src/formats/index.ts'
-import type { ColumnKind } from '../src/reader-types.ts'
+import type { ColumnKind } from '../src/reader/types.ts'
 import { formatTimestamp, parseTimestamp } from '../src/time/timestamps.ts'
 import { CHUNK_ROWS, type ChunkTarget, TYPE } from './reader-duckdb.ts'
 import { type FeedColumn, type FeedWalk, writeNumbers } from './reader-feed.ts'

@@ -1,4 +1,4 @@
-import type { AggregateQuery } from '../src/reader-types.ts'
+import type { AggregateQuery } from '../src/reader/types.ts'
 import type { Values } from './reader-duckdb.ts'
 import { Needed, windowCondition } from './reader-plan.ts'
 import { columnOf, type Relation } from './reader-relation.ts'

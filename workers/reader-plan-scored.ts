@@ -1,4 +1,4 @@
-import type { ScoredQuery } from '../src/reader-types.ts'
+import type { ScoredQuery } from '../src/reader/types.ts'
 import type { Values } from './reader-duckdb.ts'
 import { Needed, windowCondition } from './reader-plan.ts'
 import { COUNTED_POSITION, columnOf, foldCase, type Relation, type RelationColumn } from './reader-relation.ts'

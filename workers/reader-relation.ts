@@ -1,6 +1,6 @@
 import { DeepWatchError } from '../src/errors.ts'
-import type { OpenCommand } from '../src/reader-frames.ts'
-import type { Column, ColumnKind } from '../src/reader-types.ts'
+import type { OpenCommand } from '../src/reader/frames.ts'
+import type { Column, ColumnKind } from '../src/reader/types.ts'
 import type { Database } from './reader-database.ts'
 import type { Values } from './reader-duckdb.ts'
 import type { OpenFile } from './reader-files.ts'

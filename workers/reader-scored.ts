@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import type { ScoredQuery } from '../src/reader-types.ts'
+import type { ScoredQuery } from '../src/reader/types.ts'
 import type { Database } from './reader-database.ts'
 import { planScored } from './reader-plan-scored.ts'
 import type { Relation } from './reader-relation.ts'

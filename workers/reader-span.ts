@@ -1,5 +1,5 @@
 import { DeepWatchError } from '../src/errors.ts'
-import { intervalRows, type ReadWindow, type Span } from '../src/reader-types.ts'
+import { intervalRows, type ReadWindow, type Span } from '../src/reader/types.ts'
 import type { Database } from './reader-database.ts'
 import { microseconds, microsecondsOf, Needed, windowCondition } from './reader-plan.ts'
 import { columnOf, type Relation, type RelationColumn } from './reader-relation.ts'

@@ -13,7 +13,7 @@ import { parseBody } from '../json/body.ts'
 import { parseJson } from '../json/json.ts'
 import { RowTable } from '../json/row-table.ts'
 import { mergeSettings } from '../schemas/merge.ts'
-import type { Source, Sources } from '../sources.ts'
+import type { Source, Sources } from '../sources/sources.ts'
 import { type MediaType, parseMediaType } from './media-type.ts'
 
 /** What was taken in. `upload` is spooled and belongs to the caller, who disposes of it. */

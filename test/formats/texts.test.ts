@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { ColumnType, FeatureLane } from '../../src/reader-types.ts'
+import type { ColumnType, FeatureLane } from '../../src/reader/types.ts'
 import { type Bench, codeOf, readAll, startBench, tryReading } from '../reader-tools.ts'
 
 let bench: Bench

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { close, closeSync, openSync, readv, rmSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { exchangePlaces } from './reader-frames.ts'
+import { exchangePlaces } from './frames.ts'
 
 /** Memory as a file system, on Linux. Elsewhere the file lies in the state folder. */
 const memoryFolder = '/dev/shm'

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DeepWatchError } from './errors.ts'
+import { DeepWatchError } from '../errors.ts'
 
 /** A file being spooled. */
 export interface SpoolWriter {

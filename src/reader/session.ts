@@ -1,8 +1,9 @@
-import { DeepWatchError } from './errors.ts'
-import { type Block, blockRows } from './kernels/block.ts'
-import { shareBytes } from './kernels/shared.ts'
-import { BLOCK_HEAD_BYTES, type Command, FRAME } from './reader-frames.ts'
-import type { ReaderProcess } from './reader-process.ts'
+import { DeepWatchError } from '../errors.ts'
+import { type Block, blockRows } from '../kernels/block.ts'
+import { shareBytes } from '../kernels/shared.ts'
+import type { Source } from '../sources/sources.ts'
+import { BLOCK_HEAD_BYTES, type Command, FRAME } from './frames.ts'
+import type { ReaderProcess } from './process.ts'
 import type {
   Description,
   EntityRows,
@@ -12,8 +13,7 @@ import type {
   ScoredQuery,
   SourceAggregate,
   Span,
-} from './reader-types.ts'
-import type { Source } from './sources.ts'
+} from './types.ts'
 
 /** Blocks that may be out at once; the next one is read only when one came back. Whoever holds more waits for ever. */
 export const MOST_BLOCKS = 6

@@ -1,7 +1,7 @@
-import type { Block } from './kernels/block.ts'
-import type { Derivation } from './kernels/derivation.ts'
-import type { TimeContextLane, ZoneTransitions } from './kernels/time-context.ts'
-import type { Source } from './sources.ts'
+import type { Block } from '../kernels/block.ts'
+import type { Derivation } from '../kernels/derivation.ts'
+import type { TimeContextLane, ZoneTransitions } from '../kernels/time-context.ts'
+import type { Source } from '../sources/sources.ts'
 
 /**
  * What the rest of the house sees of the reading process: plain shapes, no DuckDB, no SQL.

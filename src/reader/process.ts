@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
-import { DeepWatchError, isErrorCode } from './errors.ts'
-import { programs } from './places.ts'
-import { ReaderExchange } from './reader-exchange.ts'
-import { type Command, type Failure, FRAME, HEADER_BYTES, type ReaderStart } from './reader-frames.ts'
+import { DeepWatchError, isErrorCode } from '../errors.ts'
+import { programs } from '../places.ts'
+import { ReaderExchange } from './exchange.ts'
+import { type Command, type Failure, FRAME, HEADER_BYTES, type ReaderStart } from './frames.ts'
 
 /** Why a process ended that should not have. */
 export type DeathReason = 'crash' | 'fatal' | 'stall' | 'memory'

@@ -1,7 +1,7 @@
-import type { ErrorCode, ErrorFacts } from './errors.ts'
-import type { FormatId } from './formats/format.ts'
-import type { FileIdentity } from './paths.ts'
-import type { AggregateQuery, ColumnType, FeatureQuery, ReadWindow, ScoredQuery } from './reader-types.ts'
+import type { ErrorCode, ErrorFacts } from '../errors.ts'
+import type { FormatId } from '../formats/format.ts'
+import type { FileIdentity } from '../sources/paths.ts'
+import type { AggregateQuery, ColumnType, FeatureQuery, ReadWindow, ScoredQuery } from './types.ts'
 
 /**
  * What goes over the two pipes of a reading process; plain data only.

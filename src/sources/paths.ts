@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, readlink, realpath } from 'node:fs/promises'
 import { basename, join, resolve, sep } from 'node:path'
-import { DeepWatchError } from './errors.ts'
+import { DeepWatchError } from '../errors.ts'
 
 /**
  * Path containment: the one place that turns the spelling of a path into a file that may be read.

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { DeepWatchError } from './errors.ts'
+import { DeepWatchError } from '../errors.ts'
 import type { SpoolWriter } from './spool.ts'
 
 export interface UploadLimits {

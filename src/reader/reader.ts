@@ -1,15 +1,15 @@
 import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Config } from './config.ts'
-import { DeepWatchError } from './errors.ts'
-import { FRAME, type OpenCommand } from './reader-frames.ts'
-import { ReaderProcess } from './reader-process.ts'
-import { createSession, deathOf } from './reader-session.ts'
-import type { OpenOptions, ReaderHooks, ReaderLimits, ReaderSession, Readers } from './reader-types.ts'
-import type { Source } from './sources.ts'
+import type { Config } from '../config.ts'
+import { DeepWatchError } from '../errors.ts'
+import type { Source } from '../sources/sources.ts'
+import { FRAME, type OpenCommand } from './frames.ts'
+import { ReaderProcess } from './process.ts'
+import { createSession, deathOf } from './session.ts'
+import type { OpenOptions, ReaderHooks, ReaderLimits, ReaderSession, Readers } from './types.ts'
 
-export type * from './reader-types.ts'
+export type * from './types.ts'
 
 const WATCH_MS = 200
 const PAGE_BYTES = 4_096

@@ -1,6 +1,6 @@
 import { lstat, rm, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { DeepWatchError } from './errors.ts'
+import { DeepWatchError } from '../errors.ts'
 import {
   type Format,
   type FormatId,
@@ -10,7 +10,7 @@ import {
   recogniseFile,
   type Sample,
   TAIL_BYTES,
-} from './formats/index.ts'
+} from '../formats/index.ts'
 import {
   type CheckedFile,
   checkFile,
