@@ -4,7 +4,7 @@ import type { DetectorParams } from './detectors/detector.ts'
 import { DeepWatchError } from './errors.ts'
 import type { Span } from './reader/types.ts'
 import type { DerivedFeature } from './schemas/derived.ts'
-import type { ColumnPlan } from './telemetry.ts'
+import type { ColumnPlan } from './telemetry/telemetry.ts'
 import type { Drawn } from './training-samples.ts'
 
 /** One pass over the rows, for a detector, with these derived features beside those of the request. */

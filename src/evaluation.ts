@@ -10,11 +10,11 @@ import { createScoreList } from './kernels/score-list.ts'
 import { createTopScores } from './kernels/top-scores.ts'
 import type { Pool } from './pool.ts'
 import type { ExtraLanes } from './reader/types.ts'
-import { type RowFacts, rowFacts } from './row-facts.ts'
 import type { EvaluateSettings, Evaluation, Figures } from './schemas/evaluate.ts'
 import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './score-stream.ts'
 import type { Scratch } from './sources/scratch.ts'
 import type { Source } from './sources/sources.ts'
+import { type RowFacts, rowFacts } from './telemetry/row-facts.ts'
 import type { Work } from './work.ts'
 
 export interface EvaluationUseCase {

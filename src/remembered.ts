@@ -5,7 +5,7 @@
 import type { Block } from './kernels/block.ts'
 import { shareBytes } from './kernels/shared.ts'
 import type { FeatureBlock, FeatureQuery } from './reader/types.ts'
-import type { Telemetry } from './telemetry.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
 
 export interface Remembering extends Telemetry {
   /** Whether the blocks of this query are remembered. */

@@ -2,9 +2,9 @@
 import { DeepWatchError } from './errors.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from './reader/types.ts'
 import { ReportTally } from './report-tally.ts'
-import { rowFacts } from './row-facts.ts'
 import type { Scratch } from './sources/scratch.ts'
-import { quote, type Telemetry } from './telemetry.ts'
+import { rowFacts } from './telemetry/row-facts.ts'
+import { quote, type Telemetry } from './telemetry/telemetry.ts'
 
 /** Characters of an entity that count, and others that are counted: as in the statements. */
 const entityLength = 200

@@ -1,14 +1,14 @@
 /** What becomes of scores beside the trailing ones of their entity, over a source, or going on from request to request. */
 import { DeepWatchError } from './errors.ts'
-import { entityBytes, type Turn } from './histories.ts'
 import { Habituation, restoreHabituation } from './kernels/habituation.ts'
 import { scoreBins } from './kernels/score-histogram.ts'
 import { type MeanWindow, restoreTrailingMean, TrailingMean } from './kernels/trailing-mean.ts'
-import type { LanePlaces } from './lanes.ts'
 import type { BlockScores } from './pool.ts'
 import type { ExtraLanes, FeatureBlock } from './reader/types.ts'
 import { durationSeconds } from './schemas/derived.ts'
 import type { VersionDocument } from './schemas/model.ts'
+import type { LanePlaces } from './telemetry/columns.ts'
+import { entityBytes, type Turn } from './telemetry/histories.ts'
 import type { Kept, WindowOwner, Windows } from './windows.ts'
 
 export type Smoothing = NonNullable<VersionDocument['smoothing']>

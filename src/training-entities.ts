@@ -7,7 +7,7 @@ import { createReservoir, fillSample, type Sample } from './kernels/reservoir.ts
 import { shareBytes } from './kernels/shared.ts'
 import type { Column, EntityRows, ReadWindow } from './reader/types.ts'
 import type { VersionDocument } from './schemas/model.ts'
-import { quote, type Telemetry } from './telemetry.ts'
+import { quote, type Telemetry } from './telemetry/telemetry.ts'
 
 /** With fewer usable rows an entity has no model of its own: what it usually does is not known yet. */
 export const leastEntityRows = 256

@@ -1,6 +1,5 @@
 /** The first pass over the training rows: profile, samples, and what is left out. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Derived } from './derived.ts'
 import { DeepWatchError } from './errors.ts'
 import { inOrder } from './flow.ts'
 import {
@@ -14,7 +13,6 @@ import {
 import { streams } from './kernels/random.ts'
 import { fillSample, type Sample, type SampleSet, sampleOf } from './kernels/reservoir.ts'
 import { RowDraw, rowDrawBytes } from './kernels/row-draw.ts'
-import { placesOf } from './lanes.ts'
 import type { Inspection, Pool } from './pool.ts'
 import type {
   Column,
@@ -26,7 +24,9 @@ import type {
   ReadWindow,
 } from './reader/types.ts'
 import type { Warning } from './schemas/model.ts'
-import { quote, type Telemetry } from './telemetry.ts'
+import { placesOf } from './telemetry/columns.ts'
+import type { Derived } from './telemetry/derived.ts'
+import { quote, type Telemetry } from './telemetry/telemetry.ts'
 import {
   collectEntities,
   type EntityCollector,

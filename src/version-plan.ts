@@ -1,11 +1,12 @@
 /** What scoring takes from a version's document and no request changes: worked out once, and kept as long as the document. */
-import { isDerived } from './derived.ts'
+
 import type { Guards } from './kernels/guards.ts'
 import { createTimeContext, type TimeContext } from './kernels/time-context.ts'
 import type { FeatureLane } from './reader/types.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import { changesScores } from './smoothing.ts'
-import { featureLanes } from './telemetry.ts'
+import { isDerived } from './telemetry/derived.ts'
+import { featureLanes } from './telemetry/telemetry.ts'
 import { guardsOf } from './telemetry-guards.ts'
 
 export interface VersionPlan {

@@ -4,11 +4,11 @@ import { expect, test } from 'vitest'
 import { blockOfFewRows } from '../src/few-rows.ts'
 import { parseBody } from '../src/json/body.ts'
 import { type Rows as GivenRows, RowTable } from '../src/json/row-table.ts'
-import { readRows } from '../src/json-rows.ts'
 import { createTimeContext } from '../src/kernels/time-context.ts'
 import type { FeatureLane } from '../src/reader/types.ts'
 import type { Feature } from '../src/schemas/model.ts'
-import { planScoring } from '../src/telemetry.ts'
+import { readRows } from '../src/telemetry/json-rows.ts'
+import { planScoring } from '../src/telemetry/telemetry.ts'
 
 const profile = { finite: 1, missing: 0, infinite: 0, min: 0, max: 1 } as Feature['profile']
 const column = (name: string) => ({ name, kind: 'number', type: 'number', profile }) as Feature

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { readRows } from '../src/json-rows.ts'
 import { createTimeContext, offsetAt, TIME_CONTEXT_LANES } from '../src/kernels/time-context.ts'
 import type { FeatureBlock } from '../src/reader/types.ts'
+import { readRows } from '../src/telemetry/json-rows.ts'
 import { isTimeZone, zoneTransitions } from '../src/time/time-zone.ts'
 import { startBench, writeParquet } from './reader-tools.ts'
 

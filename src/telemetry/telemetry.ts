@@ -2,13 +2,14 @@
  * What the columns of a source mean: which is the time, which the entity, which are features. Training
  * decides it once and the model remembers; scoring finds the same columns again by name.
  */
+
+import { DeepWatchError } from '../errors.ts'
+import type { Column, Description, FeatureLane, ReaderSession, ReadWindow } from '../reader/types.ts'
+import type { DerivedFeature } from '../schemas/derived.ts'
+import type { Feature, Roles, Warning } from '../schemas/model.ts'
+import type { TrainSettings } from '../schemas/train.ts'
+import { parseTimestamp } from '../time/timestamps.ts'
 import { isDerived } from './derived.ts'
-import { DeepWatchError } from './errors.ts'
-import type { Column, Description, FeatureLane, ReaderSession, ReadWindow } from './reader/types.ts'
-import type { DerivedFeature } from './schemas/derived.ts'
-import type { Feature, Roles, Warning } from './schemas/model.ts'
-import type { TrainSettings } from './schemas/train.ts'
-import { parseTimestamp } from './time/timestamps.ts'
 
 /** A source that can be read as often as needed: a reading process over files, or rows held in memory. */
 export type Telemetry = Pick<ReaderSession, 'describe' | 'span' | 'entities' | 'features' | 'close'>

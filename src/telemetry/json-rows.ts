@@ -2,19 +2,19 @@
  * Telemetry that came as JSON rows, held in memory. It answers the same questions as a reading process,
  * in the same words and with the same numbers, so that a row's score does not depend on its door.
  */
-import { DeepWatchError } from './errors.ts'
+import { DeepWatchError } from '../errors.ts'
+import type { Row } from '../json/row-table.ts'
+import { type Block, blockRows } from '../kernels/block.ts'
+import { shareBytes } from '../kernels/shared.ts'
+import { createTimeContext, type TimeContext } from '../kernels/time-context.ts'
+import type { Description, FeatureBlock, FeatureQuery } from '../reader/types.ts'
+import { formatTimestamp } from '../time/timestamps.ts'
 import type { HistoryKeeper } from './histories.ts'
-import type { Row } from './json/row-table.ts'
 import { cellReader, entityReader, numberReader, positionsIn, timeOf, timesOf } from './json-cells.ts'
 import { describeColumn, type Gathered, gather } from './json-columns.ts'
 import { type Derived, derive } from './json-derived.ts'
 import { entitiesOf, spanOf } from './json-span.ts'
-import { type Block, blockRows } from './kernels/block.ts'
-import { shareBytes } from './kernels/shared.ts'
-import { createTimeContext, type TimeContext } from './kernels/time-context.ts'
-import type { Description, FeatureBlock, FeatureQuery } from './reader/types.ts'
 import { quote, type Telemetry } from './telemetry.ts'
-import { formatTimestamp } from './time/timestamps.ts'
 
 /** Distinct keys that rows may have: every one is looked at, however few rows have it. */
 const mostColumns = 4096
