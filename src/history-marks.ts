@@ -1,6 +1,6 @@
 /** Rows that have no score because of what came before them, or because of when they came. */
 import { rowHistory } from './kernels/history.ts'
-import type { BlockScores } from './pool.ts'
+import type { BlockScores } from './pool/pool.ts'
 import type { FeatureBlock } from './reader/types.ts'
 
 /** Marks of rows beside those of `rowMarks`. */

@@ -13,7 +13,7 @@ import {
 import { streams } from './kernels/random.ts'
 import { fillSample, type Sample, type SampleSet, sampleOf } from './kernels/reservoir.ts'
 import { RowDraw, rowDrawBytes } from './kernels/row-draw.ts'
-import type { Inspection, Pool } from './pool.ts'
+import type { Inspection, Pool } from './pool/pool.ts'
 import type {
   Column,
   ExtraLanes,

@@ -1,6 +1,6 @@
 /** The queue in front of the threads, with threads that are told when to end a turn. */
 import { describe, expect, test } from 'vitest'
-import { createPoolQueue, TaskLost, type Turn } from '../src/pool-queue.ts'
+import { createPoolQueue, TaskLost, type Turn } from '../src/pool/queue.ts'
 
 interface Work {
   readonly name: string

@@ -19,7 +19,7 @@ builtin.Worker = class extends builtin.Worker {
   }
 }
 syncBuiltinESMExports()
-const { createPool } = await import('../src/pool.ts')
+const { createPool } = await import('../src/pool/pool.ts')
 type Pool = ReturnType<typeof createPool>
 
 const pools: Pool[] = []

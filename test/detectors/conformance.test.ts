@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { detectorSettings, detectors } from '../../src/detectors/index.ts'
 import { DeepWatchError } from '../../src/errors.ts'
-import { createPool } from '../../src/pool.ts'
+import { createPool } from '../../src/pool/pool.ts'
 import { blockOf, drawnRows, hostileValues, normalRows } from '../kernels/blocks.ts'
 import { defaultsOf, isSame, scoreAll, train } from './train.ts'
 

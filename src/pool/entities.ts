@@ -1,10 +1,10 @@
 /** Scoring on the threads when every entity has a model of its own. */
-import type { ScoreResult } from '../workers/messages.ts'
-import { arrangeLanes, cutRuns, groupRows } from './kernels/grouping.ts'
-import { shareBytes } from './kernels/shared.ts'
-import type { CallOptions, PoolQueue } from './pool-queue.ts'
-import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './pool-tasks.ts'
-import type { ScoringModel } from './pool-types.ts'
+import type { ScoreResult } from '../../workers/messages.ts'
+import { arrangeLanes, cutRuns, groupRows } from '../kernels/grouping.ts'
+import { shareBytes } from '../kernels/shared.ts'
+import type { CallOptions, PoolQueue } from './queue.ts'
+import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './tasks.ts'
+import type { ScoringModel } from './types.ts'
 
 /** Values that are put in another order sooner than a thread could be asked to. */
 const mostArrangedHere = 16_384

@@ -3,12 +3,12 @@
  * woken by the answer: in some hundred microseconds at most. What a model needs for it is prepared by a thread, once calls of few
  * rows have come for it again and again.
  */
-import type { PreparedForFew, ScoreFew } from './detectors/detector.ts'
-import { findDetector } from './detectors/index.ts'
-import type { Block } from './kernels/block.ts'
-import { raiseOutside } from './kernels/guards.ts'
-import { keepPrepared } from './kernels/prepared.ts'
-import type { BlockScores, ScoringModel } from './pool-types.ts'
+import type { PreparedForFew, ScoreFew } from '../detectors/detector.ts'
+import { findDetector } from '../detectors/index.ts'
+import type { Block } from '../kernels/block.ts'
+import { raiseOutside } from '../kernels/guards.ts'
+import { keepPrepared } from '../kernels/prepared.ts'
+import type { BlockScores, ScoringModel } from './types.ts'
 
 /** Calls of a model after which it is prepared: a call saves a tenth of a millisecond or two, the preparation takes ten, on a young thread a hundred. */
 const leastCalls = 64

@@ -1,5 +1,5 @@
 import { Piscina } from 'piscina'
-import { programs } from './places.ts'
+import { programs } from '../places.ts'
 
 /** JavaScript heap of a thread; typed arrays are not counted by V8 and are bounded by the block size instead. */
 const heapMb = 512

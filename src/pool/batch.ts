@@ -7,11 +7,11 @@
  * answered at once. Who comes in company is not: to take in sixteen requests and then answer sixteen keeps the code of either in the
  * cache, where each from door to door took a third more time.
  */
-import type { Block } from './kernels/block.ts'
-import { type Arena, createArenas } from './pool-arena.ts'
-import type { FewScoring } from './pool-few.ts'
-import type { CallOptions } from './pool-queue.ts'
-import type { BlockScores, ScoringModel } from './pool-types.ts'
+import type { Block } from '../kernels/block.ts'
+import { type Arena, createArenas } from './arena.ts'
+import type { CallOptions } from './queue.ts'
+import type { FewScoring } from './small-batch.ts'
+import type { BlockScores, ScoringModel } from './types.ts'
 
 /** Calls of more rows gain nothing from company: scoring them takes far longer than a message. */
 const mostRowsOfCall = 512

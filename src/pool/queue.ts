@@ -1,4 +1,4 @@
-import { DeepWatchError } from './errors.ts'
+import { DeepWatchError } from '../errors.ts'
 
 export interface CallOptions {
   /** Drops the tasks that still wait, at once; those that run finish and are ignored. The call rejects with the signal's reason. */

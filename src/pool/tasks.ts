@@ -12,7 +12,7 @@ import type {
   ScoreTask,
   Stoppable,
   Stopped,
-} from '../workers/messages.ts'
+} from '../../workers/messages.ts'
 
 export type Task =
   | { readonly name: 'inspect'; readonly message: InspectTask }

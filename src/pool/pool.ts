@@ -10,34 +10,26 @@ import type {
   RankResult,
   Reply,
   ScoreResult,
-} from '../workers/messages.ts'
-import type { DetectorParams, EffectiveSettings, PreparedForFew } from './detectors/detector.ts'
-import { findDetector } from './detectors/index.ts'
-import { DeepWatchError, isErrorCode } from './errors.ts'
-import type { Block } from './kernels/block.ts'
-import type { Labelled, Ranking } from './kernels/ranking.ts'
-import type { Sample, SampleSet } from './kernels/reservoir.ts'
-import { shareBytes } from './kernels/shared.ts'
-import { createScoreRooms } from './pool-arena.ts'
-import { createPoolBatch, type ScoresInto } from './pool-batch.ts'
-import { createEntityScoring } from './pool-entities.ts'
-import { createFewScoring } from './pool-few.ts'
-import { type CallOptions, createPoolQueue, TaskLost, type Turn } from './pool-queue.ts'
-import {
-  cutEvenly,
-  restOf,
-  type ScoreMessage,
-  sliceRows,
-  sumSeconds,
-  type Task,
-  turnMilliseconds,
-} from './pool-tasks.ts'
-import { startThreads } from './pool-threads.ts'
-import type { BlockScores, ScoringModel } from './pool-types.ts'
+} from '../../workers/messages.ts'
+import type { DetectorParams, EffectiveSettings, PreparedForFew } from '../detectors/detector.ts'
+import { findDetector } from '../detectors/index.ts'
+import { DeepWatchError, isErrorCode } from '../errors.ts'
+import type { Block } from '../kernels/block.ts'
+import type { Labelled, Ranking } from '../kernels/ranking.ts'
+import type { Sample, SampleSet } from '../kernels/reservoir.ts'
+import { shareBytes } from '../kernels/shared.ts'
+import { createScoreRooms } from './arena.ts'
+import { createPoolBatch, type ScoresInto } from './batch.ts'
+import { createEntityScoring } from './entities.ts'
+import { type CallOptions, createPoolQueue, TaskLost, type Turn } from './queue.ts'
+import { createFewScoring } from './small-batch.ts'
+import { cutEvenly, restOf, type ScoreMessage, sliceRows, sumSeconds, type Task, turnMilliseconds } from './tasks.ts'
+import { startThreads } from './threads.ts'
+import type { BlockScores, ScoringModel } from './types.ts'
 
-export type { Inspection } from '../workers/messages.ts'
-export type { CallOptions } from './pool-queue.ts'
-export type { BlockScores, ScoringModel } from './pool-types.ts'
+export type { Inspection } from '../../workers/messages.ts'
+export type { CallOptions } from './queue.ts'
+export type { BlockScores, ScoringModel } from './types.ts'
 
 export interface FitRequest {
   readonly detector: string
