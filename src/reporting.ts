@@ -5,7 +5,7 @@
 import type { Drawing } from './drawing.ts'
 import { DeepWatchError } from './errors.ts'
 import type { KeptReports } from './kept-reports.ts'
-import type { ShownVersion } from './models.ts'
+import type { ShownVersion } from './registry/models.ts'
 import { pagePolicy } from './report/policy.ts'
 import { transitionsWithin } from './report-aggregate.ts'
 import type { Evaluation } from './schemas/evaluate.ts'

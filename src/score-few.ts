@@ -1,10 +1,11 @@
 /** The short way of a few rows that came as JSON: one block, one call of the pool, and nothing to stream. */
-import { entityModelsOf } from './entity-models.ts'
+
 import { blockOfFewRows } from './few-rows.ts'
 import type { Block } from './kernels/block.ts'
 import type { ScoredCounts } from './observe/metrics.ts'
 import type { Pool, ScoringModel } from './pool/pool.ts'
-import type { ModelHandle } from './registry.ts'
+import { entityModelsOf } from './registry/entity-models.ts'
+import type { ModelHandle } from './registry/registry.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { ScoreSettings, ScoreSummary } from './schemas/score.ts'
 import { ScoreAccount } from './score-account.ts'

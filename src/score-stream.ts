@@ -3,21 +3,29 @@
  * in it, block after block through the threads.
  */
 
-import { entityModelsOf } from './entity-models.ts'
 import { DeepWatchError } from './errors.ts'
 import { inOrder } from './flow.ts'
-import { markHistory } from './history-marks.ts'
+import { markHistory } from './history/marks.ts'
+import {
+  changesScores,
+  smoothInOrder,
+  smoothInTurn,
+  smoothingLanes,
+  smoothLive,
+  smoothSource,
+} from './history/smoothing.ts'
+import type { Windows } from './history/windows.ts'
 import { asRows } from './json/row-table.ts'
 import type { Block } from './kernels/block.ts'
 import type { Pool } from './pool/pool.ts'
 import type { ColumnType, Description, FeatureQuery } from './reader/types.ts'
-import type { ModelHandle, Registry } from './registry.ts'
+import { entityModelsOf } from './registry/entity-models.ts'
+import type { ModelHandle, Registry } from './registry/registry.ts'
 import type { VersionDocument } from './schemas/model.ts'
 import type { ScoreSettings } from './schemas/score.ts'
 import { ScoreAccount, type ScoringEnd } from './score-account.ts'
 import { scoringModel } from './score-few.ts'
 import { type ScoredBlock, ScoredRows } from './scored-block.ts'
-import { changesScores, smoothInOrder, smoothInTurn, smoothingLanes, smoothLive, smoothSource } from './smoothing.ts'
 import type { Source } from './sources/sources.ts'
 import { placesOf } from './telemetry/columns.ts'
 import { historyQuery, isDerived } from './telemetry/derived.ts'
@@ -26,7 +34,6 @@ import type { Opened, OpenTelemetry, OpenTelemetryOptions } from './telemetry/op
 import { rowFacts } from './telemetry/row-facts.ts'
 import { planScoring, quote, readWindow } from './telemetry/telemetry.ts'
 import { planVersion } from './version-plan.ts'
-import type { Windows } from './windows.ts'
 import type { Work } from './work.ts'
 
 export interface ScoreStreamParts {

@@ -1,5 +1,5 @@
 /** Scored rows as the doors see them: per row its score, and everything that can be said about it. */
-import { historyMarks } from './history-marks.ts'
+import { historyMarks } from './history/marks.ts'
 import type { Block } from './kernels/block.ts'
 import type { Guards } from './kernels/guards.ts'
 import { rowMarks } from './kernels/profile.ts'

@@ -3,10 +3,11 @@
  * counted. The door formats what comes out.
  */
 import { type Counted, evaluateSpooled } from './evaluation.ts'
+import type { Windows } from './history/windows.ts'
 import type { Block } from './kernels/block.ts'
 import type { ScoredCounts } from './observe/metrics.ts'
 import type { ScoredQuery } from './reader/types.ts'
-import type { ModelHandle } from './registry.ts'
+import type { ModelHandle } from './registry/registry.ts'
 import { aggregateSource } from './report-aggregate.ts'
 import type { Evaluation } from './schemas/evaluate.ts'
 import type { Roles, VersionDocument } from './schemas/model.ts'
@@ -19,7 +20,6 @@ import type { Scratch } from './sources/scratch.ts'
 import type { Source } from './sources/sources.ts'
 import type { SourceFacts } from './telemetry/opening.ts'
 import type { TrainingScoresKept } from './training-scores.ts'
-import type { Windows } from './windows.ts'
 import type { Work } from './work.ts'
 
 export type { ScoredBlock } from './scored-block.ts'

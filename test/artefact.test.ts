@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { DeepWatchError, type ErrorCode } from '../src/errors.ts'
 import {
   type Artefact,
   type ArtefactHeader,
@@ -9,8 +10,7 @@ import {
   artefactLimits,
   encodeArtefact,
   readArtefact,
-} from '../src/artefact.ts'
-import { DeepWatchError, type ErrorCode } from '../src/errors.ts'
+} from '../src/registry/artefact.ts'
 
 const header: ArtefactHeader = {
   model: 'web',

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { encodeArtefact } from '../src/artefact.ts'
+import { encodeArtefact } from '../src/registry/artefact.ts'
 import { codeOf, failureOf, makeHome, openAt, save } from './registry-tools.ts'
 
 /** A home with web@1, web@2 (serving), db@1. */

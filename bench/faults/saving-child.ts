@@ -4,7 +4,7 @@
  * `start <json>`, after it `done <json>`; the lines are written at once, so that what was printed was true when it was killed.
  */
 import { writeSync } from 'node:fs'
-import { openRegistry } from '../../src/registry.ts'
+import { openRegistry } from '../../src/registry/registry.ts'
 import { lockHome } from '../../src/storage/home-lock.ts'
 import { type Operation, payloadOf, type SavedDocument, seededRandom } from './operations.ts'
 

@@ -1,6 +1,6 @@
 /** `deepwatch models`: what is in the state folder, and the few things that may be done to it. */
 import { DeepWatchError } from '../errors.ts'
-import type { ModelSummary } from '../registry.ts'
+import type { ModelSummary } from '../registry/registry.ts'
 import { modelReferencePattern } from '../schemas/score.ts'
 import type { Service } from '../service.ts'
 import type { Call } from './command.ts'

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { constants, type Dirent } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DeepWatchError, type ErrorCode } from '../errors.ts'
+import { type Disk, errorCode, putInPlace, storageFailure, temporaryName, tryTo } from '../storage/durable-files.ts'
 import { type Artefact, openSource, readArtefact } from './artefact.ts'
-import { DeepWatchError, type ErrorCode } from './errors.ts'
-import { type Disk, errorCode, putInPlace, storageFailure, temporaryName, tryTo } from './storage/durable-files.ts'
 
 /**
  * The folder of one model: `00000001.dwm`, `00000002.dwm`, ... and, once somebody chose or deleted

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DeepWatchError } from '../errors.ts'
+import { createGate, type Gate } from '../flow.ts'
+import { shareBytes } from '../kernels/shared.ts'
+import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from '../storage/durable-files.ts'
 import { encodeArtefact } from './artefact.ts'
-import { DeepWatchError } from './errors.ts'
-import { createGate, type Gate } from './flow.ts'
-import { shareBytes } from './kernels/shared.ts'
-import { PayloadCache } from './payload-cache.ts'
 import {
   artefactName,
   chooseServing,
@@ -14,7 +14,8 @@ import {
   type ServingState,
   trashName,
   writeState,
-} from './registry-folder.ts'
+} from './folder.ts'
+import { PayloadCache } from './payload-cache.ts'
 import {
   deepFreeze,
   findVersion,
@@ -26,7 +27,7 @@ import {
   summarise,
   usableVersion,
   type Version,
-} from './registry-models.ts'
+} from './stored-models.ts'
 import type {
   BuildVersion,
   ModelHandle,
@@ -35,8 +36,7 @@ import type {
   Registry,
   RegistryOptions,
   RegistrySize,
-} from './registry-types.ts'
-import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from './storage/durable-files.ts'
+} from './types.ts'
 
 export type {
   BuildVersion,
@@ -48,7 +48,7 @@ export type {
   RegistryLog,
   RegistryOptions,
   RegistrySize,
-} from './registry-types.ts'
+} from './types.ts'
 
 /** Artefacts read at once, at start and on cache misses together. */
 const READS_AT_ONCE = 8

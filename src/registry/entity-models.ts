@@ -1,13 +1,13 @@
 /** The entities that have models of their own in a version, as the service needs them: names, ranges, trees. */
-import type { TreeNode } from './detectors/detector.ts'
-import { findDetector } from './detectors/index.ts'
-import { guardsOfEntity } from './detectors/per-entity.ts'
-import { readPayload } from './detectors/settings.ts'
-import { DeepWatchError } from './errors.ts'
-import { decodeFleet, type Fleet, fleetNames } from './kernels/fleet.ts'
-import type { Guards } from './kernels/guards.ts'
+import type { TreeNode } from '../detectors/detector.ts'
+import { findDetector } from '../detectors/index.ts'
+import { guardsOfEntity } from '../detectors/per-entity.ts'
+import { readPayload } from '../detectors/settings.ts'
+import { DeepWatchError } from '../errors.ts'
+import { decodeFleet, type Fleet, fleetNames } from '../kernels/fleet.ts'
+import type { Guards } from '../kernels/guards.ts'
+import type { VersionDocument } from '../schemas/model.ts'
 import type { ModelHandle } from './registry.ts'
-import type { VersionDocument } from './schemas/model.ts'
 
 export interface EntityModels {
   /** In the order of their numbers. */

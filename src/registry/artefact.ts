@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
-import { DeepWatchError } from './errors.ts'
-import { shareBytes } from './kernels/shared.ts'
+import { DeepWatchError } from '../errors.ts'
+import { shareBytes } from '../kernels/shared.ts'
 
 /**
  * The file of one model version: data only, nothing in it names code. Numbers are little-endian.

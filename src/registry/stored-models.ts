@@ -1,7 +1,8 @@
 /** The models as the registry holds them in memory, and how one comes up from its folder. */
 import { join } from 'node:path'
-import { DeepWatchError, type ErrorCode } from './errors.ts'
-import type { Gate } from './flow.ts'
+import { DeepWatchError, type ErrorCode } from '../errors.ts'
+import type { Gate } from '../flow.ts'
+import { type Disk, storageFailure } from '../storage/durable-files.ts'
 import {
   chooseServing,
   fileTime,
@@ -11,9 +12,8 @@ import {
   readVersion,
   type ServingState,
   sweepFolder,
-} from './registry-folder.ts'
-import type { ModelSummary } from './registry-types.ts'
-import { type Disk, storageFailure } from './storage/durable-files.ts'
+} from './folder.ts'
+import type { ModelSummary } from './types.ts'
 
 export interface Version<Document> {
   readonly version: number
