@@ -16,7 +16,6 @@ import { MOST_BLOCKS } from './reader/session.ts'
 import type { Readers } from './reader/types.ts'
 import { createModels, type Models } from './registry/models.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
-import { recordTraining } from './report-training.ts'
 import { createReporting, type Reporting } from './reporting.ts'
 import { type VersionDocument, versionDocument } from './schemas/model.ts'
 import { createScoring, type Scoring } from './scoring.ts'
@@ -24,7 +23,8 @@ import { createScratch } from './sources/scratch.ts'
 import { createSources, type Sources } from './sources/sources.ts'
 import { type HomeLock, lockHome } from './storage/home-lock.ts'
 import { createOpener } from './telemetry/opening.ts'
-import { createTraining, type Training } from './training.ts'
+import { recordTraining } from './training/report.ts'
+import { createTraining, type Training } from './training/training.ts'
 
 /** Made once: a schema made for each document has to be compiled for each, which is most of what loading a model would cost. */
 const storedDocument = versionDocument.loose()

@@ -1,6 +1,6 @@
 /** `"detector": {"type": "auto"}`: the rule, what a version says of it, and what becomes of it where the rows do not carry windows. */
 import { beforeAll, describe, expect, test } from 'vitest'
-import { chooseAuto, type TelemetryShape } from '../src/auto.ts'
+import { chooseAuto, type TelemetryShape } from '../src/training/auto.ts'
 import { startApp } from './app.ts'
 import {
   marks,

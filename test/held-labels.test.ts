@@ -1,8 +1,8 @@
 /** Labels held from a pass over blocks come back as they were, and not at all when there are too many. */
 import { expect, test } from 'vitest'
-import { holdLabels } from '../src/held-labels.ts'
 import type { FeatureBlock } from '../src/reader/types.ts'
 import { placesOf } from '../src/telemetry/columns.ts'
+import { holdLabels } from '../src/training/held-labels.ts'
 
 /** Lanes behind one feature: entity, time, label. */
 function blockOf(rows: readonly (readonly number[])[], lanes = 4): FeatureBlock {

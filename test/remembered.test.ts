@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { FeatureBlock, FeatureQuery } from '../src/reader/types.ts'
-import { rememberBlocks } from '../src/remembered.ts'
 import type { Telemetry } from '../src/telemetry/telemetry.ts'
+import { rememberBlocks } from '../src/training/remembered.ts'
 import { blockOf } from './kernels/blocks.ts'
 
 const query: FeatureQuery = { features: [{ name: 'a', kind: 'number' }], lanes: { row: true, timestamp: true } }

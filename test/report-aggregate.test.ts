@@ -3,11 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../src/reader/types.ts'
-import { rememberBlocks } from '../src/remembered.ts'
 import { judgeLabels, scoreBars } from '../src/report-curve.ts'
 import { aggregateBlocks } from '../src/report-rows.ts'
 import { createScratch } from '../src/sources/scratch.ts'
 import { zoneTransitions } from '../src/time/time-zone.ts'
+import { rememberBlocks } from '../src/training/remembered.ts'
 import { type Bench, codeOf, startBench, writeParquet } from './reader-tools.ts'
 
 interface Row {

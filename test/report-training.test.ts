@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { createTopScores } from '../src/kernels/top-scores.ts'
-import { recordTraining, type TrainingReportParts } from '../src/report-training.ts'
 import { exampleVersion } from '../src/schemas/examples.ts'
 import type { VersionDocument } from '../src/schemas/model.ts'
 import type { KeptReport } from '../src/schemas/report.ts'
 import { createScratch } from '../src/sources/scratch.ts'
 import type { Opened } from '../src/telemetry/opening.ts'
-import { finishSearch } from '../src/training-pass.ts'
+import { finishSearch } from '../src/training/pass.ts'
+import { recordTraining, type TrainingReportParts } from '../src/training/report.ts'
 import { freshFolder } from './endings.ts'
 
 const document = exampleVersion as VersionDocument

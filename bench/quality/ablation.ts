@@ -1,7 +1,8 @@
 /** The pieces that `auto` is made of, each alone beside a plain forest and each left out of the whole. */
-import type { AutoPlan } from '../../src/auto.ts'
+
 import type { DetectorParams } from '../../src/detectors/detector.ts'
 import { detectors } from '../../src/detectors/index.ts'
+import type { AutoPlan } from '../../src/training/auto.ts'
 
 /** Something else than what `auto` chose. Guards are told apart by the two lines of every table. */
 export interface Variant {

@@ -1,12 +1,13 @@
 /** The rule of `"detector": {"type": "auto"}` on labelled sets, as a training follows it: its features, its detector, its threshold. */
-import { type AutoPlan, chooseAuto, mostWithoutHistory } from '../../src/auto.ts'
+
 import { detectors } from '../../src/detectors/index.ts'
 import { raiseOutside } from '../../src/kernels/guards.ts'
 import { Habituation } from '../../src/kernels/habituation.ts'
 import { History, rowHistory } from '../../src/kernels/history.ts'
 import { createTimeContext } from '../../src/kernels/time-context.ts'
 import { describeDerived, historyQuery } from '../../src/telemetry/derived.ts'
-import { planTimeContext } from '../../src/training-time.ts'
+import { type AutoPlan, chooseAuto, mostWithoutHistory } from '../../src/training/auto.ts'
+import { planTimeContext } from '../../src/training/time.ts'
 import type { Variant } from './ablation.ts'
 import { figuresOf } from './figures.ts'
 import { fitDetector, scoreBlock, wholeBlock } from './fit.ts'

@@ -1,7 +1,7 @@
 /** The first pass over the training rows: profile, samples, and what is left out. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { DeepWatchError } from './errors.ts'
-import { inOrder } from './flow.ts'
+import { DeepWatchError } from '../errors.ts'
+import { inOrder } from '../flow.ts'
 import {
   emptyProfile,
   mergeProfiles,
@@ -9,11 +9,11 @@ import {
   profileSampleRows,
   quantiles,
   usableRows,
-} from './kernels/profile.ts'
-import { streams } from './kernels/random.ts'
-import { fillSample, type Sample, type SampleSet, sampleOf } from './kernels/reservoir.ts'
-import { RowDraw, rowDrawBytes } from './kernels/row-draw.ts'
-import type { Inspection, Pool } from './pool/pool.ts'
+} from '../kernels/profile.ts'
+import { streams } from '../kernels/random.ts'
+import { fillSample, type Sample, type SampleSet, sampleOf } from '../kernels/reservoir.ts'
+import { RowDraw, rowDrawBytes } from '../kernels/row-draw.ts'
+import type { Inspection, Pool } from '../pool/pool.ts'
 import type {
   Column,
   ExtraLanes,
@@ -22,20 +22,20 @@ import type {
   FeatureQuery,
   HistoryQuery,
   ReadWindow,
-} from './reader/types.ts'
-import type { Warning } from './schemas/model.ts'
-import { placesOf } from './telemetry/columns.ts'
-import type { Derived } from './telemetry/derived.ts'
-import { quote, type Telemetry } from './telemetry/telemetry.ts'
+} from '../reader/types.ts'
+import type { Warning } from '../schemas/model.ts'
+import { placesOf } from '../telemetry/columns.ts'
+import type { Derived } from '../telemetry/derived.ts'
+import { quote, type Telemetry } from '../telemetry/telemetry.ts'
+import type { Work } from '../work.ts'
 import {
   collectEntities,
   type EntityCollector,
   type EntityPlan,
   type EntitySamples,
   entitySampleBytes,
-} from './training-entities.ts'
-import type { TimeContextPlan } from './training-time.ts'
-import type { Work } from './work.ts'
+} from './entities.ts'
+import type { TimeContextPlan } from './time.ts'
 
 /** Above this share of affected rows the rule `reject` refuses to train. */
 const mostRejected = 0.05

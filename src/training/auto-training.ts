@@ -1,11 +1,12 @@
 /** The samples of a training that leaves its settings open: what was chosen is tried on the rows, and given up where they do not carry it. */
+
+import type { DetectorParams } from '../detectors/detector.ts'
+import { DeepWatchError } from '../errors.ts'
+import type { Span } from '../reader/types.ts'
+import type { DerivedFeature } from '../schemas/derived.ts'
+import type { ColumnPlan } from '../telemetry/telemetry.ts'
 import { type AutoPlan, chooseAuto, mostWithoutHistory, type TelemetryShape } from './auto.ts'
-import type { DetectorParams } from './detectors/detector.ts'
-import { DeepWatchError } from './errors.ts'
-import type { Span } from './reader/types.ts'
-import type { DerivedFeature } from './schemas/derived.ts'
-import type { ColumnPlan } from './telemetry/telemetry.ts'
-import type { Drawn } from './training-samples.ts'
+import type { Drawn } from './samples.ts'
 
 /** One pass over the rows, for a detector, with these derived features beside those of the request. */
 export type Draw = (detector: DetectorParams, derived: readonly DerivedFeature[]) => Promise<Drawn>
