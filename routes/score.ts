@@ -9,7 +9,7 @@ import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/tele
 import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
 import { exampleScores } from '../src/schemas/examples.ts'
 import { type ScoreSettings, scoreAnswer, scoreSettings } from '../src/schemas/score.ts'
-import type { ScoringRun } from '../src/scoring.ts'
+import type { ScoringRun } from '../src/scoring/scoring.ts'
 
 const json = 'application/json'
 const ndjson = 'application/x-ndjson'

@@ -1,12 +1,12 @@
 /** The short way of a few rows gives the block of the long way to the bit, or leaves the rows to it. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { blockOfFewRows } from '../src/few-rows.ts'
 import { parseBody } from '../src/json/body.ts'
 import { type Rows as GivenRows, RowTable } from '../src/json/row-table.ts'
 import { createTimeContext } from '../src/kernels/time-context.ts'
 import type { FeatureLane } from '../src/reader/types.ts'
 import type { Feature } from '../src/schemas/model.ts'
+import { blockOfFewRows } from '../src/scoring/small-batch.ts'
 import { readRows } from '../src/telemetry/json-rows.ts'
 import { planScoring } from '../src/telemetry/telemetry.ts'
 

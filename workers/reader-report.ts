@@ -1,5 +1,5 @@
+import { ReportTally } from '../src/aggregate/tally.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../src/reader/types.ts'
-import { ReportTally } from '../src/report-tally.ts'
 import { placesOf } from '../src/telemetry/columns.ts'
 import type { Database } from './reader-database.ts'
 import { type Cell, type Chunk, isValid } from './reader-duckdb.ts'

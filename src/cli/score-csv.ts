@@ -1,6 +1,6 @@
 /** Scored rows as CSV (RFC 4180, LF). */
 import type { Return, RunOfRows } from '../http/results.ts'
-import type { ScoredBlock } from '../scoring.ts'
+import type { ScoredBlock } from '../scoring/scoring.ts'
 import { csvCell } from './csv.ts'
 
 const pieceLength = 65_536

@@ -2,7 +2,7 @@
 import { DeepWatchError } from '../errors.ts'
 import { jsonPieces, ndjsonPieces, type Return, type RunOfRows } from '../http/results.ts'
 import { type ScoreSettings, type ScoreSummary, scoreSettings } from '../schemas/score.ts'
-import type { ScoringRun } from '../scoring.ts'
+import type { ScoringRun } from '../scoring/scoring.ts'
 import type { Call } from './command.ts'
 import { chooseFormat, refuseBinary, scoreFormats } from './format.ts'
 import { givenTelemetry } from './given.ts'

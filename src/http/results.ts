@@ -1,7 +1,7 @@
 /** Writes scored rows as JSON and NDJSON text, block by block. */
 
 import type { ScoreSettings, ScoreSummary } from '../schemas/score.ts'
-import type { ScoredBlock, ScoringRun } from '../scoring.ts'
+import type { ScoredBlock, ScoringRun } from '../scoring/scoring.ts'
 
 export type Return = NonNullable<ScoreSettings['return']>
 

@@ -1,8 +1,9 @@
 /** Every feature with a small picture: what training saw, and where the flagged rows lie. */
+
+import { rangeOf } from '../aggregate/feature-range.ts'
 import type { FeatureProfile } from '../schemas/model.ts'
 import type { ReportFacts } from '../schemas/report-facts.ts'
 import type { Draw } from './draw.ts'
-import { rangeOf } from './feature-range.ts'
 import { type FeatureFacts, featureValues } from './feature-values.ts'
 import { escapeText, formatRange, formatShare, formatValue, plural, shownName, unitOf } from './text.ts'
 

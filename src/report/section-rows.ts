@@ -1,7 +1,8 @@
 /** The most anomalous rows, each value beside its usual range. */
+
+import { rangeOf } from '../aggregate/feature-range.ts'
 import type { ReportAggregate } from '../schemas/report.ts'
 import type { ReportFacts } from '../schemas/report-facts.ts'
-import { rangeOf } from './feature-range.ts'
 import {
   escapeText,
   formatCount,

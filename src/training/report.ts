@@ -2,20 +2,21 @@
  * What is kept of a training for its report. The scores of the second pass are spooled, and when the threshold is known the
  * telemetry is counted as any scored source is. A training never fails for its report.
  */
+
+import { aggregateSource } from '../aggregate/aggregate.ts'
+import { featureBins, rangeOf } from '../aggregate/feature-range.ts'
+import { aggregateBlocks, aggregateRows } from '../aggregate/rows.ts'
 import { DeepWatchError } from '../errors.ts'
 import type { KeptReports } from '../kept-reports.ts'
 import type { Sample } from '../kernels/reservoir.ts'
 import type { FeatureBlock, FeatureQuery, ReaderSession, ReadWindow, Span } from '../reader/types.ts'
-import { featureBins, rangeOf } from '../report/feature-range.ts'
-import { aggregateSource } from '../report-aggregate.ts'
-import { aggregateBlocks, aggregateRows } from '../report-rows.ts'
 import type { VersionDocument } from '../schemas/model.ts'
 import type { KeptReport, ReportAggregate, TrainingBins } from '../schemas/report.ts'
+import type { TrainingScoresKept } from '../scoring/training-scores.ts'
 import type { Scratch } from '../sources/scratch.ts'
 import { errorCode } from '../storage/durable-files.ts'
 import type { LanePlaces } from '../telemetry/columns.ts'
 import type { Opened } from '../telemetry/opening.ts'
-import type { TrainingScoresKept } from '../training-scores.ts'
 import type { Work } from '../work.ts'
 import { holdLabels } from './held-labels.ts'
 import type { Remembering } from './remembered.ts'

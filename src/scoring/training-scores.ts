@@ -1,8 +1,8 @@
 /** What a training hands to whoever scores or evaluates its telemetry next, so that it is not scored again. */
 
-import type { ReportAggregate } from './schemas/report.ts'
-import type { Scratch } from './sources/scratch.ts'
-import type { Opened } from './telemetry/opening.ts'
+import type { ReportAggregate } from '../schemas/report.ts'
+import type { Scratch } from '../sources/scratch.ts'
+import type { Opened } from '../telemetry/opening.ts'
 
 /** A stretch of rows in source order. */
 export interface HeldRows {

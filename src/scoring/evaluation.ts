@@ -2,20 +2,20 @@
  * Evaluation: how good the flags of a version are on labelled telemetry, beside a random score that flags
  * as much. No accuracy, which is high for whoever flags nothing; no point adjustment, which is high for chance.
  */
-import { DeepWatchError } from './errors.ts'
-import { createEventJudge } from './kernels/events.ts'
-import { createRandom } from './kernels/random.ts'
-import { f1Of } from './kernels/ranking.ts'
-import { createScoreList } from './kernels/score-list.ts'
-import { createTopScores } from './kernels/top-scores.ts'
-import type { Pool } from './pool/pool.ts'
-import type { ExtraLanes } from './reader/types.ts'
-import type { EvaluateSettings, Evaluation, Figures } from './schemas/evaluate.ts'
-import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './score-stream.ts'
-import type { Scratch } from './sources/scratch.ts'
-import type { Source } from './sources/sources.ts'
-import { type RowFacts, rowFacts } from './telemetry/row-facts.ts'
-import type { Work } from './work.ts'
+import { DeepWatchError } from '../errors.ts'
+import { createEventJudge } from '../kernels/events.ts'
+import { createRandom } from '../kernels/random.ts'
+import { f1Of } from '../kernels/ranking.ts'
+import { createScoreList } from '../kernels/score-list.ts'
+import { createTopScores } from '../kernels/top-scores.ts'
+import type { Pool } from '../pool/pool.ts'
+import type { ExtraLanes } from '../reader/types.ts'
+import type { EvaluateSettings, Evaluation, Figures } from '../schemas/evaluate.ts'
+import type { Scratch } from '../sources/scratch.ts'
+import type { Source } from '../sources/sources.ts'
+import { type RowFacts, rowFacts } from '../telemetry/row-facts.ts'
+import type { Work } from '../work.ts'
+import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './stream.ts'
 
 export interface EvaluationUseCase {
   /**

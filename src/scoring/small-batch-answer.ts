@@ -1,18 +1,18 @@
 /** The short way of a few rows that came as JSON: one block, one call of the pool, and nothing to stream. */
 
-import { blockOfFewRows } from './few-rows.ts'
-import type { Block } from './kernels/block.ts'
-import type { ScoredCounts } from './observe/metrics.ts'
-import type { Pool, ScoringModel } from './pool/pool.ts'
-import { entityModelsOf } from './registry/entity-models.ts'
-import type { ModelHandle } from './registry/registry.ts'
-import type { VersionDocument } from './schemas/model.ts'
-import type { ScoreSettings, ScoreSummary } from './schemas/score.ts'
-import { ScoreAccount } from './score-account.ts'
+import type { Block } from '../kernels/block.ts'
+import type { ScoredCounts } from '../observe/metrics.ts'
+import type { Pool, ScoringModel } from '../pool/pool.ts'
+import { entityModelsOf } from '../registry/entity-models.ts'
+import type { ModelHandle } from '../registry/registry.ts'
+import type { VersionDocument } from '../schemas/model.ts'
+import type { ScoreSettings, ScoreSummary } from '../schemas/score.ts'
+import { PlainFacts } from '../telemetry/row-facts.ts'
+import type { Work } from '../work.ts'
+import { ScoreAccount } from './account.ts'
 import { type ScoredBlock, ScoredRows } from './scored-block.ts'
-import { PlainFacts } from './telemetry/row-facts.ts'
+import { blockOfFewRows } from './small-batch.ts'
 import { planVersion, type VersionPlan } from './version-plan.ts'
-import type { Work } from './work.ts'
 
 /** Few rows scored: everything at once, with nothing to wait for any more. */
 export interface FewScored {

@@ -4,10 +4,10 @@
  * long way (`readRows`, `planScoring`), which knows every kind of column and says what is wrong; both give the same block to the bit.
  */
 
-import { type Row, type Rows, RowTable } from './json/row-table.ts'
-import type { Block } from './kernels/block.ts'
-import type { Roles } from './schemas/model.ts'
-import { parseTimestamp } from './time/timestamps.ts'
+import { type Row, type Rows, RowTable } from '../json/row-table.ts'
+import type { Block } from '../kernels/block.ts'
+import type { Roles } from '../schemas/model.ts'
+import { parseTimestamp } from '../time/timestamps.ts'
 import type { VersionPlan } from './version-plan.ts'
 
 /** More rows are walked column by column. */

@@ -1,12 +1,12 @@
 /** What scoring takes from a version's document and no request changes: worked out once, and kept as long as the document. */
 
-import { changesScores } from './history/smoothing.ts'
-import type { Guards } from './kernels/guards.ts'
-import { createTimeContext, type TimeContext } from './kernels/time-context.ts'
-import type { FeatureLane } from './reader/types.ts'
-import type { VersionDocument } from './schemas/model.ts'
-import { isDerived } from './telemetry/derived.ts'
-import { featureLanes } from './telemetry/telemetry.ts'
+import { changesScores } from '../history/smoothing.ts'
+import type { Guards } from '../kernels/guards.ts'
+import { createTimeContext, type TimeContext } from '../kernels/time-context.ts'
+import type { FeatureLane } from '../reader/types.ts'
+import type { VersionDocument } from '../schemas/model.ts'
+import { isDerived } from '../telemetry/derived.ts'
+import { featureLanes } from '../telemetry/telemetry.ts'
 import { guardsOf } from './telemetry-guards.ts'
 
 export interface VersionPlan {

@@ -1,13 +1,13 @@
 /** Asks a scored source for what a report shows, and cuts the answer to what will be drawn. */
 
-import type { ZoneTransitions } from './kernels/time-context.ts'
-import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from './reader/types.ts'
-import { featureBins, rangeOf } from './report/feature-range.ts'
-import { hourOfWeek } from './report/hour-of-week.ts'
-import { judgeLabels, scoreBars } from './report-curve.ts'
-import type { Feature, Roles } from './schemas/model.ts'
-import type { ReportAggregate } from './schemas/report.ts'
-import { zoneTransitions } from './time/time-zone.ts'
+import type { ZoneTransitions } from '../kernels/time-context.ts'
+import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from '../reader/types.ts'
+import type { Feature, Roles } from '../schemas/model.ts'
+import type { ReportAggregate } from '../schemas/report.ts'
+import { zoneTransitions } from '../time/time-zone.ts'
+import { judgeLabels, scoreBars } from './curve.ts'
+import { featureBins, rangeOf } from './feature-range.ts'
+import { hourOfWeek } from './hour-of-week.ts'
 
 /** Features shown in full; entities and rows told by name. */
 const shownFeatures = 40

@@ -1,6 +1,6 @@
 /** Counts scored rows for a report, as they come: one walk, and what it holds is bounded however many rows there are. */
-import type { AggregateQuery, FlaggedValues, SourceAggregate, TopRow } from './reader/types.ts'
-import { hourOfWeek } from './report/hour-of-week.ts'
+import type { AggregateQuery, FlaggedValues, SourceAggregate, TopRow } from '../reader/types.ts'
+import { hourOfWeek } from './hour-of-week.ts'
 
 /** Some rows in source order. Lanes are null where the source has none. */
 export interface TalliedRows {

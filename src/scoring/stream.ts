@@ -3,9 +3,9 @@
  * in it, block after block through the threads.
  */
 
-import { DeepWatchError } from './errors.ts'
-import { inOrder } from './flow.ts'
-import { markHistory } from './history/marks.ts'
+import { DeepWatchError } from '../errors.ts'
+import { inOrder } from '../flow.ts'
+import { markHistory } from '../history/marks.ts'
 import {
   changesScores,
   smoothInOrder,
@@ -13,28 +13,28 @@ import {
   smoothingLanes,
   smoothLive,
   smoothSource,
-} from './history/smoothing.ts'
-import type { Windows } from './history/windows.ts'
-import { asRows } from './json/row-table.ts'
-import type { Block } from './kernels/block.ts'
-import type { Pool } from './pool/pool.ts'
-import type { ColumnType, Description, FeatureQuery } from './reader/types.ts'
-import { entityModelsOf } from './registry/entity-models.ts'
-import type { ModelHandle, Registry } from './registry/registry.ts'
-import type { VersionDocument } from './schemas/model.ts'
-import type { ScoreSettings } from './schemas/score.ts'
-import { ScoreAccount, type ScoringEnd } from './score-account.ts'
-import { scoringModel } from './score-few.ts'
+} from '../history/smoothing.ts'
+import type { Windows } from '../history/windows.ts'
+import { asRows } from '../json/row-table.ts'
+import type { Block } from '../kernels/block.ts'
+import type { Pool } from '../pool/pool.ts'
+import type { ColumnType, Description, FeatureQuery } from '../reader/types.ts'
+import { entityModelsOf } from '../registry/entity-models.ts'
+import type { ModelHandle, Registry } from '../registry/registry.ts'
+import type { VersionDocument } from '../schemas/model.ts'
+import type { ScoreSettings } from '../schemas/score.ts'
+import type { Source } from '../sources/sources.ts'
+import { placesOf } from '../telemetry/columns.ts'
+import { historyQuery, isDerived } from '../telemetry/derived.ts'
+import { readRows } from '../telemetry/json-rows.ts'
+import type { Opened, OpenTelemetry, OpenTelemetryOptions } from '../telemetry/opening.ts'
+import { rowFacts } from '../telemetry/row-facts.ts'
+import { planScoring, quote, readWindow } from '../telemetry/telemetry.ts'
+import type { Work } from '../work.ts'
+import { ScoreAccount, type ScoringEnd } from './account.ts'
 import { type ScoredBlock, ScoredRows } from './scored-block.ts'
-import type { Source } from './sources/sources.ts'
-import { placesOf } from './telemetry/columns.ts'
-import { historyQuery, isDerived } from './telemetry/derived.ts'
-import { readRows } from './telemetry/json-rows.ts'
-import type { Opened, OpenTelemetry, OpenTelemetryOptions } from './telemetry/opening.ts'
-import { rowFacts } from './telemetry/row-facts.ts'
-import { planScoring, quote, readWindow } from './telemetry/telemetry.ts'
+import { scoringModel } from './small-batch-answer.ts'
 import { planVersion } from './version-plan.ts'
-import type { Work } from './work.ts'
 
 export interface ScoreStreamParts {
   readonly open: OpenTelemetry

@@ -1,11 +1,11 @@
 /** Scored rows as the doors see them: per row its score, and everything that can be said about it. */
-import { historyMarks } from './history/marks.ts'
-import type { Block } from './kernels/block.ts'
-import type { Guards } from './kernels/guards.ts'
-import { rowMarks } from './kernels/profile.ts'
-import type { BlockScores } from './pool/pool.ts'
-import type { RowReason, UnscoredReason } from './schemas/score.ts'
-import type { RowFacts } from './telemetry/row-facts.ts'
+import { historyMarks } from '../history/marks.ts'
+import type { Block } from '../kernels/block.ts'
+import type { Guards } from '../kernels/guards.ts'
+import { rowMarks } from '../kernels/profile.ts'
+import type { BlockScores } from '../pool/pool.ts'
+import type { RowReason, UnscoredReason } from '../schemas/score.ts'
+import type { RowFacts } from '../telemetry/row-facts.ts'
 import { reasonsOf } from './telemetry-guards.ts'
 import type { VersionPlan } from './version-plan.ts'
 
