@@ -6,9 +6,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { build } from 'rolldown'
-import { compileOutline } from './dist/src/report/compile.js'
-import { preparedName } from './dist/src/report/prepared.js'
-import { usualOutlines } from './dist/src/report/usual.js'
+import { compileOutline } from './dist/src/reporting/charts/compile.js'
+import { preparedName } from './dist/src/reporting/charts/prepared.js'
+import { usualOutlines } from './dist/src/reporting/page/usual.js'
 
 const programs = ['src/main', 'src/cli', 'workers/detect', 'workers/draw', 'workers/reader', 'workers/writer']
 

@@ -1,6 +1,6 @@
 /** Specifications are taken apart into what a kind of chart has in common and what is given. */
 import { describe, expect, test } from 'vitest'
-import { given, givenColours, outlineOf } from '../src/report/outline.ts'
+import { given, givenColours, outlineOf } from '../src/reporting/charts/outline.ts'
 
 describe('an outline', () => {
   test('has names in the place of data and of what is given, each value under one name', () => {

@@ -7,15 +7,23 @@ import { Resvg } from '@resvg/resvg-js'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { rangeOf } from '../src/aggregate/feature-range.ts'
-import { createDrawing } from '../src/drawing.ts'
-import { openKeptReports } from '../src/kept-reports.ts'
 import { chartsFolder, packageFolder } from '../src/places.ts'
-import { chartOutline } from '../src/report/draw.ts'
-import { pagePolicy } from '../src/report/policy.ts'
-import { preparedName } from '../src/report/prepared.ts'
-import { renderReport } from '../src/report/render.ts'
-import { escapeText, formatRange, formatShare, formatTime, formatValue, shownName, unitOf } from '../src/report/text.ts'
-import { usualOutlines } from '../src/report/usual.ts'
+import { chartOutline } from '../src/reporting/charts/draw.ts'
+import { preparedName } from '../src/reporting/charts/prepared.ts'
+import {
+  escapeText,
+  formatRange,
+  formatShare,
+  formatTime,
+  formatValue,
+  shownName,
+  unitOf,
+} from '../src/reporting/charts/text.ts'
+import { createDrawing } from '../src/reporting/drawing.ts'
+import { openKeptReports } from '../src/reporting/kept-reports.ts'
+import { pagePolicy } from '../src/reporting/page/policy.ts'
+import { renderReport } from '../src/reporting/page/render.ts'
+import { usualOutlines } from '../src/reporting/page/usual.ts'
 import { exampleVersion } from '../src/schemas/examples.ts'
 import type { Feature } from '../src/schemas/model.ts'
 import type { KeptReport, ReportAggregate } from '../src/schemas/report.ts'

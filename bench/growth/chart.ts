@@ -1,7 +1,7 @@
 /** The chart of all axes: a column each, both scales logarithmic, so that a power of the size is a straight line. */
-import type { Chart } from '../../src/report/draw.ts'
-import type { ChartSpec } from '../../src/report/outline.ts'
-import { light } from '../../src/report/palette.ts'
+import type { Chart } from '../../src/reporting/charts/draw.ts'
+import type { ChartSpec } from '../../src/reporting/charts/outline.ts'
+import { light } from '../../src/reporting/charts/palette.ts'
 import type { Axis, Measure, Point } from './axis.ts'
 
 const size = { width: 178, height: 150 }

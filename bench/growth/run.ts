@@ -7,7 +7,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { drawChart } from '../../src/report/draw.ts'
+import { drawChart } from '../../src/reporting/charts/draw.ts'
 import { describeMachine, printTable, resultPath, writeResult } from '../report.ts'
 import { type Axis, type Point, slopeOf } from './axis.ts'
 import { growthChart } from './chart.ts'

@@ -3,10 +3,10 @@
  * some hundred milliseconds without a pause and loads a megabyte of code, which nobody who scores should feel.
  */
 import { Worker } from 'node:worker_threads'
-import type { DrawMessage, Drawn, DrawTask } from '../workers/messages.ts'
-import { DeepWatchError } from './errors.ts'
-import { createGate } from './flow.ts'
-import { programs } from './places.ts'
+import type { DrawMessage, Drawn, DrawTask } from '../../workers/messages.ts'
+import { DeepWatchError } from '../errors.ts'
+import { createGate } from '../flow.ts'
+import { programs } from '../places.ts'
 
 export interface Drawing {
   /** Whether another report would be refused now. */

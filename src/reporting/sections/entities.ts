@@ -1,9 +1,9 @@
 /** Where rows are flagged: the entities with the most of them. */
-import type { ReportAggregate } from '../schemas/report.ts'
-import type { Chart } from './draw.ts'
-import { given } from './outline.ts'
-import { light } from './palette.ts'
-import { formatCount, formatShare, plural, shownName } from './text.ts'
+import type { ReportAggregate } from '../../schemas/report.ts'
+import type { Chart } from '../charts/draw.ts'
+import { given } from '../charts/outline.ts'
+import { light } from '../charts/palette.ts'
+import { formatCount, formatShare, plural, shownName } from '../charts/text.ts'
 
 const mostShown = 15
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Runtime } from 'vega'
-import { chartsFolder } from '../places.ts'
+import { chartsFolder } from '../../places.ts'
 
 /** The file for an outline. */
 export function preparedName(text: string): string {

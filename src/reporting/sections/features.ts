@@ -1,11 +1,11 @@
 /** Every feature with a small picture: what training saw, and where the flagged rows lie. */
 
-import { rangeOf } from '../aggregate/feature-range.ts'
-import type { FeatureProfile } from '../schemas/model.ts'
-import type { ReportFacts } from '../schemas/report-facts.ts'
-import type { Draw } from './draw.ts'
-import { type FeatureFacts, featureValues } from './feature-values.ts'
-import { escapeText, formatRange, formatShare, formatValue, plural, shownName, unitOf } from './text.ts'
+import { rangeOf } from '../../aggregate/feature-range.ts'
+import type { FeatureProfile } from '../../schemas/model.ts'
+import type { ReportFacts } from '../../schemas/report-facts.ts'
+import type { Draw } from '../charts/draw.ts'
+import { type FeatureFacts, featureValues } from '../charts/feature-values.ts'
+import { escapeText, formatRange, formatShare, formatValue, plural, shownName, unitOf } from '../charts/text.ts'
 
 /** Features with a picture where no aggregate has chosen them. */
 const mostShown = 40

@@ -1,8 +1,8 @@
 /** The most anomalous rows, each value beside its usual range. */
 
-import { rangeOf } from '../aggregate/feature-range.ts'
-import type { ReportAggregate } from '../schemas/report.ts'
-import type { ReportFacts } from '../schemas/report-facts.ts'
+import { rangeOf } from '../../aggregate/feature-range.ts'
+import type { ReportAggregate } from '../../schemas/report.ts'
+import type { ReportFacts } from '../../schemas/report-facts.ts'
 import {
   escapeText,
   formatCount,
@@ -13,7 +13,7 @@ import {
   plural,
   shownName,
   unitOf,
-} from './text.ts'
+} from '../charts/text.ts'
 
 export function topRows(facts: ReportFacts, aggregate: ReportAggregate): string {
   const { document, zone } = facts
