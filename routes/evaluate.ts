@@ -1,9 +1,9 @@
 /** `POST /evaluate`: how good the flags are on a labelled source. */
 import type { FastifyInstance } from 'fastify'
-import { jsonAnswer } from '../src/answer.ts'
 import { workFields } from '../src/http/preferences.ts'
 import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
 import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
+import { jsonAnswer } from '../src/jobs/answer.ts'
 import { evaluateSettings, evaluation } from '../src/schemas/evaluate.ts'
 import { exampleEvaluation } from '../src/schemas/examples.ts'
 

@@ -6,7 +6,7 @@ import { noQuery, readQuery } from '../src/http/context.ts'
 import { describeJob, maySee } from '../src/http/job-document.ts'
 import { sendAnswer } from '../src/http/stream.ts'
 import { telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
-import type { Job } from '../src/jobs-job.ts'
+import type { Job } from '../src/jobs/job.ts'
 import { exampleJob, exampleScores, exampleVersion } from '../src/schemas/examples.ts'
 import { jobDocument, jobList } from '../src/schemas/job.ts'
 

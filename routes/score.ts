@@ -1,12 +1,12 @@
 /** `POST /score`: a source scored with a model, in the form the client accepts. */
 import { createReadStream } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
-import type { Answer, Pieces, StreamedAnswer } from '../src/answer.ts'
 import { DeepWatchError } from '../src/errors.ts'
 import { workFields } from '../src/http/preferences.ts'
 import { fewJson, jsonPieces, ndjsonPieces, type Return } from '../src/http/results.ts'
 import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
 import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
+import type { Answer, Pieces, StreamedAnswer } from '../src/jobs/answer.ts'
 import { exampleScores } from '../src/schemas/examples.ts'
 import { type ScoreSettings, scoreAnswer, scoreSettings } from '../src/schemas/score.ts'
 import type { ScoringRun } from '../src/scoring/scoring.ts'

@@ -1,9 +1,9 @@
 /** `POST /train`: a new version of a model. */
 import type { FastifyInstance } from 'fastify'
-import { jsonAnswer } from '../src/answer.ts'
 import { workFields } from '../src/http/preferences.ts'
 import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
 import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
+import { jsonAnswer } from '../src/jobs/answer.ts'
 import { exampleVersion } from '../src/schemas/examples.ts'
 import { versionDocument } from '../src/schemas/model.ts'
 import { trainSettings } from '../src/schemas/train.ts'

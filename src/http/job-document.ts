@@ -1,7 +1,7 @@
 /** A job as the doors show it, and who may see it. */
 import type { FastifyRequest } from 'fastify'
-import type { Job } from '../jobs-job.ts'
-import { failureOf, isOver, type JobRecord } from '../jobs-record.ts'
+import type { Job } from '../jobs/job.ts'
+import { failureOf, isOver, type JobRecord } from '../jobs/record.ts'
 import type { JobDocument } from '../schemas/job.ts'
 import { problemOf } from './problem.ts'
 

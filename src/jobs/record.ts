@@ -1,9 +1,9 @@
 /** What is kept of a job on disk, and nothing else: its work, its listeners and its spool end with the process. */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { DeepWatchError, type ErrorCode, isErrorCode } from './errors.ts'
-import { type JobKind, type JobState, jobKinds, jobStates } from './schemas/job.ts'
-import { stages } from './work.ts'
+import { DeepWatchError, type ErrorCode, isErrorCode } from '../errors.ts'
+import { type JobKind, type JobState, jobKinds, jobStates } from '../schemas/job.ts'
+import { stages } from '../work.ts'
 
 const hex = z.string().regex(/^[0-9a-f]{64}$/)
 const count = z.int().min(0)

@@ -1,7 +1,7 @@
 /** The jobs there are, within bounds of time, number and bytes: what is over is forgotten oldest first. */
-import { DeepWatchError } from './errors.ts'
-import type { JobsFolder } from './jobs-folder.ts'
-import type { Clock, Job } from './jobs-job.ts'
+import { DeepWatchError } from '../errors.ts'
+import type { JobsFolder } from './folder.ts'
+import type { Clock, Job } from './job.ts'
 
 export interface ShelfLimits {
   /** Finished jobs that are kept, and as many finished requests with a key. */

@@ -3,15 +3,15 @@
  * key is one too, which its own request waits for. What a job does, and what its answer looks like, the door hands in.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { DeepWatchError } from '../errors.ts'
+import { createGate } from '../flow.ts'
+import { type JobKind, type JobState, jobStates } from '../schemas/job.ts'
+import type { Work } from '../work.ts'
 import { type Answer, isWhole } from './answer.ts'
-import { DeepWatchError } from './errors.ts'
-import { createGate } from './flow.ts'
-import type { JobsFolder } from './jobs-folder.ts'
-import { type Clock, Job, realClock } from './jobs-job.ts'
-import { failureOf, isOver, type JobRecord, newRecord } from './jobs-record.ts'
-import { createShelf, type ShelfLimits } from './jobs-shelf.ts'
-import { type JobKind, type JobState, jobStates } from './schemas/job.ts'
-import type { Work } from './work.ts'
+import type { JobsFolder } from './folder.ts'
+import { type Clock, Job, realClock } from './job.ts'
+import { failureOf, isOver, type JobRecord, newRecord } from './record.ts'
+import { createShelf, type ShelfLimits } from './shelf.ts'
 
 export interface JobsLimits extends ShelfLimits {
   /** Jobs at work at once. */

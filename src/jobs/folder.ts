@@ -6,9 +6,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from '../storage/durable-files.ts'
 import type { Answer } from './answer.ts'
-import { type JobRecord, jobRecord } from './jobs-record.ts'
-import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from './storage/durable-files.ts'
+import { type JobRecord, jobRecord } from './record.ts'
 
 const recordName = /^([0-9a-f-]{36})\.json$/
 const resultName = /^([0-9a-f-]{36})\.result$/

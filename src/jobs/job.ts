@@ -1,7 +1,7 @@
 /** One job in memory: what it has come to, and whoever waits to hear of it. */
-import type { DeepWatchError } from './errors.ts'
-import { isOver, type JobRecord } from './jobs-record.ts'
-import type { Progress } from './work.ts'
+import type { DeepWatchError } from '../errors.ts'
+import type { Progress } from '../work.ts'
+import { isOver, type JobRecord } from './record.ts'
 
 /** Wall time is shown; the steady clock measures, so that a jump of the wall clock ages nothing. Both in milliseconds. */
 export interface Clock {
