@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { findDetector } from '../src/detectors/index.ts'
 import type { Block } from '../src/kernels/block.ts'
-import { emptyProfile, mergeProfiles, type Profile, varyingLanes } from '../src/kernels/profile.ts'
-import { streams } from '../src/kernels/random.ts'
-import { RowDraw } from '../src/kernels/row-draw.ts'
+import { emptyProfile, mergeProfiles, type Profile, varyingLanes } from '../src/kernels/models/profile.ts'
+import { streams } from '../src/kernels/sampling/random.ts'
+import { RowDraw } from '../src/kernels/sampling/row-draw.ts'
 import type { BlockScores, Pool, ScoringModel } from '../src/pool/pool.ts'
 
 /** Size of a forest; 100 trees of 256 rows unless told otherwise. */

@@ -1,6 +1,6 @@
 import { request } from 'undici'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createRandom } from '../src/kernels/random.ts'
+import { createRandom } from '../src/kernels/sampling/random.ts'
 import { startApp, type TestApp } from './app.ts'
 import { freshFolder } from './endings.ts'
 import { type Body, csvOf, post, type Row, scoreFile, scoreRows, train, useService } from './windows-tools.ts'

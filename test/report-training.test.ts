@@ -1,7 +1,7 @@
 /** Scores of a training that are given away while they are still counted. */
 import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { createTopScores } from '../src/kernels/top-scores.ts'
+import { createTopScores } from '../src/kernels/scores/top-scores.ts'
 import { exampleVersion } from '../src/schemas/examples.ts'
 import type { VersionDocument } from '../src/schemas/model.ts'
 import type { KeptReport } from '../src/schemas/report.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createTimeContext, offsetAt, TIME_CONTEXT_LANES } from '../src/kernels/time-context.ts'
+import { createTimeContext, offsetAt, TIME_CONTEXT_LANES } from '../src/kernels/history/time-context.ts'
 import type { FeatureBlock } from '../src/reader/types.ts'
 import { readRows } from '../src/telemetry/json-rows.ts'
 import { isTimeZone, zoneTransitions } from '../src/time/time-zone.ts'

@@ -1,4 +1,4 @@
-import { fleetBounds } from '../src/kernels/fleet.ts'
+import { fleetBounds } from '../src/kernels/scores/fleet.ts'
 import type { EntityRows, ReadWindow } from '../src/reader/types.ts'
 import type { Database } from './reader-database.ts'
 import { Needed, windowCondition } from './reader-plan.ts'

@@ -1,6 +1,6 @@
 import { DeepWatchError } from '../src/errors.ts'
-import { rowHistory } from '../src/kernels/history.ts'
-import { createTimeContext, type TimeContext } from '../src/kernels/time-context.ts'
+import { rowHistory } from '../src/kernels/history/history.ts'
+import { createTimeContext, type TimeContext } from '../src/kernels/history/time-context.ts'
 import type { FeatureQuery, HistoryQuery } from '../src/reader/types.ts'
 import { createHistories, type HistoryKeeper } from '../src/telemetry/histories.ts'
 import { BlockWriter } from './reader-blocks.ts'

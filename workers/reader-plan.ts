@@ -1,5 +1,5 @@
 import { DeepWatchError } from '../src/errors.ts'
-import type { TimeContextLane } from '../src/kernels/time-context.ts'
+import type { TimeContextLane } from '../src/kernels/history/time-context.ts'
 import type { FeatureQuery, ReadWindow } from '../src/reader/types.ts'
 import type { Values } from './reader-duckdb.ts'
 import { type EchoedColumn, echoOf } from './reader-echo.ts'

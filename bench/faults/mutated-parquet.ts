@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { request } from 'undici'
-import { createRandom, type Random } from '../../src/kernels/random.ts'
+import { createRandom, type Random } from '../../src/kernels/sampling/random.ts'
 import { type BenchService, machine, startService } from '../service/service.ts'
 
 const files = Number(process.argv[2] ?? 2000)

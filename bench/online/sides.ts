@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 import { request } from 'undici'
-import { createRandom } from '../../src/kernels/random.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { preparePython } from '../python.ts'
 import { startService } from '../service/service.ts'
 

@@ -1,10 +1,10 @@
 /** The rule of `"detector": {"type": "auto"}` on labelled sets, as a training follows it: its features, its detector, its threshold. */
 
 import { detectors } from '../../src/detectors/index.ts'
-import { raiseOutside } from '../../src/kernels/guards.ts'
-import { Habituation } from '../../src/kernels/habituation.ts'
-import { History, rowHistory } from '../../src/kernels/history.ts'
-import { createTimeContext } from '../../src/kernels/time-context.ts'
+import { Habituation } from '../../src/kernels/history/habituation.ts'
+import { History, rowHistory } from '../../src/kernels/history/history.ts'
+import { createTimeContext } from '../../src/kernels/history/time-context.ts'
+import { raiseOutside } from '../../src/kernels/scores/guards.ts'
 import { describeDerived, historyQuery } from '../../src/telemetry/derived.ts'
 import { type AutoPlan, chooseAuto, mostWithoutHistory } from '../../src/training/auto.ts'
 import { planTimeContext } from '../../src/training/time.ts'

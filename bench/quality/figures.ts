@@ -1,5 +1,5 @@
 /** How good scores are, given labels. */
-import { f1Of, rank } from '../../src/kernels/ranking.ts'
+import { f1Of, rank } from '../../src/kernels/scores/ranking.ts'
 
 export interface Figures {
   readonly rocAuc: number

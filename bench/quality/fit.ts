@@ -1,9 +1,9 @@
 /** A detector fitted and used in this process, as the service does it on threads: samples, pieces, payload, scores. */
 import type { Detector, DetectorParams } from '../../src/detectors/detector.ts'
 import type { Block } from '../../src/kernels/block.ts'
-import { type Profile, profileBlock, varyingLanes } from '../../src/kernels/profile.ts'
-import { streams } from '../../src/kernels/random.ts'
-import { createReservoir, sampleOf } from '../../src/kernels/reservoir.ts'
+import { type Profile, profileBlock, varyingLanes } from '../../src/kernels/models/profile.ts'
+import { streams } from '../../src/kernels/sampling/random.ts'
+import { createReservoir, sampleOf } from '../../src/kernels/sampling/reservoir.ts'
 import type { Matrix } from '../matrix.ts'
 
 export interface Fitted {

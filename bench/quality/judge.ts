@@ -1,8 +1,8 @@
 /** Fits a detector to a labelled set, scores it, and says how good the scores are, with and without guards. */
 import type { Detector, DetectorParams } from '../../src/detectors/detector.ts'
 import type { Block } from '../../src/kernels/block.ts'
-import { raiseOutside } from '../../src/kernels/guards.ts'
-import { createTopScores } from '../../src/kernels/top-scores.ts'
+import { raiseOutside } from '../../src/kernels/scores/guards.ts'
+import { createTopScores } from '../../src/kernels/scores/top-scores.ts'
 import { type Figures, figuresOf } from './figures.ts'
 import { type Fitted, fitDetector, scoreBlock, wholeBlock } from './fit.ts'
 import type { LabelledSet, Series } from './sets.ts'

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createRandom } from '../../src/kernels/random.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { createPool } from '../../src/pool/pool.ts'
 import { fitForest, profileOf } from '../forest.ts'
 import { toBlocks, writeMatrix } from '../matrix.ts'

@@ -1,6 +1,6 @@
 /** Asks a scored source for what a report shows, and cuts the answer to what will be drawn. */
 
-import type { ZoneTransitions } from '../kernels/time-context.ts'
+import type { ZoneTransitions } from '../kernels/history/time-context.ts'
 import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from '../reader/types.ts'
 import type { Feature, Roles } from '../schemas/model.ts'
 import type { ReportAggregate } from '../schemas/report.ts'

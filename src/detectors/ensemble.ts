@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import type { Block } from '../kernels/block.ts'
-import { calibrate, createStatistic, memberScale, type Rule, rules } from '../kernels/calibration.ts'
-import { decodeMixture, encodeMixture, type Mixture, mixtureBounds, mixtureBytes } from '../kernels/mixture.ts'
+import { calibrate, createStatistic, memberScale, type Rule, rules } from '../kernels/models/calibration.ts'
+import { decodeMixture, encodeMixture, type Mixture, mixtureBounds, mixtureBytes } from '../kernels/models/mixture.ts'
+import { rowMarks } from '../kernels/models/profile.ts'
 import { oddsOf } from '../kernels/odds.ts'
 import { keepPrepared } from '../kernels/prepared.ts'
-import { rowMarks } from '../kernels/profile.ts'
-import { createRandom, drawOrder, streams } from '../kernels/random.ts'
-import { pickRows, type Sample, sampleOf } from '../kernels/reservoir.ts'
+import { createRandom, drawOrder, streams } from '../kernels/sampling/random.ts'
+import { pickRows, type Sample, sampleOf } from '../kernels/sampling/reservoir.ts'
 import type {
   Detector,
   DetectorParams,

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { forestBytes, forestDepth, treeOf } from '../kernels/forest.ts'
-import { kurtosisOf } from '../kernels/kurtosis.ts'
+import { forestBytes, forestDepth, treeOf } from '../kernels/forest/forest.ts'
 import {
   cutBytes,
   decodeObliqueForest,
@@ -9,13 +8,14 @@ import {
   mostColumns,
   type ObliqueForest,
   obliqueTreeOf,
-} from '../kernels/oblique-forest.ts'
-import { createObliqueScorer } from '../kernels/oblique-scorer.ts'
-import { buildObliqueTree } from '../kernels/oblique-tree.ts'
+} from '../kernels/forest/oblique-forest.ts'
+import { buildObliqueTree } from '../kernels/forest/oblique-tree.ts'
+import { mostNodes, nodeDepths, nodeSizes } from '../kernels/forest/tree.ts'
+import { createObliqueScorer } from '../kernels/forest/walks/oblique/scorer.ts'
+import { kurtosisOf } from '../kernels/models/kurtosis.ts'
+import { robustScale } from '../kernels/models/scaling.ts'
 import { averagePathLengths } from '../kernels/path-length.ts'
-import { createRandom, streams } from '../kernels/random.ts'
-import { robustScale } from '../kernels/scaling.ts'
-import { mostNodes, nodeDepths, nodeSizes } from '../kernels/tree.ts'
+import { createRandom, streams } from '../kernels/sampling/random.ts'
 import type { Detector, FitInput, JoinInput, ModelShape, TrainingShape, TreeNode } from './detector.ts'
 import {
   defaultDepth,

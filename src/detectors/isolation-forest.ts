@@ -9,13 +9,13 @@ import {
   joinTrees,
   treeOf,
   viewForest,
-} from '../kernels/forest.ts'
-import { createForestWalk, type LaidForest, layForest } from '../kernels/forest-few.ts'
-import { createForestScorer } from '../kernels/forest-scorer.ts'
+} from '../kernels/forest/forest.ts'
+import { mostNodes, nodeDepths, nodeSizes } from '../kernels/forest/tree.ts'
+import { growTree } from '../kernels/forest/tree-growth.ts'
+import { createForestScorer } from '../kernels/forest/walks/forest-scorer.ts'
+import { createForestWalk, type LaidForest, layForest } from '../kernels/forest/walks/small-batch.ts'
 import { averagePathLengths } from '../kernels/path-length.ts'
-import { createRandom, streams } from '../kernels/random.ts'
-import { mostNodes, nodeDepths, nodeSizes } from '../kernels/tree.ts'
-import { growTree } from '../kernels/tree-growth.ts'
+import { createRandom, streams } from '../kernels/sampling/random.ts'
 import type { Detector, FitInput, JoinInput, ModelShape, TrainingShape, TreeNode } from './detector.ts'
 import {
   defaultDepth,

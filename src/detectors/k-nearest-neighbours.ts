@@ -1,15 +1,15 @@
 import { z } from 'zod'
-import { createNeighbourSearch, layReference, type NeighbourSearch } from '../kernels/neighbours.ts'
-import { distanceScore } from '../kernels/odds.ts'
-import { decodeNumbers, encodeNumbers, numbersBytes } from '../kernels/payload.ts'
-import { createRowScorer, type RowModel } from '../kernels/row-scorer.ts'
+import { createNeighbourSearch, layReference, type NeighbourSearch } from '../kernels/models/neighbours.ts'
+import { decodeNumbers, encodeNumbers, numbersBytes } from '../kernels/models/payload.ts'
 import {
   readStandardised,
   type Standardised,
   standardisedFor,
   standardisedRows,
   standardiseRow,
-} from '../kernels/standardised.ts'
+} from '../kernels/models/standardised.ts'
+import { distanceScore } from '../kernels/odds.ts'
+import { createRowScorer, type RowModel } from '../kernels/scores/row-scorer.ts'
 import type { Detector, EffectiveSettings, FitInput, ModelShape, TrainingShape } from './detector.ts'
 import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from './settings.ts'
 

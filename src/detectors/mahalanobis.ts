@@ -1,16 +1,16 @@
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
-import { shrunkCovariance, whitening } from '../kernels/covariance.ts'
-import { distanceScore } from '../kernels/odds.ts'
-import { decodeNumbers, encodeNumbers, numbersBytes } from '../kernels/payload.ts'
-import { createRowScorer, type RowModel } from '../kernels/row-scorer.ts'
+import { shrunkCovariance, whitening } from '../kernels/models/covariance.ts'
+import { decodeNumbers, encodeNumbers, numbersBytes } from '../kernels/models/payload.ts'
 import {
   readStandardised,
   type Standardised,
   standardisedFor,
   standardisedRows,
   standardiseRow,
-} from '../kernels/standardised.ts'
+} from '../kernels/models/standardised.ts'
+import { distanceScore } from '../kernels/odds.ts'
+import { createRowScorer, type RowModel } from '../kernels/scores/row-scorer.ts'
 import type { Detector, DetectorWarning, FitInput, ModelShape, TrainingShape } from './detector.ts'
 import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from './settings.ts'
 

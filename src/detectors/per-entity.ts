@@ -3,12 +3,12 @@
  * scored, each with the model of its entity. Everything here happens on one thread.
  */
 import type { Block } from '../kernels/block.ts'
-import { decodeFleet, type Fleet } from '../kernels/fleet.ts'
-import type { RowRun } from '../kernels/grouping.ts'
-import { type Guards, raiseOutside } from '../kernels/guards.ts'
-import { profileBlock, varyingLanes } from '../kernels/profile.ts'
-import { createRandom, drawOrder, streams } from '../kernels/random.ts'
-import { pickRows, type Sample } from '../kernels/reservoir.ts'
+import { profileBlock, varyingLanes } from '../kernels/models/profile.ts'
+import { createRandom, drawOrder, streams } from '../kernels/sampling/random.ts'
+import { pickRows, type Sample } from '../kernels/sampling/reservoir.ts'
+import { decodeFleet, type Fleet } from '../kernels/scores/fleet.ts'
+import type { RowRun } from '../kernels/scores/grouping.ts'
+import { type Guards, raiseOutside } from '../kernels/scores/guards.ts'
 import type { Detector, DetectorParams, ScoreInput, Scorer } from './detector.ts'
 import { readPayload } from './settings.ts'
 

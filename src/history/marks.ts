@@ -1,5 +1,5 @@
 /** Rows that have no score because of what came before them, or because of when they came. */
-import { rowHistory } from '../kernels/history.ts'
+import { rowHistory } from '../kernels/history/history.ts'
 import type { BlockScores } from '../pool/pool.ts'
 import type { FeatureBlock } from '../reader/types.ts'
 

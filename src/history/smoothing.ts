@@ -1,8 +1,8 @@
 /** What becomes of scores beside the trailing ones of their entity, over a source, or going on from request to request. */
 import { DeepWatchError } from '../errors.ts'
-import { Habituation, restoreHabituation } from '../kernels/habituation.ts'
-import { scoreBins } from '../kernels/score-histogram.ts'
-import { type MeanWindow, restoreTrailingMean, TrailingMean } from '../kernels/trailing-mean.ts'
+import { Habituation, restoreHabituation } from '../kernels/history/habituation.ts'
+import { type MeanWindow, restoreTrailingMean, TrailingMean } from '../kernels/history/trailing-mean.ts'
+import { scoreBins } from '../kernels/scores/histogram.ts'
 import type { BlockScores } from '../pool/pool.ts'
 import type { ExtraLanes, FeatureBlock } from '../reader/types.ts'
 import { durationSeconds } from '../schemas/derived.ts'

@@ -6,8 +6,8 @@
 import type { PreparedForFew, ScoreFew } from '../detectors/detector.ts'
 import { findDetector } from '../detectors/index.ts'
 import type { Block } from '../kernels/block.ts'
-import { raiseOutside } from '../kernels/guards.ts'
 import { keepPrepared } from '../kernels/prepared.ts'
+import { raiseOutside } from '../kernels/scores/guards.ts'
 import type { BlockScores, ScoringModel } from './types.ts'
 
 /** Calls of a model after which it is prepared: a call saves a tenth of a millisecond or two, the preparation takes ten, on a young thread a hundred. */

@@ -1,6 +1,6 @@
 import type { Block } from '../kernels/block.ts'
-import type { Derivation } from '../kernels/derivation.ts'
-import type { TimeContextLane, ZoneTransitions } from '../kernels/time-context.ts'
+import type { Derivation } from '../kernels/history/derivation.ts'
+import type { TimeContextLane, ZoneTransitions } from '../kernels/history/time-context.ts'
 import type { Source } from '../sources/sources.ts'
 
 /**

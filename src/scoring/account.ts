@@ -1,5 +1,5 @@
 /** Keeps count of what is scored, for the answer and for the metrics. */
-import { rowMarks } from '../kernels/profile.ts'
+import { rowMarks } from '../kernels/models/profile.ts'
 import { type ScoredCounts, ScoreTally } from '../observe/metrics.ts'
 import type { BlockScores } from '../pool/pool.ts'
 import type { ModelHandle } from '../registry/registry.ts'

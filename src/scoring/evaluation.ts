@@ -3,11 +3,11 @@
  * as much. No accuracy, which is high for whoever flags nothing; no point adjustment, which is high for chance.
  */
 import { DeepWatchError } from '../errors.ts'
-import { createEventJudge } from '../kernels/events.ts'
-import { createRandom } from '../kernels/random.ts'
-import { f1Of } from '../kernels/ranking.ts'
-import { createScoreList } from '../kernels/score-list.ts'
-import { createTopScores } from '../kernels/top-scores.ts'
+import { createEventJudge } from '../kernels/history/events.ts'
+import { createRandom } from '../kernels/sampling/random.ts'
+import { createScoreList } from '../kernels/scores/list.ts'
+import { f1Of } from '../kernels/scores/ranking.ts'
+import { createTopScores } from '../kernels/scores/top-scores.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { ExtraLanes } from '../reader/types.ts'
 import type { EvaluateSettings, Evaluation, Figures } from '../schemas/evaluate.ts'

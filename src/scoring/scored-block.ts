@@ -1,8 +1,8 @@
 /** Scored rows as the doors see them: per row its score, and everything that can be said about it. */
 import { historyMarks } from '../history/marks.ts'
 import type { Block } from '../kernels/block.ts'
-import type { Guards } from '../kernels/guards.ts'
-import { rowMarks } from '../kernels/profile.ts'
+import { rowMarks } from '../kernels/models/profile.ts'
+import type { Guards } from '../kernels/scores/guards.ts'
 import type { BlockScores } from '../pool/pool.ts'
 import type { RowReason, UnscoredReason } from '../schemas/score.ts'
 import type { RowFacts } from '../telemetry/row-facts.ts'

@@ -1,6 +1,6 @@
 /** The guards of a version: what its document says about the values that training saw. */
 import type { Block } from '../kernels/block.ts'
-import { type Guards, outsideOf } from '../kernels/guards.ts'
+import { type Guards, outsideOf } from '../kernels/scores/guards.ts'
 import type { VersionDocument } from '../schemas/model.ts'
 import type { RowReason } from '../schemas/score.ts'
 

@@ -1,8 +1,8 @@
 /** What scoring takes from a version's document and no request changes: worked out once, and kept as long as the document. */
 
 import { changesScores } from '../history/smoothing.ts'
-import type { Guards } from '../kernels/guards.ts'
-import { createTimeContext, type TimeContext } from '../kernels/time-context.ts'
+import { createTimeContext, type TimeContext } from '../kernels/history/time-context.ts'
+import type { Guards } from '../kernels/scores/guards.ts'
 import type { FeatureLane } from '../reader/types.ts'
 import type { VersionDocument } from '../schemas/model.ts'
 import { isDerived } from '../telemetry/derived.ts'

@@ -1,5 +1,5 @@
 /** Derived features between the words of a request or a document and what the kernel takes. */
-import type { Derivation } from '../kernels/derivation.ts'
+import type { Derivation } from '../kernels/history/derivation.ts'
 import type { HistoryQuery } from '../reader/types.ts'
 import { type DerivedFeature, durationSeconds, featureName, windowOf } from '../schemas/derived.ts'
 import type { Feature } from '../schemas/model.ts'

@@ -1,4 +1,4 @@
-import type { ZoneTransitions } from '../kernels/time-context.ts'
+import type { ZoneTransitions } from '../kernels/history/time-context.ts'
 
 /**
  * Time zones as plain data. Node's zone table and the database's differ for some zones, so a zone's offsets are taken once,

@@ -4,7 +4,7 @@
  */
 import type { DetectorParams } from '../detectors/detector.ts'
 import { detectors } from '../detectors/index.ts'
-import type { Derive } from '../kernels/derivation.ts'
+import type { Derive } from '../kernels/history/derivation.ts'
 import { type DerivedFeature, mostDerived } from '../schemas/derived.ts'
 import type { Choice } from '../schemas/model.ts'
 

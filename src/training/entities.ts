@@ -1,9 +1,9 @@
 /** The entities of a training that get models of their own: who they are, samples of their rows, and what is told of them. */
 import { DeepWatchError } from '../errors.ts'
 import type { Block } from '../kernels/block.ts'
-import { groupRows } from '../kernels/grouping.ts'
-import { streams } from '../kernels/random.ts'
-import { createReservoir, fillSample, type Sample } from '../kernels/reservoir.ts'
+import { streams } from '../kernels/sampling/random.ts'
+import { createReservoir, fillSample, type Sample } from '../kernels/sampling/reservoir.ts'
+import { groupRows } from '../kernels/scores/grouping.ts'
 import { shareBytes } from '../kernels/shared.ts'
 import type { Column, EntityRows, ReadWindow } from '../reader/types.ts'
 import type { VersionDocument } from '../schemas/model.ts'

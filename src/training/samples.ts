@@ -9,10 +9,10 @@ import {
   profileSampleRows,
   quantiles,
   usableRows,
-} from '../kernels/profile.ts'
-import { streams } from '../kernels/random.ts'
-import { fillSample, type Sample, type SampleSet, sampleOf } from '../kernels/reservoir.ts'
-import { RowDraw, rowDrawBytes } from '../kernels/row-draw.ts'
+} from '../kernels/models/profile.ts'
+import { streams } from '../kernels/sampling/random.ts'
+import { fillSample, type Sample, type SampleSet, sampleOf } from '../kernels/sampling/reservoir.ts'
+import { RowDraw, rowDrawBytes } from '../kernels/sampling/row-draw.ts'
 import type { Inspection, Pool } from '../pool/pool.ts'
 import type {
   Column,

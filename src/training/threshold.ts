@@ -1,7 +1,7 @@
 /** How a training finds its threshold, and whether scores that have become usual are held below it. */
 import type { Detector } from '../detectors/detector.ts'
 import { DeepWatchError } from '../errors.ts'
-import { createTopScores, type TopScores } from '../kernels/top-scores.ts'
+import { createTopScores, type TopScores } from '../kernels/scores/top-scores.ts'
 import type { VersionDocument } from '../schemas/model.ts'
 import type { TrainSettings } from '../schemas/train.ts'
 import type { ThresholdRule } from './document.ts'

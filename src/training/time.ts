@@ -1,6 +1,6 @@
 /** Whether and how a model looks at the clock. */
 import { DeepWatchError } from '../errors.ts'
-import type { ZoneTransitions } from '../kernels/time-context.ts'
+import type { ZoneTransitions } from '../kernels/history/time-context.ts'
 import type { Span, TimeContextLane } from '../reader/types.ts'
 import type { TrainSettings } from '../schemas/train.ts'
 import { isTimeZone, zoneTransitions } from '../time/time-zone.ts'

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { detector as neighbours } from '../../src/detectors/k-nearest-neighbours.ts'
 import { detector as mahalanobis } from '../../src/detectors/mahalanobis.ts'
-import { createRandom } from '../../src/kernels/random.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { blockOf, normal, normalRows } from '../kernels/blocks.ts'
 import { scoreAll, train } from './train.ts'
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { detector } from '../../src/detectors/isolation-forest.ts'
-import { encodeForest, joinTrees } from '../../src/kernels/forest.ts'
-import { createRandom } from '../../src/kernels/random.ts'
-import type { Tree } from '../../src/kernels/tree.ts'
+import { encodeForest, joinTrees } from '../../src/kernels/forest/forest.ts'
+import type { Tree } from '../../src/kernels/forest/tree.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { blockOf, normalRows } from '../kernels/blocks.ts'
 import { scoreAll, train } from './train.ts'
 

@@ -1,9 +1,9 @@
 /** Trains a detector on rows in one thread, as the service does on several. */
 import type { Detector, DetectorParams, FitInput } from '../../src/detectors/detector.ts'
 import type { Block } from '../../src/kernels/block.ts'
-import { profileBlock, varyingLanes } from '../../src/kernels/profile.ts'
-import { streams } from '../../src/kernels/random.ts'
-import { createReservoir, type SampleSet, sampleOf } from '../../src/kernels/reservoir.ts'
+import { profileBlock, varyingLanes } from '../../src/kernels/models/profile.ts'
+import { streams } from '../../src/kernels/sampling/random.ts'
+import { createReservoir, type SampleSet, sampleOf } from '../../src/kernels/sampling/reservoir.ts'
 
 /** The smallest settings of a detector: its defaults. */
 export function defaultsOf(detector: Detector, changes: object = {}): DetectorParams {

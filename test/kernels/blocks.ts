@@ -1,7 +1,7 @@
 /** Small blocks and samples for tests. */
 import type { Block } from '../../src/kernels/block.ts'
-import { createRandom, type Random } from '../../src/kernels/random.ts'
-import type { Sample } from '../../src/kernels/reservoir.ts'
+import { createRandom, type Random } from '../../src/kernels/sampling/random.ts'
+import type { Sample } from '../../src/kernels/sampling/reservoir.ts'
 
 /** A block of the given rows, each a list of lanes. `stride` leaves unused places after each lane. */
 export function blockOf(

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { calibrate, memberScale, softMaximum } from '../../src/kernels/calibration.ts'
+import { calibrate, memberScale, softMaximum } from '../../src/kernels/models/calibration.ts'
+import { quantileOf, robustScale, standardise } from '../../src/kernels/models/scaling.ts'
 import { distanceScore, oddsOf } from '../../src/kernels/odds.ts'
-import { createRandom } from '../../src/kernels/random.ts'
-import { quantileOf, robustScale, standardise } from '../../src/kernels/scaling.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { hostileValues, normal, sampleFrom } from './blocks.ts'
 
 const draws = (count: number, seed: number) => {

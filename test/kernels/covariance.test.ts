@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { shrunkCovariance, whitening } from '../../src/kernels/covariance.ts'
+import { shrunkCovariance, whitening } from '../../src/kernels/models/covariance.ts'
 import { hostileValues, normalRows } from './blocks.ts'
 import { waves } from './oracle.ts'
 

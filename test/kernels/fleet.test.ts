@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeFleet, encodeFleet, type FleetParts, fleetNames } from '../../src/kernels/fleet.ts'
-import { cutRuns, groupRows } from '../../src/kernels/grouping.ts'
+import { decodeFleet, encodeFleet, type FleetParts, fleetNames } from '../../src/kernels/scores/fleet.ts'
+import { cutRuns, groupRows } from '../../src/kernels/scores/grouping.ts'
 
 const parts: FleetParts = {
   features: 2,

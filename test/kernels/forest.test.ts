@@ -1,9 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { decodeForest, encodeForest, type Forest, forestDepth, joinTrees, treeOf } from '../../src/kernels/forest.ts'
+import {
+  decodeForest,
+  encodeForest,
+  type Forest,
+  forestDepth,
+  joinTrees,
+  treeOf,
+} from '../../src/kernels/forest/forest.ts'
+import { buildTree } from '../../src/kernels/forest/tree.ts'
+import { addPathLengths } from '../../src/kernels/forest/walks/padded/traverse.ts'
 import { averagePathLengths } from '../../src/kernels/path-length.ts'
-import { createRandom } from '../../src/kernels/random.ts'
-import { addPathLengths } from '../../src/kernels/traverse.ts'
-import { buildTree } from '../../src/kernels/tree.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { normalRows, sampleFrom } from './blocks.ts'
 
 function makeForest(trees = 3, psi = 8, features = 2, depthLimit = 3): Forest {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Guards, outsideOf, raiseOutside, strengthOutside } from '../../src/kernels/guards.ts'
+import { type Guards, outsideOf, raiseOutside, strengthOutside } from '../../src/kernels/scores/guards.ts'
 import { blockOf, hostileValues } from './blocks.ts'
 
 const guards: Guards = {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Habituation, type HabituationRule, restoreHabituation } from '../../src/kernels/habituation.ts'
+import { Habituation, type HabituationRule, restoreHabituation } from '../../src/kernels/history/habituation.ts'
 
 const odds = (score: number) => score / Math.max(1 - score, Number.EPSILON / 2)
 /** Around the line, where something happens, and everywhere. */

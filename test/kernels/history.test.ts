@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Derivation, type Derive, derives } from '../../src/kernels/derivation.ts'
-import { ExactSum } from '../../src/kernels/exact-sum.ts'
-import { History, restoreHistory, rowHistory } from '../../src/kernels/history.ts'
+import { type Derivation, type Derive, derives } from '../../src/kernels/history/derivation.ts'
+import { ExactSum } from '../../src/kernels/history/exact-sum.ts'
+import { History, restoreHistory, rowHistory } from '../../src/kernels/history/history.ts'
 
 /** Rows of one entity: seconds and value. */
 type Row = readonly [time: number, value: number]

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { kurtosisOf } from '../../src/kernels/kurtosis.ts'
+import { kurtosisOf } from '../../src/kernels/models/kurtosis.ts'
 import { drawnRows, hostileValues, normalRows, sampleFrom } from './blocks.ts'
 
 const of = (column: number[]) => kurtosisOf(sampleFrom(column.map((value) => [value])))[0]!

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createNeighbourSearch, layReference } from '../../src/kernels/neighbours.ts'
+import { createNeighbourSearch, layReference } from '../../src/kernels/models/neighbours.ts'
 import { drawnRows, normalRows } from './blocks.ts'
 import { wave, waves } from './oracle.ts'
 

@@ -6,12 +6,12 @@ import {
   joinObliqueTrees,
   type ObliqueForest,
   obliqueTreeOf,
-} from '../../src/kernels/oblique-forest.ts'
-import { buildObliqueTree, type ObliqueTree } from '../../src/kernels/oblique-tree.ts'
-import { walkOblique } from '../../src/kernels/oblique-walk.ts'
+} from '../../src/kernels/forest/oblique-forest.ts'
+import { buildObliqueTree, type ObliqueTree } from '../../src/kernels/forest/oblique-tree.ts'
+import { mostNodes, nodeDepths, nodeSizes } from '../../src/kernels/forest/tree.ts'
+import { walkOblique } from '../../src/kernels/forest/walks/oblique/walk.ts'
 import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../src/kernels/path-length.ts'
-import { createRandom } from '../../src/kernels/random.ts'
-import { mostNodes, nodeDepths, nodeSizes } from '../../src/kernels/tree.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { scoreAll, train } from '../detectors/train.ts'
 import { blockOf, drawnRows, hostileValues, normalRows, sampleFrom } from './blocks.ts'
 import { wave, waves } from './oracle.ts'

@@ -8,7 +8,7 @@ import {
   quantiles,
   usableRows,
   varyingLanes,
-} from '../../src/kernels/profile.ts'
+} from '../../src/kernels/models/profile.ts'
 import { blockOf, drawnRows, hostileValues, normalRows, sampleFrom } from './blocks.ts'
 
 const { NaN: missing, POSITIVE_INFINITY: infinity } = Number

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createRandom, drawOrder, isSeed, streams } from '../../src/kernels/random.ts'
+import { createRandom, drawOrder, isSeed, streams } from '../../src/kernels/sampling/random.ts'
 
 describe('the seeded generator', () => {
   test.each([[-1], [1.5], [Number.NaN], [2 ** 53], [Number.POSITIVE_INFINITY]])('refuses the seed %d', (seed) => {

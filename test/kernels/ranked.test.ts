@@ -1,13 +1,19 @@
 import { describe, expect, test } from 'vitest'
-import { decodeForest, encodeForest, type Forest, joinTrees, viewForest } from '../../src/kernels/forest.ts'
-import { createForestScorer } from '../../src/kernels/forest-scorer.ts'
-import { averagePathLengths } from '../../src/kernels/path-length.ts'
-import { createRandom } from '../../src/kernels/random.ts'
-import { rankedGeometry, rankedSize } from '../../src/kernels/ranked-geometry.ts'
-import { layRanked, type RankedForest } from '../../src/kernels/ranked-layout.ts'
-import { createRankedScorer } from '../../src/kernels/ranked-scorer.ts'
-import { canRank, hasPieces } from '../../src/kernels/ranked-suited.ts'
-import { distinctThresholds, gridOf, groupTrees, thresholdRanks } from '../../src/kernels/ranked-thresholds.ts'
+import { decodeForest, encodeForest, type Forest, joinTrees, viewForest } from '../../src/kernels/forest/forest.ts'
+import { buildTree } from '../../src/kernels/forest/tree.ts'
+import { createForestScorer } from '../../src/kernels/forest/walks/forest-scorer.ts'
+import { createTraverseScorer } from '../../src/kernels/forest/walks/padded/scorer.ts'
+import { addPathLengths } from '../../src/kernels/forest/walks/padded/traverse.ts'
+import { rankedGeometry, rankedSize } from '../../src/kernels/forest/walks/ranked/geometry.ts'
+import { layRanked, type RankedForest } from '../../src/kernels/forest/walks/ranked/layout.ts'
+import { createRankedScorer } from '../../src/kernels/forest/walks/ranked/scorer.ts'
+import { canRank, hasPieces } from '../../src/kernels/forest/walks/ranked/suited.ts'
+import {
+  distinctThresholds,
+  gridOf,
+  groupTrees,
+  thresholdRanks,
+} from '../../src/kernels/forest/walks/ranked/thresholds.ts'
 import {
   kindOf,
   operationBytes,
@@ -15,11 +21,10 @@ import {
   selectionKindOf,
   sides,
   vectorRows,
-} from '../../src/kernels/ranked-walk-code.ts'
-import { createRankedKernel } from '../../src/kernels/ranked-wasm.ts'
-import { addPathLengths } from '../../src/kernels/traverse.ts'
-import { createTraverseScorer } from '../../src/kernels/traverse-scorer.ts'
-import { buildTree } from '../../src/kernels/tree.ts'
+} from '../../src/kernels/forest/walks/ranked/walk-code.ts'
+import { createRankedKernel } from '../../src/kernels/forest/walks/ranked/wasm.ts'
+import { averagePathLengths } from '../../src/kernels/path-length.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { blockOf, drawnRows, hostileValues, normalRows, sampleFrom } from './blocks.ts'
 
 const { NaN: missing, POSITIVE_INFINITY: infinity, MAX_VALUE: most, MIN_VALUE: least } = Number

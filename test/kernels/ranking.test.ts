@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createEventJudge } from '../../src/kernels/events.ts'
-import { f1Of, rank } from '../../src/kernels/ranking.ts'
-import { createScoreList } from '../../src/kernels/score-list.ts'
+import { createEventJudge } from '../../src/kernels/history/events.ts'
+import { createScoreList } from '../../src/kernels/scores/list.ts'
+import { f1Of, rank } from '../../src/kernels/scores/ranking.ts'
 
 /** Straight from the definitions: every pair, every threshold. */
 function byHand(positive: readonly number[], negative: readonly number[]) {

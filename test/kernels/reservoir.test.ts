@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createReservoir, fillSample, sampleOf } from '../../src/kernels/reservoir.ts'
+import { createReservoir, fillSample, sampleOf } from '../../src/kernels/sampling/reservoir.ts'
 import { blockOf, normalRows, sampleFrom } from './blocks.ts'
 
 /** Numbered rows 0..count-1 in two lanes, the second ten times the first. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Block } from '../../src/kernels/block.ts'
-import type { SampleSet } from '../../src/kernels/reservoir.ts'
-import { RowDraw, type RowDrawOptions, rowDrawBytes } from '../../src/kernels/row-draw.ts'
+import type { SampleSet } from '../../src/kernels/sampling/reservoir.ts'
+import { RowDraw, type RowDrawOptions, rowDrawBytes } from '../../src/kernels/sampling/row-draw.ts'
 import { blockOf } from './blocks.ts'
 
 /** Rows from..to-1 in two lanes: their number, and ten times that. */

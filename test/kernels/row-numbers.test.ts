@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createRandom } from '../../src/kernels/random.ts'
-import { RowNumbers } from '../../src/kernels/row-numbers.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
+import { RowNumbers } from '../../src/kernels/sampling/row-numbers.ts'
 
 const [count, slots, lanes] = [5, 300, 3]
 

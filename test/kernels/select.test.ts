@@ -1,7 +1,7 @@
 /** Selection beside sorting, for every kind of list. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createRandom } from '../../src/kernels/random.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { select } from '../../src/kernels/select.ts'
 
 const length = 65_536

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { createRandom } from '../../src/kernels/random.ts'
-import { createScoreHistogram } from '../../src/kernels/score-histogram.ts'
-import { allowedAbove, createTopScores } from '../../src/kernels/top-scores.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
+import { createScoreHistogram } from '../../src/kernels/scores/histogram.ts'
+import { allowedAbove, createTopScores } from '../../src/kernels/scores/top-scores.ts'
 
 /** The definition, word by word. */
 function smallestThreshold(scores: readonly number[], contamination: number): number {

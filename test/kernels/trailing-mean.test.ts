@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type MeanWindow, restoreTrailingMean, TrailingMean } from '../../src/kernels/trailing-mean.ts'
+import { type MeanWindow, restoreTrailingMean, TrailingMean } from '../../src/kernels/history/trailing-mean.ts'
 
 const scores = fc.array(
   fc.record({ wait: fc.integer({ min: -2, max: 5 }), score: fc.double({ min: 0, max: 1, noNaN: true }) }),

@@ -1,14 +1,14 @@
 import { describe, expect, test, vi } from 'vitest'
-import { decodeForest, encodeForest, type Forest, joinTrees, treeOf } from '../../src/kernels/forest.ts'
-import { createForestWalk, layForest } from '../../src/kernels/forest-few.ts'
+import { decodeForest, encodeForest, type Forest, joinTrees, treeOf } from '../../src/kernels/forest/forest.ts'
+import { buildTree, type Tree } from '../../src/kernels/forest/tree.ts'
+import { layRun, planForest } from '../../src/kernels/forest/walks/padded/layout.ts'
+import { createTraverseScorer } from '../../src/kernels/forest/walks/padded/scorer.ts'
+import { addPathLengths } from '../../src/kernels/forest/walks/padded/traverse.ts'
+import { createKernel } from '../../src/kernels/forest/walks/padded/wasm.ts'
+import { rankedMemoryBytes } from '../../src/kernels/forest/walks/ranked/wasm.ts'
+import { createForestWalk, layForest } from '../../src/kernels/forest/walks/small-batch.ts'
 import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../src/kernels/path-length.ts'
-import { createRandom } from '../../src/kernels/random.ts'
-import { rankedMemoryBytes } from '../../src/kernels/ranked-wasm.ts'
-import { addPathLengths } from '../../src/kernels/traverse.ts'
-import { layRun, planForest } from '../../src/kernels/traverse-layout.ts'
-import { createTraverseScorer } from '../../src/kernels/traverse-scorer.ts'
-import { createKernel } from '../../src/kernels/traverse-wasm.ts'
-import { buildTree, type Tree } from '../../src/kernels/tree.ts'
+import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { blockOf, drawnRows, hostileValues, normalRows, rowOf, sampleFrom } from './blocks.ts'
 
 /** The brute-force twin: objects and recursion, written from the paper and not from the kernels. */
@@ -183,7 +183,7 @@ describe('a forest laid out for a few rows', () => {
       const instances = (depth > 10 ? 2 : 4) + (depth < 12 ? 7 : 0)
       // As on another thread, which has compiled nothing yet.
       vi.resetModules()
-      const other = await import('../../src/kernels/forest-few.ts')
+      const other = await import('../../src/kernels/forest/walks/small-batch.ts')
       Object.assign(api, { Module: count('Module', Module), Instance: count('Instance', Instance) })
       try {
         const walk = other.createForestWalk(laid)

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { createRandom, type Random, resumeRandom } from '../../src/kernels/random.ts'
-import { buildTree, mostNodes, nodeDepths, nodeSizes, type Tree, type TreeOptions } from '../../src/kernels/tree.ts'
-import { growTree } from '../../src/kernels/tree-growth.ts'
+import {
+  buildTree,
+  mostNodes,
+  nodeDepths,
+  nodeSizes,
+  type Tree,
+  type TreeOptions,
+} from '../../src/kernels/forest/tree.ts'
+import { growTree } from '../../src/kernels/forest/tree-growth.ts'
+import { createRandom, type Random, resumeRandom } from '../../src/kernels/sampling/random.ts'
 import { drawnRows, hostileValues, normalRows, sampleFrom } from './blocks.ts'
 
 function grow(rows: readonly (readonly number[])[], depthLimit = 8, candidates?: number[], seed = 1): Tree {

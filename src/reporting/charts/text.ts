@@ -1,5 +1,5 @@
 /** Words and numbers as people read them. Whatever comes from outside passes `shownName` and then `escapeText`. */
-import type { ZoneTransitions } from '../../kernels/time-context.ts'
+import type { ZoneTransitions } from '../../kernels/history/time-context.ts'
 import { formatTimestamp } from '../../time/timestamps.ts'
 
 /**

@@ -1,0 +1,36 @@
+import { type Forest, treeOf } from '../../forest.ts'
+import type { Tree } from '../../tree.ts'
+
+/** Column-major rows to walk: feature f of row r is `values[f * stride + r]`. */
+export interface Tile {
+  readonly values: Float64Array
+  readonly stride: number
+  readonly rows: number
+}
+
+/**
+ * Adds, for each row, its path length in every tree to `sums`: the depth of the leaf it reaches plus
+ * c(rows in that leaf), algorithm 3 of Liu, Ting and Zhou (2008), added in tree order. The plain twin
+ * of the WASM kernel and the definition of what that one must give, to the bit. NaN goes left.
+ *
+ * @param lengths c(0) to c(psi), from `averagePathLengths`
+ * @param sums one entry per row of the tile, added to
+ */
+export function addPathLengths(forest: Forest, lengths: Float64Array, tile: Tile, sums: Float64Array): void {
+  for (let t = 0; t < forest.trees; t++) {
+    const tree = treeOf(forest, t)
+    for (let r = 0; r < tile.rows; r++) sums[r] = (sums[r] as number) + pathLength(tree, lengths, tile, r)
+  }
+}
+
+function pathLength(tree: Tree, lengths: Float64Array, tile: Tile, row: number): number {
+  const { features, thresholds, links } = tree
+  let node = 0
+  let depth = 0
+  for (let feature = features[0] as number; feature >= 0; feature = features[node] as number) {
+    const value = tile.values[feature * tile.stride + row] as number
+    node = value > (thresholds[node] as number) ? (links[node] as number) : node + 1
+    depth++
+  }
+  return depth + (lengths[links[node] as number] as number)
+}

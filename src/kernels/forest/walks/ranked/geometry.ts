@@ -1,0 +1,85 @@
+import { treesTogether, vectorRows } from './walk-code.ts'
+
+/** What decides where things lie in the kernel's memory. */
+export interface RankedSize {
+  readonly features: number
+  /** Rows that go through all trees together: a multiple of `vectorRows`. */
+  readonly tileRows: number
+  /** Slots for the leaf numbers of subtrees. */
+  readonly slots: number
+}
+
+/** Where things lie in the kernel's memory, by the byte. */
+export interface Geometry {
+  readonly tileRows: number
+  /** Table of a tree that is not there: 256 times 0. */
+  readonly noTable: number
+  /** One float64 per row. */
+  readonly sums: number
+  /** The values of one feature, one float64 per row. */
+  readonly values: number
+  /** Ranks among all thresholds of feature f, two bytes per row. */
+  wideRanks(f: number): number
+  /** Ranks of feature f among the thresholds of a group of trees, one byte per row. */
+  ranks(f: number): number
+  /** Leaf numbers of the t-th of the trees that are added together, one byte per row. */
+  leaves(t: number): number
+  /** Numbers of the pieces in which those leaves lie, where trees are cut. */
+  pieces(t: number): number
+  /** Leaf numbers of a subtree, one byte per row. */
+  slot(index: number): number
+  /** Where the forest begins. */
+  readonly forest: number
+}
+
+/** Leaves that a byte can number: of a tree, or of each of its pieces. */
+export const pieceLeaves = 256
+/** Pieces of a tree that a byte can number. */
+export const mostPieces = 256
+/** Leaves of a tree. */
+export const mostLeaves = 4096
+/** A tree of k leaves needs fewer than log2(k) slots when its operations come one after the other, from the bottom up. */
+const mostSlots = 12
+/** Rows of a tile for a forest that stays in a second-level cache, and for one of more nodes, which is read again for every tile. */
+const mostTileRows = 2048
+const mostTileRowsOfMany = 8192
+const manyNodes = 50_000
+/**
+ * Ranks of a tile, in bytes: for a thousand features a tile has as many rows as for ten. Fewer, to keep the ranks in a second-level cache,
+ * cost more than they saved: what lies together of a feature is then too short to be read quickly.
+ */
+const mostRankBytes = 2 * 1024 * 1024
+
+/** Rows that are walked when there are so many: whole vectors. */
+export const wholeVectors = (rows: number): number => Math.ceil(rows / vectorRows) * vectorRows
+
+/**
+ * As many rows as pay for the interpretation and keep what is read again and again in the cache.
+ * @param mostRows rows that will be walked at once, at most
+ */
+export function rankedSize(features: number, nodes: number, mostRows: number = Number.POSITIVE_INFINITY): RankedSize {
+  const fitting = Math.floor(mostRankBytes / features / vectorRows) * vectorRows
+  const most = Math.min(nodes > manyNodes ? mostTileRowsOfMany : mostTileRows, wholeVectors(mostRows))
+  return { features, tileRows: Math.max(vectorRows, Math.min(most, fitting)), slots: mostSlots }
+}
+
+/** Where things of this size lie. */
+export function rankedGeometry({ features, tileRows, slots: slotCount }: RankedSize): Geometry {
+  const noTable = 0
+  const sums = noTable + 8 * pieceLeaves
+  const values = sums + 8 * tileRows
+  const leaves = values + 8 * tileRows
+  const pieces = leaves + treesTogether * tileRows
+  const slots = pieces + treesTogether * tileRows
+  const ranks = slots + slotCount * tileRows
+  const wideRanks = ranks + features * tileRows
+  return {
+    ...{ tileRows, noTable, sums, values },
+    wideRanks: (f) => wideRanks + 2 * f * tileRows,
+    ranks: (f) => ranks + f * tileRows,
+    leaves: (t) => leaves + t * tileRows,
+    pieces: (t) => pieces + t * tileRows,
+    slot: (index) => slots + index * tileRows,
+    forest: wideRanks + 2 * features * tileRows,
+  }
+}

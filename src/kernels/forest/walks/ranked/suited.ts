@@ -1,0 +1,46 @@
+import { type Forest, forestDepth, treeOf } from '../../forest.ts'
+import { mostLeaves, mostPieces, pieceLeaves } from './geometry.ts'
+import { countLeaves, countPieces } from './operations.ts'
+import { mostByteThresholds, mostThresholds } from './thresholds.ts'
+
+/** With fewer, ranking the values of a row costs what the walk then saves on the trees, whatever the number of features. */
+const leastTrees = 3
+/** To look at so many nodes costs what it costs to go down one level, measured at depths from 8 to 12. */
+const nodesPerLevel = 40
+
+/** Whether the ranked walk of many rows is faster than going down the trees. */
+export function paysToRank(forest: Forest): boolean {
+  const { trees, splits } = forest
+  const innerNodes = (splits.length - trees) / 2
+  return trees >= leastTrees && innerNodes <= nodesPerLevel * trees * Math.max(1, forestDepth(forest))
+}
+
+/** Whether the ranked walk has numbers for everything in a forest. */
+export function canRank(forest: Forest): boolean {
+  const { trees, features, splits } = forest
+  if (countPerFeature(splits, features).some((count) => count > mostThresholds)) return false
+  for (let t = 0; t < trees; t++) {
+    const tree = treeOf(forest, t)
+    const leaves = countLeaves(tree)
+    if ((leaves[0] as number) <= pieceLeaves) continue
+    if ((leaves[0] as number) > mostLeaves || countPieces(leaves) > mostPieces) return false
+    if (countPerFeature(tree.features, features).some((count) => count > mostByteThresholds)) return false
+  }
+  return true
+}
+
+/** Whether some tree has more leaves than a byte can number, and is cut into pieces. */
+export function hasPieces(forest: Forest): boolean {
+  for (let t = 0; t < forest.trees; t++) {
+    // Each inner node has two children.
+    const nodes = (forest.offsets[t + 1] as number) - (forest.offsets[t] as number)
+    if ((nodes + 1) / 2 > pieceLeaves) return true
+  }
+  return false
+}
+
+function countPerFeature(splits: Int32Array, features: number): Uint32Array {
+  const counts = new Uint32Array(features)
+  for (const feature of splits) if (feature >= 0) counts[feature] = (counts[feature] as number) + 1
+  return counts
+}

@@ -1,0 +1,141 @@
+import {
+  compileModule,
+  createMemory,
+  growTo,
+  instantiate,
+  pageBytes,
+  type WasmFunction,
+  type WasmModule,
+} from '../../../wasm/wasm.ts'
+import { finiteCheck } from '../padded/code.ts'
+import { type Geometry, rankedGeometry, wholeVectors } from './geometry.ts'
+import type { RankedForest } from './layout.ts'
+import { mapRanks, rankValues } from './values-code.ts'
+import { addLeafValues, selectLeaves } from './walk-code.ts'
+
+/** The ranked walk of one thread, with a memory that only grows. */
+export interface RankedKernel {
+  /** Puts a forest into the memory, unless it is the one that lies there. */
+  load(forest: RankedForest): void
+  /** The buffer for the values of one feature, one per row of the tile. */
+  values(): Float64Array<ArrayBuffer>
+  /** Whether the first rows of the buffer, and what earlier ones left behind them, are finite. */
+  isFinite(rows: number): boolean
+  /**
+   * Ranks the first rows of the buffer, which are the values of a feature. False when one of them, or of what earlier ones left behind
+   * them, may not be finite: `isFinite` knows.
+   */
+  rank(feature: number, rows: number): boolean
+  /**
+   * Writes the sums of the path lengths in all trees, added in their order, once every feature is ranked.
+   * @param sums one per row of the tile
+   */
+  sumPathLengths(sums: Float64Array): void
+}
+
+type RankedFunction = 'check' | 'rankWide' | 'rankNarrow' | 'map' | 'select' | 'add' | 'addPieces'
+
+const functions: Readonly<Record<RankedFunction, () => WasmFunction>> = {
+  check: finiteCheck,
+  rankWide: () => rankValues(2),
+  rankNarrow: () => rankValues(1),
+  map: mapRanks,
+  select: selectLeaves,
+  add: () => addLeafValues(false),
+  addPieces: () => addLeafValues(true),
+}
+/** The compiled code of a kernel: plain data, which can be sent to other threads. */
+export type RankedModules = Readonly<Record<RankedFunction, WasmModule>>
+
+let compiled: RankedModules | undefined
+
+/** Seven small modules, compiled once a thread. */
+export function rankedModules(): RankedModules {
+  const all = () => Object.entries(functions).map(([name, make]) => [name, compileModule(make())])
+  compiled ??= Object.fromEntries(all()) as RankedModules
+  return compiled
+}
+
+/** Bytes of a kernel's memory with a forest in it. */
+export function rankedMemoryBytes({ size, bytes }: RankedForest): number {
+  return Math.ceil((rankedGeometry(size).forest + bytes.byteLength) / pageBytes) * pageBytes
+}
+
+/** Makes a kernel; code that is not given is compiled, unless this thread has. */
+export function createRankedKernel(modules: RankedModules = rankedModules()): RankedKernel {
+  const memory = createMemory()
+  const check = instantiate(modules.check, memory)
+  const rankWide = instantiate(modules.rankWide, memory)
+  const rankNarrow = instantiate(modules.rankNarrow, memory)
+  const map = instantiate(modules.map, memory)
+  const select = instantiate(modules.select, memory)
+  const add = instantiate(modules.add, memory)
+  const addPieces = instantiate(modules.addPieces, memory)
+  let doubles = new Float64Array(memory.buffer)
+  let loaded: RankedForest
+  let geometry: Geometry
+
+  function clear(start: number, bytes: number): void {
+    doubles.fill(0, start / 8, (start + bytes) / 8)
+  }
+
+  /** Whether the two doubles there are. */
+  function areFinite(address: number): boolean {
+    const sum = (doubles[address / 8] as number) + (doubles[address / 8 + 1] as number)
+    return sum - sum === 0
+  }
+
+  return {
+    load(forest) {
+      if (loaded === forest) return
+      loaded = forest
+      geometry = rankedGeometry(forest.size)
+      const start = geometry.forest
+      if (growTo(memory, rankedMemoryBytes(forest))) doubles = new Float64Array(memory.buffer)
+      new Uint8Array(memory.buffer, start).set(forest.bytes)
+      // The sums, the values and the table of no tree begin clean, whatever lay there.
+      doubles.fill(0, 0, geometry.leaves(0) / 8)
+    },
+    values() {
+      const { values, tileRows } = geometry
+      return doubles.subarray(values / 8, values / 8 + tileRows)
+    },
+    isFinite(rows) {
+      const { values, sums } = geometry
+      // The sums are not in use yet.
+      check(values, values + 8 * wholeVectors(rows), sums)
+      return areFinite(sums)
+    },
+    rank(feature, rows) {
+      const { grids, groups } = loaded
+      const how = grids[feature]
+      if (!how) return false
+      const { grid, buckets, firstStep, searchAll } = how
+      const { values, sums } = geometry
+      const [rank, target] = groups.length === 1 ? [rankNarrow, geometry.ranks] : [rankWide, geometry.wideRanks]
+      rank(values, values + 8 * wholeVectors(rows), grid, buckets, firstStep, searchAll ? 1 : 0, target(feature), sums)
+      return areFinite(sums)
+    },
+    sumPathLengths(sums) {
+      const { grids, groups } = loaded
+      const rows = wholeVectors(sums.length)
+      const first = geometry.sums / 8
+      doubles.fill(0, first, first + sums.length)
+      for (const { maps, batches, hasPieces } of groups) {
+        for (let f = 0; groups.length > 1 && f < grids.length; f++) {
+          if (grids[f] === null) continue
+          const wide = geometry.wideRanks(f)
+          map(wide, wide + 2 * rows, maps[f] as number, geometry.ranks(f))
+        }
+        const addUp = hasPieces ? addPieces : add
+        for (const { from, to, tables, whole } of batches) {
+          // A whole tree is one piece, whose number is 0.
+          if (hasPieces) for (const place of whole) clear(geometry.pieces(place), rows)
+          if (from < to) select(from, to, rows)
+          addUp(geometry.sums, geometry.sums + 8 * rows, geometry.leaves(0), geometry.tileRows, ...tables)
+        }
+      }
+      sums.set(doubles.subarray(first, first + sums.length))
+    },
+  }
+}

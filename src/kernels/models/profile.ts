@@ -1,0 +1,253 @@
+import type { Block } from '../block.ts'
+import type { Sample } from '../sampling/reservoir.ts'
+import { select } from '../select.ts'
+import { shareBytes } from '../shared.ts'
+
+/**
+ * What the rows of a block, or of several merged ones, look like: one entry per lane in every array.
+ * `min` and `max` are +Infinity and -Infinity where a lane has no finite value; mean and std (of the
+ * population) are over the finite values, 0 where there are none.
+ *
+ * The standard deviation is kept instead of the usual sum of squares, because it never leaves the
+ * range of the data: with values of +-1e308 the sum of squares would be Infinity.
+ */
+export interface Profile {
+  readonly rows: number
+  readonly finite: Float64Array
+  readonly missing: Float64Array
+  readonly infinite: Float64Array
+  readonly min: Float64Array
+  readonly max: Float64Array
+  readonly mean: Float64Array
+  readonly std: Float64Array
+}
+
+/** A profile of no rows. */
+export function emptyProfile(lanes: number): Profile {
+  return {
+    rows: 0,
+    finite: new Float64Array(lanes),
+    missing: new Float64Array(lanes),
+    infinite: new Float64Array(lanes),
+    min: new Float64Array(lanes).fill(Number.POSITIVE_INFINITY),
+    max: new Float64Array(lanes).fill(Number.NEGATIVE_INFINITY),
+    mean: new Float64Array(lanes),
+    std: new Float64Array(lanes),
+  }
+}
+
+/**
+ * Profiles the first `lanes` lanes of a block. With `marks` (one per row, see `rowMarks`) only rows marked
+ * usable count as finite values; missing and infinite ones are counted over all rows.
+ */
+export function profileBlock(block: Block, lanes: number, marks: Uint8Array | null = null): Profile {
+  const profile = { ...emptyProfile(lanes), rows: block.rows }
+  for (let f = 0; f < lanes; f++) profileLane(block, f, profile, marks)
+  return profile
+}
+
+function profileLane({ values, stride, rows }: Block, f: number, profile: Profile, marks: Uint8Array | null): void {
+  const lane = values.subarray(f * stride, f * stride + rows)
+  const range = rangeOf(lane, marks)
+  const { finite, min, max } = range
+  profile.finite[f] = finite
+  profile.missing[f] = range.missing
+  profile.infinite[f] = range.infinite
+  profile.min[f] = min
+  profile.max[f] = max
+  if (finite === 0) return
+  const scale = scaleFor(Math.max(Math.abs(min), Math.abs(max)))
+  // Most lanes have nothing to pass over: their loops ask nothing of a value, and add in the same order.
+  const kept = finite === rows ? lane : lane.filter((value, row) => value - value === 0 && isUsable(marks, row))
+  const mean = sumOf(kept, scale) / finite
+  const squares = squaresOf(kept, scale, mean)
+  profile.mean[f] = clamp(mean / scale, min, max)
+  profile.std[f] = min === max ? 0 : Math.min(Math.sqrt(squares / finite) / scale, Number.MAX_VALUE)
+}
+
+function isUsable(marks: Uint8Array | null, row: number): boolean {
+  return marks === null || marks[row] === rowMarks.usable
+}
+
+function rangeOf(lane: Float64Array, marks: Uint8Array | null) {
+  let missing = 0
+  let infinite = 0
+  let finite = 0
+  let min = Number.POSITIVE_INFINITY
+  let max = Number.NEGATIVE_INFINITY
+  for (let i = 0; i < lane.length; i++) {
+    const value = lane[i] as number
+    if (value - value !== 0) {
+      if (Number.isNaN(value)) missing++
+      else infinite++
+      continue
+    }
+    if (marks !== null && marks[i] !== rowMarks.usable) continue
+    finite++
+    if (value < min) min = value
+    if (value > max) max = value
+  }
+  return { missing, infinite, finite, min, max }
+}
+
+function sumOf(values: Float64Array, scale: number): number {
+  let sum = 0
+  for (let i = 0; i < values.length; i++) sum += (values[i] as number) * scale
+  return sum
+}
+
+/** Sum of the squared distances from `mean`, of values times `scale`. */
+function squaresOf(values: Float64Array, scale: number, mean: number): number {
+  let sum = 0
+  for (let i = 0; i < values.length; i++) {
+    const distance = (values[i] as number) * scale - mean
+    sum += distance * distance
+  }
+  return sum
+}
+
+/** 1, or a factor that brings extreme magnitudes near 1, so that squares neither overflow nor vanish. */
+function scaleFor(magnitude: number): number {
+  if (magnitude === 0 || (magnitude > 1e-140 && magnitude < 1e140)) return 1
+  return 2 ** Math.min(1020, Math.max(-1020, -Math.floor(Math.log2(magnitude))))
+}
+
+function clamp(value: number, min: number, max: number): number {
+  return value < min ? min : value > max ? max : value
+}
+
+/**
+ * Merges the profiles of two runs of rows, the earlier first (Chan, Golub and LeVeque 1983, equation
+ * 2.1, in terms of means and deviations). Merging in source order gives the same bits for any threads.
+ */
+export function mergeProfiles(a: Profile, b: Profile): Profile {
+  const merged = { ...emptyProfile(a.finite.length), rows: a.rows + b.rows }
+  for (let f = 0; f < a.finite.length; f++) mergeLane(a, b, f, merged)
+  return merged
+}
+
+function mergeLane(a: Profile, b: Profile, f: number, merged: Profile): void {
+  const at = (array: Float64Array) => array[f] as number
+  const countA = at(a.finite)
+  const countB = at(b.finite)
+  const count = countA + countB
+  merged.finite[f] = count
+  merged.missing[f] = at(a.missing) + at(b.missing)
+  merged.infinite[f] = at(a.infinite) + at(b.infinite)
+  const min = Math.min(at(a.min), at(b.min))
+  const max = Math.max(at(a.max), at(b.max))
+  merged.min[f] = min
+  merged.max[f] = max
+  if (count === 0) return
+  const shareA = countA / count
+  const shareB = countB / count
+  const half = at(b.mean) / 2 - at(a.mean) / 2
+  merged.mean[f] = clamp(
+    Math.abs(half) < 1e307 ? at(a.mean) + 2 * half * shareB : at(a.mean) * shareA + at(b.mean) * shareB,
+    min,
+    max,
+  )
+  const between = half * (2 * Math.sqrt(shareA * shareB))
+  const std = norm(at(a.std) * Math.sqrt(shareA), at(b.std) * Math.sqrt(shareB), between)
+  merged.std[f] = min === max ? 0 : Math.min(std, Number.MAX_VALUE)
+}
+
+/** sqrt(x^2 + y^2 + z^2) without overflow on the way. */
+function norm(x: number, y: number, z: number): number {
+  const most = Math.max(Math.abs(x), Math.abs(y), Math.abs(z))
+  return most === 0 ? 0 : most * Math.sqrt((x / most) ** 2 + (y / most) ** 2 + (z / most) ** 2)
+}
+
+/** Lanes that take more than one finite value, ascending. The others cannot be split. */
+export function varyingLanes(profile: Profile): number[] {
+  const lanes: number[] = []
+  for (let f = 0; f < profile.min.length; f++) {
+    if ((profile.min[f] as number) < (profile.max[f] as number)) lanes.push(f)
+  }
+  return lanes
+}
+
+/** Marks of rows: usable, with a missing value (NaN), or with +-Infinity and nothing missing. */
+export const rowMarks = { usable: 0, filled: 1, missing: 2, nonFinite: 3 } as const
+
+/** How many row positions `findUnusable` names per lane. */
+export const namedRows = 5
+
+export interface Unusable {
+  /** One mark per row of the block (`rowMarks`), in shared memory; null when every row is usable. */
+  readonly marks: Uint8Array<SharedArrayBuffer> | null
+  /** Rows that are not usable. */
+  readonly count: number
+  /** Per lane the first rows (positions in the block, at most `namedRows`) whose value is not finite. */
+  readonly firsts: readonly (readonly number[])[]
+}
+
+/** Finds the rows of a block that have a value which is not finite in one of its first lanes. */
+export function findUnusable(block: Block, profile: Profile): Unusable {
+  const { values, stride, rows } = block
+  const lanes = profile.finite.length
+  const firsts: number[][] = Array.from({ length: lanes }, () => [])
+  let marks: Uint8Array<SharedArrayBuffer> | null = null
+  let count = 0
+  for (let f = 0; f < lanes; f++) {
+    if (profile.finite[f] === rows) continue
+    marks ??= new Uint8Array(shareBytes(rows))
+    const named = firsts[f] as number[]
+    for (let r = 0; r < rows; r++) {
+      const value = values[f * stride + r] as number
+      if (value - value === 0) continue
+      if (named.length < namedRows) named.push(r)
+      if (marks[r] === rowMarks.usable) count++
+      if (Number.isNaN(value)) marks[r] = rowMarks.missing
+      else if (marks[r] === rowMarks.usable) marks[r] = rowMarks.nonFinite
+    }
+  }
+  return { marks, count, firsts }
+}
+
+/** Positions of the rows marked usable, ascending; null when there are no marks, that is all of them. */
+export function usableRows(marks: Uint8Array | null): Uint32Array | null {
+  if (marks === null) return null
+  const positions = new Uint32Array(marks.length)
+  let count = 0
+  for (let r = 0; r < marks.length; r++) {
+    if (marks[r] === rowMarks.usable) positions[count++] = r
+  }
+  return positions.subarray(0, count)
+}
+
+/** Rows of the sample from which quantiles are taken: exact for any source of at most this many rows. */
+export const profileSampleRows = 65_536
+
+/** A copy of the finite values of one lane. */
+function finiteOf({ values, size, filled }: Sample, lane: number): Float64Array {
+  const start = lane * size
+  const finite = new Float64Array(filled)
+  let count = 0
+  for (let i = start; i < start + filled; i++) {
+    const value = values[i] as number
+    if (value - value === 0) finite[count++] = value
+  }
+  return finite.subarray(0, count)
+}
+
+/**
+ * Quantiles of the finite values of one lane of a sample, by linear interpolation between the sorted
+ * values (type 7 of Hyndman and Fan 1996, what numpy does). NaN where the lane has no finite value.
+ *
+ * @param probabilities each in [0, 1]
+ */
+export function quantiles(sample: Sample, lane: number, probabilities: readonly number[]): number[] {
+  const values = finiteOf(sample, lane)
+  const last = values.length - 1
+  if (last < 0) return probabilities.map(() => Number.NaN)
+  const below = Uint32Array.from(probabilities, (probability) => Math.floor(probability * last))
+  const above = below.map((place) => Math.min(place + 1, last))
+  select(values, Uint32Array.of(...below, ...above).sort())
+  return probabilities.map((probability, at) => {
+    const share = probability * last - below[at]!
+    const low = values[below[at]!]!
+    const high = values[above[at]!]!
+    return low === high ? low : clamp(low * (1 - share) + high * share, low, high)
+  })
+}

@@ -1,0 +1,69 @@
+import type { Sample } from '../sampling/reservoir.ts'
+import { select } from '../select.ts'
+
+/**
+ * What one unit of a feature is: a value x stands (x - centre) / spread units from the middle of the training
+ * rows. One entry per lane; every spread is finite and above 0.
+ */
+export interface Scale {
+  readonly centre: Float64Array
+  readonly spread: Float64Array
+}
+
+const quartiles = [0.25, 0.5, 0.75]
+type Quartiles = [number, number, number]
+/** Interquartile range of a standard normal distribution. */
+const normalQuartileRange = 1.3489795003921634
+/** Standardised values are held within this, so that squares and sums of them stay finite. */
+export const farthest = 1e100
+
+/**
+ * Median and spread of each lane. The spread is the larger of the interquartile range of the sample (divided by that of
+ * a normal distribution) and the standard deviation of all rows: the range alone makes every burst of a metric that
+ * mostly rests look a thousand units wide, and costs a distance a fifth of its average precision on real hosts. 1
+ * for a constant lane.
+ *
+ * @param sample every value finite; at least one row
+ * @param deviations standard deviation per lane over all training rows, of which the sample may lack the rare ones
+ */
+export function robustScale(sample: Sample, deviations: Float64Array): Scale {
+  const { lanes, size, filled } = sample
+  const centre = new Float64Array(lanes)
+  const spread = new Float64Array(lanes)
+  // Only what the quartiles are made of is put in its place, in a fourth of the time of sorting.
+  const places = quartiles.flatMap((probability) => {
+    const below = Math.floor(probability * (filled - 1))
+    return [below, Math.min(below + 1, filled - 1)]
+  })
+  for (let f = 0; f < lanes; f++) {
+    const values = sample.values.slice(f * size, f * size + filled)
+    select(values, places)
+    const [lower, median, upper] = quartiles.map((probability) => quantileOf(values, probability)) as Quartiles
+    centre[f] = median
+    const middle = (upper - lower) / normalQuartileRange
+    const wide = Math.min(Math.max(middle, deviations[f] as number), Number.MAX_VALUE)
+    spread[f] = wide > 0 ? wide : 1
+  }
+  return { centre, spread }
+}
+
+/**
+ * A quantile of ascending values by linear interpolation (type 7 of Hyndman and Fan 1996, what numpy does).
+ *
+ * @param sorted finite, not empty; ascending, or at least with those around the quantile in their places
+ * @param probability in [0, 1]
+ */
+export function quantileOf(sorted: Float64Array, probability: number): number {
+  const place = probability * (sorted.length - 1)
+  const below = Math.floor(place)
+  const low = sorted[below] as number
+  const high = sorted[Math.min(below + 1, sorted.length - 1)] as number
+  const share = place - below
+  return low === high ? low : low * (1 - share) + high * share
+}
+
+/** (value - centre) / spread, held within +-`farthest`. Finite for every finite value. */
+export function standardise(value: number, centre: number, spread: number): number {
+  const scaled = (value - centre) / spread
+  return scaled > farthest ? farthest : scaled < -farthest ? -farthest : scaled
+}

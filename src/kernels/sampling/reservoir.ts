@@ -1,0 +1,126 @@
+import type { Block } from '../block.ts'
+import { shareBytes } from '../shared.ts'
+import { createRandom } from './random.ts'
+
+/**
+ * `count` samples of up to `size` rows each, column-major over shared memory: lane f of slot i of
+ * sample k is `values[(k * lanes + f) * size + i]`. The first `filled` slots of each sample hold rows.
+ */
+export interface SampleSet {
+  readonly values: Float64Array<SharedArrayBuffer>
+  readonly count: number
+  readonly size: number
+  readonly lanes: number
+  readonly filled: number
+}
+
+/** One sample: lane f of slot i is `values[f * size + i]`, slots 0..filled-1 hold rows. */
+export interface Sample {
+  readonly values: Float64Array
+  readonly size: number
+  readonly lanes: number
+  readonly filled: number
+}
+
+/** Sample `k` of a set; a view, no copy. */
+export function sampleOf(set: SampleSet, k: number): Sample {
+  const { size, lanes, filled } = set
+  return { values: set.values.subarray(k * lanes * size, (k + 1) * lanes * size), size, lanes, filled }
+}
+
+/** Some rows of a sample, in the given order; a copy, over shared memory. */
+export function pickRows(
+  { values, size, lanes }: Sample,
+  rows: Uint32Array,
+): Sample & { values: Float64Array<SharedArrayBuffer> } {
+  const count = rows.length
+  const picked = new Float64Array(shareBytes(8 * count * lanes))
+  for (let f = 0; f < lanes; f++) {
+    for (let i = 0; i < count; i++) picked[f * count + i] = values[f * size + (rows[i] as number)] as number
+  }
+  return { values: picked, size: count, lanes, filled: count }
+}
+
+export interface Reservoir {
+  /** Rows offered so far. */
+  readonly seen: number
+  /** Slots that hold a row: min(seen, size). */
+  readonly filled: number
+  /**
+   * Offers rows of a block in order.
+   * @param block its first lanes are sampled, lanes beyond the sample's are ignored
+   * @param positions rows of the block to offer, ascending; null = rows 0..count-1
+   * @param count how many entries of `positions` count
+   */
+  offer(block: Block, positions: Uint32Array | null, count: number): void
+}
+
+export interface ReservoirOptions {
+  /** Where the sample goes: `lanes * size` values, lane f of slot i at f * size + i. */
+  readonly values: Float64Array
+  readonly lanes: number
+  readonly size: number
+  readonly seed: number
+  readonly stream: number
+}
+
+/**
+ * A uniform sample without replacement of a stream of unknown length, in one pass: Algorithm L of
+ * Li (1994), "Reservoir-sampling algorithms of time complexity O(n(1 + log(N/n)))". The sample is a
+ * function of (seed, stream) and the offered rows alone, not of how the stream is cut into blocks.
+ */
+export function createReservoir({ values, lanes, size, seed, stream }: ReservoirOptions): Reservoir {
+  const random = createRandom(seed, stream)
+  let seen = 0
+  let weight = 1
+  let next = size
+
+  // log of a number in (0, 1], so that it is finite
+  const logUniform = () => Math.log(1 - random.nextFloat())
+
+  /** Chooses the next row that enters: the gap is geometric with the current weight. */
+  function skip(): void {
+    weight *= Math.exp(logUniform() / size)
+    next += Math.floor(logUniform() / Math.log1p(-weight))
+  }
+
+  function put(block: Block, row: number, slot: number): void {
+    for (let f = 0; f < lanes; f++) values[f * size + slot] = block.values[f * block.stride + row] as number
+  }
+
+  function offer(block: Block, positions: Uint32Array | null, count: number): void {
+    const start = seen
+    const end = start + count
+    while (seen < end && seen < size) {
+      put(block, positions === null ? seen - start : (positions[seen - start] as number), seen)
+      seen++
+      if (seen === size) skip()
+    }
+    while (next < end) {
+      put(block, positions === null ? next - start : (positions[next - start] as number), random.nextInt(size))
+      next++
+      skip()
+    }
+    seen = end
+  }
+
+  return {
+    get seen() {
+      return seen
+    },
+    get filled() {
+      return Math.min(seen, size)
+    },
+    offer,
+  }
+}
+
+/** Replaces every value of a sample that is not finite by `fill[lane]`. In place. */
+export function fillSample(sample: Sample, fill: Float64Array): void {
+  for (let f = 0; f < sample.lanes; f++) {
+    const start = f * sample.size
+    for (let i = start; i < start + sample.filled; i++) {
+      if (!Number.isFinite(sample.values[i])) sample.values[i] = fill[f] as number
+    }
+  }
+}

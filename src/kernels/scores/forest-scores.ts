@@ -1,0 +1,21 @@
+import { rowMarks } from '../models/profile.ts'
+import { anomalyScore } from '../path-length.ts'
+
+/**
+ * Turns the sums of path lengths of rows from..to-1 into their scores, in place; a row that cannot be scored gets NaN.
+ *
+ * @param flags `rowMarks`, one per row
+ * @param factor from `scoreFactor`
+ */
+export function scoresFromSums(
+  scores: Float64Array,
+  flags: Uint8Array,
+  from: number,
+  to: number,
+  factor: number,
+): void {
+  for (let i = from; i < to; i++) {
+    const isScored = (flags[i] as number) <= rowMarks.filled
+    scores[i] = isScored ? anomalyScore(scores[i] as number, factor) : Number.NaN
+  }
+}

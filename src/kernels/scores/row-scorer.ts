@@ -1,0 +1,91 @@
+import type { Block } from '../block.ts'
+import { rowMarks } from '../models/profile.ts'
+import { keepPrepared } from '../prepared.ts'
+
+/** A model that scores whole rows, prepared for one thread. */
+export interface RowModel {
+  /** Lanes of a row. */
+  readonly features: number
+  /** Bytes it keeps in memory. */
+  readonly bytes: number
+  /**
+   * Scores rows: feature f of row r is `tile[r * features + f]`, every value finite. A row's score depends on that
+   * row alone, and is in [0, 1].
+   * @param scores one per row, written
+   */
+  score(tile: Float64Array, rows: number, scores: Float64Array): void
+}
+
+/** What is scored: rows from..to-1 of a block with the model in `payload`; see `ScoreInput` of the detectors. */
+export interface RowScoreInput {
+  readonly key: string
+  readonly payload: Uint8Array
+  readonly block: Block
+  readonly from: number
+  readonly to: number
+  readonly fill: Float64Array | null
+  readonly scores: Float64Array
+  readonly flags: Uint8Array
+}
+
+/** Prepared models kept by one scorer, in bytes. */
+const mostKeptBytes = 32 * 1024 * 1024
+/** Doubles of a tile: stays in the cache beside a model. */
+const tileValues = 4096
+
+/**
+ * Scores rows in one thread with models that look at whole rows, keeping what it prepared within a bound of bytes.
+ *
+ * @param read turns a payload into a checked model, or throws
+ */
+export function createRowScorer(read: (payload: Uint8Array) => RowModel): { score(input: RowScoreInput): void } {
+  const kept = keepPrepared<RowModel>(mostKeptBytes, ({ bytes }) => bytes)
+  let tile = new Float64Array(tileValues)
+  return {
+    score({ key, payload, block, from, to, fill, scores, flags }) {
+      const model = kept.get(key, () => read(payload))
+      const { features } = model
+      const tileRows = Math.max(8, Math.floor(tileValues / features))
+      if (tile.length < tileRows * features) tile = new Float64Array(tileRows * features)
+      for (let start = from; start < to; start += tileRows) {
+        const rows = Math.min(tileRows, to - start)
+        const isWhole = copyRows(block, start, rows, features, tile, fill, flags)
+        model.score(tile, rows, scores.subarray(start, start + rows))
+        if (isWhole) continue
+        for (let r = start; r < start + rows; r++) if ((flags[r] as number) > rowMarks.filled) scores[r] = Number.NaN
+      }
+    },
+  }
+}
+
+/**
+ * Copies rows of a block into a row-major tile; what is not finite is replaced and marked as `cleanTile` does.
+ * Returns whether everything was finite.
+ */
+function copyRows(
+  block: Block,
+  from: number,
+  rows: number,
+  features: number,
+  tile: Float64Array,
+  fill: Float64Array | null,
+  flags: Uint8Array,
+): boolean {
+  let isWhole = true
+  for (let f = 0; f < features; f++) {
+    const lane = f * block.stride + from
+    for (let r = 0; r < rows; r++) {
+      let value = block.values[lane + r] as number
+      if (value - value !== 0) {
+        isWhole = false
+        const row = from + r
+        if (fill !== null) flags[row] = rowMarks.filled
+        else if (Number.isNaN(value)) flags[row] = rowMarks.missing
+        else if (flags[row] !== rowMarks.missing) flags[row] = rowMarks.nonFinite
+        value = fill === null ? 0 : (fill[f] as number)
+      }
+      tile[r * features + f] = value
+    }
+  }
+  return isWhole
+}
