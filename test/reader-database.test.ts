@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openDatabase } from '../workers/reader-database.ts'
+import { openDatabase } from '../workers/reader/database/database.ts'
 import { freshFolder } from './endings.ts'
 
 test('nothing of a file stays in memory once it is read', async () => {

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { ReaderExchange } from '../src/reader/exchange.ts'
 import { exchangePlaces, FRAME, HEADER_BYTES } from '../src/reader/frames.ts'
 import { createSources } from '../src/sources/sources.ts'
-import { Exchange } from '../workers/reader-exchange.ts'
+import { Exchange } from '../workers/reader/read/exchange.ts'
 import { freshFolder } from './endings.ts'
 import { startBench, writeParquet } from './reader-tools.ts'
 

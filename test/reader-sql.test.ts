@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sqlFolder } from '../src/places.ts'
-import { fill, quoteName, quoteText, type StatementName, statement } from '../workers/reader-statements.ts'
+import { fill, quoteName, quoteText, type StatementName, statement } from '../workers/reader/database/statements.ts'
 import { sql } from './reader-tools.ts'
 
 const folder = fileURLToPath(sqlFolder)

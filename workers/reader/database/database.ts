@@ -1,0 +1,49 @@
+import type { ReaderStart } from '../../../src/reader/frames.ts'
+import { Connection } from './duckdb.ts'
+import { Feed } from './feed.ts'
+import { ScoreFile } from './score-file.ts'
+import { quoteText, statement } from './statements.ts'
+
+/** A database in memory with one connection, for one source. */
+export interface Database {
+  readonly connection: Connection
+  /** Threads that a statement has. */
+  readonly threads: number
+  /** Its limit of memory. */
+  readonly memoryBytes: number
+  /** The table function `fed()`. */
+  readonly feed: Feed
+  /** The function `score_at(position)`. */
+  readonly scores: ScoreFile
+}
+
+/**
+ * Opens the database while its source is still unknown. Extensions are off, nothing is spilled to disk, and order is
+ * kept: a source is rows in a sequence.
+ */
+export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promise<Database> {
+  const connection = await Connection.open({
+    threads: String(threads),
+    // What stays open when all else is locked: see `withThreads`.
+    allowed_configs: '[threads]',
+    memory_limit: `${Math.floor(memoryBytes / 1024)}KiB`,
+    temp_directory: '',
+    preserve_insertion_order: 'true',
+    // It keeps parts of the file, 26 MiB of one of 100 million rows, which the system's own cache gives as soon.
+    enable_external_file_cache: 'false',
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    allow_community_extensions: 'false',
+  })
+  for (const name of ['set-time-zone', 'set-progress', 'set-progress-quiet', 'set-progress-at-once'] as const) {
+    await connection.run(statement(name))
+  }
+  return { connection, threads, memoryBytes, feed: new Feed(connection, 'fed'), scores: new ScoreFile(connection) }
+}
+
+/** Leaves the database these files and nothing else. Cannot be undone. */
+export async function lockDatabase({ connection }: Database, paths: readonly string[]): Promise<void> {
+  await connection.run(statement('allow-paths', { paths: `[${paths.map(quoteText).join(', ')}]` }))
+  await connection.run(statement('close-access'))
+  await connection.run(statement('lock'))
+}

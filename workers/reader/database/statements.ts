@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { sqlFolder } from '../../../src/places.ts'
+
+/**
+ * The statements of `sql/`, loaded once. A file holds one statement; its `{{slots}}` are filled here and nowhere else, with
+ * constants of ours and names that went through `quoteName`. Values are bound.
+ */
+export type StatementName =
+  | 'allow-paths'
+  | 'close-access'
+  | 'columns'
+  | 'csv-kinds'
+  | 'entities'
+  | 'features'
+  | 'features-check'
+  | 'features-counted'
+  | 'interval'
+  | 'lock'
+  | 'parquet-chunks'
+  | 'parquet-files'
+  | 'parquet-schema'
+  | 'report-entities'
+  | 'report-flagged'
+  | 'scored'
+  | 'scored-stream'
+  | 'set-progress'
+  | 'set-progress-at-once'
+  | 'set-progress-quiet'
+  | 'set-threads'
+  | 'set-time-zone'
+  | 'span'
+  | 'span-all'
+  | 'write-generated'
+  | 'write-scored'
+
+const statements = new Map<string, string>()
+for (const file of readdirSync(sqlFolder)) {
+  if (!file.endsWith('.sql')) continue
+  const body = readFileSync(new URL(file, sqlFolder), 'utf8').replaceAll(/^--.*\n/gm, '')
+  statements.set(file.slice(0, -4), body.trim())
+}
+
+/** A statement with its slots filled. Every slot must be given and used. */
+export function statement(name: StatementName, slots: Readonly<Record<string, string>> = {}): string {
+  const body = statements.get(name)
+  if (body === undefined) throw new Error(`no statement ${name}`)
+  return fill(body, slots)
+}
+
+/** Fills the `{{slots}}` of a text in one pass, so that nothing filled in is looked at again. */
+export function fill(text: string, slots: Readonly<Record<string, string>>): string {
+  const used = new Set<string>()
+  const filled = text.replaceAll(/\{\{(\w+)\}\}/g, (_, slot: string) => {
+    if (!Object.hasOwn(slots, slot)) throw new Error(`slot ${slot} is empty`)
+    used.add(slot)
+    return slots[slot] as string
+  })
+  for (const slot of Object.keys(slots)) if (!used.has(slot)) throw new Error(`no slot ${slot}`)
+  return filled
+}
+
+/** A name from outside as an SQL identifier. The only way a name gets into a statement. Names with NUL are refused before. */
+export function quoteName(name: string): string {
+  if (name.includes('\0')) throw new Error('a name with NUL cannot be quoted')
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** A text as an SQL literal, for the few places where nothing can be bound. */
+export function quoteText(text: string): string {
+  if (text.includes('\0')) throw new Error('a text with NUL cannot be quoted')
+  return `'${text.replaceAll("'", "''")}'`
+}

@@ -1,0 +1,104 @@
+import { readSync } from 'node:fs'
+import type { Schema } from 'apache-arrow'
+import { DeepWatchError } from '../../../src/errors.ts'
+import type { OpenFile } from '../database/files.ts'
+
+type Arrow = typeof import('apache-arrow')
+
+const CONTINUATION = 0xffffffff
+const METADATA_BYTES = 64 * 1024 * 1024
+/** A batch is decoded as a whole, so it must fit the memory of a few blocks. */
+const BODY_BYTES = 512 * 1024 * 1024
+
+export interface ArrowSurvey {
+  readonly schema: Schema
+  /** Rows by the metadata of all batches. */
+  readonly rows: number
+}
+
+/**
+ * Walks the messages of a stream by their metadata and checks that they fill the file exactly: schema, batches, end-of-stream
+ * marker, nothing behind it. Throws `source_unreadable`, `decoded_too_large`.
+ */
+export function surveyArrow(arrow: Arrow, file: OpenFile, maxRows: number): ArrowSurvey {
+  let schema: Schema | null = null
+  let rows = 0
+  let at = 0
+  for (;;) {
+    const length = metadataLength(file, at)
+    if (length === 0) break
+    if (length > METADATA_BYTES || at + 8 + length > file.bytes) throw cut()
+    const message = decode(arrow, read(file, at + 8, length))
+    const body = message.bodyLength
+    if (body > BODY_BYTES)
+      throw new DeepWatchError('decoded_too_large', `A batch of the Arrow stream is larger than ${BODY_BYTES} bytes.`)
+    at += 8 + length + body
+    if (body < 0 || at > file.bytes) throw cut()
+    if (message.isSchema()) {
+      if (schema !== null) throw damaged()
+      schema = message.header() as unknown as Schema
+    } else if (schema === null) throw damaged()
+    if (message.isRecordBatch()) {
+      const { length: count, compression } = message.header()
+      if (compression !== null && compression !== undefined) {
+        throw new DeepWatchError(
+          'source_unreadable',
+          'Compressed Arrow streams are not read; send the batches uncompressed.',
+        )
+      }
+      rows += count
+      if (!(count >= 0) || rows > maxRows) {
+        throw new DeepWatchError('decoded_too_large', `The Arrow stream has more than ${maxRows} rows.`)
+      }
+    }
+  }
+  if (schema === null || at + 8 !== file.bytes) throw damaged()
+  return { schema, rows }
+}
+
+/** The bytes of a stream, message by message: never more than one batch in memory. */
+export function* messagesOf(file: OpenFile): Generator<Uint8Array> {
+  const step = 1024 * 1024
+  for (let at = 0; at < file.bytes; at += step) yield read(file, at, Math.min(step, file.bytes - at))
+}
+
+/** Length of the metadata at a place, 0 for the end-of-stream marker. */
+function metadataLength(file: OpenFile, at: number): number {
+  if (at + 8 > file.bytes) throw cut()
+  const head = read(file, at, 8)
+  const view = new DataView(head.buffer, head.byteOffset, 8)
+  if (view.getUint32(0, true) !== CONTINUATION) throw damaged()
+  const length = view.getInt32(4, true)
+  if (length < 0) throw damaged()
+  return length
+}
+
+function decode(arrow: Arrow, metadata: Uint8Array): InstanceType<Arrow['Message']> {
+  try {
+    return arrow.Message.decode(metadata)
+  } catch {
+    throw damaged()
+  }
+}
+
+function read(file: OpenFile, at: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  let filled = 0
+  while (filled < length) {
+    const count = readSync(file.fd, bytes, filled, length - filled, at + filled)
+    if (count === 0) throw cut()
+    filled += count
+  }
+  return bytes
+}
+
+function cut(): DeepWatchError {
+  return new DeepWatchError(
+    'source_unreadable',
+    'The Arrow stream is not whole: it must end with its end-of-stream marker.',
+  )
+}
+
+function damaged(): DeepWatchError {
+  return new DeepWatchError('source_unreadable', 'The Arrow stream is damaged.')
+}

@@ -1,0 +1,69 @@
+import { blockRows } from '../../../src/kernels/block.ts'
+import { FRAME } from '../../../src/reader/frames.ts'
+import type { TextBuffer } from '../database/text.ts'
+import { Exchange } from './exchange.ts'
+import { awaitTaken, send } from './pipe.ts'
+
+const EXCHANGE = 4
+/** A shorter block is quicker through the pipe. */
+const LEAST_PLACED_BYTES = 64 * 1024
+
+let exchange: Exchange | null = null
+
+/** From here on blocks go into the exchange, which the parent opened as file descriptor 4. */
+export function useExchange(): void {
+  exchange = new Exchange(EXCHANGE, awaitTaken)
+}
+
+/**
+ * Collects rows into full blocks and sends each as one frame, lanes one after the other. Where blocks are cut depends on
+ * the number of lanes alone, never on how the source hands out its rows.
+ */
+export class BlockWriter {
+  readonly stride: number
+  /** Lane `l` of row `r` stands at `l * stride + r`. */
+  readonly values: Float64Array
+  /** Rows collected and not sent yet. */
+  rows = 0
+  private readonly lanes: number
+  private readonly text: TextBuffer | null
+
+  /** `text` collects the text of the same rows, where there is any; `byEntity` as for `blockRows`. */
+  constructor(lanes: number, text: TextBuffer | null, byEntity: boolean) {
+    this.lanes = lanes
+    this.text = text
+    this.stride = blockRows(lanes, byEntity)
+    this.values = new Float64Array(this.stride * lanes)
+  }
+
+  /** Room left in the block. */
+  get room(): number {
+    return this.stride - this.rows
+  }
+
+  /** Counts rows whose values were put into `values`, and sends the block when it is full. */
+  advance(rows: number): void {
+    this.rows += rows
+    if (this.rows === this.stride) this.flush()
+  }
+
+  /** Sends what is left, if anything. */
+  flush(): void {
+    if (this.rows === 0) return
+    const text = this.text?.take() ?? new Uint8Array(0)
+    const head = new Uint8Array(8)
+    new DataView(head.buffer).setUint32(0, this.rows, true)
+    new DataView(head.buffer).setUint32(4, text.byteLength, true)
+    const lanes: Uint8Array[] = []
+    if (this.rows === this.stride) lanes.push(bytesOf(this.values, 0, this.values.length))
+    else for (let lane = 0; lane < this.lanes; lane++) lanes.push(bytesOf(this.values, lane * this.stride, this.rows))
+    const isShort = this.rows * this.lanes * 8 < LEAST_PLACED_BYTES
+    if (!isShort && exchange?.put(lanes, this.values.byteLength)) send(FRAME.placed, head, text)
+    else send(FRAME.block, head, ...lanes, text)
+    this.rows = 0
+  }
+}
+
+function bytesOf(values: Float64Array, from: number, length: number): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset + from * 8, length * 8)
+}

@@ -1,0 +1,23 @@
+import { fleetBounds } from '../../../src/kernels/scores/fleet.ts'
+import type { EntityRows, ReadWindow } from '../../../src/reader/types.ts'
+import type { Database } from '../database/database.ts'
+import { columnOf, type Relation } from '../database/relation.ts'
+import { statement } from '../database/statements.ts'
+import { Needed, windowCondition } from './plan.ts'
+
+/** The entities of a source and their rows, in no order; at most `most` of them. */
+export async function entitiesOf(
+  database: Database,
+  relation: Relation,
+  query: { entity: string; timestamp: string | null; window: ReadWindow | null; most: number },
+): Promise<EntityRows[]> {
+  const time = query.timestamp === null ? null : columnOf(relation, query.timestamp)
+  const needed = new Needed()
+  const window = windowCondition(needed, query.window, time)
+  const entity = `${needed.add(columnOf(relation, query.entity).expression)}::varchar`
+  const slots = { entity, columns: needed.list, relation: relation.from, window: window.condition }
+  const bounds = { bytes: String(fleetBounds.nameBytes), most: String(query.most) }
+  const sql = statement('entities', { ...slots, ...bounds })
+  const rows = await database.connection.rows(sql, { ...relation.values, ...window.values })
+  return rows.map(([name, count]) => ({ name: String(name), rows: Number(count) }))
+}

@@ -1,0 +1,71 @@
+import { DeepWatchError } from '../../../src/errors.ts'
+import { intervalRows, type ReadWindow, type Span } from '../../../src/reader/types.ts'
+import type { Database } from '../database/database.ts'
+import { columnOf, type Relation, type RelationColumn } from '../database/relation.ts'
+import { statement } from '../database/statements.ts'
+import { microseconds, microsecondsOf, Needed, windowCondition } from './plan.ts'
+
+/** Counts the rows of a source and of a window in it, and finds its first and last time. */
+export async function spanOf(
+  database: Database,
+  relation: Relation,
+  query: {
+    timestamp: string | null
+    window: ReadWindow | null
+    interval: { readonly entity: string | null } | null
+  },
+): Promise<Span> {
+  const time = query.timestamp === null ? null : columnOf(relation, query.timestamp)
+  if (time === null && query.window === null && relation.rows !== null) {
+    return { rows: relation.rows, rowsInWindow: relation.rows, from: null, to: null }
+  }
+  const needed = new Needed()
+  const window = windowCondition(needed, query.window, time)
+  if (time !== null && time.kind !== 'timestamp') {
+    throw new DeepWatchError('type_mismatch', 'The timestamp column is not a timestamp.', {
+      facts: { column: time.name.slice(0, 200) },
+    })
+  }
+  const { from: source } = relation
+  let sql: string
+  if (time !== null && query.window === null) {
+    const name = needed.add(time.expression)
+    const bounds = { time: name, first: microsecondsOf('lo'), last: microsecondsOf('hi') }
+    sql = statement('span-all', { ...bounds, columns: needed.list, relation: source })
+  } else {
+    const micros = time === null ? `'nan'::double` : microseconds(needed, time)
+    sql = statement('span', { micros, columns: needed.list, relation: source, window: window.condition })
+  }
+  const [row] = await database.connection.rows(sql, { ...relation.values, ...window.values })
+  const [rows, rowsInWindow, from, to] = row ?? []
+  for (const bound of [from, to]) {
+    if (typeof bound === 'number' && Math.abs(bound) > Number.MAX_SAFE_INTEGER) {
+      throw new DeepWatchError('timestamp_out_of_range', 'A timestamp lies outside the range that can be used.')
+    }
+  }
+  return {
+    rows: Number(rows),
+    rowsInWindow: Number(rowsInWindow),
+    from: typeof from === 'number' ? from : null,
+    to: typeof to === 'number' ? to : null,
+    ...(time !== null && query.interval && (await intervalOf(database, relation, time, query))),
+  }
+}
+
+async function intervalOf(
+  database: Database,
+  relation: Relation,
+  time: RelationColumn,
+  query: { window: ReadWindow | null; interval: { readonly entity: string | null } | null },
+): Promise<Required<Pick<Span, 'interval' | 'tied'>>> {
+  const needed = new Needed()
+  const window = windowCondition(needed, query.window, time)
+  const micros = microseconds(needed, time)
+  const name = query.interval?.entity ?? null
+  const entity = name === null ? 'null' : `${needed.add(columnOf(relation, name).expression)}::varchar`
+  const slots = { micros, entity, columns: needed.list, relation: relation.from, window: window.condition }
+  const sql = statement('interval', { ...slots, most: String(intervalRows) })
+  const [row] = await database.connection.rows(sql, { ...relation.values, ...window.values })
+  const [interval, tied] = (row ?? []).map((value) => (typeof value === 'number' ? value : null))
+  return { interval: interval ?? null, tied: tied ?? null }
+}

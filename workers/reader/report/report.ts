@@ -1,0 +1,124 @@
+import { ReportTally } from '../../../src/aggregate/tally.ts'
+import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../../../src/reader/types.ts'
+import { placesOf } from '../../../src/telemetry/columns.ts'
+import type { Database } from '../database/database.ts'
+import { type Cell, type Chunk, isValid } from '../database/duckdb.ts'
+import { columnOf, type Relation } from '../database/relation.ts'
+import { checkLabels, drainLanes } from '../read/features.ts'
+import { type FeaturePlan, type LaneSource, planFeatures } from '../read/plan.ts'
+import { entityLength, type Planned, planEntities, planFlagged } from './plan-report.ts'
+
+/** Other entities that are counted. */
+const mostOthers = 1_000
+
+/** Counts a scored source: one reading of the columns that are needed, and two of its entities where it has some. */
+export async function aggregateScored(
+  database: Database,
+  relation: Relation,
+  query: AggregateQuery,
+): Promise<SourceAggregate> {
+  const { scores, connection } = database
+  const withScores = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    scores.open(query.scoresPath)
+    try {
+      const result = await work()
+      scores.verify()
+      return result
+    } finally {
+      scores.close()
+    }
+  }
+  const rows = ({ sql, values }: Planned): Promise<Cell[][]> => withScores(() => connection.rows(sql, values))
+  const tally = new ReportTally(query)
+  const plan = planFeatures(relation, laneQuery(relation, query))
+  const reader = new RowReader(plan, query)
+  await withScores(() => drainLanes(database, plan, (chunk, count) => tally.take(reader.read(chunk, count, scores))))
+  const { entity } = query
+  if (entity === undefined) return { ...tally.result(), entities: null }
+  const flagged = await rows(planFlagged(relation, { ...query, entity }))
+  const names = JSON.parse(String(flagged[0]?.[0] ?? '[]')) as string[] | null
+  const entities = await countEntities(names ?? [], () =>
+    rows(planEntities(relation, { ...query, entity }, names ?? [], mostOthers)),
+  )
+  return { ...tally.result(), entities }
+}
+
+/** What is read of every row. */
+function laneQuery(relation: Relation, query: AggregateQuery): FeatureQuery {
+  const { timestamp, label, entity, window } = query
+  return {
+    features: query.features.map(({ name }) => {
+      const { kind } = columnOf(relation, name)
+      return { name, kind: kind === 'boolean' ? kind : 'number' }
+    }),
+    timestamp,
+    window,
+    entity,
+    lanes: { row: true, timestamp: timestamp !== undefined, label, entity: entity !== undefined },
+  }
+}
+
+/** Reads the rows of chunks, one after the other. */
+class RowReader {
+  private readonly plan: FeaturePlan
+  private readonly label: string | undefined
+  private readonly features: number
+  private readonly rowLane: number
+  /** Rows read so far. */
+  private total = 0
+
+  constructor(plan: FeaturePlan, { features, label, entity }: AggregateQuery) {
+    this.plan = plan
+    this.features = features.length
+    this.rowLane = placesOf(features.length, { entity: entity !== undefined, row: true }).row!
+    this.label = label
+  }
+
+  /** The first rows of a chunk, valid until the next one is read. */
+  read(chunk: Chunk, rows: number, file: Database['scores']): Parameters<ReportTally['take']>[0] {
+    const { lanes, time } = this.plan
+    const first = this.total
+    this.total += rows
+    const doubles = (lane: LaneSource | undefined) =>
+      lane !== undefined && 'column' in lane ? chunk.doubles(lane.column) : null
+    const features = lanes.slice(0, this.features).map((lane) => doubles(lane)!)
+    // Only in a window is a row's place in the source another one than its place in the stream.
+    const positions = doubles(lanes[this.rowLane])
+    const labels = doubles(lanes.find((lane) => 'label' in lane))
+    if (labels !== null) checkLabels(labels, 0, rows, this.label ?? '', first)
+    return {
+      rows,
+      scores: file.take(rows),
+      labels,
+      times: time === null ? null : chunk.doubles(time),
+      position: (row) => (positions === null ? first + row : positions[row]!),
+      value: (feature, row) => features[feature]![row]!,
+      entity: (row) => entityOf(chunk, this.plan.entity, row),
+    }
+  }
+}
+
+/** The beginning of a row's entity. */
+function entityOf(chunk: Chunk, column: number | null, row: number): string | null {
+  if (column === null || !isValid(chunk.validity(column), row)) return null
+  const texts = chunk.texts(column)
+  texts.at(row)
+  const text = Buffer.from(texts.bytes.subarray(texts.start, texts.end)).toString('utf8')
+  return [...text.slice(0, 2 * entityLength)].slice(0, entityLength).join('')
+}
+
+async function countEntities(
+  names: readonly string[],
+  read: () => Promise<Cell[][]>,
+): Promise<NonNullable<SourceAggregate['entities']>> {
+  // Nothing is flagged, so nobody stands out.
+  if (names.length === 0) return { named: [], othersRows: 0, othersFlagged: 0, others: 0 }
+  const named: { entity: string; rows: number; flagged: number }[] = []
+  let rest = { othersRows: 0, othersFlagged: 0, others: 0 }
+  for (const [entity, rows, flagged, entities] of await read()) {
+    const counts = { rows: Number(rows), flagged: Number(flagged) }
+    if (entity !== null) named.push({ entity: String(entity), ...counts })
+    else rest = { othersRows: counts.rows, othersFlagged: counts.flagged, others: Number(entities) }
+  }
+  return { named, ...rest }
+}

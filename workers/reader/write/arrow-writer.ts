@@ -1,0 +1,97 @@
+import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from 'apache-arrow'
+import { FRAME } from '../../../src/reader/frames.ts'
+import { collectOften } from '../database/collect.ts'
+import type { Database } from '../database/database.ts'
+import type { Chunk, Values } from '../database/duckdb.ts'
+import { quoteName, statement } from '../database/statements.ts'
+import { type OutputColumn, outputColumn } from '../formats/arrow-columns.ts'
+import { send } from '../read/pipe.ts'
+import type { ScoredStatement } from './plan-scored.ts'
+
+/** Rows of a batch; a multiple of the database's chunks. */
+const BATCH_ROWS = 32 * 2_048
+/** A batch ends early when its texts reach this. */
+const BATCH_TEXT_BYTES = 64 * 1024 * 1024
+
+/**
+ * Streams a scored source as an Arrow IPC stream in batches and returns the number of rows. The end-of-stream marker is
+ * written only when the last row proved that the source was read to its end.
+ */
+export async function writeArrowStream(database: Database, scored: ScoredStatement): Promise<number> {
+  const columns = [
+    ...scored.columns.map(({ name, sql }) => outputColumn(name, sql)),
+    outputColumn('anomaly_score', 'DOUBLE'),
+    outputColumn('is_anomaly', 'BOOLEAN'),
+  ]
+  const schema = new Schema(columns.map(({ name, type }) => new Field(name, type, true)))
+  const counter = { rows: 0 }
+  const writer = new RecordBatchStreamWriter()
+  writer.reset(undefined, schema)
+  const written = writer.writeAll(batches(database, scored, columns, schema, counter))
+  // Without the abort the loop below would wait for ever; what it throws is not the error but the writer's wrapping of it.
+  let failure: unknown = null
+  written.catch((error: unknown) => {
+    failure = error
+    writer.abort(error)
+  })
+  try {
+    for await (const bytes of writer) send(FRAME.bytes, bytes)
+    await written
+  } catch (error) {
+    throw failure ?? error
+  }
+  return counter.rows
+}
+
+async function* batches(
+  database: Database,
+  { sql, values }: ScoredStatement,
+  columns: readonly OutputColumn[],
+  schema: Schema,
+  counter: { rows: number },
+): AsyncGenerator<RecordBatch> {
+  const stream = statement('scored-stream', {
+    output: columns.map(({ name, cast }) => cast(quoteName(name))).join(', '),
+    scored: sql,
+    padding: columns.map(() => 'null').join(', '),
+  })
+  const result = await database.connection.stream(stream, values)
+  let rows = 0
+  const collect = collectOften()
+  const flush = (): RecordBatch => {
+    const children = columns.map((column) => column.take())
+    const data = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children })
+    counter.rows += rows
+    rows = 0
+    return new RecordBatch(schema, data)
+  }
+  for (;;) {
+    const chunk = await result.next()
+    if (chunk === null) break
+    const proven = isLast(chunk, columns.length)
+    if (proven) database.scores.verify()
+    const count = chunk.rows - Number(proven)
+    columns.forEach((column, index) => {
+      if (count > 0) column.add(chunk, index, count)
+    })
+    rows += count
+    if (rows > 0 && (proven || rows >= BATCH_ROWS || columns.some((column) => column.textBytes > BATCH_TEXT_BYTES)))
+      yield flush()
+    // An empty source still has a schema, which the writer sends with its first batch.
+    if (proven && counter.rows === 0) yield flush()
+    if (proven) return
+    collect()
+  }
+  if (database.feed.failure === null && database.scores.failure === null) await explain(database, sql, values)
+  throw new Error('the stream ended early')
+}
+
+/** A stream that broke off does not say why; a whole statement does. */
+async function explain({ connection }: Database, sql: string, values: Values): Promise<void> {
+  const slots = { counts: 'count(l0)::varchar', lanes: '1 as l0', columns: '1', window: 'true' }
+  await connection.rows(statement('features-check', { ...slots, relation: `(${sql})` }), values)
+}
+
+function isLast(chunk: Chunk, column: number): boolean {
+  return chunk.bytes(column, 1)[chunk.rows - 1] === 1
+}
