@@ -1,7 +1,7 @@
 import * as arrow from 'apache-arrow'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { FeatureLane } from '../../src/reader/types.ts'
-import { type Bench, codeOf, readAll, startBench, tryReading } from '../reader-tools.ts'
+import { type Bench, codeOf, readAll, startBench, tryReading } from '../reader/tools.ts'
 
 let bench: Bench
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { ColumnType, FeatureLane } from '../../src/reader/types.ts'
-import { type Bench, codeOf, readAll, startBench, tryReading } from '../reader-tools.ts'
+import { type Bench, codeOf, readAll, startBench, tryReading } from '../reader/tools.ts'
 
 let bench: Bench
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { exampleRows } from '../app.ts'
 import { freshFolder } from '../endings.ts'
-import { writeParquet } from '../reader-tools.ts'
-import { inspectPage, parseXml } from '../report-tools.ts'
+import { writeParquet } from '../reader/tools.ts'
+import { inspectPage, parseXml } from '../reporting/tools.ts'
 import { type HttpApp, serveApp } from './client.ts'
 
 const hostile = ['<script>alert(1)</script>', "datum['x'].y[0]", '"} onload="alert(2)', 'a'.repeat(10_000)]
