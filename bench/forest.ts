@@ -1,6 +1,6 @@
 /** Training and scoring as the service does them, without its doors: pool, samples, detector. */
 import { randomUUID } from 'node:crypto'
-import { findDetector } from '../src/detectors/index.ts'
+import { findDetector } from '../src/detectors/list.ts'
 import type { Block } from '../src/kernels/block.ts'
 import { emptyProfile, mergeProfiles, type Profile, varyingLanes } from '../src/kernels/models/profile.ts'
 import { streams } from '../src/kernels/sampling/random.ts'

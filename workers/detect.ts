@@ -3,7 +3,7 @@
  * wrong comes back as a `Failure`. Knows numbers and detectors, no files, no settings, no metrics.
  */
 import type { Scorer } from '../src/detectors/detector.ts'
-import { findDetector } from '../src/detectors/index.ts'
+import { findDetector } from '../src/detectors/list.ts'
 import { createEntityScorer, fitEntity } from '../src/detectors/per-entity.ts'
 import { DeepWatchError } from '../src/errors.ts'
 import { findUnusable, profileBlock } from '../src/kernels/models/profile.ts'

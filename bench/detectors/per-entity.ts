@@ -7,7 +7,7 @@
  * 100 trees up to 1,000 entities and 25 up to 5,000: more of the former do not fit the default limit of the artefact.
  */
 import { randomUUID } from 'node:crypto'
-import { findDetector } from '../../src/detectors/index.ts'
+import { findDetector } from '../../src/detectors/list.ts'
 import type { Block } from '../../src/kernels/block.ts'
 import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { encodeFleet } from '../../src/kernels/scores/fleet.ts'

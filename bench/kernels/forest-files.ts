@@ -1,7 +1,7 @@
 /** Our forest for the rivals: as JSON for ONNX, as padded trees for the C twin. */
 import { writeFileSync } from 'node:fs'
 import type { TreeNode } from '../../src/detectors/detector.ts'
-import { findDetector } from '../../src/detectors/index.ts'
+import { findDetector } from '../../src/detectors/list.ts'
 import { averagePathLength, scoreFactor } from '../../src/kernels/path-length.ts'
 import type { ScoringModel } from '../../src/pool/pool.ts'
 

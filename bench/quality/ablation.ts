@@ -1,7 +1,7 @@
 /** The pieces that `auto` is made of, each alone beside a plain forest and each left out of the whole. */
 
 import type { DetectorParams } from '../../src/detectors/detector.ts'
-import { detectors } from '../../src/detectors/index.ts'
+import { detectors } from '../../src/detectors/list.ts'
 import type { AutoPlan } from '../../src/training/auto.ts'
 
 /** Something else than what `auto` chose. Guards are told apart by the two lines of every table. */

@@ -12,7 +12,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Detector, DetectorParams } from '../../src/detectors/detector.ts'
-import { detectors } from '../../src/detectors/index.ts'
+import { detectors } from '../../src/detectors/list.ts'
 import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { describeMachine, printTable, writeResult } from '../report.ts'
 import { type Variant, variants } from './ablation.ts'

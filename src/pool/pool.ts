@@ -12,7 +12,7 @@ import type {
   ScoreResult,
 } from '../../workers/messages.ts'
 import type { DetectorParams, EffectiveSettings, PreparedForFew } from '../detectors/detector.ts'
-import { findDetector } from '../detectors/index.ts'
+import { findDetector } from '../detectors/list.ts'
 import { DeepWatchError, isErrorCode } from '../errors.ts'
 import type { Block } from '../kernels/block.ts'
 import type { Sample, SampleSet } from '../kernels/sampling/reservoir.ts'

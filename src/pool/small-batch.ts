@@ -4,7 +4,7 @@
  * rows have come for it again and again.
  */
 import type { PreparedForFew, ScoreFew } from '../detectors/detector.ts'
-import { findDetector } from '../detectors/index.ts'
+import { findDetector } from '../detectors/list.ts'
 import type { Block } from '../kernels/block.ts'
 import { keepPrepared } from '../kernels/prepared.ts'
 import { raiseOutside } from '../kernels/scores/guards.ts'

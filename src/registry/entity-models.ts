@@ -1,6 +1,6 @@
 /** The entities that have models of their own in a version, as the service needs them: names, ranges, trees. */
 import type { TreeNode } from '../detectors/detector.ts'
-import { findDetector } from '../detectors/index.ts'
+import { findDetector } from '../detectors/list.ts'
 import { guardsOfEntity } from '../detectors/per-entity.ts'
 import { readPayload } from '../detectors/settings.ts'
 import { DeepWatchError } from '../errors.ts'

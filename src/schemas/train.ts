@@ -1,6 +1,6 @@
 /** The settings of `POST /train`. */
 import { z } from 'zod'
-import { detectors } from '../detectors/index.ts'
+import { detectors } from '../detectors/list.ts'
 import { seed } from '../detectors/settings.ts'
 import { derivedFeature, featureName, mostDerived } from './derived.ts'
 import { modelName } from './model-name.ts'

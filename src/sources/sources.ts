@@ -10,7 +10,7 @@ import {
   recogniseFile,
   type Sample,
   TAIL_BYTES,
-} from '../formats/index.ts'
+} from '../formats/recognise.ts'
 import {
   type CheckedFile,
   checkFile,

@@ -3,7 +3,7 @@
  * telemetry. Labels are never looked at, and the rule is the same for every source. bench/README.md has what it rests on.
  */
 import type { DetectorParams } from '../detectors/detector.ts'
-import { detectors } from '../detectors/index.ts'
+import { detectors } from '../detectors/list.ts'
 import type { Derive } from '../kernels/history/derivation.ts'
 import { type DerivedFeature, mostDerived } from '../schemas/derived.ts'
 import type { Choice } from '../schemas/model.ts'

@@ -5,7 +5,7 @@
  */
 import { randomInt } from 'node:crypto'
 import type { DetectorParams, EffectiveSettings } from '../detectors/detector.ts'
-import { detectors } from '../detectors/index.ts'
+import { detectors } from '../detectors/list.ts'
 import { DeepWatchError } from '../errors.ts'
 import { createGate } from '../flow.ts'
 import { smoothingLanes } from '../history/smoothing.ts'

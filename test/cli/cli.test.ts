@@ -9,7 +9,7 @@ import { checkSettings, flagsOfSettings, readArguments, settingsOf } from '../..
 import { longHelp, overview, shortHelp } from '../../src/cli/help.ts'
 import { createProgress } from '../../src/cli/progress.ts'
 import { suggestion } from '../../src/cli/suggestion.ts'
-import { detectors } from '../../src/detectors/index.ts'
+import { detectors } from '../../src/detectors/list.ts'
 import { DeepWatchError } from '../../src/errors.ts'
 import { evaluateSettings } from '../../src/schemas/evaluate.ts'
 import { scoreSettings } from '../../src/schemas/score.ts'

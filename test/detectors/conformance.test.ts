@@ -1,6 +1,6 @@
 /** What every detector must do, whatever its algorithm. A new file in `src/detectors` is tested without a change here. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { detectorSettings, detectors } from '../../src/detectors/index.ts'
+import { detectorSettings, detectors } from '../../src/detectors/list.ts'
 import { DeepWatchError } from '../../src/errors.ts'
 import { createPool } from '../../src/pool/pool.ts'
 import { blockOf, drawnRows, hostileValues, normalRows } from '../kernels/blocks.ts'

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { detectors, findDetector } from '../../src/detectors/index.ts'
+import { detectors, findDetector } from '../../src/detectors/list.ts'
 import { packageFolder } from '../../src/places.ts'
 
 describe('the list of detectors', () => {

@@ -1,6 +1,6 @@
 import type { RecordBatch, RecordBatchStreamReader } from 'apache-arrow'
 import { DeepWatchError } from '../../../src/errors.ts'
-import { formatOf } from '../../../src/formats/index.ts'
+import { formatOf } from '../../../src/formats/recognise.ts'
 import { CHUNK_ROWS, type ChunkTarget } from '../database/duckdb.ts'
 import type { FeedWalk } from '../database/feed.ts'
 import type { OpenFile } from '../database/files.ts'

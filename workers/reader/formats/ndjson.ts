@@ -1,5 +1,5 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import { formatOf } from '../../../src/formats/index.ts'
+import { formatOf } from '../../../src/formats/recognise.ts'
 import type { ColumnKind } from '../../../src/reader/types.ts'
 import { formatTimestamp, parseTimestamp } from '../../../src/time/timestamps.ts'
 import { CHUNK_ROWS, type ChunkTarget, TYPE } from '../database/duckdb.ts'

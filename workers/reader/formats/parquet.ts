@@ -1,5 +1,5 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import { formatOf } from '../../../src/formats/index.ts'
+import { formatOf } from '../../../src/formats/recognise.ts'
 import type { Database } from '../database/database.ts'
 import type { Bindable } from '../database/duckdb.ts'
 import type { OpenFile } from '../database/files.ts'
