@@ -5,7 +5,8 @@ import type { Block } from '../src/kernels/block.ts'
 import { emptyProfile, mergeProfiles, type Profile, varyingLanes } from '../src/kernels/models/profile.ts'
 import { streams } from '../src/kernels/sampling/random.ts'
 import { RowDraw } from '../src/kernels/sampling/row-draw.ts'
-import type { BlockScores, Pool, ScoringModel } from '../src/pool/pool.ts'
+import type { Pool } from '../src/pool/pool.ts'
+import type { BlockScores, ScoringModel } from '../src/pool/types.ts'
 
 /** Size of a forest; 100 trees of 256 rows unless told otherwise. */
 export interface ForestSize {

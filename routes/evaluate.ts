@@ -1,11 +1,16 @@
 /** `POST /evaluate`: how good the flags are on a labelled source. */
 import type { FastifyInstance } from 'fastify'
-import { workFields } from '../src/http/preferences.ts'
-import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
-import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
-import { jsonAnswer } from '../src/jobs/answer.ts'
-import { evaluateSettings, evaluation } from '../src/schemas/evaluate.ts'
-import { exampleEvaluation } from '../src/schemas/examples.ts'
+import {
+  acceptedAnswer,
+  answerWork,
+  telemetryBodies,
+  telemetryErrors,
+  workErrors,
+  workErrorsOf,
+  workFields,
+} from '../src/http/index.ts'
+import { jsonAnswer } from '../src/jobs/index.ts'
+import { evaluateSettings, evaluation, exampleEvaluation } from '../src/schemas/index.ts'
 
 export default async function evaluate(app: FastifyInstance): Promise<void> {
   app.post(

@@ -2,13 +2,17 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { DeepWatchError, type ErrorCode } from '../src/errors.ts'
-import { noQuery, readQuery } from '../src/http/context.ts'
-import { describeJob, maySee } from '../src/http/job-document.ts'
-import { sendAnswer } from '../src/http/stream.ts'
-import { telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
-import type { Job } from '../src/jobs/job.ts'
-import { exampleJob, exampleScores, exampleVersion } from '../src/schemas/examples.ts'
-import { jobDocument, jobList } from '../src/schemas/job.ts'
+import {
+  describeJob,
+  maySee,
+  noQuery,
+  readQuery,
+  sendAnswer,
+  telemetryErrors,
+  workErrorsOf,
+} from '../src/http/index.ts'
+import type { Job } from '../src/jobs/index.ts'
+import { exampleJob, exampleScores, exampleVersion, jobDocument, jobList } from '../src/schemas/index.ts'
 
 const page = z.strictObject({
   after: z.string().max(36).optional().describe('Id of the job after which the page begins.'),

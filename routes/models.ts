@@ -2,13 +2,17 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { ErrorCode } from '../src/errors.ts'
-import { noQuery, readQuery } from '../src/http/context.ts'
-import { workOf } from '../src/http/departure.ts'
-import { takeSettings } from '../src/http/intake.ts'
-import { chooseFormat, reportAnswers, sendReport } from '../src/http/reports.ts'
-import { exampleModel, exampleTree, exampleVersion } from '../src/schemas/examples.ts'
-import { modelList, modelSummary, tree, versionDocument } from '../src/schemas/model.ts'
-import { reportFormat } from '../src/schemas/report.ts'
+import { chooseFormat, noQuery, readQuery, reportAnswers, sendReport, takeSettings, workOf } from '../src/http/index.ts'
+import {
+  exampleModel,
+  exampleTree,
+  exampleVersion,
+  modelList,
+  modelSummary,
+  reportFormat,
+  tree,
+  versionDocument,
+} from '../src/schemas/index.ts'
 
 const page = z.strictObject({
   after: z.string().max(63).optional().describe('Name after which the page begins.'),

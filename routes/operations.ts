@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { DeepWatchError } from '../src/errors.ts'
-import { noQuery, readQuery } from '../src/http/context.ts'
+import { noQuery, readQuery } from '../src/http/index.ts'
 
 const live = z.object({ status: z.literal('live') })
 const ready = z.object({

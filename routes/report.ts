@@ -1,10 +1,16 @@
 /** `POST /report`: a source scored with a model, as a report. */
 import type { FastifyInstance } from 'fastify'
-import { withIntake } from '../src/http/context.ts'
-import { workOf } from '../src/http/departure.ts'
-import { chooseFormat, reportAnswers, sendReport } from '../src/http/reports.ts'
-import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
-import { reportSettings } from '../src/schemas/report.ts'
+import {
+  chooseFormat,
+  reportAnswers,
+  sendReport,
+  telemetryBodies,
+  telemetryErrors,
+  withIntake,
+  workErrorsOf,
+  workOf,
+} from '../src/http/index.ts'
+import { reportSettings } from '../src/schemas/index.ts'
 
 export default async function report(app: FastifyInstance): Promise<void> {
   app.post(

@@ -2,14 +2,22 @@
 import { createReadStream } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 import { DeepWatchError } from '../src/errors.ts'
-import { workFields } from '../src/http/preferences.ts'
-import { fewJson, jsonPieces, ndjsonPieces, type Return } from '../src/http/results.ts'
-import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
-import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
-import type { Answer, Pieces, StreamedAnswer } from '../src/jobs/answer.ts'
-import { exampleScores } from '../src/schemas/examples.ts'
-import { type ScoreSettings, scoreAnswer, scoreSettings } from '../src/schemas/score.ts'
-import type { ScoringRun } from '../src/scoring/scoring.ts'
+import {
+  acceptedAnswer,
+  answerWork,
+  fewJson,
+  jsonPieces,
+  ndjsonPieces,
+  type Return,
+  telemetryBodies,
+  telemetryErrors,
+  workErrors,
+  workErrorsOf,
+  workFields,
+} from '../src/http/index.ts'
+import type { Answer, Pieces, StreamedAnswer } from '../src/jobs/index.ts'
+import { exampleScores, type ScoreSettings, scoreAnswer, scoreSettings } from '../src/schemas/index.ts'
+import type { ScoringRun } from '../src/scoring/index.ts'
 
 const json = 'application/json'
 const ndjson = 'application/x-ndjson'

@@ -1,12 +1,16 @@
 /** `POST /train`: a new version of a model. */
 import type { FastifyInstance } from 'fastify'
-import { workFields } from '../src/http/preferences.ts'
-import { telemetryBodies, telemetryErrors, workErrorsOf } from '../src/http/telemetry-bodies.ts'
-import { acceptedAnswer, answerWork, workErrors } from '../src/http/work.ts'
-import { jsonAnswer } from '../src/jobs/answer.ts'
-import { exampleVersion } from '../src/schemas/examples.ts'
-import { versionDocument } from '../src/schemas/model.ts'
-import { trainSettings } from '../src/schemas/train.ts'
+import {
+  acceptedAnswer,
+  answerWork,
+  telemetryBodies,
+  telemetryErrors,
+  workErrors,
+  workErrorsOf,
+  workFields,
+} from '../src/http/index.ts'
+import { jsonAnswer } from '../src/jobs/index.ts'
+import { exampleVersion, trainSettings, versionDocument } from '../src/schemas/index.ts'
 
 export default async function train(app: FastifyInstance): Promise<void> {
   app.post(

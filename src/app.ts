@@ -4,27 +4,22 @@ import accepts from '@fastify/accepts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
-import evaluate from '../routes/evaluate.ts'
-import jobs from '../routes/jobs.ts'
-import models from '../routes/models.ts'
-import operations from '../routes/operations.ts'
-import report from '../routes/report.ts'
-import score from '../routes/score.ts'
-import train from '../routes/train.ts'
+import { routes } from '../routes/index.ts'
 import type { Config } from './config.ts'
 import { DeepWatchError } from './errors.ts'
-import { guard } from './http/auth.ts'
-import { createListeners } from './http/events.ts'
-import { observeRequests } from './http/lifecycle.ts'
-import { multipartParser } from './http/multipart.ts'
-import { negotiateForms } from './http/negotiation.ts'
-import { collectOperations } from './http/openapi.ts'
-import { sendProblem } from './http/problem.ts'
-import { RequestLog } from './http/request-log.ts'
-import { createHttpServer } from './http/server.ts'
-import { answerStrangers } from './http/strangers.ts'
-import type { ServiceLog } from './observe/log.ts'
-import { createMetrics } from './observe/metrics.ts'
+import {
+  answerStrangers,
+  collectOperations,
+  createHttpServer,
+  createListeners,
+  guard,
+  multipartParser,
+  negotiateForms,
+  observeRequests,
+  RequestLog,
+  sendProblem,
+} from './http/index.ts'
+import { createMetrics, type ServiceLog } from './observe/index.ts'
 import { type Service, startService } from './service.ts'
 import { software } from './software.ts'
 
@@ -128,7 +123,7 @@ export async function buildApp(config: Config, log: ServiceLog): Promise<App> {
   negotiateForms(http)
   http.setErrorHandler(sendProblem)
   const operationsOf = collectOperations(http, software.version)
-  for (const route of [train, score, evaluate, report, jobs, models, operations]) await http.register(route)
+  for (const route of routes) await http.register(route)
   // The documents ask for what `openapi.yaml` asks for; their plugin names no scope.
   http.addHook('onRoute', (route) => {
     if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'read' }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 /** The command line `deepwatch`. */
-import { main } from './cli/main.ts'
+import { main } from './cli/index.ts'
 
 process.exitCode = await main(process.argv.slice(2))

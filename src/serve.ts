@@ -1,7 +1,7 @@
 /** Runs the service until it is told to stop. */
 import { type Config, loadConfig } from './config.ts'
 import { DeepWatchError } from './errors.ts'
-import { createLog } from './observe/log.ts'
+import { createLog } from './observe/index.ts'
 
 type Texts = Readonly<Record<string, string | undefined>>
 

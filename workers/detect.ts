@@ -2,16 +2,12 @@
  * The inner end of the thread pool: one exported function per kind of task. Never throws; what goes
  * wrong comes back as a `Failure`. Knows numbers and detectors, no files, no settings, no metrics.
  */
-import type { Scorer } from '../src/detectors/detector.ts'
-import { findDetector } from '../src/detectors/list.ts'
-import { createEntityScorer, fitEntity } from '../src/detectors/per-entity.ts'
+import { createEntityScorer, findDetector, fitEntity, type Scorer } from '../src/detectors/index.ts'
 import { DeepWatchError } from '../src/errors.ts'
-import { findUnusable, profileBlock } from '../src/kernels/models/profile.ts'
-import { sampleOf } from '../src/kernels/sampling/reservoir.ts'
-import { arrangeLanes } from '../src/kernels/scores/grouping.ts'
-import { raiseOutside } from '../src/kernels/scores/guards.ts'
-import { rank as rankScores } from '../src/kernels/scores/ranking.ts'
-import { shareTogether } from '../src/kernels/shared.ts'
+import { shareTogether } from '../src/kernels/index.ts'
+import { findUnusable, profileBlock } from '../src/kernels/models/index.ts'
+import { sampleOf } from '../src/kernels/sampling/index.ts'
+import { arrangeLanes, raiseOutside, rank as rankScores } from '../src/kernels/scores/index.ts'
 import type {
   ArrangeTask,
   Failure,

@@ -1,6 +1,6 @@
 /** The inner end of the drawing thread. Never throws; what goes wrong comes back as text. */
 import { parentPort } from 'node:worker_threads'
-import { renderReport } from '../src/reporting/page/render.ts'
+import { renderReport } from '../src/reporting/page/index.ts'
 import type { DrawMessage, Drawn } from './messages.ts'
 
 const answer = (drawn: Drawn) => parentPort?.postMessage(drawn)

@@ -2,17 +2,13 @@
  * What crosses the border between the service and its threads and programs: plain data and shared memory only.
  * Errors cross as `Failure`, because a thrown one would lose its code on the way.
  */
-
-import type { DetectorParams, EffectiveSettings, JoinInput, PreparedForFew } from '../src/detectors/detector.ts'
-import type { FleetSettings } from '../src/generate/telemetry.ts'
-import type { Block } from '../src/kernels/block.ts'
-import type { Profile, Unusable } from '../src/kernels/models/profile.ts'
-import type { Sample, SampleSet } from '../src/kernels/sampling/reservoir.ts'
-import type { RowRun } from '../src/kernels/scores/grouping.ts'
-import type { Guards } from '../src/kernels/scores/guards.ts'
-import type { Labelled, Ranking } from '../src/kernels/scores/ranking.ts'
-import type { ReportFormat } from '../src/schemas/report.ts'
-import type { ReportFacts } from '../src/schemas/report-facts.ts'
+import type { DetectorParams, EffectiveSettings, JoinInput, PreparedForFew } from '../src/detectors/index.ts'
+import type { FleetSettings } from '../src/generate/index.ts'
+import type { Block } from '../src/kernels/index.ts'
+import type { Profile, Unusable } from '../src/kernels/models/index.ts'
+import type { Sample, SampleSet } from '../src/kernels/sampling/index.ts'
+import type { Guards, Labelled, Ranking, RowRun } from '../src/kernels/scores/index.ts'
+import type { ReportFacts, ReportFormat } from '../src/schemas/index.ts'
 
 export interface Failure {
   readonly ok: false

@@ -1,23 +1,28 @@
 import { statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import type { FormatId } from '../src/formats/format.ts'
-import { type Command, FRAME, type OpenCommand, type ReaderStart } from '../src/reader/frames.ts'
-import type { Description } from '../src/reader/types.ts'
-import { lockDatabase, openDatabase } from './reader/database/database.ts'
-import { type OpenFile, openFiles } from './reader/database/files.ts'
-import type { Relation, RelationInput } from './reader/database/relation.ts'
-import { arrowRelation } from './reader/formats/arrow.ts'
-import { csvRelation } from './reader/formats/csv.ts'
-import { ndjsonRelation } from './reader/formats/ndjson.ts'
-import { parquetRelation } from './reader/formats/parquet.ts'
-import { useExchange } from './reader/read/blocks.ts'
-import { entitiesOf } from './reader/read/entities.ts'
-import { failureOf } from './reader/read/failures.ts'
-import { streamFeatures } from './reader/read/features.ts'
-import { send, sendFailure, sendResult } from './reader/read/pipe.ts'
-import { spanOf } from './reader/read/span.ts'
-import { aggregateScored } from './reader/report/report.ts'
-import { streamScored, writeScored } from './reader/write/scored.ts'
+import type { FormatId } from '../src/formats/index.ts'
+import { type Command, type Description, FRAME, type OpenCommand, type ReaderStart } from '../src/reader/index.ts'
+import {
+  lockDatabase,
+  type OpenFile,
+  openDatabase,
+  openFiles,
+  type Relation,
+  type RelationInput,
+} from './reader/database/index.ts'
+import { arrowRelation, csvRelation, ndjsonRelation, parquetRelation } from './reader/formats/index.ts'
+import {
+  entitiesOf,
+  failureOf,
+  send,
+  sendFailure,
+  sendResult,
+  spanOf,
+  streamFeatures,
+  useExchange,
+} from './reader/read/index.ts'
+import { aggregateScored } from './reader/report/index.ts'
+import { streamScored, writeScored } from './reader/write/index.ts'
 
 /**
  * The reading process: one locked database over one source. It takes commands from its standard input, answers on file

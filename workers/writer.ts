@@ -1,10 +1,16 @@
 import { writeSync } from 'node:fs'
-import { metricNames } from '../src/generate/metrics.ts'
-import { type Batch, createBatch, createTelemetry } from '../src/generate/telemetry.ts'
+import { type Batch, createBatch, createTelemetry, metricNames } from '../src/generate/index.ts'
 import type { WriterReport, WriterStart } from './messages.ts'
-import { CHUNK_ROWS, type ChunkTarget, Connection, TYPE } from './reader/database/duckdb.ts'
-import { Feed } from './reader/database/feed.ts'
-import { quoteName, quoteText, statement } from './reader/database/statements.ts'
+import {
+  CHUNK_ROWS,
+  type ChunkTarget,
+  Connection,
+  Feed,
+  quoteName,
+  quoteText,
+  statement,
+  TYPE,
+} from './reader/database/index.ts'
 
 /**
  * The writing process: makes telemetry and has the database write it as Parquet, chunk by chunk, so that nothing is held or

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import type { TreeNode } from '../../src/detectors/detector.ts'
 import { findDetector } from '../../src/detectors/list.ts'
 import { averagePathLength, scoreFactor } from '../../src/kernels/path-length.ts'
-import type { ScoringModel } from '../../src/pool/pool.ts'
+import type { ScoringModel } from '../../src/pool/types.ts'
 
 /** The trees of a model, each in preorder. */
 export function treesOf(model: ScoringModel): (readonly TreeNode[])[] {

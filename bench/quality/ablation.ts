@@ -1,5 +1,4 @@
 /** The pieces that `auto` is made of, each alone beside a plain forest and each left out of the whole. */
-
 import type { DetectorParams } from '../../src/detectors/detector.ts'
 import { detectors } from '../../src/detectors/list.ts'
 import type { AutoPlan } from '../../src/training/auto.ts'

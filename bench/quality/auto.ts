@@ -1,5 +1,4 @@
 /** The rule of `"detector": {"type": "auto"}` on labelled sets, as a training follows it: its features, its detector, its threshold. */
-
 import { detectors } from '../../src/detectors/list.ts'
 import { Habituation } from '../../src/kernels/history/habituation.ts'
 import { History, rowHistory } from '../../src/kernels/history/history.ts'

@@ -1,10 +1,8 @@
 /** Asks a scored source for what a report shows, and cuts the answer to what will be drawn. */
-
-import type { ZoneTransitions } from '../kernels/history/time-context.ts'
-import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from '../reader/types.ts'
-import type { Feature, Roles } from '../schemas/model.ts'
-import type { ReportAggregate } from '../schemas/report.ts'
-import { zoneTransitions } from '../time/time-zone.ts'
+import type { ZoneTransitions } from '../kernels/history/index.ts'
+import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from '../reader/index.ts'
+import type { Feature, ReportAggregate, Roles } from '../schemas/index.ts'
+import { zoneTransitions } from '../time/index.ts'
 import { judgeLabels, scoreBars } from './curve.ts'
 import { featureBins, rangeOf } from './feature-range.ts'
 import { hourOfWeek } from './hour-of-week.ts'

@@ -1,6 +1,6 @@
 /** Turns counts by score into what is drawn: the bars of the distribution, and precision against recall. */
-import type { SourceAggregate } from '../reader/types.ts'
-import type { ReportAggregate } from '../schemas/report.ts'
+import type { SourceAggregate } from '../reader/index.ts'
+import type { ReportAggregate } from '../schemas/index.ts'
 
 type Scores = SourceAggregate['scores']
 

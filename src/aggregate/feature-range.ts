@@ -1,5 +1,5 @@
 /** Over which range a feature is drawn: robust, so that one far value does not flatten everything else. */
-import type { Feature, FeatureProfile } from '../schemas/model.ts'
+import type { Feature, FeatureProfile } from '../schemas/index.ts'
 
 /** Equal bins over the range; a report's picture has one more at each end. */
 export const featureBins = 32

@@ -1,5 +1,5 @@
 /** Local hours of the week, counted from Monday 0:00. */
-import type { ZoneTransitions } from '../kernels/history/time-context.ts'
+import type { ZoneTransitions } from '../kernels/history/index.ts'
 
 const hour = 3600e6
 

@@ -1,9 +1,8 @@
 /** Counts rows held in memory for a report: what the reading process says of a file, without one. */
 import { DeepWatchError } from '../errors.ts'
-import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../reader/types.ts'
-import type { Scratch } from '../sources/scratch.ts'
-import { rowFacts } from '../telemetry/row-facts.ts'
-import { quote, type Telemetry } from '../telemetry/telemetry.ts'
+import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../reader/index.ts'
+import type { Scratch } from '../sources/index.ts'
+import { quote, rowFacts, type Telemetry } from '../telemetry/index.ts'
 import { ReportTally } from './tally.ts'
 
 /** Characters of an entity that count, and others that are counted: as in the statements. */

@@ -1,5 +1,5 @@
 /** Counts scored rows for a report, as they come: one walk, and what it holds is bounded however many rows there are. */
-import type { AggregateQuery, FlaggedValues, SourceAggregate, TopRow } from '../reader/types.ts'
+import type { AggregateQuery, FlaggedValues, SourceAggregate, TopRow } from '../reader/index.ts'
 import { hourOfWeek } from './hour-of-week.ts'
 
 /** Some rows in source order. Lanes are null where the source has none. */

@@ -8,8 +8,8 @@ const json = switchFlag('json', 'One JSON document on standard output.')
 const quiet = switchFlag('quiet', 'No progress and no summary on standard error.')
 const reference = textFlag('model', 'MODEL', 'NAME, NAME@3 or the path of a model file.')
 
-const trainSchema = async () => (await import('../schemas/train.ts')).trainSettings
-const scoreSchema = async () => (await import('../schemas/score.ts')).scoreSettings
+const trainSchema = async () => (await import('../schemas/index.ts')).trainSettings
+const scoreSchema = async () => (await import('../schemas/index.ts')).scoreSettings
 
 export const commands: readonly Command[] = [
   {
@@ -63,7 +63,7 @@ export const commands: readonly Command[] = [
     operands: 'FILE… --model MODEL',
     example: 'deepwatch evaluate today.parquet --model web --label label',
     own: [reference, home, json, quiet],
-    schema: async () => (await import('../schemas/evaluate.ts')).evaluateSettings,
+    schema: async () => (await import('../schemas/index.ts')).evaluateSettings,
     without: ['model'],
     explained: ['label', 'entity', 'timestamp', 'window-from', 'window-to'],
     load: () => import('./evaluate.ts'),
@@ -81,7 +81,7 @@ export const commands: readonly Command[] = [
       json,
       quiet,
     ],
-    schema: async () => (await import('../schemas/report.ts')).reportSettings,
+    schema: async () => (await import('../schemas/index.ts')).reportSettings,
     without: ['model', 'format'],
     explained: ['label', 'entity', 'timestamp', 'window-from', 'window-to'],
     load: () => import('./report.ts'),
@@ -105,7 +105,7 @@ export const commands: readonly Command[] = [
       json,
       quiet,
     ],
-    schema: async () => (await import('../schemas/generate.ts')).generateSettings,
+    schema: async () => (await import('../schemas/index.ts')).generateSettings,
     explained: ['hosts', 'days', 'rows', 'interval', 'start', 'seed', 'incident-rate', 'incidents'],
     load: () => import('./generate.ts'),
   },

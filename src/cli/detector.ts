@@ -1,5 +1,5 @@
 /** The detector that is meant when none is named, or only flags such as --trees are given. */
-import { defaultDetector } from '../detectors/list.ts'
+import { defaultDetector } from '../detectors/index.ts'
 
 /** The settings, with the type of the default detector where only its settings are given. */
 export function withDetector(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {

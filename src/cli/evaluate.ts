@@ -1,5 +1,5 @@
 /** `deepwatch evaluate`: how good the flags of a model are on labelled rows. */
-import { evaluateSettings } from '../schemas/evaluate.ts'
+import { evaluateSettings } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import { givenTelemetry } from './given.ts'
 import { withModel, withTelemetry } from './session.ts'

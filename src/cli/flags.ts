@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
-import { mergeSettings } from '../schemas/merge.ts'
+import { mergeSettings } from '../schemas/index.ts'
 import { type Flag, kebabCase, readScalar } from './flag.ts'
 import { suggestion } from './suggestion.ts'
 

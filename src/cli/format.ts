@@ -1,7 +1,7 @@
 /** Which format a command writes, and where it may go. */
 import { extname } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
-import type { ReportFormat } from '../schemas/report.ts'
+import type { ReportFormat } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 
 /** Formats of rows on standard output or in a file. */

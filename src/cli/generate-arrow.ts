@@ -12,8 +12,7 @@ import {
   TimestampMicrosecond,
   Utf8,
 } from 'apache-arrow'
-import { metricNames } from '../generate/metrics.ts'
-import { type Batch, createBatch, createTelemetry, type FleetSettings } from '../generate/telemetry.ts'
+import { type Batch, createBatch, createTelemetry, type FleetSettings, metricNames } from '../generate/index.ts'
 
 const batchRows = 65_536
 /** What ends a stream: a message of no length. */

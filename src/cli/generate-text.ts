@@ -1,6 +1,5 @@
 /** Generated rows as text. The same numbers in every format: a double as JavaScript writes it reads back as itself. */
-import { metricNames, metricScales } from '../generate/metrics.ts'
-import type { Batch, FleetTelemetry } from '../generate/telemetry.ts'
+import { type Batch, type FleetTelemetry, metricNames, metricScales } from '../generate/index.ts'
 
 export const csvHead = `timestamp,host,${metricNames.join(',')},label,incident\n`
 

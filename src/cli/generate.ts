@@ -1,6 +1,6 @@
 /** `deepwatch generate`: labelled telemetry of a fleet, streamed. */
-import { createBatch, createTelemetry, type FleetSettings } from '../generate/telemetry.ts'
-import { generateSettings } from '../schemas/generate.ts'
+import { createBatch, createTelemetry, type FleetSettings } from '../generate/index.ts'
+import { generateSettings } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import { chooseFormat, generateFormats, refuseBinary } from './format.ts'
 import { writeParquet } from './generate-parquet.ts'

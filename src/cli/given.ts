@@ -8,7 +8,7 @@ import { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { DeepWatchError } from '../errors.ts'
-import type { Source, Sources } from '../sources/sources.ts'
+import type { Source, Sources } from '../sources/index.ts'
 import type { Call } from './command.ts'
 import { show } from './output.ts'
 

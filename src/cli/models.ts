@@ -1,7 +1,7 @@
 /** `deepwatch models`: what is in the state folder, and the few things that may be done to it. */
 import { DeepWatchError } from '../errors.ts'
-import type { ModelSummary } from '../registry/registry.ts'
-import { modelReferencePattern } from '../schemas/score.ts'
+import type { ModelSummary } from '../registry/index.ts'
+import { modelReferencePattern } from '../schemas/index.ts'
 import type { Service } from '../service.ts'
 import type { Call } from './command.ts'
 import { show } from './output.ts'

@@ -1,7 +1,7 @@
 /** `deepwatch openapi`: the document that the routes make. */
 import { buildApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
-import { createLog } from '../observe/log.ts'
+import { createLog } from '../observe/index.ts'
 import type { Call } from './command.ts'
 import { noOperands } from './given.ts'
 

@@ -1,7 +1,6 @@
 /** `deepwatch report`: the picture of a scored source, or of what a training saw. */
 import { DeepWatchError } from '../errors.ts'
-import { reportSettings } from '../schemas/report.ts'
-import { modelReferencePattern } from '../schemas/score.ts'
+import { modelReferencePattern, reportSettings } from '../schemas/index.ts'
 import type { Service } from '../service.ts'
 import type { Call } from './command.ts'
 import { chooseFormat, refuseBinary, reportFormats } from './format.ts'

@@ -1,8 +1,8 @@
 /** `deepwatch score`: rows with a score, to standard output or a file. */
 import { DeepWatchError } from '../errors.ts'
-import { jsonPieces, ndjsonPieces, type Return, type RunOfRows } from '../http/results.ts'
-import { type ScoreSettings, type ScoreSummary, scoreSettings } from '../schemas/score.ts'
-import type { ScoringRun } from '../scoring/scoring.ts'
+import { jsonPieces, ndjsonPieces, type Return, type RunOfRows } from '../http/index.ts'
+import { type ScoreSettings, type ScoreSummary, scoreSettings } from '../schemas/index.ts'
+import type { ScoringRun } from '../scoring/index.ts'
 import type { Call } from './command.ts'
 import { chooseFormat, refuseBinary, scoreFormats } from './format.ts'
 import { givenTelemetry } from './given.ts'

@@ -6,15 +6,12 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { type Config, loadConfig } from '../config.ts'
 import { DeepWatchError } from '../errors.ts'
-import { createReaders, readerLimits } from '../reader/reader.ts'
-import type { Readers } from '../reader/types.ts'
-import { openSource, readArtefact } from '../registry/artefact.ts'
-import { artefactName } from '../registry/folder.ts'
-import { modelNamePattern } from '../schemas/model-name.ts'
-import { modelReferencePattern } from '../schemas/score.ts'
+import { createReaders, type Readers, readerLimits } from '../reader/index.ts'
+import { artefactName, openSource, readArtefact } from '../registry/index.ts'
+import { modelNamePattern, modelReferencePattern } from '../schemas/index.ts'
 import type { Service } from '../service.ts'
 import { software } from '../software.ts'
-import type { Source } from '../sources/sources.ts'
+import type { Source } from '../sources/index.ts'
 import type { Work } from '../work.ts'
 import type { Call } from './command.ts'
 import type { Telemetry } from './given.ts'
@@ -70,7 +67,7 @@ async function startHouse(config: Config): Promise<Service> {
   try {
     const [{ startService }, { createMetrics }, { pino }] = await Promise.all([
       import('../service.ts'),
-      import('../observe/metrics.ts'),
+      import('../observe/index.ts'),
       import('pino'),
     ])
     const observed = { models: () => 0, poolQueue: () => 0, poolUtilization: () => 0 }

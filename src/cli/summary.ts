@@ -1,7 +1,5 @@
 /** What commands say to people when they are done. */
-import type { Evaluation, Figures } from '../schemas/evaluate.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import type { ScoreSummary } from '../schemas/score.ts'
+import type { Evaluation, Figures, ScoreSummary, VersionDocument } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import { count } from './progress.ts'
 

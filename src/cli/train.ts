@@ -1,5 +1,5 @@
 /** `deepwatch train`: a new version of a model in the state folder. */
-import { trainSettings } from '../schemas/train.ts'
+import { trainSettings } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import { withDetector } from './detector.ts'
 import { givenTelemetry } from './given.ts'

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import type { Block } from '../kernels/block.ts'
-import type { Sample, SampleSet } from '../kernels/sampling/reservoir.ts'
+import type { Block } from '../kernels/index.ts'
+import type { Sample, SampleSet } from '../kernels/sampling/index.ts'
 
 /** The settings of a detector as a request gives them, after its schema filled in the defaults. */
 export interface DetectorParams {

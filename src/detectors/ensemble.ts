@@ -1,13 +1,20 @@
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
-import type { Block } from '../kernels/block.ts'
-import { calibrate, createStatistic, memberScale, type Rule, rules } from '../kernels/models/calibration.ts'
-import { decodeMixture, encodeMixture, type Mixture, mixtureBounds, mixtureBytes } from '../kernels/models/mixture.ts'
-import { rowMarks } from '../kernels/models/profile.ts'
-import { oddsOf } from '../kernels/odds.ts'
-import { keepPrepared } from '../kernels/prepared.ts'
-import { createRandom, drawOrder, streams } from '../kernels/sampling/random.ts'
-import { pickRows, type Sample, sampleOf } from '../kernels/sampling/reservoir.ts'
+import { type Block, keepPrepared, oddsOf } from '../kernels/index.ts'
+import {
+  calibrate,
+  createStatistic,
+  decodeMixture,
+  encodeMixture,
+  type Mixture,
+  memberScale,
+  mixtureBounds,
+  mixtureBytes,
+  type Rule,
+  rowMarks,
+  rules,
+} from '../kernels/models/index.ts'
+import { createRandom, drawOrder, pickRows, type Sample, sampleOf, streams } from '../kernels/sampling/index.ts'
 import type {
   Detector,
   DetectorParams,

@@ -1,21 +1,24 @@
 import { z } from 'zod'
-import { forestBytes, forestDepth, treeOf } from '../kernels/forest/forest.ts'
 import {
+  buildObliqueTree,
   cutBytes,
   decodeObliqueForest,
   encodeObliqueForest,
+  forestBytes,
+  forestDepth,
   joinObliqueTrees,
   mostColumns,
+  mostNodes,
+  nodeDepths,
+  nodeSizes,
   type ObliqueForest,
   obliqueTreeOf,
-} from '../kernels/forest/oblique-forest.ts'
-import { buildObliqueTree } from '../kernels/forest/oblique-tree.ts'
-import { mostNodes, nodeDepths, nodeSizes } from '../kernels/forest/tree.ts'
-import { createObliqueScorer } from '../kernels/forest/walks/oblique/scorer.ts'
-import { kurtosisOf } from '../kernels/models/kurtosis.ts'
-import { robustScale } from '../kernels/models/scaling.ts'
-import { averagePathLengths } from '../kernels/path-length.ts'
-import { createRandom, streams } from '../kernels/sampling/random.ts'
+  treeOf,
+} from '../kernels/forest/index.ts'
+import { createObliqueScorer } from '../kernels/forest/walks/oblique/index.ts'
+import { averagePathLengths } from '../kernels/index.ts'
+import { kurtosisOf, robustScale } from '../kernels/models/index.ts'
+import { createRandom, streams } from '../kernels/sampling/index.ts'
 import type { Detector, FitInput, JoinInput, ModelShape, TrainingShape, TreeNode } from './detector.ts'
 import {
   defaultDepth,

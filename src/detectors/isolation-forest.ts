@@ -6,16 +6,17 @@ import {
   forestBytes,
   forestDepth,
   forestOf,
+  growTree,
   joinTrees,
+  mostNodes,
+  nodeDepths,
+  nodeSizes,
   treeOf,
   viewForest,
-} from '../kernels/forest/forest.ts'
-import { mostNodes, nodeDepths, nodeSizes } from '../kernels/forest/tree.ts'
-import { growTree } from '../kernels/forest/tree-growth.ts'
-import { createForestScorer } from '../kernels/forest/walks/forest-scorer.ts'
-import { createForestWalk, type LaidForest, layForest } from '../kernels/forest/walks/small-batch.ts'
-import { averagePathLengths } from '../kernels/path-length.ts'
-import { createRandom, streams } from '../kernels/sampling/random.ts'
+} from '../kernels/forest/index.ts'
+import { createForestScorer, createForestWalk, type LaidForest, layForest } from '../kernels/forest/walks/index.ts'
+import { averagePathLengths } from '../kernels/index.ts'
+import { createRandom, streams } from '../kernels/sampling/index.ts'
 import type { Detector, FitInput, JoinInput, ModelShape, TrainingShape, TreeNode } from './detector.ts'
 import {
   defaultDepth,

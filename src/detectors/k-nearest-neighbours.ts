@@ -1,15 +1,19 @@
 import { z } from 'zod'
-import { createNeighbourSearch, layReference, type NeighbourSearch } from '../kernels/models/neighbours.ts'
-import { decodeNumbers, encodeNumbers, numbersBytes } from '../kernels/models/payload.ts'
+import { distanceScore } from '../kernels/index.ts'
 import {
+  createNeighbourSearch,
+  decodeNumbers,
+  encodeNumbers,
+  layReference,
+  type NeighbourSearch,
+  numbersBytes,
   readStandardised,
   type Standardised,
   standardisedFor,
   standardisedRows,
   standardiseRow,
-} from '../kernels/models/standardised.ts'
-import { distanceScore } from '../kernels/odds.ts'
-import { createRowScorer, type RowModel } from '../kernels/scores/row-scorer.ts'
+} from '../kernels/models/index.ts'
+import { createRowScorer, type RowModel } from '../kernels/scores/index.ts'
 import type { Detector, EffectiveSettings, FitInput, ModelShape, TrainingShape } from './detector.ts'
 import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from './settings.ts'
 

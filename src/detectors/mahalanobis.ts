@@ -1,16 +1,19 @@
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
-import { shrunkCovariance, whitening } from '../kernels/models/covariance.ts'
-import { decodeNumbers, encodeNumbers, numbersBytes } from '../kernels/models/payload.ts'
+import { distanceScore } from '../kernels/index.ts'
 import {
+  decodeNumbers,
+  encodeNumbers,
+  numbersBytes,
   readStandardised,
   type Standardised,
+  shrunkCovariance,
   standardisedFor,
   standardisedRows,
   standardiseRow,
-} from '../kernels/models/standardised.ts'
-import { distanceScore } from '../kernels/odds.ts'
-import { createRowScorer, type RowModel } from '../kernels/scores/row-scorer.ts'
+  whitening,
+} from '../kernels/models/index.ts'
+import { createRowScorer, type RowModel } from '../kernels/scores/index.ts'
 import type { Detector, DetectorWarning, FitInput, ModelShape, TrainingShape } from './detector.ts'
 import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from './settings.ts'
 

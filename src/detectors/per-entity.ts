@@ -2,13 +2,10 @@
  * One model per entity, with any detector: how the model of an entity is fitted from a sample of its rows, and how rows are
  * scored, each with the model of its entity. Everything here happens on one thread.
  */
-import type { Block } from '../kernels/block.ts'
-import { profileBlock, varyingLanes } from '../kernels/models/profile.ts'
-import { createRandom, drawOrder, streams } from '../kernels/sampling/random.ts'
-import { pickRows, type Sample } from '../kernels/sampling/reservoir.ts'
-import { decodeFleet, type Fleet } from '../kernels/scores/fleet.ts'
-import type { RowRun } from '../kernels/scores/grouping.ts'
-import { type Guards, raiseOutside } from '../kernels/scores/guards.ts'
+import type { Block } from '../kernels/index.ts'
+import { profileBlock, varyingLanes } from '../kernels/models/index.ts'
+import { createRandom, drawOrder, pickRows, type Sample, streams } from '../kernels/sampling/index.ts'
+import { decodeFleet, type Fleet, type Guards, type RowRun, raiseOutside } from '../kernels/scores/index.ts'
 import type { Detector, DetectorParams, ScoreInput, Scorer } from './detector.ts'
 import { readPayload } from './settings.ts'
 

@@ -1,7 +1,7 @@
 /** What the settings and payloads of detectors have in common. */
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
-import { forestBounds } from '../kernels/forest/forest.ts'
+import { forestBounds } from '../kernels/forest/index.ts'
 import type { DetectorWarning, EffectiveSettings, TrainingShape } from './detector.ts'
 
 /** The seed, a setting of every detector. */

@@ -5,8 +5,6 @@ import type { Format, FormatId, Sample } from './format.ts'
 import { ndjson } from './ndjson.ts'
 import { parquet } from './parquet.ts'
 
-export { type Format, type FormatId, HEAD_BYTES, type Sample, TAIL_BYTES } from './format.ts'
-
 /** Every input format, in the order in which content is compared with them. */
 export const formats: readonly Format[] = [parquet, arrow, ndjson, csv]
 

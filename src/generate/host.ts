@@ -1,5 +1,5 @@
 /** A generated host: its character, drawn once, and how it behaves from tick to tick. */
-import type { Random } from '../kernels/sampling/random.ts'
+import type { Random } from '../kernels/sampling/index.ts'
 import { metricNames } from './metrics.ts'
 
 /** What hosts do for a living: the centre of their levels. */

@@ -1,5 +1,5 @@
 /** The incidents that are put into generated telemetry: what they are called, how long they last, what they do to a row. */
-import type { Random } from '../kernels/sampling/random.ts'
+import type { Random } from '../kernels/sampling/index.ts'
 import { type Metric, metricNames } from './metrics.ts'
 
 /**

@@ -2,7 +2,7 @@
  * Generated telemetry of a fleet: rows sorted by time, then host, with incidents and their labels. A function of its
  * settings alone: the same seed gives the same rows, in batches of any size, and a longer run begins with a shorter one.
  */
-import { createRandom, type Random } from '../kernels/sampling/random.ts'
+import { createRandom, type Random } from '../kernels/sampling/index.ts'
 import { Host } from './host.ts'
 import { applyIncident, drawIncident, type Incident, type IncidentKind, meanTicks } from './incidents.ts'
 import { metricNames, metricScales } from './metrics.ts'

@@ -1,7 +1,7 @@
 /** Rows that have no score because of what came before them, or because of when they came. */
-import { rowHistory } from '../kernels/history/history.ts'
-import type { BlockScores } from '../pool/pool.ts'
-import type { FeatureBlock } from '../reader/types.ts'
+import { rowHistory } from '../kernels/history/index.ts'
+import type { BlockScores } from '../pool/index.ts'
+import type { FeatureBlock } from '../reader/index.ts'
 
 /** Marks of rows beside those of `rowMarks`. */
 export const historyMarks = { insufficient: 4, late: 5 } as const

@@ -1,14 +1,17 @@
 /** What becomes of scores beside the trailing ones of their entity, over a source, or going on from request to request. */
 import { DeepWatchError } from '../errors.ts'
-import { Habituation, restoreHabituation } from '../kernels/history/habituation.ts'
-import { type MeanWindow, restoreTrailingMean, TrailingMean } from '../kernels/history/trailing-mean.ts'
-import { scoreBins } from '../kernels/scores/histogram.ts'
-import type { BlockScores } from '../pool/pool.ts'
-import type { ExtraLanes, FeatureBlock } from '../reader/types.ts'
-import { durationSeconds } from '../schemas/derived.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import type { LanePlaces } from '../telemetry/columns.ts'
-import { entityBytes, type Turn } from '../telemetry/histories.ts'
+import {
+  Habituation,
+  type MeanWindow,
+  restoreHabituation,
+  restoreTrailingMean,
+  TrailingMean,
+} from '../kernels/history/index.ts'
+import { scoreBins } from '../kernels/scores/index.ts'
+import type { BlockScores } from '../pool/index.ts'
+import type { ExtraLanes, FeatureBlock } from '../reader/index.ts'
+import { durationSeconds, type VersionDocument } from '../schemas/index.ts'
+import { entityBytes, type LanePlaces, type Turn } from '../telemetry/index.ts'
 import type { Kept, WindowOwner, Windows } from './windows.ts'
 
 export type Smoothing = NonNullable<VersionDocument['smoothing']>

@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { History, type HistoryPlan, mostHistoryRows, restoreHistory } from '../kernels/history/history.ts'
-import { putInPlace, realDisk, temporaryName } from '../storage/durable-files.ts'
-import { entityBytes, type HistoryKeeper, type Turn } from '../telemetry/histories.ts'
+import { History, type HistoryPlan, mostHistoryRows, restoreHistory } from '../kernels/history/index.ts'
+import { putInPlace, realDisk, temporaryName } from '../storage/index.ts'
+import { entityBytes, type HistoryKeeper, type Turn } from '../telemetry/index.ts'
 
 /** The version that windows belong to. */
 export interface WindowOwner {

@@ -2,8 +2,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
-import { follow, type Heard, type Job } from '../jobs/job.ts'
-import { isOver } from '../jobs/record.ts'
+import { follow, type Heard, isOver, type Job } from '../jobs/index.ts'
 import { describeJob } from './job-document.ts'
 
 /** Progress is told so often at most, and a sign of life so often at least, in milliseconds. */

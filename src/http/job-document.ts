@@ -1,8 +1,7 @@
 /** A job as the doors show it, and who may see it. */
 import type { FastifyRequest } from 'fastify'
-import type { Job } from '../jobs/job.ts'
-import { failureOf, isOver, type JobRecord } from '../jobs/record.ts'
-import type { JobDocument } from '../schemas/job.ts'
+import { failureOf, isOver, type Job, type JobRecord } from '../jobs/index.ts'
+import type { JobDocument } from '../schemas/index.ts'
 import { problemOf } from './problem.ts'
 
 /** The document of a job, now or as it was at a moment. */

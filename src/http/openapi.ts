@@ -2,8 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { type ErrorCode, errorTable } from '../errors.ts'
-import { exampleJob } from '../schemas/examples.ts'
-import { problem } from '../schemas/problem.ts'
+import { exampleJob, problem } from '../schemas/index.ts'
 import type { Answer, Content, Operation } from './operation.ts'
 import { problemMediaType } from './problem.ts'
 

@@ -1,7 +1,7 @@
 /** What the routes that answer with a report share: its forms, and how it leaves. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Report } from '../reporting/reporting.ts'
-import type { ReportFormat } from '../schemas/report.ts'
+import type { Report } from '../reporting/index.ts'
+import type { ReportFormat } from '../schemas/index.ts'
 import { notAcceptable } from './negotiation.ts'
 import type { Answer } from './operation.ts'
 

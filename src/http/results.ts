@@ -1,7 +1,6 @@
 /** Writes scored rows as JSON and NDJSON text, block by block. */
-
-import type { ScoreSettings, ScoreSummary } from '../schemas/score.ts'
-import type { ScoredBlock, ScoringRun } from '../scoring/scoring.ts'
+import type { ScoreSettings, ScoreSummary } from '../schemas/index.ts'
+import type { ScoredBlock, ScoringRun } from '../scoring/index.ts'
 
 export type Return = NonNullable<ScoreSettings['return']>
 

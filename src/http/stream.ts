@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { FastifyReply } from 'fastify'
-import { type Answer, isWhole, type Piece, type StreamedAnswer } from '../jobs/answer.ts'
+import { type Answer, isWhole, type Piece, type StreamedAnswer } from '../jobs/index.ts'
 import { asDeepWatchError, noteFailure, problemOf } from './problem.ts'
 
 /** An answer up to this size is held back until it is complete, so that a late failure still gets its status. */

@@ -1,7 +1,7 @@
 /** What every route that takes telemetry takes, and what can go wrong with it: said once. */
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
-import type { JobKind } from '../schemas/job.ts'
+import type { JobKind } from '../schemas/index.ts'
 import type { Content } from './operation.ts'
 
 const upload: Content = {}

@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from '../storage/durable-files.ts'
+import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from '../storage/index.ts'
 import type { Answer } from './answer.ts'
 import { type JobRecord, jobRecord } from './record.ts'
 

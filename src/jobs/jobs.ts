@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { DeepWatchError } from '../errors.ts'
 import { createGate } from '../flow.ts'
-import { type JobKind, type JobState, jobStates } from '../schemas/job.ts'
+import { type JobKind, type JobState, jobStates } from '../schemas/index.ts'
 import type { Work } from '../work.ts'
 import { type Answer, isWhole } from './answer.ts'
 import type { JobsFolder } from './folder.ts'

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { DeepWatchError, type ErrorCode, isErrorCode } from '../errors.ts'
-import { type JobKind, type JobState, jobKinds, jobStates } from '../schemas/job.ts'
+import { type JobKind, type JobState, jobKinds, jobStates } from '../schemas/index.ts'
 import { stages } from '../work.ts'
 
 const hex = z.string().regex(/^[0-9a-f]{64}$/)

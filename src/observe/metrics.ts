@@ -12,8 +12,7 @@ import {
   type PrometheusContentType,
   Registry,
 } from 'prom-client'
-import { type JobState, jobStates } from '../schemas/job.ts'
-import { type UnscoredReason, unscoredReasons } from '../schemas/score.ts'
+import { type JobState, jobStates, type UnscoredReason, unscoredReasons } from '../schemas/index.ts'
 import { Tally, TallyHistogram } from './histogram.ts'
 
 /** Stages of `deepwatch_score_duration_seconds`. */

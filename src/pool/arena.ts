@@ -1,6 +1,5 @@
 /** Shared memory that is used over and over: making it anew costs the main thread more than filling it, and lies about until it is collected. */
-import type { Block } from '../kernels/block.ts'
-import { shareBytes } from '../kernels/shared.ts'
+import { type Block, shareBytes } from '../kernels/index.ts'
 
 /** Larger arenas are not kept. */
 const mostKeptBytes = 4 * 1024 * 1024

@@ -7,7 +7,7 @@
  * answered at once. Who comes in company is not: to take in sixteen requests and then answer sixteen keeps the code of either in the
  * cache, where each from door to door took a third more time.
  */
-import type { Block } from '../kernels/block.ts'
+import type { Block } from '../kernels/index.ts'
 import { type Arena, createArenas } from './arena.ts'
 import type { CallOptions } from './queue.ts'
 import type { FewScoring } from './small-batch.ts'

@@ -1,7 +1,7 @@
 /** Scoring on the threads when every entity has a model of its own. */
 import type { ScoreResult } from '../../workers/messages.ts'
-import { arrangeLanes, cutRuns, groupRows } from '../kernels/scores/grouping.ts'
-import { shareBytes } from '../kernels/shared.ts'
+import { shareBytes } from '../kernels/index.ts'
+import { arrangeLanes, cutRuns, groupRows } from '../kernels/scores/index.ts'
 import type { CallOptions, PoolQueue } from './queue.ts'
 import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './tasks.ts'
 import type { ScoringModel } from './types.ts'

@@ -11,13 +11,11 @@ import type {
   Reply,
   ScoreResult,
 } from '../../workers/messages.ts'
-import type { DetectorParams, EffectiveSettings, PreparedForFew } from '../detectors/detector.ts'
-import { findDetector } from '../detectors/list.ts'
+import { type DetectorParams, type EffectiveSettings, findDetector, type PreparedForFew } from '../detectors/index.ts'
 import { DeepWatchError, isErrorCode } from '../errors.ts'
-import type { Block } from '../kernels/block.ts'
-import type { Sample, SampleSet } from '../kernels/sampling/reservoir.ts'
-import type { Labelled, Ranking } from '../kernels/scores/ranking.ts'
-import { shareBytes } from '../kernels/shared.ts'
+import { type Block, shareBytes } from '../kernels/index.ts'
+import type { Sample, SampleSet } from '../kernels/sampling/index.ts'
+import type { Labelled, Ranking } from '../kernels/scores/index.ts'
 import { createScoreRooms } from './arena.ts'
 import { createPoolBatch, type ScoresInto } from './batch.ts'
 import { createEntityScoring } from './entities.ts'
@@ -26,10 +24,6 @@ import { createFewScoring } from './small-batch.ts'
 import { cutEvenly, restOf, type ScoreMessage, sliceRows, sumSeconds, type Task, turnMilliseconds } from './tasks.ts'
 import { startThreads } from './threads.ts'
 import type { BlockScores, ScoringModel } from './types.ts'
-
-export type { Inspection } from '../../workers/messages.ts'
-export type { CallOptions } from './queue.ts'
-export type { BlockScores, ScoringModel } from './types.ts'
 
 export interface FitRequest {
   readonly detector: string

@@ -3,11 +3,9 @@
  * woken by the answer: in some hundred microseconds at most. What a model needs for it is prepared by a thread, once calls of few
  * rows have come for it again and again.
  */
-import type { PreparedForFew, ScoreFew } from '../detectors/detector.ts'
-import { findDetector } from '../detectors/list.ts'
-import type { Block } from '../kernels/block.ts'
-import { keepPrepared } from '../kernels/prepared.ts'
-import { raiseOutside } from '../kernels/scores/guards.ts'
+import { findDetector, type PreparedForFew, type ScoreFew } from '../detectors/index.ts'
+import { type Block, keepPrepared } from '../kernels/index.ts'
+import { raiseOutside } from '../kernels/scores/index.ts'
 import type { BlockScores, ScoringModel } from './types.ts'
 
 /** Calls of a model after which it is prepared: a call saves a tenth of a millisecond or two, the preparation takes ten, on a young thread a hundred. */

@@ -1,5 +1,5 @@
 /** What goes to the threads and comes back when rows are scored. */
-import type { Guards } from '../kernels/scores/guards.ts'
+import type { Guards } from '../kernels/scores/index.ts'
 
 /** A fitted model as threads need it. */
 export interface ScoringModel {

@@ -1,6 +1,6 @@
 import type { ErrorCode, ErrorFacts } from '../errors.ts'
-import type { FormatId } from '../formats/format.ts'
-import type { FileIdentity } from '../sources/paths.ts'
+import type { FormatId } from '../formats/index.ts'
+import type { FileIdentity } from '../sources/index.ts'
 import type { AggregateQuery, ColumnType, FeatureQuery, ReadWindow, ScoredQuery } from './types.ts'
 
 /**

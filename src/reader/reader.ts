@@ -3,13 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import { DeepWatchError } from '../errors.ts'
-import type { Source } from '../sources/sources.ts'
+import type { Source } from '../sources/index.ts'
 import { FRAME, type OpenCommand } from './frames.ts'
 import { ReaderProcess } from './process.ts'
 import { createSession, deathOf } from './session.ts'
 import type { OpenOptions, ReaderHooks, ReaderLimits, ReaderSession, Readers } from './types.ts'
-
-export type * from './types.ts'
 
 const WATCH_MS = 200
 const PAGE_BYTES = 4_096

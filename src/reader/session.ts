@@ -1,7 +1,6 @@
 import { DeepWatchError } from '../errors.ts'
-import { type Block, blockRows } from '../kernels/block.ts'
-import { shareBytes } from '../kernels/shared.ts'
-import type { Source } from '../sources/sources.ts'
+import { type Block, blockRows, shareBytes } from '../kernels/index.ts'
+import type { Source } from '../sources/index.ts'
 import { BLOCK_HEAD_BYTES, type Command, FRAME } from './frames.ts'
 import type { ReaderProcess } from './process.ts'
 import type {

@@ -1,12 +1,10 @@
-import type { Block } from '../kernels/block.ts'
-import type { Derivation } from '../kernels/history/derivation.ts'
-import type { TimeContextLane, ZoneTransitions } from '../kernels/history/time-context.ts'
-import type { Source } from '../sources/sources.ts'
-
+import type { Derivation, TimeContextLane, ZoneTransitions } from '../kernels/history/index.ts'
 /**
  * What the rest of the house sees of the reading process: plain shapes, no DuckDB, no SQL.
  * Times are epoch microseconds (UTC) as numbers, exact within +-2^53; a naive time is UTC.
  */
+import type { Block } from '../kernels/index.ts'
+import type { Source } from '../sources/index.ts'
 
 /** What a column can be used for. `other` (list, struct, blob, time, uuid ...) can be echoed, never scored. */
 export type ColumnKind = 'number' | 'boolean' | 'timestamp' | 'text' | 'other'

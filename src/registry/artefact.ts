@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import { DeepWatchError } from '../errors.ts'
-import { shareBytes } from '../kernels/shared.ts'
+import { shareBytes } from '../kernels/index.ts'
 
 /**
  * The file of one model version: data only, nothing in it names code. Numbers are little-endian.

@@ -1,13 +1,9 @@
 /** The entities that have models of their own in a version, as the service needs them: names, ranges, trees. */
-import type { TreeNode } from '../detectors/detector.ts'
-import { findDetector } from '../detectors/list.ts'
-import { guardsOfEntity } from '../detectors/per-entity.ts'
-import { readPayload } from '../detectors/settings.ts'
+import { findDetector, guardsOfEntity, readPayload, type TreeNode } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
-import { decodeFleet, type Fleet, fleetNames } from '../kernels/scores/fleet.ts'
-import type { Guards } from '../kernels/scores/guards.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import type { ModelHandle } from './registry.ts'
+import { decodeFleet, type Fleet, fleetNames, type Guards } from '../kernels/scores/index.ts'
+import type { VersionDocument } from '../schemas/index.ts'
+import type { ModelHandle } from './types.ts'
 
 export interface EntityModels {
   /** In the order of their numbers. */

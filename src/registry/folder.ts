@@ -3,7 +3,7 @@ import { constants, type Dirent } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeepWatchError, type ErrorCode } from '../errors.ts'
-import { type Disk, errorCode, putInPlace, storageFailure, temporaryName, tryTo } from '../storage/durable-files.ts'
+import { type Disk, errorCode, putInPlace, storageFailure, temporaryName, tryTo } from '../storage/index.ts'
 import { type Artefact, openSource, readArtefact } from './artefact.ts'
 
 /**

@@ -1,10 +1,9 @@
 /** What people ask about models, and the few things they may do to them. */
-import type { TreeNode } from '../detectors/detector.ts'
+import type { TreeNode } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import { modelNamePattern } from '../schemas/model-name.ts'
+import { modelNamePattern, type VersionDocument } from '../schemas/index.ts'
 import { treeOfVersion } from './entity-models.ts'
-import type { ModelSummary, Quarantined, Registry } from './registry.ts'
+import type { ModelSummary, Quarantined, Registry } from './types.ts'
 
 /** A version document with what changes over time: whether the version serves. */
 export type ShownVersion = VersionDocument & { readonly serving: boolean }

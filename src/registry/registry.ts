@@ -3,8 +3,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
 import { createGate, type Gate } from '../flow.ts'
-import { shareBytes } from '../kernels/shared.ts'
-import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from '../storage/durable-files.ts'
+import { shareBytes } from '../kernels/index.ts'
+import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from '../storage/index.ts'
 import { encodeArtefact } from './artefact.ts'
 import {
   artefactName,
@@ -34,18 +34,6 @@ import type {
   ModelSummary,
   Quarantined,
   Registry,
-  RegistryOptions,
-  RegistrySize,
-} from './types.ts'
-
-export type {
-  BuildVersion,
-  ModelHandle,
-  ModelSummary,
-  NewVersion,
-  Quarantined,
-  Registry,
-  RegistryLog,
   RegistryOptions,
   RegistrySize,
 } from './types.ts'

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { DeepWatchError, type ErrorCode } from '../errors.ts'
 import type { Gate } from '../flow.ts'
-import { type Disk, storageFailure } from '../storage/durable-files.ts'
+import { type Disk, storageFailure } from '../storage/index.ts'
 import {
   chooseServing,
   fileTime,

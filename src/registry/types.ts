@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
-import type { Disk } from '../storage/durable-files.ts'
+import type { Disk } from '../storage/index.ts'
 
 /** Where the registry says what it met; pino's logger fits. */
 export interface RegistryLog {

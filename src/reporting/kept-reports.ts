@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type KeptReport, keptReport } from '../schemas/report.ts'
-import { putInPlace, realDisk, tryTo } from '../storage/durable-files.ts'
+import { type KeptReport, keptReport } from '../schemas/index.ts'
+import { putInPlace, realDisk, tryTo } from '../storage/index.ts'
 
 /** Bytes of a file, at most; distributions of features are left out from the end until it fits. */
 const mostBytes = 100 * 1024

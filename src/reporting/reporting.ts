@@ -2,21 +2,24 @@
  * Reporting: a picture that explains itself, of a source that was scored or of what a training saw. Everything is counted
  * before it is drawn, so a report of ten million rows weighs what one of ten thousand does.
  */
-
-import { transitionsWithin } from '../aggregate/aggregate.ts'
+import { transitionsWithin } from '../aggregate/index.ts'
 import { DeepWatchError } from '../errors.ts'
-import type { ShownVersion } from '../registry/models.ts'
-import type { Evaluation } from '../schemas/evaluate.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import type { ReportAggregate, ReportFormat, ReportSettings } from '../schemas/report.ts'
-import type { ReportFacts } from '../schemas/report-facts.ts'
-import type { Scoring, ScoringRun } from '../scoring/scoring.ts'
-import type { Source } from '../sources/sources.ts'
-import { zoneTransitions } from '../time/time-zone.ts'
+import type { ShownVersion } from '../registry/index.ts'
+import type {
+  Evaluation,
+  ReportAggregate,
+  ReportFacts,
+  ReportFormat,
+  ReportSettings,
+  VersionDocument,
+} from '../schemas/index.ts'
+import type { Scoring, ScoringRun } from '../scoring/index.ts'
+import type { Source } from '../sources/index.ts'
+import { zoneTransitions } from '../time/index.ts'
 import type { Work } from '../work.ts'
 import type { Drawing } from './drawing.ts'
 import type { KeptReports } from './kept-reports.ts'
-import { pagePolicy } from './page/policy.ts'
+import { pagePolicy } from './page/index.ts'
 
 export interface ReportingParts {
   readonly scoring: Scoring

@@ -1,6 +1,6 @@
 /** Features derived from the trailing rows of an entity: how they are asked for, and how a version remembers them. */
 import { z } from 'zod'
-import { derives } from '../kernels/history/derivation.ts'
+import { derives } from '../kernels/history/index.ts'
 import { columnName } from './source.ts'
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }

@@ -1,7 +1,7 @@
 /** The settings of `deepwatch generate`. */
 import { z } from 'zod'
-import { incidentKinds } from '../generate/incidents.ts'
-import { parseTimestamp } from '../time/timestamps.ts'
+import { incidentKinds } from '../generate/index.ts'
+import { parseTimestamp } from '../time/index.ts'
 import { timestamp } from './time.ts'
 
 const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }

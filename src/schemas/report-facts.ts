@@ -1,5 +1,5 @@
 /** What a report is drawn from: plain data, bounded, complete. It crosses to the drawing thread as it is. */
-import type { ZoneTransitions } from '../kernels/history/time-context.ts'
+import type { ZoneTransitions } from '../kernels/history/index.ts'
 import type { Evaluation } from './evaluate.ts'
 import type { VersionDocument } from './model.ts'
 import type { ReportAggregate, TrainingBins } from './report.ts'

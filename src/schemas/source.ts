@@ -1,6 +1,6 @@
 /** How telemetry is named or given. */
 import { z } from 'zod'
-import { type Row, type Rows, RowTable } from '../json/row-table.ts'
+import { type Row, type Rows, RowTable } from '../json/index.ts'
 
 /** A column is named as the source names it; the source is the judge of which names exist. */
 export const columnName = z.string().min(1).max(10_000)

@@ -1,6 +1,6 @@
 /** Times as text: RFC 3339, and windows made of them. */
 import { z } from 'zod'
-import { parseTimestamp } from '../time/timestamps.ts'
+import { parseTimestamp } from '../time/index.ts'
 
 export const timestamp = z
   .string()

@@ -1,7 +1,6 @@
 /** The settings of `POST /train`. */
 import { z } from 'zod'
-import { detectors } from '../detectors/list.ts'
-import { seed } from '../detectors/settings.ts'
+import { detectors, seed } from '../detectors/index.ts'
 import { derivedFeature, featureName, mostDerived } from './derived.ts'
 import { modelName } from './model-name.ts'
 import { habituation, smoothing } from './smoothing.ts'

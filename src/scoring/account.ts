@@ -1,10 +1,9 @@
 /** Keeps count of what is scored, for the answer and for the metrics. */
-import { rowMarks } from '../kernels/models/profile.ts'
-import { type ScoredCounts, ScoreTally } from '../observe/metrics.ts'
-import type { BlockScores } from '../pool/pool.ts'
-import type { ModelHandle } from '../registry/registry.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import { type ScoreSummary, type UnscoredReason, unscoredReasons } from '../schemas/score.ts'
+import { rowMarks } from '../kernels/models/index.ts'
+import { type ScoredCounts, ScoreTally } from '../observe/index.ts'
+import type { BlockScores } from '../pool/index.ts'
+import type { ModelHandle } from '../registry/index.ts'
+import { type ScoreSummary, type UnscoredReason, unscoredReasons, type VersionDocument } from '../schemas/index.ts'
 import { reasonOf } from './scored-block.ts'
 
 /** What a scored source comes to. */

@@ -1,11 +1,11 @@
 /** Scored rows as the doors see them: per row its score, and everything that can be said about it. */
-import { historyMarks } from '../history/marks.ts'
-import type { Block } from '../kernels/block.ts'
-import { rowMarks } from '../kernels/models/profile.ts'
-import type { Guards } from '../kernels/scores/guards.ts'
-import type { BlockScores } from '../pool/pool.ts'
-import type { RowReason, UnscoredReason } from '../schemas/score.ts'
-import type { RowFacts } from '../telemetry/row-facts.ts'
+import { historyMarks } from '../history/index.ts'
+import type { Block } from '../kernels/index.ts'
+import { rowMarks } from '../kernels/models/index.ts'
+import type { Guards } from '../kernels/scores/index.ts'
+import type { BlockScores } from '../pool/index.ts'
+import type { RowReason, UnscoredReason } from '../schemas/index.ts'
+import type { RowFacts } from '../telemetry/index.ts'
 import { reasonsOf } from './telemetry-guards.ts'
 import type { VersionPlan } from './version-plan.ts'
 

@@ -2,28 +2,28 @@
  * Scoring, the one way for every door: rows in source order, compared with the version's own threshold,
  * counted. The door formats what comes out.
  */
-
-import { aggregateSource } from '../aggregate/aggregate.ts'
-import type { Windows } from '../history/windows.ts'
-import type { Block } from '../kernels/block.ts'
-import type { ScoredCounts } from '../observe/metrics.ts'
-import type { ScoredQuery } from '../reader/types.ts'
-import type { ModelHandle } from '../registry/registry.ts'
-import type { Evaluation } from '../schemas/evaluate.ts'
-import type { Roles, VersionDocument } from '../schemas/model.ts'
-import type { ReportAggregate } from '../schemas/report.ts'
-import type { ScoreSettings, ScoreSummary } from '../schemas/score.ts'
-import type { Scratch } from '../sources/scratch.ts'
-import type { Source } from '../sources/sources.ts'
-import type { SourceFacts } from '../telemetry/opening.ts'
+import { aggregateSource } from '../aggregate/index.ts'
+import type { Windows } from '../history/index.ts'
+import type { Block } from '../kernels/index.ts'
+import type { ScoredCounts } from '../observe/index.ts'
+import type { ScoredQuery } from '../reader/index.ts'
+import type { ModelHandle } from '../registry/index.ts'
+import type {
+  Evaluation,
+  ReportAggregate,
+  Roles,
+  ScoreSettings,
+  ScoreSummary,
+  VersionDocument,
+} from '../schemas/index.ts'
+import type { Scratch, Source } from '../sources/index.ts'
+import type { SourceFacts } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { type Counted, evaluateSpooled } from './evaluation.ts'
 import type { ScoredBlock } from './scored-block.ts'
 import { type FewScored, fewRowsOf, scoreFew } from './small-batch-answer.ts'
 import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './stream.ts'
 import type { TrainingScoresKept } from './training-scores.ts'
-
-export type { ScoredBlock } from './scored-block.ts'
 
 export interface ScoringParts extends ScoreStreamParts {
   /** The last windows of entities whose rows come as JSON. */

@@ -3,11 +3,10 @@
  * feature, or a role that scoring passes over, and every value what it has to be. Whatever is not goes the
  * long way (`readRows`, `planScoring`), which knows every kind of column and says what is wrong; both give the same block to the bit.
  */
-
-import { type Row, type Rows, RowTable } from '../json/row-table.ts'
-import type { Block } from '../kernels/block.ts'
-import type { Roles } from '../schemas/model.ts'
-import { parseTimestamp } from '../time/timestamps.ts'
+import { type Row, type Rows, RowTable } from '../json/index.ts'
+import type { Block } from '../kernels/index.ts'
+import type { Roles } from '../schemas/index.ts'
+import { parseTimestamp } from '../time/index.ts'
 import type { VersionPlan } from './version-plan.ts'
 
 /** More rows are walked column by column. */

@@ -2,34 +2,38 @@
  * The stream that scoring and evaluating share: a version pinned, a source opened, the model's features found
  * in it, block after block through the threads.
  */
-
 import { DeepWatchError } from '../errors.ts'
 import { inOrder } from '../flow.ts'
-import { markHistory } from '../history/marks.ts'
 import {
   changesScores,
+  markHistory,
   smoothInOrder,
   smoothInTurn,
   smoothingLanes,
   smoothLive,
   smoothSource,
-} from '../history/smoothing.ts'
-import type { Windows } from '../history/windows.ts'
-import { asRows } from '../json/row-table.ts'
-import type { Block } from '../kernels/block.ts'
-import type { Pool } from '../pool/pool.ts'
-import type { ColumnType, Description, FeatureQuery } from '../reader/types.ts'
-import { entityModelsOf } from '../registry/entity-models.ts'
-import type { ModelHandle, Registry } from '../registry/registry.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import type { ScoreSettings } from '../schemas/score.ts'
-import type { Source } from '../sources/sources.ts'
-import { placesOf } from '../telemetry/columns.ts'
-import { historyQuery, isDerived } from '../telemetry/derived.ts'
-import { readRows } from '../telemetry/json-rows.ts'
-import type { Opened, OpenTelemetry, OpenTelemetryOptions } from '../telemetry/opening.ts'
-import { rowFacts } from '../telemetry/row-facts.ts'
-import { planScoring, quote, readWindow } from '../telemetry/telemetry.ts'
+  type Windows,
+} from '../history/index.ts'
+import { asRows } from '../json/index.ts'
+import type { Block } from '../kernels/index.ts'
+import type { Pool } from '../pool/index.ts'
+import type { ColumnType, Description, FeatureQuery } from '../reader/index.ts'
+import { entityModelsOf, type ModelHandle, type Registry } from '../registry/index.ts'
+import type { ScoreSettings, VersionDocument } from '../schemas/index.ts'
+import type { Source } from '../sources/index.ts'
+import {
+  historyQuery,
+  isDerived,
+  type Opened,
+  type OpenTelemetry,
+  type OpenTelemetryOptions,
+  placesOf,
+  planScoring,
+  quote,
+  readRows,
+  readWindow,
+  rowFacts,
+} from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { ScoreAccount, type ScoringEnd } from './account.ts'
 import { type ScoredBlock, ScoredRows } from './scored-block.ts'

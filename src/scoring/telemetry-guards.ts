@@ -1,8 +1,7 @@
 /** The guards of a version: what its document says about the values that training saw. */
-import type { Block } from '../kernels/block.ts'
-import { type Guards, outsideOf } from '../kernels/scores/guards.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import type { RowReason } from '../schemas/score.ts'
+import type { Block } from '../kernels/index.ts'
+import { type Guards, outsideOf } from '../kernels/scores/index.ts'
+import type { RowReason, VersionDocument } from '../schemas/index.ts'
 
 const none: readonly never[] = []
 

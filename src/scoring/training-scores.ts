@@ -1,8 +1,7 @@
 /** What a training hands to whoever scores or evaluates its telemetry next, so that it is not scored again. */
-
-import type { ReportAggregate } from '../schemas/report.ts'
-import type { Scratch } from '../sources/scratch.ts'
-import type { Opened } from '../telemetry/opening.ts'
+import type { ReportAggregate } from '../schemas/index.ts'
+import type { Scratch } from '../sources/index.ts'
+import type { Opened } from '../telemetry/index.ts'
 
 /** A stretch of rows in source order. */
 export interface HeldRows {

@@ -1,12 +1,10 @@
 /** What scoring takes from a version's document and no request changes: worked out once, and kept as long as the document. */
-
-import { changesScores } from '../history/smoothing.ts'
-import { createTimeContext, type TimeContext } from '../kernels/history/time-context.ts'
-import type { Guards } from '../kernels/scores/guards.ts'
-import type { FeatureLane } from '../reader/types.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import { isDerived } from '../telemetry/derived.ts'
-import { featureLanes } from '../telemetry/telemetry.ts'
+import { changesScores } from '../history/index.ts'
+import { createTimeContext, type TimeContext } from '../kernels/history/index.ts'
+import type { Guards } from '../kernels/scores/index.ts'
+import type { FeatureLane } from '../reader/index.ts'
+import type { VersionDocument } from '../schemas/index.ts'
+import { featureLanes, isDerived } from '../telemetry/index.ts'
 import { guardsOf } from './telemetry-guards.ts'
 
 export interface VersionPlan {

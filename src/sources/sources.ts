@@ -10,7 +10,7 @@ import {
   recogniseFile,
   type Sample,
   TAIL_BYTES,
-} from '../formats/recognise.ts'
+} from '../formats/index.ts'
 import {
   type CheckedFile,
   checkFile,

@@ -1,5 +1,5 @@
 /** Where the lanes of a block stand behind its features. */
-import type { ExtraLanes } from '../reader/types.ts'
+import type { ExtraLanes } from '../reader/index.ts'
 
 /** Index of each lane that was asked for; null for the others. */
 export interface LanePlaces {

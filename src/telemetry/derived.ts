@@ -1,8 +1,7 @@
 /** Derived features between the words of a request or a document and what the kernel takes. */
-import type { Derivation } from '../kernels/history/derivation.ts'
-import type { HistoryQuery } from '../reader/types.ts'
-import { type DerivedFeature, durationSeconds, featureName, windowOf } from '../schemas/derived.ts'
-import type { Feature } from '../schemas/model.ts'
+import type { Derivation } from '../kernels/history/index.ts'
+import type { HistoryQuery } from '../reader/index.ts'
+import { type DerivedFeature, durationSeconds, type Feature, featureName, windowOf } from '../schemas/index.ts'
 
 /** A derived feature as the version document holds it, without its profile. */
 export type Derived = Omit<Extract<Feature, { kind: 'derived' }>, 'profile'>

@@ -1,6 +1,6 @@
 /** The histories of all entities of one source, from its first row to its last: nothing from before, nothing kept after. */
 import { DeepWatchError } from '../errors.ts'
-import { History, type HistoryPlan, mostHistoryRows } from '../kernels/history/history.ts'
+import { History, type HistoryPlan, mostHistoryRows } from '../kernels/history/index.ts'
 
 /** Takes the rows of entities in the order in which they come. */
 export interface HistoryKeeper {

@@ -1,8 +1,8 @@
 /** Cells of JSON rows, by the name of their column: as numbers, times and entities. */
 import { DeepWatchError } from '../errors.ts'
-import type { Row } from '../json/row-table.ts'
-import type { ReadWindow } from '../reader/types.ts'
-import { parseTimestamp } from '../time/timestamps.ts'
+import type { Row } from '../json/index.ts'
+import type { ReadWindow } from '../reader/index.ts'
+import { parseTimestamp } from '../time/index.ts'
 import { quote } from './telemetry.ts'
 
 /** Reads one key of a row; undefined where the row has it not, also when every object has something of that name. */

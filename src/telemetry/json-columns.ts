@@ -1,8 +1,8 @@
 /** The columns of JSON rows: which there are, and of what kind, found in one walk. */
 import { DeepWatchError } from '../errors.ts'
-import type { Row } from '../json/row-table.ts'
-import type { Column, ColumnKind } from '../reader/types.ts'
-import { parseTimestamp } from '../time/timestamps.ts'
+import type { Row } from '../json/index.ts'
+import type { Column, ColumnKind } from '../reader/index.ts'
+import { parseTimestamp } from '../time/index.ts'
 
 /** What the rows hold under one key, counted in one walk. */
 export interface Gathered {

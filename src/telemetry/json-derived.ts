@@ -1,8 +1,8 @@
 /** What follows from the trailing rows of each entity, for rows held in memory. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Row } from '../json/row-table.ts'
-import { rowHistory } from '../kernels/history/history.ts'
-import type { FeatureQuery } from '../reader/types.ts'
+import type { Row } from '../json/index.ts'
+import { rowHistory } from '../kernels/history/index.ts'
+import type { FeatureQuery } from '../reader/index.ts'
 import { createHistories, type HistoryKeeper } from './histories.ts'
 import { entityReader, numberReader } from './json-cells.ts'
 import type { Gathered } from './json-columns.ts'

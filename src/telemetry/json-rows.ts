@@ -3,12 +3,11 @@
  * in the same words and with the same numbers, so that a row's score does not depend on its door.
  */
 import { DeepWatchError } from '../errors.ts'
-import type { Row } from '../json/row-table.ts'
-import { type Block, blockRows } from '../kernels/block.ts'
-import { createTimeContext, type TimeContext } from '../kernels/history/time-context.ts'
-import { shareBytes } from '../kernels/shared.ts'
-import type { Description, FeatureBlock, FeatureQuery } from '../reader/types.ts'
-import { formatTimestamp } from '../time/timestamps.ts'
+import type { Row } from '../json/index.ts'
+import { createTimeContext, type TimeContext } from '../kernels/history/index.ts'
+import { type Block, blockRows, shareBytes } from '../kernels/index.ts'
+import type { Description, FeatureBlock, FeatureQuery } from '../reader/index.ts'
+import { formatTimestamp } from '../time/index.ts'
 import type { HistoryKeeper } from './histories.ts'
 import { cellReader, entityReader, numberReader, positionsIn, timeOf, timesOf } from './json-cells.ts'
 import { describeColumn, type Gathered, gather } from './json-columns.ts'

@@ -1,8 +1,7 @@
 /** What has to be known of JSON rows before they are read: how many there are, from when to when, and of whom. */
-
-import type { Row } from '../json/row-table.ts'
-import { fleetBounds } from '../kernels/scores/fleet.ts'
-import { type EntitiesQuery, type EntityRows, intervalRows, type Span, type SpanQuery } from '../reader/types.ts'
+import type { Row } from '../json/index.ts'
+import { fleetBounds } from '../kernels/scores/index.ts'
+import { type EntitiesQuery, type EntityRows, intervalRows, type Span, type SpanQuery } from '../reader/index.ts'
 import { entityReader, positionsIn, timesOf } from './json-cells.ts'
 
 /** As `sql/span.sql`. Errors: `type_mismatch` for a timestamp that is none. */

@@ -1,8 +1,8 @@
 /** One place that turns what a request names (rows, a path or an upload) into telemetry that can be read. */
 import { DeepWatchError } from '../errors.ts'
-import { asRows, type Rows } from '../json/row-table.ts'
-import type { OpenOptions, ReaderSession, Readers } from '../reader/types.ts'
-import type { FormatId, Source, Sources } from '../sources/sources.ts'
+import { asRows, type Rows } from '../json/index.ts'
+import type { OpenOptions, ReaderSession, Readers } from '../reader/index.ts'
+import type { FormatId, Source, Sources } from '../sources/index.ts'
 import { readRows } from './json-rows.ts'
 import type { Telemetry } from './telemetry.ts'
 

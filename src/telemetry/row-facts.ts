@@ -1,6 +1,5 @@
 /** What is told about the rows of a block beside their features. */
-
-import type { ExtraLanes, FeatureBlock } from '../reader/types.ts'
+import type { ExtraLanes, FeatureBlock } from '../reader/index.ts'
 import { placesOf } from './columns.ts'
 
 /** Valid until the next block is asked for; its functions are not to be taken out of it. */

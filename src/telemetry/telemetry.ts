@@ -2,13 +2,10 @@
  * What the columns of a source mean: which is the time, which the entity, which are features. Training
  * decides it once and the model remembers; scoring finds the same columns again by name.
  */
-
 import { DeepWatchError } from '../errors.ts'
-import type { Column, Description, FeatureLane, ReaderSession, ReadWindow } from '../reader/types.ts'
-import type { DerivedFeature } from '../schemas/derived.ts'
-import type { Feature, Roles, Warning } from '../schemas/model.ts'
-import type { TrainSettings } from '../schemas/train.ts'
-import { parseTimestamp } from '../time/timestamps.ts'
+import type { Column, Description, FeatureLane, ReaderSession, ReadWindow } from '../reader/index.ts'
+import type { DerivedFeature, Feature, Roles, TrainSettings, Warning } from '../schemas/index.ts'
+import { parseTimestamp } from '../time/index.ts'
 import { isDerived } from './derived.ts'
 
 /** A source that can be read as often as needed: a reading process over files, or rows held in memory. */

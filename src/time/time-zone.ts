@@ -1,9 +1,8 @@
-import type { ZoneTransitions } from '../kernels/history/time-context.ts'
-
 /**
  * Time zones as plain data. Node's zone table and the database's differ for some zones, so a zone's offsets are taken once,
  * from this run-time, stored in the model, and used for every row by every door.
  */
+import type { ZoneTransitions } from '../kernels/history/index.ts'
 
 const FIRST = 0
 /** 2100-01-01. Later instants use the last offset. */

@@ -1,10 +1,9 @@
 /** The samples of a training that leaves its settings open: what was chosen is tried on the rows, and given up where they do not carry it. */
-
-import type { DetectorParams } from '../detectors/detector.ts'
+import type { DetectorParams } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
-import type { Span } from '../reader/types.ts'
-import type { DerivedFeature } from '../schemas/derived.ts'
-import type { ColumnPlan } from '../telemetry/telemetry.ts'
+import type { Span } from '../reader/index.ts'
+import type { DerivedFeature } from '../schemas/index.ts'
+import type { ColumnPlan } from '../telemetry/index.ts'
 import { type AutoPlan, chooseAuto, mostWithoutHistory, type TelemetryShape } from './auto.ts'
 import type { Drawn } from './samples.ts'
 

@@ -2,11 +2,9 @@
  * What `"detector": {"type": "auto"}` chooses: detector, derived features and threshold, by one rule from the shape of the
  * telemetry. Labels are never looked at, and the rule is the same for every source. bench/README.md has what it rests on.
  */
-import type { DetectorParams } from '../detectors/detector.ts'
-import { detectors } from '../detectors/list.ts'
-import type { Derive } from '../kernels/history/derivation.ts'
-import { type DerivedFeature, mostDerived } from '../schemas/derived.ts'
-import type { Choice } from '../schemas/model.ts'
+import { type DetectorParams, detectors } from '../detectors/index.ts'
+import type { Derive } from '../kernels/history/index.ts'
+import { type Choice, type DerivedFeature, mostDerived } from '../schemas/index.ts'
 
 /** What the rule looks at. */
 export interface TelemetryShape {

@@ -1,16 +1,21 @@
 /** Writes down what a training did: the version document. */
 import { createHash } from 'node:crypto'
-import type { EffectiveSettings, ModelShape } from '../detectors/detector.ts'
-import { describeSmoothing } from '../history/smoothing.ts'
-import { quantiles } from '../kernels/models/profile.ts'
-import { type ScoreHistogram, scoreBins } from '../kernels/scores/histogram.ts'
-import type { FoundThreshold } from '../kernels/scores/top-scores.ts'
-import type { FeatureLane, Span } from '../reader/types.ts'
-import type { Choice, Feature, FeatureProfile, VersionDocument, Warning } from '../schemas/model.ts'
-import { detectorSettings, type TrainSettings } from '../schemas/train.ts'
-import type { SourceFacts } from '../telemetry/opening.ts'
-import type { ColumnPlan } from '../telemetry/telemetry.ts'
-import { formatTimestamp } from '../time/timestamps.ts'
+import type { EffectiveSettings, ModelShape } from '../detectors/index.ts'
+import { describeSmoothing } from '../history/index.ts'
+import { quantiles } from '../kernels/models/index.ts'
+import { type FoundThreshold, type ScoreHistogram, scoreBins } from '../kernels/scores/index.ts'
+import type { FeatureLane, Span } from '../reader/index.ts'
+import {
+  type Choice,
+  detectorSettings,
+  type Feature,
+  type FeatureProfile,
+  type TrainSettings,
+  type VersionDocument,
+  type Warning,
+} from '../schemas/index.ts'
+import type { ColumnPlan, SourceFacts } from '../telemetry/index.ts'
+import { formatTimestamp } from '../time/index.ts'
 import { type Drawn, laneName } from './samples.ts'
 import type { TimeContextPlan } from './time.ts'
 

@@ -1,13 +1,11 @@
 /** The entities of a training that get models of their own: who they are, samples of their rows, and what is told of them. */
 import { DeepWatchError } from '../errors.ts'
-import type { Block } from '../kernels/block.ts'
-import { streams } from '../kernels/sampling/random.ts'
-import { createReservoir, fillSample, type Sample } from '../kernels/sampling/reservoir.ts'
-import { groupRows } from '../kernels/scores/grouping.ts'
-import { shareBytes } from '../kernels/shared.ts'
-import type { Column, EntityRows, ReadWindow } from '../reader/types.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import { quote, type Telemetry } from '../telemetry/telemetry.ts'
+import { type Block, shareBytes } from '../kernels/index.ts'
+import { createReservoir, fillSample, type Sample, streams } from '../kernels/sampling/index.ts'
+import { groupRows } from '../kernels/scores/index.ts'
+import type { Column, EntityRows, ReadWindow } from '../reader/index.ts'
+import type { VersionDocument } from '../schemas/index.ts'
+import { quote, type Telemetry } from '../telemetry/index.ts'
 
 /** With fewer usable rows an entity has no model of its own: what it usually does is not known yet. */
 export const leastEntityRows = 256

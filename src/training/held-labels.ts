@@ -1,8 +1,7 @@
 /** Labels, times and entities of the rows of a training, held while they are few: its flags are judged without reading it again. */
-
-import type { FeatureBlock } from '../reader/types.ts'
-import type { HeldRows } from '../scoring/training-scores.ts'
-import type { LanePlaces } from '../telemetry/columns.ts'
+import type { FeatureBlock } from '../reader/index.ts'
+import type { HeldRows } from '../scoring/index.ts'
+import type { LanePlaces } from '../telemetry/index.ts'
 
 /** Rows held: 13 bytes each. As many as a report ranks. */
 const mostHeld = 2_000_000

@@ -2,16 +2,21 @@
 import { randomInt } from 'node:crypto'
 import { DeepWatchError } from '../errors.ts'
 import { inOrder } from '../flow.ts'
-import { historyMarks, markHistory } from '../history/marks.ts'
-import { changesScores, type ScoreSteps, smoothInOrder, smoothingLanes, smoothSource } from '../history/smoothing.ts'
-import { createScoreHistogram } from '../kernels/scores/histogram.ts'
-import type { FoundThreshold, TopScores } from '../kernels/scores/top-scores.ts'
-import { shareBytes } from '../kernels/shared.ts'
-import type { Pool } from '../pool/pool.ts'
-import type { FeatureQuery } from '../reader/types.ts'
-import type { Roles } from '../schemas/model.ts'
-import { placesOf } from '../telemetry/columns.ts'
-import type { Opened } from '../telemetry/opening.ts'
+import {
+  changesScores,
+  historyMarks,
+  markHistory,
+  type ScoreSteps,
+  smoothInOrder,
+  smoothingLanes,
+  smoothSource,
+} from '../history/index.ts'
+import { shareBytes } from '../kernels/index.ts'
+import { createScoreHistogram, type FoundThreshold, type TopScores } from '../kernels/scores/index.ts'
+import type { Pool } from '../pool/index.ts'
+import type { FeatureQuery } from '../reader/index.ts'
+import type { Roles } from '../schemas/index.ts'
+import { type Opened, placesOf } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import type { ThresholdRule, TrainingScores } from './document.ts'
 import type { TrainingRecord } from './report.ts'

@@ -2,10 +2,9 @@
  * Telemetry that remembers the blocks of its last reading, where these are few, and brings them again when the same is asked for: a
  * training reads its rows for the samples, for the threshold and for its report, and reading takes longer than scoring.
  */
-import type { Block } from '../kernels/block.ts'
-import { shareBytes } from '../kernels/shared.ts'
-import type { FeatureBlock, FeatureQuery } from '../reader/types.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
+import { type Block, shareBytes } from '../kernels/index.ts'
+import type { FeatureBlock, FeatureQuery } from '../reader/index.ts'
+import type { Telemetry } from '../telemetry/index.ts'
 
 export interface Remembering extends Telemetry {
   /** Whether the blocks of this query are remembered. */

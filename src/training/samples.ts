@@ -1,5 +1,6 @@
 /** The first pass over the training rows: profile, samples, and what is left out. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Inspection } from '../../workers/messages.ts'
 import { DeepWatchError } from '../errors.ts'
 import { inOrder } from '../flow.ts'
 import {
@@ -9,11 +10,17 @@ import {
   profileSampleRows,
   quantiles,
   usableRows,
-} from '../kernels/models/profile.ts'
-import { streams } from '../kernels/sampling/random.ts'
-import { fillSample, type Sample, type SampleSet, sampleOf } from '../kernels/sampling/reservoir.ts'
-import { RowDraw, rowDrawBytes } from '../kernels/sampling/row-draw.ts'
-import type { Inspection, Pool } from '../pool/pool.ts'
+} from '../kernels/models/index.ts'
+import {
+  fillSample,
+  RowDraw,
+  rowDrawBytes,
+  type Sample,
+  type SampleSet,
+  sampleOf,
+  streams,
+} from '../kernels/sampling/index.ts'
+import type { Pool } from '../pool/index.ts'
 import type {
   Column,
   ExtraLanes,
@@ -22,11 +29,9 @@ import type {
   FeatureQuery,
   HistoryQuery,
   ReadWindow,
-} from '../reader/types.ts'
-import type { Warning } from '../schemas/model.ts'
-import { placesOf } from '../telemetry/columns.ts'
-import type { Derived } from '../telemetry/derived.ts'
-import { quote, type Telemetry } from '../telemetry/telemetry.ts'
+} from '../reader/index.ts'
+import type { Warning } from '../schemas/index.ts'
+import { type Derived, placesOf, quote, type Telemetry } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import {
   collectEntities,

@@ -1,9 +1,8 @@
 /** How a training finds its threshold, and whether scores that have become usual are held below it. */
-import type { Detector } from '../detectors/detector.ts'
+import type { Detector } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
-import { createTopScores, type TopScores } from '../kernels/scores/top-scores.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import type { TrainSettings } from '../schemas/train.ts'
+import { createTopScores, type TopScores } from '../kernels/scores/index.ts'
+import type { TrainSettings, VersionDocument } from '../schemas/index.ts'
 import type { ThresholdRule } from './document.ts'
 
 /**

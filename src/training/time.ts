@@ -1,9 +1,9 @@
 /** Whether and how a model looks at the clock. */
 import { DeepWatchError } from '../errors.ts'
-import type { ZoneTransitions } from '../kernels/history/time-context.ts'
-import type { Span, TimeContextLane } from '../reader/types.ts'
-import type { TrainSettings } from '../schemas/train.ts'
-import { isTimeZone, zoneTransitions } from '../time/time-zone.ts'
+import type { ZoneTransitions } from '../kernels/history/index.ts'
+import type { Span, TimeContextLane } from '../reader/index.ts'
+import type { TrainSettings } from '../schemas/index.ts'
+import { isTimeZone, zoneTransitions } from '../time/index.ts'
 
 type TimeFeature = 'hour' | 'dayOfWeek'
 

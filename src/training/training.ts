@@ -4,24 +4,28 @@
  * telemetry give the same payload, in whatever format it came and however many threads worked.
  */
 import { randomInt } from 'node:crypto'
-import type { DetectorParams, EffectiveSettings } from '../detectors/detector.ts'
-import { detectors } from '../detectors/list.ts'
+import { type DetectorParams, detectors, type EffectiveSettings } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import { createGate } from '../flow.ts'
-import { smoothingLanes } from '../history/smoothing.ts'
-import { varyingLanes } from '../kernels/models/profile.ts'
-import { encodeFleet } from '../kernels/scores/fleet.ts'
-import type { FitEntitiesRequest } from '../pool/pool.ts'
-import type { ExtraLanes, Span } from '../reader/types.ts'
-import type { Registry } from '../registry/registry.ts'
-import type { DerivedFeature } from '../schemas/derived.ts'
-import type { VersionDocument } from '../schemas/model.ts'
-import type { TrainSettings } from '../schemas/train.ts'
-import type { TrainingScoresKept } from '../scoring/training-scores.ts'
-import type { Source } from '../sources/sources.ts'
-import { type Derived, describeDerived, historyQuery } from '../telemetry/derived.ts'
-import type { Opened, OpenTelemetry } from '../telemetry/opening.ts'
-import { type ColumnPlan, planColumns, readWindow } from '../telemetry/telemetry.ts'
+import { smoothingLanes } from '../history/index.ts'
+import { varyingLanes } from '../kernels/models/index.ts'
+import { encodeFleet } from '../kernels/scores/index.ts'
+import type { FitEntitiesRequest } from '../pool/index.ts'
+import type { ExtraLanes, Span } from '../reader/index.ts'
+import type { Registry } from '../registry/index.ts'
+import type { DerivedFeature, TrainSettings, VersionDocument } from '../schemas/index.ts'
+import type { TrainingScoresKept } from '../scoring/index.ts'
+import type { Source } from '../sources/index.ts'
+import {
+  type ColumnPlan,
+  type Derived,
+  describeDerived,
+  historyQuery,
+  type Opened,
+  type OpenTelemetry,
+  planColumns,
+  readWindow,
+} from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { drawChosen } from './auto-training.ts'
 import { describeFeatures, describeVersion, fitSettings } from './document.ts'

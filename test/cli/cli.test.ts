@@ -11,6 +11,7 @@ import { createProgress } from '../../src/cli/progress.ts'
 import { suggestion } from '../../src/cli/suggestion.ts'
 import { detectors } from '../../src/detectors/list.ts'
 import { DeepWatchError } from '../../src/errors.ts'
+import { packageFolder } from '../../src/places.ts'
 import { evaluateSettings } from '../../src/schemas/evaluate.ts'
 import { scoreSettings } from '../../src/schemas/score.ts'
 import { trainSettings } from '../../src/schemas/train.ts'
@@ -92,48 +93,57 @@ describe('help', () => {
 })
 
 describe('start-up', () => {
-  /** Files and packages that a compiled module loads before it runs. */
+  const textOf = (file: URL) => readFileSync(file, 'utf8')
+  const dynamic = /import\(['"]([^'"]+)['"]\)/g
+
+  /** Bundles and packages that a bundle loads before it runs. */
   function loaded(file: URL, seen = new Set<string>()): Set<string> {
     if (seen.has(file.href)) return seen
     seen.add(file.href)
-    const text = readFileSync(file, 'utf8')
-    for (const [, name] of text.matchAll(/^(?:import|export)\s(?:[\w\s{},*$]+\sfrom\s)?['"]([^'"]+)['"]/gm)) {
+    for (const [, name] of textOf(file).matchAll(/^(?:import|export)\s(?:[\w\s{},*$]+\sfrom\s)?['"]([^'"]+)['"]/gm)) {
       if (name!.startsWith('.')) loaded(new URL(name!, file), seen)
       else if (!name!.startsWith('node:')) seen.add(name!)
     }
     return seen
   }
-  const packages = (...names: string[]) => {
-    const all = names.flatMap((name) => [...loaded(new URL(`../src/${name}.js`, import.meta.url))])
-    return { files: all.length, packages: [...new Set(all.filter((name) => !name.startsWith('file:')))].sort() }
+  const isFile = (name: string) => name.startsWith('file:')
+  /** Packages beside the bundles, and those within them. */
+  const packages = (...files: URL[]) => {
+    const all = files.flatMap((file) => [...loaded(file)])
+    const within = all
+      .filter(isFile)
+      .flatMap((name) => [...textOf(new URL(name)).matchAll(/^\/\/ (?:\.\.\/)*node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)])
+      .map(([, name]) => name!)
+    return [...new Set([...all.filter((name) => !isFile(name)), ...within])].sort()
+  }
+  const program = new URL('dist/src/cli.js', packageFolder)
+  const chunk = (name: string) => new URL(`dist/chunks/${name}.js`, packageFolder)
+  /** The bundle that a command loads when it is called. */
+  const bundleOf = (name: string) => {
+    const table = textOf(chunk('commands'))
+    const [, file] = new RegExp(`name: "${name}",[^]*?load: \\(\\) => import\\("([^"]+)"\\)`).exec(table)!
+    return new URL(file!, chunk('commands'))
   }
 
   test('loads no package for the list of commands', () => {
-    const { files, packages: found } = packages('cli', 'cli/help')
-    expect(found).toEqual([])
-    expect(files).toBeGreaterThan(5)
-    expect(files).toBeLessThan(25)
+    expect(packages(program, chunk('help'))).toEqual([])
+    expect([...loaded(program)].filter(isFile).length).toBeLessThan(15)
   })
 
   test('loads no web server, no database and no drawing for the others', () => {
-    const found = packages(
-      'cli/flags',
-      'cli/run',
-      'cli/train',
-      'cli/score',
-      'cli/evaluate',
-      'cli/report',
-      'cli/models',
-    ).packages
-    expect(found).toEqual(['zod'])
+    const used = ['run', 'train', 'score', 'evaluate', 'report', 'models'].map(bundleOf)
+    expect(packages(...used)).toEqual(['zod'])
     // What they load while their reading process starts.
-    const session = readFileSync(new URL('../../src/cli/session.js', import.meta.url), 'utf8')
-    const later = Array.from(session.matchAll(/import\(['"]([^'"]+)['"]\)/g), ([, name]) => name!)
+    const session = [...loaded(bundleOf('train'))].find((name) => name.endsWith('/session.js'))!
+    const later = Array.from(textOf(new URL(session)).matchAll(dynamic), ([, name]) => name!)
     expect(later).toHaveLength(3)
-    const modules = later.filter((name) => name.startsWith('../')).map((name) => name.slice(3, -3))
+    const files = later.filter((name) => name.startsWith('.')).map((name) => new URL(name, session))
     const named = later.filter((name) => !name.startsWith('.'))
-    expect([...named, ...packages(...modules).packages].sort()).toEqual(['pino', 'piscina', 'prom-client', 'zod'])
-    expect(packages('cli/generate').packages).toEqual(['zod'])
+    const ofPrometheus = ['@opentelemetry/api', 'bintrees', 'prom-client', 'tdigest']
+    expect([...new Set([...named, ...packages(...files)])].sort()).toEqual(
+      ['pino', 'piscina', 'zod', ...ofPrometheus].sort(),
+    )
+    expect(packages(bundleOf('generate'))).toEqual(['zod'])
   })
 })
 
@@ -570,8 +580,8 @@ describe('progress', () => {
 
 describe('documents', () => {
   test('show only calls that the flags allow', async () => {
-    const calls = ['../../README.md', '../../examples/make.sh', '../../CONTRIBUTING.md'].flatMap((name) => {
-      const text = readFileSync(new URL(name, import.meta.url), 'utf8')
+    const calls = ['README.md', 'examples/make.sh', 'CONTRIBUTING.md'].flatMap((name) => {
+      const text = readFileSync(new URL(name, packageFolder), 'utf8')
       return [...text.matchAll(/^(?:.*\| )?(?:node dist\/src\/cli\.js|deepwatch) ([a-z]+ .*)$/gm)].map(
         ([, call]) => call!,
       )
@@ -593,7 +603,7 @@ describe('documents', () => {
   })
 
   test('name every command', () => {
-    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+    const readme = readFileSync(new URL('README.md', packageFolder), 'utf8')
     for (const { name } of commands.filter(({ name }) => name !== 'openapi'))
       expect(readme).toContain(`| \`deepwatch ${name}`)
   })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { DeepWatchError } from '../../src/errors.ts'
-import { formats, HEAD_BYTES, recognise, recogniseFile, type Sample, TAIL_BYTES } from '../../src/formats/recognise.ts'
+import { HEAD_BYTES, type Sample, TAIL_BYTES } from '../../src/formats/format.ts'
+import { formats, recognise, recogniseFile } from '../../src/formats/recognise.ts'
 
 function sample(content: string | Uint8Array): Sample {
   const bytes = Buffer.from(content)

@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises'
 import { Validator } from '@seriousme/openapi-schema-validator'
-import Fastify, { type FastifyPluginAsync } from 'fastify'
+import Fastify from 'fastify'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { z } from 'zod'
+import { routes } from '../../routes/index.ts'
 import { type ErrorCode, errorTable } from '../../src/errors.ts'
 import type { Content, Operation } from '../../src/http/operation.ts'
 import { problem } from '../../src/schemas/problem.ts'
@@ -46,11 +46,7 @@ beforeAll(async () => {
     if (config?.operation && method !== 'HEAD')
       declared.set(`${String(method)} ${url.replace(/:(\w+)/g, '{$1}')}`, config.operation)
   })
-  const folder = new URL('../../routes/', import.meta.url)
-  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.js'))) {
-    const { default: route } = (await import(new URL(file, folder).href)) as { default: FastifyPluginAsync }
-    await bare.register(route)
-  }
+  for (const route of routes) await bare.register(route)
 })
 
 describe('openapi', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Block } from '../../src/kernels/block.ts'
 import { createPoolBatch, type ScoresInto } from '../../src/pool/batch.ts'
-import type { BlockScores, ScoringModel } from '../../src/pool/pool.ts'
 import type { FewScoring } from '../../src/pool/small-batch.ts'
+import type { BlockScores, ScoringModel } from '../../src/pool/types.ts'
 import { blockOf, normalRows } from '../kernels/blocks.ts'
 
 const model = (key: string): ScoringModel => ({

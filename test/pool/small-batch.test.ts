@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { PreparedForFew } from '../../src/detectors/detector.ts'
 import { detector } from '../../src/detectors/isolation-forest.ts'
-import type { ScoringModel } from '../../src/pool/pool.ts'
 import { createFewScoring } from '../../src/pool/small-batch.ts'
+import type { ScoringModel } from '../../src/pool/types.ts'
 import { scoreAll, train } from '../detectors/train.ts'
 import { blockOf, normalRows } from '../kernels/blocks.ts'
 

@@ -1,5 +1,4 @@
-import { countUp, type Random } from '../sampling/random.ts'
-import type { Sample } from '../sampling/reservoir.ts'
+import { countUp, type Random, type Sample } from '../sampling/index.ts'
 import { mostNodes } from './tree.ts'
 
 /**

@@ -1,4 +1,12 @@
-import { randomCode, randomLocals } from '../sampling/random-code.ts'
+/**
+ * `buildTree` as WebAssembly: the same random numbers in the same order, the same nodes to the bit, in a quarter of the time. Nothing
+ * in it takes a branch that the values decide, but which child is a leaf.
+ *
+ * Rows are the byte offsets of their values in a lane. Those of a node lie side by side in one of two lists, by its depth; dividing
+ * them writes both sides to the other list, from both ends, where the node's place is free. So no row is read again that was
+ * just written, which would wait for it.
+ */
+import { randomCode, randomLocals } from '../sampling/index.ts'
 import {
   type Code,
   constant,
@@ -24,16 +32,7 @@ import {
   type WasmFunction,
   when,
   xorV128,
-} from '../wasm/wasm.ts'
-
-/**
- * `buildTree` as WebAssembly: the same random numbers in the same order, the same nodes to the bit, in a quarter of the time. Nothing
- * in it takes a branch that the values decide, but which child is a leaf.
- *
- * Rows are the byte offsets of their values in a lane. Those of a node lie side by side in one of two lists, by its depth; dividing
- * them writes both sides to the other list, from both ends, where the node's place is free. So no row is read again that was
- * just written, which would wait for it.
- */
+} from '../wasm/index.ts'
 
 /** Where the four words of the random state lie. */
 export const stateStart = 0

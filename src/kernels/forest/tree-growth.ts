@@ -1,4 +1,4 @@
-import { compile, createMemory, growTo, type WasmMemory } from '../wasm/wasm.ts'
+import { compile, createMemory, growTo, type WasmMemory } from '../wasm/index.ts'
 import { buildTree, mostNodes, type Tree, type TreeOptions } from './tree.ts'
 import { countStart, frameEnd, stateStart, treeGrowth } from './tree-code.ts'
 

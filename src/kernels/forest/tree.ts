@@ -1,5 +1,4 @@
-import { countUp, type Random } from '../sampling/random.ts'
-import type { Sample } from '../sampling/reservoir.ts'
+import { countUp, type Random, type Sample } from '../sampling/index.ts'
 
 /**
  * One isolation tree, its nodes in preorder: the left child of inner node i is i + 1. One entry per

@@ -1,4 +1,4 @@
-import { oddsOf } from '../odds.ts'
+import { oddsOf } from '../index.ts'
 
 /** What a score has to be beside the trailing ones of its entity. */
 export interface HabituationRule {

@@ -1,4 +1,4 @@
-import type { Sample } from '../sampling/reservoir.ts'
+import type { Sample } from '../sampling/index.ts'
 
 /**
  * The kurtosis of each lane of a sample: the mean fourth power of the distance from the mean over the square of the mean

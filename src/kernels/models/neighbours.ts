@@ -20,7 +20,7 @@ import {
   v128,
   type WasmFunction,
   zeroF64x2,
-} from '../wasm/wasm.ts'
+} from '../wasm/index.ts'
 
 /** Rows to compare with, in the order in which the search reads them. */
 export interface Reference {

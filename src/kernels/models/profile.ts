@@ -1,7 +1,5 @@
-import type { Block } from '../block.ts'
-import type { Sample } from '../sampling/reservoir.ts'
-import { select } from '../select.ts'
-import { shareBytes } from '../shared.ts'
+import { type Block, select, shareBytes } from '../index.ts'
+import type { Sample } from '../sampling/index.ts'
 
 /**
  * What the rows of a block, or of several merged ones, look like: one entry per lane in every array.

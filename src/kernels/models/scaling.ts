@@ -1,5 +1,5 @@
-import type { Sample } from '../sampling/reservoir.ts'
-import { select } from '../select.ts'
+import { select } from '../index.ts'
+import type { Sample } from '../sampling/index.ts'
 
 /**
  * What one unit of a feature is: a value x stands (x - centre) / spread units from the middle of the training

@@ -1,4 +1,4 @@
-import type { Sample } from '../sampling/reservoir.ts'
+import type { Sample } from '../sampling/index.ts'
 import type { Numbers } from './payload.ts'
 import { robustScale, standardise } from './scaling.ts'
 

@@ -1,4 +1,4 @@
-import { type Code, constant, constantF64, get, loadI32, op, set } from '../wasm/wasm.ts'
+import { type Code, constant, constantF64, get, loadI32, op, set } from '../wasm/index.ts'
 
 /** Locals of 32 bits that compiled code needs for random numbers: the four words of the state, the last word drawn, and one more. */
 export const randomLocals = 6

@@ -1,5 +1,4 @@
-import type { Block } from '../block.ts'
-import { shareBytes } from '../shared.ts'
+import { type Block, shareBytes } from '../index.ts'
 import { createRandom } from './random.ts'
 
 /**

@@ -1,5 +1,4 @@
-import type { Block } from '../block.ts'
-import { shareBytes } from '../shared.ts'
+import { type Block, shareBytes } from '../index.ts'
 import type { SampleSet } from './reservoir.ts'
 import { RowNumbers, reserveOf, rowNumberBytes } from './row-numbers.ts'
 

@@ -1,5 +1,5 @@
-import { rowMarks } from '../models/profile.ts'
-import { anomalyScore } from '../path-length.ts'
+import { anomalyScore } from '../index.ts'
+import { rowMarks } from '../models/index.ts'
 
 /**
  * Turns the sums of path lengths of rows from..to-1 into their scores, in place; a row that cannot be scored gets NaN.

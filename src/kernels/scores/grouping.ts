@@ -1,5 +1,4 @@
-import type { Block } from '../block.ts'
-import { shareBytes } from '../shared.ts'
+import { type Block, shareBytes } from '../index.ts'
 
 /** Rows order[from..to-1] are of one group. */
 export interface RowRun {

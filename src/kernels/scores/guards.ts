@@ -1,5 +1,4 @@
-import type { Block } from '../block.ts'
-import { oddsOf } from '../odds.ts'
+import { type Block, oddsOf } from '../index.ts'
 
 /**
  * What training saw of each lane, to notice what it never saw. A forest gives a value 10 and 1,000 times beyond its

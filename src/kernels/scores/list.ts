@@ -1,4 +1,4 @@
-import { shareBytes } from '../shared.ts'
+import { shareBytes } from '../index.ts'
 
 /** A growing list of scores in chunks, so that its length need not be known and it is copied once. */
 export interface ScoreList {

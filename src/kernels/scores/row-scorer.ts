@@ -1,6 +1,5 @@
-import type { Block } from '../block.ts'
-import { rowMarks } from '../models/profile.ts'
-import { keepPrepared } from '../prepared.ts'
+import { type Block, keepPrepared } from '../index.ts'
+import { rowMarks } from '../models/index.ts'
 
 /** A model that scores whole rows, prepared for one thread. */
 export interface RowModel {

@@ -1,5 +1,5 @@
-import type { Block } from '../block.ts'
-import { rowMarks } from '../models/profile.ts'
+import type { Block } from '../index.ts'
+import { rowMarks } from '../models/index.ts'
 
 /**
  * Copies `count` rows of the first `lanes` lanes of a block into a tile: feature f of row i at

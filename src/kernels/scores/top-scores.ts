@@ -1,4 +1,4 @@
-import { select } from '../select.ts'
+import { select } from '../index.ts'
 
 /** A threshold and the number of scores above it; `exact` when it is the very score that was looked for. */
 export interface FoundThreshold {

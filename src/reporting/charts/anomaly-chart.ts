@@ -1,6 +1,5 @@
 /** The one picture that tells the story by itself: the score over time, its threshold, flags and labels, and how scores lie. */
-
-import type { ReportFacts } from '../../schemas/report-facts.ts'
+import type { ReportFacts } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { given } from './outline.ts'
 import { light } from './palette.ts'

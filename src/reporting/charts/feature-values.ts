@@ -1,7 +1,6 @@
 /** One feature: how training saw it, upwards, and where the flagged rows lie, downwards. */
-
-import { type FeatureRange, featureBins, rangeOf } from '../../aggregate/feature-range.ts'
-import type { Feature, FeatureProfile } from '../../schemas/model.ts'
+import { type FeatureRange, featureBins, rangeOf } from '../../aggregate/index.ts'
+import type { Feature, FeatureProfile } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { light } from './palette.ts'
 import { formatValue, shownName, unitOf } from './text.ts'

@@ -1,5 +1,5 @@
 /** When rows are flagged: by local hour and weekday. */
-import type { ReportAggregate } from '../../schemas/report.ts'
+import type { ReportAggregate } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { given, givenColours } from './outline.ts'
 import { light } from './palette.ts'

@@ -1,5 +1,5 @@
 /** Precision against recall for every threshold, and where the version's own threshold stands. */
-import type { ReportAggregate } from '../../schemas/report.ts'
+import type { ReportAggregate } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { given } from './outline.ts'
 import { light } from './palette.ts'

@@ -1,6 +1,5 @@
 /** The score over time, or over the rows where there is no time: what was highest and what was usual in each stretch. */
-import type { ReportAggregate } from '../../schemas/report.ts'
-import type { ReportFacts } from '../../schemas/report-facts.ts'
+import type { ReportAggregate, ReportFacts } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { type ChartSpec, given, givenColours } from './outline.ts'
 import { light } from './palette.ts'

@@ -1,5 +1,5 @@
 /** How the scores are distributed, on a scale where a single row can be seen beside a million. */
-import type { ReportAggregate } from '../../schemas/report.ts'
+import type { ReportAggregate } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { type ChartSpec, given } from './outline.ts'
 import { light } from './palette.ts'

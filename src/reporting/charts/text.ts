@@ -1,6 +1,6 @@
 /** Words and numbers as people read them. Whatever comes from outside passes `shownName` and then `escapeText`. */
-import type { ZoneTransitions } from '../../kernels/history/time-context.ts'
-import { formatTimestamp } from '../../time/timestamps.ts'
+import type { ZoneTransitions } from '../../kernels/history/index.ts'
+import { formatTimestamp } from '../../time/index.ts'
 
 /**
  * What would not be seen, or would change how other text is seen: control characters, marks that turn the direction of

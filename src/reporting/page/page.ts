@@ -1,17 +1,25 @@
 /** The page: one HTML text with its pictures in it. Nothing is fetched, nothing runs. */
-import type { ReportAggregate } from '../../schemas/report.ts'
-import type { ReportFacts } from '../../schemas/report-facts.ts'
-import type { Chart, Draw } from '../charts/draw.ts'
-import { flagHours } from '../charts/flag-hours.ts'
-import { precisionRecall } from '../charts/precision-recall.ts'
-import { hasLabelled, isSpread, scoreCourse, stretchWords } from '../charts/score-course.ts'
-import { type Distribution, scoreDistribution } from '../charts/score-distribution.ts'
-import { escapeText, formatCount, formatScore, formatShare, formatTime, plural, shownName } from '../charts/text.ts'
-import { flaggedEntities } from '../sections/entities.ts'
-import { featureList } from '../sections/features.ts'
-import { judgement } from '../sections/labels.ts'
-import { topRows } from '../sections/rows.ts'
-import { trainingFacts } from '../sections/training.ts'
+import type { ReportAggregate, ReportFacts } from '../../schemas/index.ts'
+import {
+  type Chart,
+  type Distribution,
+  type Draw,
+  escapeText,
+  flagHours,
+  formatCount,
+  formatScore,
+  formatShare,
+  formatTime,
+  hasLabelled,
+  isSpread,
+  plural,
+  precisionRecall,
+  scoreCourse,
+  scoreDistribution,
+  shownName,
+  stretchWords,
+} from '../charts/index.ts'
+import { featureList, flaggedEntities, judgement, topRows, trainingFacts } from '../sections/index.ts'
 import { pagePolicy } from './policy.ts'
 import { pageStyle } from './style.ts'
 

@@ -1,9 +1,6 @@
 /** Facts in, the bytes of a report out: the page, or the chart alone. Same facts, same bytes. */
-import type { ReportFormat } from '../../schemas/report.ts'
-import type { ReportFacts } from '../../schemas/report-facts.ts'
-import { anomalyChart } from '../charts/anomaly-chart.ts'
-import { type Draw, drawChart } from '../charts/draw.ts'
-import type { Distribution } from '../charts/score-distribution.ts'
+import type { ReportFacts, ReportFormat } from '../../schemas/index.ts'
+import { anomalyChart, type Distribution, type Draw, drawChart } from '../charts/index.ts'
 import { page } from './page.ts'
 
 export async function renderReport(
@@ -15,7 +12,7 @@ export async function renderReport(
   if (format === 'html') return Buffer.from(await page(facts, distribution, draw))
   const svg = await draw(anomalyChart(facts, distribution), 'chart')
   if (format === 'svg') return Buffer.from(svg)
-  const { rasterise } = await import('../charts/png.ts')
+  const { rasterise } = await import('./png.ts')
   return rasterise(svg)
 }
 

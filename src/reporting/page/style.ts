@@ -1,5 +1,5 @@
 /** The style of the page. One constant text, so that a hash of it allows it and nothing else. */
-import { type Colour, dark, light } from '../charts/palette.ts'
+import { type Colour, dark, light } from '../charts/index.ts'
 
 const variables = (colours: Readonly<Record<Colour, string>>) =>
   Object.entries(colours)

@@ -1,9 +1,6 @@
 /** The charts of most reports, for compiling them when the package is built. */
-import { exampleVersion } from '../../schemas/examples.ts'
-import type { VersionDocument } from '../../schemas/model.ts'
-import type { ReportAggregate } from '../../schemas/report.ts'
-import type { ReportFacts } from '../../schemas/report-facts.ts'
-import { chartOutline } from '../charts/draw.ts'
+import { exampleVersion, type ReportAggregate, type ReportFacts, type VersionDocument } from '../../schemas/index.ts'
+import { chartOutline } from '../charts/index.ts'
 import { renderReport } from './render.ts'
 
 const document = exampleVersion as VersionDocument

@@ -1,9 +1,6 @@
 /** Where rows are flagged: the entities with the most of them. */
-import type { ReportAggregate } from '../../schemas/report.ts'
-import type { Chart } from '../charts/draw.ts'
-import { given } from '../charts/outline.ts'
-import { light } from '../charts/palette.ts'
-import { formatCount, formatShare, plural, shownName } from '../charts/text.ts'
+import type { ReportAggregate } from '../../schemas/index.ts'
+import { type Chart, formatCount, formatShare, given, light, plural, shownName } from '../charts/index.ts'
 
 const mostShown = 15
 

@@ -1,11 +1,18 @@
 /** Every feature with a small picture: what training saw, and where the flagged rows lie. */
-
-import { rangeOf } from '../../aggregate/feature-range.ts'
-import type { FeatureProfile } from '../../schemas/model.ts'
-import type { ReportFacts } from '../../schemas/report-facts.ts'
-import type { Draw } from '../charts/draw.ts'
-import { type FeatureFacts, featureValues } from '../charts/feature-values.ts'
-import { escapeText, formatRange, formatShare, formatValue, plural, shownName, unitOf } from '../charts/text.ts'
+import { rangeOf } from '../../aggregate/index.ts'
+import type { FeatureProfile, ReportFacts } from '../../schemas/index.ts'
+import {
+  type Draw,
+  escapeText,
+  type FeatureFacts,
+  featureValues,
+  formatRange,
+  formatShare,
+  formatValue,
+  plural,
+  shownName,
+  unitOf,
+} from '../charts/index.ts'
 
 /** Features with a picture where no aggregate has chosen them. */
 const mostShown = 40

@@ -1,8 +1,6 @@
 /** How good the flags are, where rows are labelled: counts, and figures beside those of chance. */
-import type { Figures } from '../../schemas/evaluate.ts'
-import type { ReportAggregate } from '../../schemas/report.ts'
-import type { ReportFacts } from '../../schemas/report-facts.ts'
-import { formatCount, formatDuration, formatNumber, formatShare, plural } from '../charts/text.ts'
+import type { Figures, ReportAggregate, ReportFacts } from '../../schemas/index.ts'
+import { formatCount, formatDuration, formatNumber, formatShare, plural } from '../charts/index.ts'
 
 type Labels = NonNullable<ReportAggregate['labels']>
 

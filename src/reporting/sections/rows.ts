@@ -1,8 +1,6 @@
 /** The most anomalous rows, each value beside its usual range. */
-
-import { rangeOf } from '../../aggregate/feature-range.ts'
-import type { ReportAggregate } from '../../schemas/report.ts'
-import type { ReportFacts } from '../../schemas/report-facts.ts'
+import { rangeOf } from '../../aggregate/index.ts'
+import type { ReportAggregate, ReportFacts } from '../../schemas/index.ts'
 import {
   escapeText,
   formatCount,
@@ -13,7 +11,7 @@ import {
   plural,
   shownName,
   unitOf,
-} from '../charts/text.ts'
+} from '../charts/index.ts'
 
 export function topRows(facts: ReportFacts, aggregate: ReportAggregate): string {
   const { document, zone } = facts

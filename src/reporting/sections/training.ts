@@ -1,5 +1,5 @@
 /** The facts of the training, and its warnings. */
-import type { ReportFacts } from '../../schemas/report-facts.ts'
+import type { ReportFacts } from '../../schemas/index.ts'
 import {
   escapeText,
   formatBytes,
@@ -9,7 +9,7 @@ import {
   formatShare,
   plural,
   shownName,
-} from '../charts/text.ts'
+} from '../charts/index.ts'
 
 export function trainingFacts({ document }: ReportFacts): string {
   const { training, detector, threshold, timeContext, missing, features, roles, payload, smoothing, habituation } =

@@ -1,4 +1,4 @@
-import type { ReaderStart } from '../../../src/reader/frames.ts'
+import type { ReaderStart } from '../../../src/reader/index.ts'
 import { Connection } from './duckdb.ts'
 import { Feed } from './feed.ts'
 import { ScoreFile } from './score-file.ts'

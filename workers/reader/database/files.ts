@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, fstatSync, openSync } from 'node:fs'
 import { DeepWatchError } from '../../../src/errors.ts'
-import type { CommandFile } from '../../../src/reader/frames.ts'
-import { identityOf } from '../../../src/sources/paths.ts'
+import type { CommandFile } from '../../../src/reader/index.ts'
+import { identityOf } from '../../../src/sources/index.ts'
 
 /** An opened file of the source. `path` is what the database is given. */
 export interface OpenFile {

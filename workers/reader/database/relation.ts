@@ -1,6 +1,5 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import type { OpenCommand } from '../../../src/reader/frames.ts'
-import type { Column, ColumnKind } from '../../../src/reader/types.ts'
+import type { Column, ColumnKind, OpenCommand } from '../../../src/reader/index.ts'
 import type { Database } from './database.ts'
 import type { Values } from './duckdb.ts'
 import type { OpenFile } from './files.ts'

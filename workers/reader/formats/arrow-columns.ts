@@ -18,7 +18,7 @@ import {
   Uint64,
   Utf8,
 } from 'apache-arrow'
-import { type Chunk, isValid, type Texts } from '../database/duckdb.ts'
+import { type Chunk, isValid, type Texts } from '../database/index.ts'
 
 /** A column on its way out: chunks are added, a batch is taken. */
 export interface OutputColumn {

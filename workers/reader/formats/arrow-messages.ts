@@ -1,7 +1,7 @@
 import { readSync } from 'node:fs'
 import type { Schema } from 'apache-arrow'
 import { DeepWatchError } from '../../../src/errors.ts'
-import type { OpenFile } from '../database/files.ts'
+import type { OpenFile } from '../database/index.ts'
 
 type Arrow = typeof import('apache-arrow')
 

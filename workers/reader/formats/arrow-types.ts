@@ -1,8 +1,13 @@
 import type { DataType, Field, Vector } from 'apache-arrow'
-import type { ColumnKind } from '../../../src/reader/types.ts'
-import { CHUNK_ROWS, type ChunkTarget, TYPE } from '../database/duckdb.ts'
-import { type FeedColumn, writeNumbers } from '../database/feed.ts'
-import type { RelationColumn } from '../database/relation.ts'
+import type { ColumnKind } from '../../../src/reader/index.ts'
+import {
+  CHUNK_ROWS,
+  type ChunkTarget,
+  type FeedColumn,
+  type RelationColumn,
+  TYPE,
+  writeNumbers,
+} from '../database/index.ts'
 
 type Arrow = typeof import('apache-arrow')
 type FedType =

@@ -1,10 +1,16 @@
 import type { RecordBatch, RecordBatchStreamReader } from 'apache-arrow'
 import { DeepWatchError } from '../../../src/errors.ts'
-import { formatOf } from '../../../src/formats/recognise.ts'
-import { CHUNK_ROWS, type ChunkTarget } from '../database/duckdb.ts'
-import type { FeedWalk } from '../database/feed.ts'
-import type { OpenFile } from '../database/files.ts'
-import { COUNTED_POSITION, checkNames, type Relation, type RelationInput } from '../database/relation.ts'
+import { formatOf } from '../../../src/formats/index.ts'
+import {
+  CHUNK_ROWS,
+  type ChunkTarget,
+  COUNTED_POSITION,
+  checkNames,
+  type FeedWalk,
+  type OpenFile,
+  type Relation,
+  type RelationInput,
+} from '../database/index.ts'
 import { messagesOf, surveyArrow } from './arrow-messages.ts'
 import { type ArrowColumn, arrowColumn } from './arrow-types.ts'
 

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs'
 import { DeepWatchError } from '../../../src/errors.ts'
-import type { OpenFile } from '../database/files.ts'
+import type { OpenFile } from '../database/index.ts'
 
 export interface CsvHeader {
   readonly names: readonly string[]

@@ -1,16 +1,18 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import { formatOf } from '../../../src/formats/recognise.ts'
-import type { ColumnKind } from '../../../src/reader/types.ts'
-import type { Database } from '../database/database.ts'
+import { formatOf } from '../../../src/formats/index.ts'
+import type { ColumnKind } from '../../../src/reader/index.ts'
 import {
   COUNTED_POSITION,
   checkNames,
+  type Database,
+  fill,
+  quoteText,
   type Relation,
   type RelationColumn,
   type RelationInput,
   show,
-} from '../database/relation.ts'
-import { fill, quoteText, statement } from '../database/statements.ts'
+  statement,
+} from '../database/index.ts'
 import { type CsvHeader, readHeader } from './csv-header.ts'
 
 /** Rows whose values say what a column is, when no model says it. A later value that is something else is an error. */

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { readSync } from 'node:fs'
 import { DeepWatchError } from '../../../src/errors.ts'
-import { parseJson } from '../../../src/json/json.ts'
-import type { OpenFile } from '../database/files.ts'
+import { parseJson } from '../../../src/json/index.ts'
+import type { OpenFile } from '../database/index.ts'
 
 export type JsonRow = Readonly<Record<string, unknown>>
 

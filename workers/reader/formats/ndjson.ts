@@ -1,17 +1,21 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import { formatOf } from '../../../src/formats/recognise.ts'
-import type { ColumnKind } from '../../../src/reader/types.ts'
-import { formatTimestamp, parseTimestamp } from '../../../src/time/timestamps.ts'
-import { CHUNK_ROWS, type ChunkTarget, TYPE } from '../database/duckdb.ts'
-import { type FeedColumn, type FeedWalk, writeNumbers } from '../database/feed.ts'
+import { formatOf } from '../../../src/formats/index.ts'
+import type { ColumnKind } from '../../../src/reader/index.ts'
+import { formatTimestamp, parseTimestamp } from '../../../src/time/index.ts'
 import {
+  CHUNK_ROWS,
+  type ChunkTarget,
   COUNTED_POSITION,
   checkNames,
+  type FeedColumn,
+  type FeedWalk,
   type Relation,
   type RelationColumn,
   type RelationInput,
   show,
-} from '../database/relation.ts'
+  TYPE,
+  writeNumbers,
+} from '../database/index.ts'
 import { JsonLines, type JsonRow } from './lines.ts'
 
 /** What one key of the rows holds. */

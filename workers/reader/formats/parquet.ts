@@ -1,19 +1,21 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import { formatOf } from '../../../src/formats/recognise.ts'
-import type { Database } from '../database/database.ts'
-import type { Bindable } from '../database/duckdb.ts'
-import type { OpenFile } from '../database/files.ts'
+import { formatOf } from '../../../src/formats/index.ts'
 import {
+  type Bindable,
   COUNTED_POSITION,
   checkNames,
+  type Database,
+  fill,
   foldCase,
   kindOfType,
+  type OpenFile,
+  quoteName,
   type Relation,
   type RelationColumn,
   type RelationInput,
   show,
-} from '../database/relation.ts'
-import { fill, quoteName, statement } from '../database/statements.ts'
+  statement,
+} from '../database/index.ts'
 
 /** Compressions DuckDB reads; a footer may name others (Hadoop's LZ4, LZO). */
 const CODECS = new Set(['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'ZSTD', 'BROTLI', 'LZ4_RAW'])

@@ -1,6 +1,6 @@
-import { blockRows } from '../../../src/kernels/block.ts'
-import { FRAME } from '../../../src/reader/frames.ts'
-import type { TextBuffer } from '../database/text.ts'
+import { blockRows } from '../../../src/kernels/index.ts'
+import { FRAME } from '../../../src/reader/index.ts'
+import type { TextBuffer } from '../database/index.ts'
 import { Exchange } from './exchange.ts'
 import { awaitTaken, send } from './pipe.ts'
 

@@ -1,6 +1,4 @@
-import { type Chunk, isValid } from '../database/duckdb.ts'
-import type { RelationColumn } from '../database/relation.ts'
-import type { TextBuffer } from '../database/text.ts'
+import { type Chunk, isValid, type RelationColumn, type TextBuffer } from '../database/index.ts'
 
 /**
  * The columns a row is echoed with: `"name":value` of a JSON object. Integers and decimals keep all their digits, what is

@@ -1,8 +1,6 @@
-import { fleetBounds } from '../../../src/kernels/scores/fleet.ts'
-import type { EntityRows, ReadWindow } from '../../../src/reader/types.ts'
-import type { Database } from '../database/database.ts'
-import { columnOf, type Relation } from '../database/relation.ts'
-import { statement } from '../database/statements.ts'
+import { fleetBounds } from '../../../src/kernels/scores/index.ts'
+import type { EntityRows, ReadWindow } from '../../../src/reader/index.ts'
+import { columnOf, type Database, type Relation, statement } from '../database/index.ts'
 import { Needed, windowCondition } from './plan.ts'
 
 /** The entities of a source and their rows, in no order; at most `most` of them. */

@@ -1,5 +1,5 @@
 import { writevSync } from 'node:fs'
-import { exchangePlaces } from '../../../src/reader/frames.ts'
+import { exchangePlaces } from '../../../src/reader/index.ts'
 
 /**
  * The reading process's end of the exchange: blocks are put into places of a file that both processes hold open. Waits for a place

@@ -1,7 +1,7 @@
 import { DeepWatchError, type ErrorCode } from '../../../src/errors.ts'
-import type { FormatId } from '../../../src/formats/format.ts'
-import type { Failure } from '../../../src/reader/frames.ts'
-import { show } from '../database/relation.ts'
+import type { FormatId } from '../../../src/formats/index.ts'
+import type { Failure } from '../../../src/reader/index.ts'
+import { show } from '../database/index.ts'
 
 /**
  * Turns what the database throws into our words. Its messages carry paths, values and statements: only their kind is

@@ -1,13 +1,17 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import { rowHistory } from '../../../src/kernels/history/history.ts'
-import { createTimeContext, type TimeContext } from '../../../src/kernels/history/time-context.ts'
-import type { FeatureQuery, HistoryQuery } from '../../../src/reader/types.ts'
-import { createHistories, type HistoryKeeper } from '../../../src/telemetry/histories.ts'
-import { collectOften } from '../database/collect.ts'
-import type { Database } from '../database/database.ts'
-import { type Chunk, isValid, TYPE } from '../database/duckdb.ts'
-import { type Relation, show } from '../database/relation.ts'
-import { TextBuffer } from '../database/text.ts'
+import { createTimeContext, rowHistory, type TimeContext } from '../../../src/kernels/history/index.ts'
+import type { FeatureQuery, HistoryQuery } from '../../../src/reader/index.ts'
+import { createHistories, type HistoryKeeper } from '../../../src/telemetry/index.ts'
+import {
+  type Chunk,
+  collectOften,
+  type Database,
+  isValid,
+  type Relation,
+  show,
+  TextBuffer,
+  TYPE,
+} from '../database/index.ts'
 import { BlockWriter } from './blocks.ts'
 import { echoChunk } from './echo.ts'
 import { type FeaturePlan, type LaneSource, planFeatures } from './plan.ts'

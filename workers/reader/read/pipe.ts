@@ -1,5 +1,5 @@
 import { readSync, writevSync } from 'node:fs'
-import { type Failure, FRAME, frameHeader } from '../../../src/reader/frames.ts'
+import { type Failure, FRAME, frameHeader } from '../../../src/reader/index.ts'
 
 const ANSWERS = 3
 

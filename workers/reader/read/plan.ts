@@ -1,9 +1,7 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import type { TimeContextLane } from '../../../src/kernels/history/time-context.ts'
-import type { FeatureQuery, ReadWindow } from '../../../src/reader/types.ts'
-import type { Values } from '../database/duckdb.ts'
-import { columnOf, type Relation, type RelationColumn, show } from '../database/relation.ts'
-import { statement } from '../database/statements.ts'
+import type { TimeContextLane } from '../../../src/kernels/history/index.ts'
+import type { FeatureQuery, ReadWindow } from '../../../src/reader/index.ts'
+import { columnOf, type Relation, type RelationColumn, show, statement, type Values } from '../database/index.ts'
 import { type EchoedColumn, echoOf } from './echo.ts'
 
 /** Where a lane's values come from: a column of the statement's result, the time context, or counting. */

@@ -1,8 +1,6 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import { intervalRows, type ReadWindow, type Span } from '../../../src/reader/types.ts'
-import type { Database } from '../database/database.ts'
-import { columnOf, type Relation, type RelationColumn } from '../database/relation.ts'
-import { statement } from '../database/statements.ts'
+import { intervalRows, type ReadWindow, type Span } from '../../../src/reader/index.ts'
+import { columnOf, type Database, type Relation, type RelationColumn, statement } from '../database/index.ts'
 import { microseconds, microsecondsOf, Needed, windowCondition } from './plan.ts'
 
 /** Counts the rows of a source and of a window in it, and finds its first and last time. */

@@ -1,8 +1,6 @@
-import type { AggregateQuery } from '../../../src/reader/types.ts'
-import type { Values } from '../database/duckdb.ts'
-import { columnOf, type Relation } from '../database/relation.ts'
-import { statement } from '../database/statements.ts'
-import { Needed, windowCondition } from '../read/plan.ts'
+import type { AggregateQuery } from '../../../src/reader/index.ts'
+import { columnOf, type Relation, statement, type Values } from '../database/index.ts'
+import { Needed, windowCondition } from '../read/index.ts'
 
 /** A statement and what is bound to it. */
 export interface Planned {

@@ -1,11 +1,8 @@
-import { ReportTally } from '../../../src/aggregate/tally.ts'
-import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../../../src/reader/types.ts'
-import { placesOf } from '../../../src/telemetry/columns.ts'
-import type { Database } from '../database/database.ts'
-import { type Cell, type Chunk, isValid } from '../database/duckdb.ts'
-import { columnOf, type Relation } from '../database/relation.ts'
-import { checkLabels, drainLanes } from '../read/features.ts'
-import { type FeaturePlan, type LaneSource, planFeatures } from '../read/plan.ts'
+import { ReportTally } from '../../../src/aggregate/index.ts'
+import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../../../src/reader/index.ts'
+import { placesOf } from '../../../src/telemetry/index.ts'
+import { type Cell, type Chunk, columnOf, type Database, isValid, type Relation } from '../database/index.ts'
+import { checkLabels, drainLanes, type FeaturePlan, type LaneSource, planFeatures } from '../read/index.ts'
 import { entityLength, type Planned, planEntities, planFlagged } from './plan-report.ts'
 
 /** Other entities that are counted. */

@@ -1,11 +1,8 @@
 import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from 'apache-arrow'
-import { FRAME } from '../../../src/reader/frames.ts'
-import { collectOften } from '../database/collect.ts'
-import type { Database } from '../database/database.ts'
-import type { Chunk, Values } from '../database/duckdb.ts'
-import { quoteName, statement } from '../database/statements.ts'
-import { type OutputColumn, outputColumn } from '../formats/arrow-columns.ts'
-import { send } from '../read/pipe.ts'
+import { FRAME } from '../../../src/reader/index.ts'
+import { type Chunk, collectOften, type Database, quoteName, statement, type Values } from '../database/index.ts'
+import { type OutputColumn, outputColumn } from '../formats/index.ts'
+import { send } from '../read/index.ts'
 import type { ScoredStatement } from './plan-scored.ts'
 
 /** Rows of a batch; a multiple of the database's chunks. */

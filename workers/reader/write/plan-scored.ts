@@ -1,8 +1,15 @@
-import type { ScoredQuery } from '../../../src/reader/types.ts'
-import type { Values } from '../database/duckdb.ts'
-import { COUNTED_POSITION, columnOf, foldCase, type Relation, type RelationColumn } from '../database/relation.ts'
-import { quoteName, statement } from '../database/statements.ts'
-import { Needed, windowCondition } from '../read/plan.ts'
+import type { ScoredQuery } from '../../../src/reader/index.ts'
+import {
+  COUNTED_POSITION,
+  columnOf,
+  foldCase,
+  quoteName,
+  type Relation,
+  type RelationColumn,
+  statement,
+  type Values,
+} from '../database/index.ts'
+import { Needed, windowCondition } from '../read/index.ts'
 
 /** Our own output; replaced when it is written again. */
 const OWN = new Set(['anomaly_score', 'is_anomaly'])

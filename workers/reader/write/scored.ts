@@ -1,8 +1,6 @@
 import { statSync } from 'node:fs'
-import type { ScoredQuery } from '../../../src/reader/types.ts'
-import type { Database } from '../database/database.ts'
-import type { Relation } from '../database/relation.ts'
-import { quoteText, statement } from '../database/statements.ts'
+import type { ScoredQuery } from '../../../src/reader/index.ts'
+import { type Database, quoteText, type Relation, statement } from '../database/index.ts'
 import { planScored } from './plan-scored.ts'
 import { groupRowsFor, withThreads, writingThreads } from './write-threads.ts'
 

@@ -1,7 +1,4 @@
-import type { Database } from '../database/database.ts'
-import { CHUNK_ROWS } from '../database/duckdb.ts'
-import type { Relation, RelationColumn } from '../database/relation.ts'
-import { statement } from '../database/statements.ts'
+import { CHUNK_ROWS, type Database, type Relation, type RelationColumn, statement } from '../database/index.ts'
 
 /** Rows of a row group when there are few columns, which is also what the database takes by itself. */
 const mostGroupRows = 122_880

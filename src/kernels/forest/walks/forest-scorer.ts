@@ -1,7 +1,7 @@
-import type { RowScoreInput } from '../../scores/row-scorer.ts'
-import { createTraverseScorer } from './padded/scorer.ts'
+import type { RowScoreInput } from '../../scores/index.ts'
+import { createTraverseScorer } from './padded/index.ts'
 import { createPlainScorer, type ForestReader } from './plain-scorer.ts'
-import { createRankedScorer } from './ranked/scorer.ts'
+import { createRankedScorer } from './ranked/index.ts'
 
 /**
  * Rows of a call from which on the ranked walk is faster: it looks at every node for many rows at once, where the other

@@ -1,9 +1,7 @@
-import { averagePathLengths, scoreFactor } from '../../path-length.ts'
-import { scoresFromSums } from '../../scores/forest-scores.ts'
-import type { RowScoreInput } from '../../scores/row-scorer.ts'
-import { cleanTile, copyTile } from '../../scores/tile.ts'
-import type { Forest } from '../forest.ts'
-import { addPathLengths } from './padded/traverse.ts'
+import { averagePathLengths, scoreFactor } from '../../index.ts'
+import { cleanTile, copyTile, type RowScoreInput, scoresFromSums } from '../../scores/index.ts'
+import type { Forest } from '../index.ts'
+import { addPathLengths } from './padded/index.ts'
 
 /** How a scorer gets at a forest. */
 export interface ForestReader {

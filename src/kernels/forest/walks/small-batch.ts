@@ -1,13 +1,31 @@
-import { scoresFromSums } from '../../scores/forest-scores.ts'
-import { shareBytes, shareTogether } from '../../shared.ts'
-import type { Forest } from '../forest.ts'
-import { runsOf, shapeWalk, type WalkedRows, type WalkShape, walkRows } from './padded/prepared.ts'
-import { createKernel, firstRowsOfWays, type KernelModules, memoryBytes, modulesFor } from './padded/wasm.ts'
-import { layRanked } from './ranked/layout.ts'
-import { type Ranked, scoreRanked } from './ranked/rows.ts'
-import { canRank, hasPieces, paysToRank } from './ranked/suited.ts'
-import { operationBytes } from './ranked/walk-code.ts'
-import { createRankedKernel, type RankedModules, rankedMemoryBytes, rankedModules } from './ranked/wasm.ts'
+import { shareBytes, shareTogether } from '../../index.ts'
+import { scoresFromSums } from '../../scores/index.ts'
+import type { Forest } from '../index.ts'
+import {
+  createKernel,
+  firstRowsOfWays,
+  type KernelModules,
+  memoryBytes,
+  modulesFor,
+  runsOf,
+  shapeWalk,
+  type WalkedRows,
+  type WalkShape,
+  walkRows,
+} from './padded/index.ts'
+import {
+  canRank,
+  createRankedKernel,
+  hasPieces,
+  layRanked,
+  operationBytes,
+  paysToRank,
+  type Ranked,
+  type RankedModules,
+  rankedMemoryBytes,
+  rankedModules,
+  scoreRanked,
+} from './ranked/index.ts'
 
 /** A forest laid out for whoever scores a few of its rows, with the code for it: plain data over shared memory. */
 export interface LaidForest {

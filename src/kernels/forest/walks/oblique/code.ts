@@ -1,4 +1,14 @@
-import { averagePathLengths } from '../../../path-length.ts'
+/**
+ * The walk through oblique trees as WebAssembly, equal to `walkOblique` in every bit. Four rows walk a tree together, so
+ * that their loads overlap; all go down as many levels as the tree is deep, a leaf being its own left child.
+ *
+ * A node is 16 bytes and 16 more per column: threshold, width (float64 each), then per column its weight (float64),
+ * the byte offset of the feature's lane in the tile (int32) and, in the first one, the byte offset of the left child
+ * (int32); the right child is next to it. A node whose rows always count has the width Infinity. A leaf has the
+ * threshold Infinity and the width -1, so that no row leaves it or is counted again, and the weights 0; c(rows in the leaf)
+ * stands behind the last node, one float64 per node in their order.
+ */
+import { averagePathLengths } from '../../../index.ts'
 import {
   absF64,
   type Code,
@@ -15,19 +25,8 @@ import {
   set,
   storeF64,
   type WasmFunction,
-} from '../../../wasm/wasm.ts'
-import { type ObliqueForest, obliqueTreeOf } from '../../oblique-forest.ts'
-
-/**
- * The walk through oblique trees as WebAssembly, equal to `walkOblique` in every bit. Four rows walk a tree together, so
- * that their loads overlap; all go down as many levels as the tree is deep, a leaf being its own left child.
- *
- * A node is 16 bytes and 16 more per column: threshold, width (float64 each), then per column its weight (float64),
- * the byte offset of the feature's lane in the tile (int32) and, in the first one, the byte offset of the left child
- * (int32); the right child is next to it. A node whose rows always count has the width Infinity. A leaf has the
- * threshold Infinity and the width -1, so that no row leaves it or is counted again, and the weights 0; c(rows in the leaf)
- * stands behind the last node, one float64 per node in their order.
- */
+} from '../../../wasm/index.ts'
+import { type ObliqueForest, obliqueTreeOf } from '../../index.ts'
 
 /** Rows that walk together. */
 export const obliqueGroup = 4

@@ -1,10 +1,8 @@
-import { rowMarks } from '../../../models/profile.ts'
-import { anomalyScore, scoreFactor } from '../../../path-length.ts'
-import { keepPrepared } from '../../../prepared.ts'
-import type { RowScoreInput } from '../../../scores/row-scorer.ts'
-import { cleanTile, copyTile } from '../../../scores/tile.ts'
-import { compile, createMemory, growTo } from '../../../wasm/wasm.ts'
-import type { ObliqueForest } from '../../oblique-forest.ts'
+import { anomalyScore, keepPrepared, scoreFactor } from '../../../index.ts'
+import { rowMarks } from '../../../models/index.ts'
+import { cleanTile, copyTile, type RowScoreInput } from '../../../scores/index.ts'
+import { compile, createMemory, growTo } from '../../../wasm/index.ts'
+import type { ObliqueForest } from '../../index.ts'
 import { layObliqueForest, obliqueGroup, obliqueWalk } from './code.ts'
 
 interface Prepared {

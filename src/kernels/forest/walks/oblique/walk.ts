@@ -1,4 +1,4 @@
-import type { ObliqueForest } from '../../oblique-forest.ts'
+import type { ObliqueForest } from '../../index.ts'
 
 /**
  * Adds, for each row, its path length in every tree to `sums`: nodes passed plus c(rows in the leaf). A row goes right

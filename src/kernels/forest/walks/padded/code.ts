@@ -1,3 +1,11 @@
+/**
+ * The two walks of the fast kernel as WebAssembly. Both add path lengths to sums exactly as
+ * `addPathLengths` does: a row goes right iff x > threshold, leaf values are float64, trees are added
+ * in their order. Eight rows walk a tree together, so that their loads overlap.
+ *
+ * A node is 16 bytes: threshold (float64), byte offset of its feature's lane in the tile (int32), and
+ * for the linked walk the byte offset of its left child, the right one being next to it (int32).
+ */
 import {
   addF64x2,
   type Code,
@@ -20,16 +28,7 @@ import {
   type WasmFunction,
   when,
   zeroF64x2,
-} from '../../../wasm/wasm.ts'
-
-/**
- * The two walks of the fast kernel as WebAssembly. Both add path lengths to sums exactly as
- * `addPathLengths` does: a row goes right iff x > threshold, leaf values are float64, trees are added
- * in their order. Eight rows walk a tree together, so that their loads overlap.
- *
- * A node is 16 bytes: threshold (float64), byte offset of its feature's lane in the tile (int32), and
- * for the linked walk the byte offset of its left child, the right one being next to it (int32).
- */
+} from '../../../wasm/index.ts'
 
 /** Rows that walk together: measured best of 4, 6, 8, 10 and 16. */
 export const groupRows = 8

@@ -1,5 +1,4 @@
-import { type Forest, forestDepth, treeOf } from '../../forest.ts'
-import type { Tree } from '../../tree.ts'
+import { type Forest, forestDepth, type Tree, treeOf } from '../../index.ts'
 import { leafBytes, levelsAtOnce, linkedHeaderBytes, mostPaddedDepth, nodeBytes, paddedTreeBytes } from './code.ts'
 
 /** Bytes of one run of trees that is walked at a time: bounds the kernel's memory for forests of any size. */

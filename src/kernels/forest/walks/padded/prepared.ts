@@ -1,8 +1,6 @@
-import type { Block } from '../../../block.ts'
-import { averagePathLengths, scoreFactor } from '../../../path-length.ts'
-import type { RowScoreInput } from '../../../scores/row-scorer.ts'
-import { cleanTile, copyFewRows, copyTile } from '../../../scores/tile.ts'
-import type { Forest } from '../../forest.ts'
+import { averagePathLengths, type Block, scoreFactor } from '../../../index.ts'
+import { cleanTile, copyFewRows, copyTile, type RowScoreInput } from '../../../scores/index.ts'
+import type { Forest } from '../../index.ts'
 import { type ForestPlan, layRun, planForest } from './layout.ts'
 import type { Kernel } from './wasm.ts'
 

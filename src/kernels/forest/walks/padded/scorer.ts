@@ -1,7 +1,6 @@
-import { keepPrepared } from '../../../prepared.ts'
-import { scoresFromSums } from '../../../scores/forest-scores.ts'
-import type { RowScoreInput } from '../../../scores/row-scorer.ts'
-import type { Forest } from '../../forest.ts'
+import { keepPrepared } from '../../../index.ts'
+import { type RowScoreInput, scoresFromSums } from '../../../scores/index.ts'
+import type { Forest } from '../../index.ts'
 import { runsOf, shapeWalk, type WalkShape, walkRows } from './prepared.ts'
 import { createKernel } from './wasm.ts'
 

@@ -1,5 +1,4 @@
-import { type Forest, treeOf } from '../../forest.ts'
-import type { Tree } from '../../tree.ts'
+import { type Forest, type Tree, treeOf } from '../../index.ts'
 
 /** Column-major rows to walk: feature f of row r is `values[f * stride + r]`. */
 export interface Tile {

@@ -6,7 +6,7 @@ import {
   pageBytes,
   type WasmFunction,
   type WasmModule,
-} from '../../../wasm/wasm.ts'
+} from '../../../wasm/index.ts'
 import { finiteCheck, groupRows, linkedWalk, paddedRowWalk, paddedWalk, slotEnd } from './code.ts'
 
 type Walk = ReturnType<typeof instantiate>

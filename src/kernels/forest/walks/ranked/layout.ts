@@ -1,5 +1,5 @@
-import { averagePathLengths } from '../../../path-length.ts'
-import { type Forest, treeOf } from '../../forest.ts'
+import { averagePathLengths } from '../../../index.ts'
+import { type Forest, treeOf } from '../../index.ts'
 import { type RankedSize, rankedGeometry, rankedSize } from './geometry.ts'
 import { layOperations } from './operations.ts'
 import { distinctThresholds, gridOf, groupTrees, thresholdRanks } from './thresholds.ts'

@@ -1,4 +1,4 @@
-import { nodeDepths, type Tree } from '../../tree.ts'
+import { nodeDepths, type Tree } from '../../index.ts'
 import { type Geometry, pieceLeaves } from './geometry.ts'
 import { childOf, kindOfNode, sideOf, type View, viewOf } from './view.ts'
 import { operationBytes, operationPlaces } from './walk-code.ts'

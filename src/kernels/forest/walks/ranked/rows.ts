@@ -1,7 +1,6 @@
-import { scoresFromSums } from '../../../scores/forest-scores.ts'
-import { cleanTile } from '../../../scores/tile.ts'
-import { copierInto } from '../../../shared.ts'
-import type { WalkedRows } from '../padded/prepared.ts'
+import { copierInto } from '../../../index.ts'
+import { cleanTile, scoresFromSums } from '../../../scores/index.ts'
+import type { WalkedRows } from '../padded/index.ts'
 import type { RankedForest } from './layout.ts'
 import type { RankedKernel } from './wasm.ts'
 

@@ -1,4 +1,4 @@
-import { type Forest, forestDepth, treeOf } from '../../forest.ts'
+import { type Forest, forestDepth, treeOf } from '../../index.ts'
 import { mostLeaves, mostPieces, pieceLeaves } from './geometry.ts'
 import { countLeaves, countPieces } from './operations.ts'
 import { mostByteThresholds, mostThresholds } from './thresholds.ts'

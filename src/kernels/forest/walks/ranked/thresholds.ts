@@ -1,4 +1,4 @@
-import type { Forest } from '../../forest.ts'
+import type { Forest } from '../../index.ts'
 import { lowestRank, roundingShift } from './values-code.ts'
 
 /** Thresholds of a feature that a byte can rank among: 256 ranks. */

@@ -1,3 +1,7 @@
+/**
+ * The first half of the ranked walk as WebAssembly: doubles become ranks. The rank of x among the ascending distinct
+ * thresholds of its feature is the number of thresholds below x, so that x > threshold i exactly when rank(x) > i.
+ */
 import {
   addF64x2,
   addI16x8,
@@ -40,12 +44,7 @@ import {
   v128,
   type WasmFunction,
   when,
-} from '../../../wasm/wasm.ts'
-
-/**
- * The first half of the ranked walk as WebAssembly: doubles become ranks. The rank of x among the ascending distinct
- * thresholds of its feature is the number of thresholds below x, so that x > threshold i exactly when rank(x) > i.
- */
+} from '../../../wasm/index.ts'
 
 /** Rows that are ranked together, so that their loads overlap. */
 const together = 8

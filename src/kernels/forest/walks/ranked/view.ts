@@ -1,4 +1,4 @@
-import type { Tree } from '../../tree.ts'
+import type { Tree } from '../../index.ts'
 import { kindOf, type SelectedSide, type Side, selectionKindOf, sides } from './walk-code.ts'
 
 /**

@@ -1,3 +1,16 @@
+/**
+ * The second half of the ranked walk as WebAssembly. Sixteen rows lie in the lanes of a vector, a byte each, and every
+ * node of a tree is looked at, from the leaves up, without a branch that depends on the data. Leaves are numbered from left
+ * to right, so that the leaf below a node is max(left, right where rank > the node's rank else 0): what the right side
+ * gives is always more.
+ * Path lengths are looked up by leaf number and added in the order of the trees, as `addPathLengths` does.
+ *
+ * A byte numbers 256 leaves. A tree of more is cut below its root into pieces that have no more, each with numbers of its
+ * own; above them a node selects the number of its left or right side, and the number of the piece is found like a leaf's.
+ *
+ * This is an interpreter of trees: one operation is done for all rows of a tile before the next, which hides the cost
+ * of finding out what it is.
+ */
 import {
   andV128,
   type Code,
@@ -22,21 +35,7 @@ import {
   subI8x16,
   v128,
   type WasmFunction,
-} from '../../../wasm/wasm.ts'
-
-/**
- * The second half of the ranked walk as WebAssembly. Sixteen rows lie in the lanes of a vector, a byte each, and every
- * node of a tree is looked at, from the leaves up, without a branch that depends on the data. Leaves are numbered from left
- * to right, so that the leaf below a node is max(left, right where rank > the node's rank else 0): what the right side
- * gives is always more.
- * Path lengths are looked up by leaf number and added in the order of the trees, as `addPathLengths` does.
- *
- * A byte numbers 256 leaves. A tree of more is cut below its root into pieces that have no more, each with numbers of its
- * own; above them a node selects the number of its left or right side, and the number of the piece is found like a leaf's.
- *
- * This is an interpreter of trees: one operation is done for all rows of a tile before the next, which hides the cost
- * of finding out what it is.
- */
+} from '../../../wasm/index.ts'
 
 /** Vectors one after the other without a look at the end. */
 const unrolled = 4

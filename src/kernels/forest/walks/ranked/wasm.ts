@@ -6,8 +6,8 @@ import {
   pageBytes,
   type WasmFunction,
   type WasmModule,
-} from '../../../wasm/wasm.ts'
-import { finiteCheck } from '../padded/code.ts'
+} from '../../../wasm/index.ts'
+import { finiteCheck } from '../padded/index.ts'
 import { type Geometry, rankedGeometry, wholeVectors } from './geometry.ts'
 import type { RankedForest } from './layout.ts'
 import { mapRanks, rankValues } from './values-code.ts'

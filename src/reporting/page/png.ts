@@ -1,8 +1,7 @@
 /** SVG to PNG. The only importer of resvg. */
 import { createRequire } from 'node:module'
 import { renderAsync } from '@resvg/resvg-js'
-import { chartFont } from './draw.ts'
-import { light } from './palette.ts'
+import { chartFont, light } from '../charts/index.ts'
 
 /** Without a font file every text vanishes, and nothing says so. */
 const require = createRequire(import.meta.url)

@@ -1,0 +1,14 @@
+export type {
+  Detector,
+  DetectorParams,
+  EffectiveSettings,
+  JoinInput,
+  ModelShape,
+  PreparedForFew,
+  ScoreFew,
+  Scorer,
+  TreeNode,
+} from './detector.ts'
+export { defaultDetector, detectors, findDetector } from './list.ts'
+export { createEntityScorer, fitEntity, guardsOfEntity } from './per-entity.ts'
+export { readPayload, seed } from './settings.ts'

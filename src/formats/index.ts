@@ -1,0 +1,2 @@
+export { type Format, type FormatId, HEAD_BYTES, type Sample, TAIL_BYTES } from './format.ts'
+export { formatOf, formatOfMediaType, recognise, recogniseFile } from './recognise.ts'

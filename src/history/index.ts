@@ -1,0 +1,12 @@
+export { historyMarks, markHistory } from './marks.ts'
+export {
+  changesScores,
+  describeSmoothing,
+  type ScoreSteps,
+  smoothInOrder,
+  smoothInTurn,
+  smoothingLanes,
+  smoothLive,
+  smoothSource,
+} from './smoothing.ts'
+export { openWindows, type Windows } from './windows.ts'

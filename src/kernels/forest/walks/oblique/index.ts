@@ -1,0 +1,1 @@
+export { createObliqueScorer } from './scorer.ts'

@@ -1,0 +1,6 @@
+export { layRanked } from './layout.ts'
+export { type Ranked, scoreRanked } from './rows.ts'
+export { createRankedScorer } from './scorer.ts'
+export { canRank, hasPieces, paysToRank } from './suited.ts'
+export { operationBytes } from './walk-code.ts'
+export { createRankedKernel, type RankedModules, rankedMemoryBytes, rankedModules } from './wasm.ts'

@@ -1,0 +1,6 @@
+export { type Block, blockRows } from './block.ts'
+export { distanceScore, oddsOf } from './odds.ts'
+export { anomalyScore, averagePathLengths, scoreFactor } from './path-length.ts'
+export { keepPrepared } from './prepared.ts'
+export { select } from './select.ts'
+export { copierInto, shareBytes, shareTogether } from './shared.ts'

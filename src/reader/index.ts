@@ -1,0 +1,38 @@
+export {
+  type Command,
+  type CommandFile,
+  exchangePlaces,
+  type Failure,
+  FRAME,
+  frameHeader,
+  type OpenCommand,
+  type ReaderStart,
+} from './frames.ts'
+export { createReaders, readerLimits } from './reader.ts'
+export { MOST_BLOCKS } from './session.ts'
+export {
+  type AggregateQuery,
+  type Column,
+  type ColumnKind,
+  type ColumnType,
+  type Description,
+  type EntitiesQuery,
+  type EntityRows,
+  type ExtraLanes,
+  type FeatureBlock,
+  type FeatureLane,
+  type FeatureQuery,
+  type FlaggedValues,
+  type HistoryQuery,
+  intervalRows,
+  type OpenOptions,
+  type ReaderSession,
+  type Readers,
+  type ReadWindow,
+  type ScoredQuery,
+  type SourceAggregate,
+  type Span,
+  type SpanQuery,
+  type TimeContextLane,
+  type TopRow,
+} from './types.ts'

@@ -1,0 +1,6 @@
+export { openSource, readArtefact } from './artefact.ts'
+export { entityModelsOf } from './entity-models.ts'
+export { artefactName } from './folder.ts'
+export { createModels, type Models, type ShownVersion } from './models.ts'
+export { openRegistry } from './registry.ts'
+export type { ModelHandle, ModelSummary, Registry } from './types.ts'

@@ -1,0 +1,2 @@
+export { pagePolicy } from './policy.ts'
+export { renderReport } from './render.ts'

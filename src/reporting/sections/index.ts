@@ -1,0 +1,5 @@
+export { flaggedEntities } from './entities.ts'
+export { featureList } from './features.ts'
+export { judgement } from './labels.ts'
+export { topRows } from './rows.ts'
+export { trainingFacts } from './training.ts'

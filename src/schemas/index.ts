@@ -1,0 +1,42 @@
+export { type DerivedFeature, durationSeconds, featureName, mostDerived, windowOf } from './derived.ts'
+export { type EvaluateSettings, type Evaluation, evaluateSettings, evaluation, type Figures } from './evaluate.ts'
+export { exampleEvaluation, exampleJob, exampleModel, exampleScores, exampleTree, exampleVersion } from './examples.ts'
+export { generateSettings } from './generate.ts'
+export { type JobDocument, type JobKind, type JobState, jobDocument, jobKinds, jobList, jobStates } from './job.ts'
+export { describeIssue, mergeSettings, settingsError } from './merge.ts'
+export {
+  type Choice,
+  type Feature,
+  type FeatureProfile,
+  modelList,
+  modelSummary,
+  type Roles,
+  tree,
+  type VersionDocument,
+  versionDocument,
+  type Warning,
+} from './model.ts'
+export { modelNamePattern } from './model-name.ts'
+export { problem } from './problem.ts'
+export {
+  type KeptReport,
+  keptReport,
+  type ReportAggregate,
+  type ReportFormat,
+  type ReportSettings,
+  reportFormat,
+  reportSettings,
+  type TrainingBins,
+} from './report.ts'
+export type { ReportFacts } from './report-facts.ts'
+export {
+  modelReferencePattern,
+  type RowReason,
+  type ScoreSettings,
+  type ScoreSummary,
+  scoreAnswer,
+  scoreSettings,
+  type UnscoredReason,
+  unscoredReasons,
+} from './score.ts'
+export { detectorSettings, type TrainSettings, trainSettings } from './train.ts'

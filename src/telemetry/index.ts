@@ -1,0 +1,22 @@
+export { type LanePlaces, placesOf } from './columns.ts'
+export { type Derived, describeDerived, historyQuery, isDerived } from './derived.ts'
+export { createHistories, entityBytes, type HistoryKeeper, type Turn } from './histories.ts'
+export { readRows } from './json-rows.ts'
+export {
+  createOpener,
+  type Opened,
+  type OpenTelemetry,
+  type OpenTelemetryOptions,
+  requireOneSource,
+  type SourceFacts,
+} from './opening.ts'
+export { PlainFacts, type RowFacts, rowFacts } from './row-facts.ts'
+export {
+  type ColumnPlan,
+  featureLanes,
+  planColumns,
+  planScoring,
+  quote,
+  readWindow,
+  type Telemetry,
+} from './telemetry.ts'

@@ -1,0 +1,2 @@
+export { isTimeZone, zoneTransitions } from './time-zone.ts'
+export { formatTimestamp, parseTimestamp } from './timestamps.ts'

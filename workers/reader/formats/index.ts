@@ -1,0 +1,5 @@
+export { arrowRelation } from './arrow.ts'
+export { type OutputColumn, outputColumn } from './arrow-columns.ts'
+export { csvRelation } from './csv.ts'
+export { ndjsonRelation } from './ndjson.ts'
+export { parquetRelation } from './parquet.ts'

@@ -1,0 +1,7 @@
+export { useExchange } from './blocks.ts'
+export { entitiesOf } from './entities.ts'
+export { failureOf } from './failures.ts'
+export { checkLabels, drainLanes, streamFeatures } from './features.ts'
+export { send, sendFailure, sendResult } from './pipe.ts'
+export { type FeaturePlan, type LaneSource, Needed, planFeatures, windowCondition } from './plan.ts'
+export { spanOf } from './span.ts'

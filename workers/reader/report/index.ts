@@ -1,0 +1,1 @@
+export { aggregateScored } from './report.ts'

@@ -1,0 +1,1 @@
+export { streamScored, writeScored } from './scored.ts'
