@@ -29,7 +29,7 @@ const whole = (least: number, most: number) =>
 
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
 
-export const scopes = ['read', 'score', 'train', 'admin'] as const
+const scopes = ['read', 'score', 'train', 'admin'] as const
 export type Scope = (typeof scopes)[number]
 
 /** A caller known by a token. Only the SHA-256 of the token is ever held. */

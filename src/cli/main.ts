@@ -6,7 +6,7 @@ import { type Flag, switchFlag } from './flag.ts'
 import { listen } from './interrupt.ts'
 
 /** Done, failed, used wrongly. */
-export const exitCodes = { done: 0, failed: 1, usage: 2 } as const
+const exitCodes = { done: 0, failed: 1, usage: 2 } as const
 
 /** Errors that a person mends by calling differently. */
 const usageCodes = new Set([

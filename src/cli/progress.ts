@@ -25,7 +25,7 @@ export interface ProgressOptions {
 }
 
 /** Seconds and rows of each stage that was gone through, in order. */
-export interface StageTime {
+interface StageTime {
   readonly stage: Stage
   readonly rows: number
   readonly seconds: number

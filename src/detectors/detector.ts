@@ -135,7 +135,7 @@ export type ScoreFew = (
 ) => void
 
 /** For a detector whose models score a few rows in less time than a message takes to a thread and back. */
-export interface FewRows {
+interface FewRows {
   /**
    * Prepares a model, which may take long; null when it is too large, or too slow.
    * @throws DeepWatchError `model_corrupt`

@@ -25,7 +25,7 @@ export type Smoother = (piece: Pick<FeatureBlock, 'block' | 'entity'>, result: B
 /** What the next score of an entity becomes; the entity by its number and, of rows in memory, its name. */
 type Take = (id: number, name: string | null, time: number, score: number) => number
 
-export function meanWindow(window: number | string): MeanWindow {
+function meanWindow(window: number | string): MeanWindow {
   return typeof window === 'number'
     ? { rows: window, micros: null }
     : { rows: null, micros: 1e6 * durationSeconds(window) }

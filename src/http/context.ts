@@ -9,7 +9,7 @@ import type { Listeners } from './events.ts'
 import { type Intake, type IntakeParts, takeIn } from './intake.ts'
 
 /** The doors' view of the house. */
-export interface Context {
+interface Context {
   /** The running service; `starting` before it runs, `shutting_down` when it is about to end. */
   service(): Service
   readonly metrics: Metrics

@@ -15,9 +15,6 @@ import {
 import { type JobState, jobStates, type UnscoredReason, unscoredReasons } from '../schemas/index.ts'
 import { Tally, TallyHistogram } from './histogram.ts'
 
-/** Stages of `deepwatch_score_duration_seconds`. */
-export type ScoreStage = 'kernel' | 'total'
-
 /** What the metrics read at the moment of a scrape. */
 export interface Observed {
   readonly models: () => number

@@ -25,7 +25,7 @@ import { cutEvenly, restOf, type ScoreMessage, sliceRows, sumSeconds, type Task,
 import { startThreads } from './threads.ts'
 import type { BlockScores, ScoringModel } from './types.ts'
 
-export interface FitRequest {
+interface FitRequest {
   readonly detector: string
   /** From the detector's `resolve`. */
   readonly effective: EffectiveSettings

@@ -31,7 +31,7 @@ export interface Description {
 }
 
 /** Half-open in epoch microseconds; a null bound is open. */
-export interface TimeRange {
+interface TimeRange {
   readonly from: number | null
   readonly to: number | null
 }
@@ -172,7 +172,7 @@ export interface ScoredQuery {
 }
 
 /** A feature whose values are counted in equal bins over [low, high]; what lies beyond goes into a bin at each end. */
-export interface BinnedFeature {
+interface BinnedFeature {
   readonly name: string
   readonly low: number
   readonly high: number

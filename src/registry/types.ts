@@ -2,7 +2,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { Disk } from '../storage/index.ts'
 
 /** Where the registry says what it met; pino's logger fits. */
-export interface RegistryLog {
+interface RegistryLog {
   info(facts: object, message: string): void
   warn(facts: object, message: string): void
   error(facts: object, message: string): void

@@ -14,7 +14,7 @@ const formatVersion = 1
 const fileName = /^([1-9]\d{0,14})\.json$/
 
 /** A version, and the payload that what is kept belongs to: a number can come again after a model was deleted. */
-export interface KeptFor {
+interface KeptFor {
   readonly model: string
   readonly version: number
   readonly payload: string

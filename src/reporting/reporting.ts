@@ -38,7 +38,7 @@ export interface Report {
   render(format: ReportFormat): Promise<RenderedReport>
 }
 
-export interface RenderedReport {
+interface RenderedReport {
   readonly body: Uint8Array
   readonly mediaType: string
   /** What the picture may do in a browser, as a `Content-Security-Policy`. */

@@ -10,7 +10,7 @@ const mostRows = 100_000
 /** Derived features of one model. */
 export const mostDerived = 256
 
-export const duration = z
+const duration = z
   .string()
   .regex(/^[1-9]\d{0,6}[smhd]$/, 'must be a duration such as 90s, 5m, 1h or 7d')
   .refine((text) => durationSeconds(text) <= mostSeconds, 'must be at most 31d')

@@ -37,5 +37,3 @@ export const generateSettings = z.strictObject({
     .default([...incidentKinds])
     .describe('Kinds of incident there are; by default all of them.'),
 })
-
-export type GenerateSettings = z.infer<typeof generateSettings>

@@ -6,7 +6,7 @@ import { habituationDocument, smoothingDocument } from './smoothing.ts'
 import { window } from './time.ts'
 import { roles as roleSettings, threshold } from './train.ts'
 
-export const warning = z
+const warning = z
   .looseObject({ code: z.string(), message: z.string(), columns: z.array(z.string()).optional() })
   .meta({ id: 'Warning' })
 export type Warning = z.infer<typeof warning>
@@ -19,10 +19,10 @@ const roles = z.object(
 )
 export type Roles = z.infer<typeof roles>
 
-export const timeContextLanes = ['hour_sin', 'hour_cos', 'day_of_week_sin', 'day_of_week_cos'] as const
+const timeContextLanes = ['hour_sin', 'hour_cos', 'day_of_week_sin', 'day_of_week_cos'] as const
 
 /** What a feature looked like in training; over the finite values. The quantiles come from at most 65,536 rows. */
-export const featureProfile = z.object({
+const featureProfile = z.object({
   finite: z.int(),
   missing: z.int().describe('Values that were null or NaN.'),
   infinite: z.int(),
@@ -49,7 +49,7 @@ export const featureProfile = z.object({
 })
 export type FeatureProfile = z.infer<typeof featureProfile>
 
-export const feature = z.discriminatedUnion('kind', [
+const feature = z.discriminatedUnion('kind', [
   z.object({ name: z.string(), kind: z.enum(['number', 'boolean']), type: z.string(), profile: featureProfile }),
   z.object({ name: z.string(), ...derivedFacts, profile: featureProfile }),
   z.object({
@@ -62,7 +62,7 @@ export const feature = z.discriminatedUnion('kind', [
 export type Feature = z.infer<typeof feature>
 
 /** Something that was chosen because the request left it open. */
-export const choice = z.object({ what: z.string(), why: z.string() })
+const choice = z.object({ what: z.string(), why: z.string() })
 export type Choice = z.infer<typeof choice>
 
 export const versionDocument = z
@@ -194,7 +194,7 @@ export const modelList = z
   })
   .meta({ id: 'ModelList' })
 
-export const treeNode = z.union([
+const treeNode = z.union([
   z.object({
     id: z.int(),
     depth: z.int(),

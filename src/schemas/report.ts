@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { scoreSettings } from './score.ts'
 
-export const reportFormats = ['html', 'svg', 'png'] as const
+const reportFormats = ['html', 'svg', 'png'] as const
 export type ReportFormat = (typeof reportFormats)[number]
 
 export const reportFormat = z
@@ -41,7 +41,7 @@ const topRow = z.object({
  * A scored source in counts: of bounded size, however many rows, features and entities it has. Drawn as it is, and
  * kept beside a version. Times are epoch microseconds.
  */
-export const reportAggregate = z.object({
+const reportAggregate = z.object({
   rows: count,
   unscored: count,
   flagged: count,
@@ -95,7 +95,7 @@ export const reportAggregate = z.object({
 export type ReportAggregate = z.infer<typeof reportAggregate>
 
 /** How the values of a feature were distributed in training: from the profile's sample. */
-export const trainingBins = z.object({ feature: count, counts: z.array(count) })
+const trainingBins = z.object({ feature: count, counts: z.array(count) })
 export type TrainingBins = z.infer<typeof trainingBins>
 
 /** What is kept beside a version for its report. */

@@ -7,7 +7,7 @@ import { roles } from './train.ts'
 /** `web` for the serving version, `web@3` for that one. */
 export const modelReferencePattern = /^([a-z0-9][a-z0-9_-]{0,62})(?:@([1-9]\d{0,8}))?$/
 
-export const modelReference = z
+const modelReference = z
   .string()
   .regex(modelReferencePattern)
   .meta({ examples: ['web', 'web@3'] })
@@ -40,7 +40,7 @@ export const unscoredReasons = ['missing_value', 'non_finite_value', 'insufficie
 export type UnscoredReason = (typeof unscoredReasons)[number]
 
 /** What lifted the score of a row beyond what the detector says. */
-export const rowReason = z
+const rowReason = z
   .object({
     reason: z
       .enum(['out_of_range', 'novel_value'])
@@ -50,7 +50,7 @@ export const rowReason = z
   .meta({ id: 'RowReason' })
 export type RowReason = z.infer<typeof rowReason>
 
-export const scoreResult = z
+const scoreResult = z
   .looseObject({
     row: z.int().min(0).describe('Position in the source, from 0, before any window.'),
     score: z.number().min(0).max(1).nullable(),
@@ -63,7 +63,7 @@ export const scoreResult = z
   })
   .meta({ id: 'ScoreResult' })
 
-export const scoreSummary = z
+const scoreSummary = z
   .object({
     model: z.string(),
     version: z.int(),

@@ -34,7 +34,7 @@ export const detectorSettings = z.discriminatedUnion('type', [
 /** What every detector's settings have in common; the rest is the detector's own business. */
 type DetectorSchema = z.ZodObject<{ type: z.ZodLiteral<string>; seed: z.ZodOptional<z.ZodInt> }, z.core.$loose>
 
-export const timeFeature = z.enum(['hour', 'dayOfWeek'])
+const timeFeature = z.enum(['hour', 'dayOfWeek'])
 
 export const threshold = z
   .union([

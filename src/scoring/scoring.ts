@@ -69,7 +69,7 @@ export interface ScoringRun {
  * What is made of a scoring: rows alone, or also a file, an Arrow stream, an evaluation or a report, which rows held in
  * memory have to be spooled for. A run for a report does not count into the metrics.
  */
-export type ScoringOutput = 'rows' | 'table' | 'report'
+type ScoringOutput = 'rows' | 'table' | 'report'
 
 export interface Scoring {
   /**

@@ -151,7 +151,7 @@ export async function listFolder(folder: string, roots: readonly Root[], maxFile
 }
 
 /** `host=a/day=1/x.parquet` gives host and day; names and values may be percent-encoded, as writers do. */
-export function partitionsOf(rest: string): Record<string, string | null> {
+function partitionsOf(rest: string): Record<string, string | null> {
   const partitions: Record<string, string | null> = Object.create(null)
   for (const part of rest.split('/').slice(0, -1)) {
     const cut = part.indexOf('=')

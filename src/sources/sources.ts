@@ -27,7 +27,7 @@ import { checkDigest, receive, type UploadLimits } from './upload.ts'
 export type { FormatId }
 
 /** One file of a source. `path` is absolute and real; `name` is its last part and the only one shown to anybody. */
-export interface SourceFile {
+interface SourceFile {
   readonly path: string
   readonly name: string
   readonly bytes: number
@@ -55,7 +55,7 @@ export interface Source {
   dispose(): Promise<void>
 }
 
-export interface UploadOptions {
+interface UploadOptions {
   /** The declared media type, parameters and all; null without one. */
   readonly mediaType: string | null
   /** The `Content-Digest` field (RFC 9530); only `sha-256` is checked. */

@@ -247,7 +247,7 @@ export function planScoring(
 }
 
 /** The column of the source that a feature needs; null for a part of the time context. */
-export function columnOf(feature: Feature): string | null {
+function columnOf(feature: Feature): string | null {
   return feature.kind === 'timeContext' ? null : feature.kind === 'derived' ? feature.column : feature.name
 }
 

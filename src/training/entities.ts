@@ -8,9 +8,9 @@ import type { VersionDocument } from '../schemas/index.ts'
 import { quote, type Telemetry } from '../telemetry/index.ts'
 
 /** With fewer usable rows an entity has no model of its own: what it usually does is not known yet. */
-export const leastEntityRows = 256
+const leastEntityRows = 256
 /** Rows of an entity that its model is fitted from, at most. */
-export const entitySampleRows = 1024
+const entitySampleRows = 1024
 /** Names that the version document tells. */
 const mostNames = 1000
 

@@ -22,7 +22,7 @@ export interface TrainingReportParts {
 }
 
 /** What is counted once the threshold is known. */
-export interface Trained {
+interface Trained {
   /** Complete but for its number. */
   readonly document: VersionDocument
   readonly opened: Opened

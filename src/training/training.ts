@@ -4,7 +4,7 @@
  * telemetry give the same payload, in whatever format it came and however many threads worked.
  */
 import { randomInt } from 'node:crypto'
-import { type DetectorParams, detectors, type EffectiveSettings } from '../detectors/index.ts'
+import { type DetectorParams, detectors } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import { createGate } from '../flow.ts'
 import { smoothingLanes } from '../history/index.ts'
@@ -83,14 +83,6 @@ const mostLanesBeside = 8
 
 const trainingsAtOnce = 2
 const trainingsWaiting = 32
-
-/** Everything the steps hand on to each other. */
-export interface TrainingFacts {
-  readonly settings: TrainSettings
-  readonly opened: Opened
-  readonly seed: number
-  readonly effective: EffectiveSettings
-}
 
 export function createTraining(parts: TrainingParts): Training {
   const gate = createGate(trainingsAtOnce, trainingsWaiting)

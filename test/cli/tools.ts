@@ -6,7 +6,7 @@ import { vi } from 'vitest'
 import { main } from '../../src/cli/main.ts'
 
 /** The compiled entry. */
-export const cliPath = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
+const cliPath = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
 
 export interface Ended {
   readonly code: number | null

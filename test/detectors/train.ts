@@ -10,7 +10,7 @@ export function defaultsOf(detector: Detector, changes: object = {}): DetectorPa
   return detector.params.parse({ type: detector.id, ...changes })
 }
 
-export function drawSamples(detector: Detector, params: DetectorParams, block: Block, seed: number): SampleSet {
+function drawSamples(detector: Detector, params: DetectorParams, block: Block, seed: number): SampleSet {
   const { count, size } = detector.reservoirs(params)
   const lanes = block.lanes
   const values = new Float64Array(new SharedArrayBuffer(8 * count * size * lanes))

@@ -76,7 +76,7 @@ export interface Result {
   readonly features?: string[]
 }
 
-export const resultsOf = ({ body }: { body: Body }) => {
+const resultsOf = ({ body }: { body: Body }) => {
   expect(body['code'], JSON.stringify(body)).toBeUndefined()
   return body['results'] as Result[]
 }

@@ -29,7 +29,7 @@ export interface HttpApp extends TestApp {
 
 /** In row values and tokens of these tests; must never be in a log line. */
 export const canary = 'canary-5e1f'
-export const canaryNumber = 8675309.25
+const canaryNumber = 8675309.25
 
 const agent = new Agent({ connections: 16, keepAliveTimeout: 1000 })
 atTheEnd(() => agent.destroy())

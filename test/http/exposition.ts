@@ -1,6 +1,6 @@
 /** Reads what `/metrics` prints, strictly: anything that is not exposition text throws. */
 
-export interface Sample {
+interface Sample {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
   readonly value: number

@@ -1,7 +1,7 @@
 /** Judging flags by incident instead of by row: which were found, how late, and how many alarms were false. */
 
 /** Figures by event. An event is an unbroken run of labelled rows of one entity, in the order of the source. */
-export interface EventFigures {
+interface EventFigures {
   readonly events: number
   /** Events with at least one flagged row. */
   readonly found: number

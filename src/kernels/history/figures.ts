@@ -9,7 +9,7 @@ export interface Figure {
 }
 
 /** Deviations further out tell nothing more; also what a move after a constant stretch counts. */
-export const mostDeviations = 1e6
+const mostDeviations = 1e6
 
 export function createFigure(derivation: Derivation): Figure {
   const { derive } = derivation

@@ -7,7 +7,7 @@
  */
 import { type MemberScale, type Rule, rules } from './calibration.ts'
 
-export interface MixtureMember extends MemberScale {
+interface MixtureMember extends MemberScale {
   /** A number that stands for the detector. */
   readonly kind: number
   /** First lane it looks at, and how many. */

@@ -15,7 +15,7 @@ type Quartiles = [number, number, number]
 /** Interquartile range of a standard normal distribution. */
 const normalQuartileRange = 1.3489795003921634
 /** Standardised values are held within this, so that squares and sums of them stay finite. */
-export const farthest = 1e100
+const farthest = 1e100
 
 /**
  * Median and spread of each lane. The spread is the larger of the interquartile range of the sample (divided by that of

@@ -39,7 +39,7 @@ const headerBytes = 32
 const padded = (bytes: number) => Math.ceil(bytes / 8) * 8
 
 /** Bytes of a fleet. @param names UTF-8 bytes of all names @param models bytes of each model, the shared one first */
-export function fleetBytes(features: number, names: number, models: readonly number[]): number {
+function fleetBytes(features: number, names: number, models: readonly number[]): number {
   const entities = models.length - 1
   const directory = padded(4 * entities) + padded(4 * models.length) + padded(names)
   return headerBytes + directory + 16 * entities * features + models.reduce((sum, bytes) => sum + padded(bytes), 0)

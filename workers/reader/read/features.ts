@@ -240,7 +240,7 @@ class HistoryLanes {
 }
 
 /** The text of a row's entity, one character per byte; null where it has none. */
-export function entityReader(chunk: Chunk, column: number): (row: number) => string | null {
+function entityReader(chunk: Chunk, column: number): (row: number) => string | null {
   const validity = chunk.validity(column)
   const texts = chunk.texts(column)
   return (row) => {

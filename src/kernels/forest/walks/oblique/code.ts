@@ -31,7 +31,7 @@ import { type ObliqueForest, obliqueTreeOf } from '../../index.ts'
 /** Rows that walk together. */
 export const obliqueGroup = 4
 
-export const obliqueNodeBytes = (columns: number) => 16 + 16 * columns
+const obliqueNodeBytes = (columns: number) => 16 + 16 * columns
 /** Bytes before the nodes of a tree: bytes of its nodes, bytes of the tree, levels (int32 each), 4 unused. */
 const headBytes = 16
 

@@ -7,7 +7,7 @@ import { gridHeadBytes, roundingShift } from './values-code.ts'
 import { treesTogether } from './walk-code.ts'
 
 /** What `rankValues` needs for a feature that is split somewhere. Addresses. */
-export interface FeatureGrid {
+interface FeatureGrid {
   readonly grid: number
   readonly buckets: number
   readonly firstStep: number
@@ -15,7 +15,7 @@ export interface FeatureGrid {
 }
 
 /** Trees whose path lengths are added together, in order. Addresses. */
-export interface RankedBatch {
+interface RankedBatch {
   /** Their operations are in [from, to). */
   readonly from: number
   readonly to: number
@@ -25,7 +25,7 @@ export interface RankedBatch {
   readonly whole: readonly number[]
 }
 
-export interface RankedGroup {
+interface RankedGroup {
   /** Per feature: address of the table of `mapRanks`; none when this is the only group. */
   readonly maps: readonly number[]
   readonly batches: readonly RankedBatch[]
