@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { findDetector } from '../src/detectors/list.ts'
 import type { Block } from '../src/kernels/block.ts'
-import { emptyProfile, mergeProfiles, type Profile, varyingLanes } from '../src/kernels/models/profile.ts'
+import { emptyProfile, mergeProfiles, type Profile, varyingColumns } from '../src/kernels/models/profile.ts'
 import { streams } from '../src/kernels/sampling/random.ts'
 import { RowDraw } from '../src/kernels/sampling/row-draw.ts'
 import type { Pool } from '../src/pool/pool.ts'
@@ -26,7 +26,7 @@ export async function trainForest(
 
 /** The training profile of blocks. */
 export async function profileOf(pool: Pool, blocks: readonly Block[]): Promise<Profile> {
-  const features = blocks[0]!.lanes
+  const features = blocks[0]!.columns
   let profile = emptyProfile(features)
   for (const block of blocks) {
     const inspection = await pool.inspect(block, features)
@@ -46,7 +46,7 @@ export async function fitForest(
 ): Promise<ScoringModel> {
   const detector = findDetector('isolation-forest')
   const params = detector.params.parse({ type: detector.id, trees, sampleSize })
-  const features = blocks[0]!.lanes
+  const features = blocks[0]!.columns
   const { count, size } = detector.reservoirs(params)
   const rows = blocks.reduce((sum, block) => sum + block.rows, 0)
   const draw = new RowDraw({ count, size, rows, isExact: true, lanes: features, seed, stream: streams.sample })
@@ -54,7 +54,7 @@ export async function fitForest(
   for (const block of blocks) for (const _ of draw.offer(block, null, block.rows));
   const samples = draw.finish()!
   const { effective } = detector.resolve(params, { rows: profile.rows, features })
-  const varying = varyingLanes(profile)
+  const varying = varyingColumns(profile)
   const bytes = await pool.fit({
     detector: detector.id,
     effective,

@@ -19,7 +19,7 @@ export function toBlocks({ rows, columns }: Matrix, byEntity: boolean = false): 
     columns.forEach((column, f) => {
       values.set(column.subarray(start, start + count), f * count)
     })
-    blocks.push({ values, stride: count, rows: count, lanes })
+    blocks.push({ values, stride: count, rows: count, columns: lanes })
   }
   return blocks
 }

@@ -123,7 +123,7 @@ function scoreRows(
   const scoreSeconds = (performance.now() - started) / 1000
   const raised = scores.slice()
   // Lanes that are not measured come behind those that are.
-  const guarded = plan.guardsDerived ? block.lanes : (prepared.measured ?? block.lanes)
+  const guarded = plan.guardsDerived ? block.columns : (prepared.measured ?? block.columns)
   const { min, max } = fitted.profile
   raiseOutside({ min: min.subarray(0, guarded), max: max.subarray(0, guarded), level }, block, 0, block.rows, raised)
   const spread = (scores: Float64Array) => {

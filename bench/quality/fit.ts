@@ -1,7 +1,7 @@
 /** A detector fitted and used in this process, as the service does it on threads: samples, pieces, payload, scores. */
 import type { Detector, DetectorParams } from '../../src/detectors/detector.ts'
 import type { Block } from '../../src/kernels/block.ts'
-import { type Profile, profileBlock, varyingLanes } from '../../src/kernels/models/profile.ts'
+import { type Profile, profileBlock, varyingColumns } from '../../src/kernels/models/profile.ts'
 import { streams } from '../../src/kernels/sampling/random.ts'
 import { createReservoir, sampleOf } from '../../src/kernels/sampling/reservoir.ts'
 import type { Matrix } from '../matrix.ts'
@@ -18,7 +18,7 @@ export function wholeBlock({ rows, columns }: Matrix): Block {
   columns.forEach((column, f) => {
     values.set(column, f * rows)
   })
-  return { values, stride: rows, rows, lanes: columns.length }
+  return { values, stride: rows, rows, columns: columns.length }
 }
 
 /** Fits a detector to rows whose values are all finite. @param measured see `TrainingShape` */
@@ -30,7 +30,7 @@ export function fitDetector(
   measured?: number,
 ): Fitted {
   const started = performance.now()
-  const { lanes, rows } = block
+  const { columns: lanes, rows } = block
   const { count, size: most } = detector.reservoirs(params)
   const size = Math.min(most, rows)
   const values = new Float64Array(new SharedArrayBuffer(8 * count * size * lanes))
@@ -40,7 +40,7 @@ export function fitDetector(
   }
   const samples = { values, count, size, lanes, filled: size }
   const profile = profileBlock(block, lanes)
-  const varying = varyingLanes(profile)
+  const varying = varyingColumns(profile)
   const { effective } = detector.resolve(params, { rows, features: lanes, measured })
   const pieces = Array.from({ length: detector.pieces(effective) }, (_, piece) =>
     detector.fitPiece({

@@ -207,14 +207,14 @@ function join({ pieces, effective: settings, seed, features, samples }: JoinInpu
 function calibrationRows({ ...sample }: Sample, { heldBack }: Effective, seed: number): Block {
   const order = shuffled(sample.filled, seed)
   const rows = pickRows(sample, order.subarray(0, heldBack > 0 ? heldBack : mixtureBounds.heldBack))
-  return { values: rows.values, stride: rows.size, rows: rows.size, lanes: rows.lanes }
+  return { values: rows.values, stride: rows.size, rows: rows.size, columns: rows.lanes }
 }
 
 /** The lanes of a view, as a block of their own over the same memory. */
 const look = ({ values, ...block }: Block, { from, lanes }: View): Block => ({
   ...block,
   values: values.subarray(from * block.stride),
-  lanes,
+  columns: lanes,
 })
 
 function scoreOf(
@@ -238,7 +238,7 @@ const read = (payload: Uint8Array): Mixture => readPayload(decode, payload)
 /** Checks the members too. @throws DeepWatchError `model_corrupt` */
 function readWhole(payload: Uint8Array): Mixture {
   const mixture = read(payload)
-  for (const { kind, payload: own, lanes } of mixture.members) (kinds[kind] as Detector).check(own, lanes)
+  for (const { kind, payload: own, columns: lanes } of mixture.members) (kinds[kind] as Detector).check(own, lanes)
   return mixture
 }
 
@@ -268,7 +268,7 @@ function createScorer(): Scorer {
         key: `${key}/${m}`,
         payload: member.payload,
         block: look(block, member),
-        fill: fill?.subarray(member.from, member.from + member.lanes) ?? null,
+        fill: fill?.subarray(member.from, member.from + member.columns) ?? null,
       })
       const own = odds[m] as Float64Array
       for (let r = 0; r < rows; r++) own[r] = oddsOf(scores[from + r] as number)

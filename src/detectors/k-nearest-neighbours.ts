@@ -78,7 +78,7 @@ function fitPiece({ sample, effective, varying, deviations }: FitInput) {
   const units = standardisedFor(sample, varying, deviations)
   const reference = standardisedRows(sample, units)
   const unit = unitOf(reference, varying.length, neighbours)
-  const parts = [units.lanes, units.centre, units.spread, Float64Array.of(unit), reference]
+  const parts = [units.columns, units.centre, units.spread, Float64Array.of(unit), reference]
   return encodeNumbers(magic, 1, [sample.lanes, varying.length, neighbours, sample.filled, 0, 0], parts)
 }
 
@@ -115,7 +115,7 @@ const read = (payload: Uint8Array): Model => readPayload(decode, payload)
 
 function prepare(payload: Uint8Array, search: NeighbourSearch): RowModel {
   const model = read(payload)
-  const { features, lanes, neighbours, unit, reference } = model
+  const { features, columns: lanes, neighbours, unit, reference } = model
   const row = new Float64Array(lanes.length)
   const near = lanes.length > 0 ? layReference(reference, lanes.length) : null
   return {
@@ -133,7 +133,7 @@ function prepare(payload: Uint8Array, search: NeighbourSearch): RowModel {
 }
 
 function describe(payload: Uint8Array): ModelShape {
-  const { reference, lanes } = read(payload)
+  const { reference, columns: lanes } = read(payload)
   return { bytes: payload.byteLength, referenceRows: lanes.length === 0 ? 0 : reference.length / lanes.length }
 }
 

@@ -28,7 +28,7 @@ export function fitEntity(
   }: { readonly params: DetectorParams; readonly seed: number; readonly measured: number | undefined },
 ): Uint8Array<ArrayBuffer> | null {
   const { values, size, lanes, filled } = sample
-  const profile = profileBlock({ values, stride: size, rows: filled, lanes }, lanes)
+  const profile = profileBlock({ values, stride: size, rows: filled, columns: lanes }, lanes)
   const varying = varyingLanes(profile)
   if (varying.length === 0) return null
   const { effective } = detector.resolve(params, { rows: filled, features: lanes, measured })

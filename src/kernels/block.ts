@@ -10,7 +10,7 @@ export interface Block<Memory extends ArrayBufferLike = SharedArrayBuffer> {
   readonly values: Float64Array<Memory>
   readonly stride: number
   readonly rows: number
-  readonly lanes: number
+  readonly columns: number
 }
 
 /** Bytes a block of the largest size may take; few enough that a handful in flight fit any machine. */

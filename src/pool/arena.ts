@@ -77,7 +77,7 @@ class GrowingArena implements Arena {
     }
     this.#rows = rows
     this.#flags.fill(0, 0, rows)
-    return { values: this.#values, stride: rows, rows, lanes }
+    return { values: this.#values, stride: rows, rows, columns: lanes }
   }
 
   get scores(): Float64Array<SharedArrayBuffer> {

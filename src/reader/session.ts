@@ -77,7 +77,7 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
       const values = await slabs.free()
       let block: FeatureBlock
       try {
-        block = await readBlock(process, step.value.kind, { values, stride: rows, lanes }, first, slabs)
+        block = await readBlock(process, step.value.kind, { values, stride: rows, columns: lanes }, first, slabs)
       } catch (error) {
         await answer.return(undefined)
         throw error
@@ -146,7 +146,7 @@ function countExtra({ lanes }: FeatureQuery): number {
 async function readBlock(
   process: ReaderProcess,
   kind: number,
-  { values, stride, lanes }: Omit<Block, 'rows'>,
+  { values, stride, columns: lanes }: Omit<Block, 'rows'>,
   first: number,
   slabs: Slabs,
 ): Promise<FeatureBlock> {
@@ -168,7 +168,7 @@ async function readBlock(
     text = bytes.toString('utf8').split('\n')
     if (text.length !== rows) throw process.fatal('crash')
   }
-  const block: Block = { values, stride, rows, lanes }
+  const block: Block = { values, stride, rows, columns: lanes }
   return { block, first, text, release: () => slabs.release(values) }
 }
 

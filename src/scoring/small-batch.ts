@@ -83,7 +83,7 @@ function blockOfObjects(
   // A feature that no row has is missing from the source, which is refused.
   for (let lane = 0; lane < lanes.length; lane++)
     if (!('timeContext' in lanes[lane]! ? hasTime : hasAll || seen?.[lane])) return null
-  return { values, stride: count, rows: count, lanes: lanes.length }
+  return { values, stride: count, rows: count, columns: lanes.length }
 }
 
 /** The same for rows that are a table: column by column. */
@@ -123,7 +123,7 @@ function blockOfTable(
     for (let row = 0; row < count; row++)
       values[lane * count + row] = timeContext.value(feature.timeContext, times[row]!)
   }
-  return { values, stride: count, rows: count, lanes: lanes.length }
+  return { values, stride: count, rows: count, columns: lanes.length }
 }
 
 function roleOf(key: string, { timestamp, entity, label }: Roles): number {

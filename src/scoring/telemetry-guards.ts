@@ -35,7 +35,7 @@ export function reasonsOf(
   const outside = outsideOf(guards, block, row, mostReasons)
   return outside.length === 0
     ? none
-    : outside.map(({ lane, isNovel }) => ({
+    : outside.map(({ column: lane, isNovel }) => ({
         reason: isNovel ? 'novel_value' : 'out_of_range',
         feature: names[lane]!,
       }))

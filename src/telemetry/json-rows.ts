@@ -63,7 +63,7 @@ async function* features(
       values: new Float64Array(shareBytes(8 * count * lanes.length)),
       stride: count,
       rows: count,
-      lanes: lanes.length,
+      columns: lanes.length,
     }
     const at = (row: number) => (positions ? positions[first + row]! : first + row)
     for (const [index, lane] of lanes.entries()) {

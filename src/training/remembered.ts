@@ -25,7 +25,7 @@ export function rememberBlocks(telemetry: Telemetry, mostBytes: number): Remembe
     let blocks: FeatureBlock[] | null = query.include ? null : []
     let bytes = 0
     for await (const piece of telemetry.features(query)) {
-      bytes += 8 * piece.block.lanes * piece.block.rows
+      bytes += 8 * piece.block.columns * piece.block.rows
       if (bytes > mostBytes || piece.entity) blocks = null
       if (blocks === null) {
         yield piece
@@ -51,8 +51,8 @@ function keyOf(query: FeatureQuery): string {
 }
 
 /** The rows of a block in memory of their own. */
-function copyOf({ values, stride, rows, lanes }: Block): Block {
+function copyOf({ values, stride, rows, columns: lanes }: Block): Block {
   const copy = new Float64Array(shareBytes(8 * lanes * rows))
   for (let lane = 0; lane < lanes; lane++) copy.set(values.subarray(lane * stride, lane * stride + rows), lane * rows)
-  return { values: copy, stride: rows, rows, lanes }
+  return { values: copy, stride: rows, rows, columns: lanes }
 }

@@ -1,7 +1,7 @@
 /** Trains a detector on rows in one thread, as the service does on several. */
 import type { Detector, DetectorParams, FitInput } from '../../src/detectors/detector.ts'
 import type { Block } from '../../src/kernels/block.ts'
-import { profileBlock, varyingLanes } from '../../src/kernels/models/profile.ts'
+import { profileBlock, varyingColumns } from '../../src/kernels/models/profile.ts'
 import { streams } from '../../src/kernels/sampling/random.ts'
 import { createReservoir, type SampleSet, sampleOf } from '../../src/kernels/sampling/reservoir.ts'
 
@@ -12,7 +12,7 @@ export function defaultsOf(detector: Detector, changes: object = {}): DetectorPa
 
 function drawSamples(detector: Detector, params: DetectorParams, block: Block, seed: number): SampleSet {
   const { count, size } = detector.reservoirs(params)
-  const lanes = block.lanes
+  const lanes = block.columns
   const values = new Float64Array(new SharedArrayBuffer(8 * count * size * lanes))
   let filled = 0
   for (let k = 0; k < count; k++) {
@@ -27,16 +27,16 @@ function drawSamples(detector: Detector, params: DetectorParams, block: Block, s
 export function train(detector: Detector, block: Block, seed = 1, changes: object = {}, measured?: number) {
   const params = defaultsOf(detector, changes)
   const samples = drawSamples(detector, params, block, seed)
-  const profile = profileBlock(block, block.lanes)
-  const varying = varyingLanes(profile)
+  const profile = profileBlock(block, block.columns)
+  const varying = varyingColumns(profile)
   const deviations = profile.std
-  const { effective, warnings } = detector.resolve(params, { rows: block.rows, features: block.lanes, measured })
+  const { effective, warnings } = detector.resolve(params, { rows: block.rows, features: block.columns, measured })
   const pieces = Array.from({ length: detector.pieces(effective) }, (_, piece) => {
     const sample = sampleOf(samples, samples.count === 1 ? 0 : piece)
     const input: FitInput = { sample, piece, effective, seed, varying, deviations }
     return detector.fitPiece(input)
   })
-  const payload = detector.join({ pieces, effective, seed, features: block.lanes, samples })
+  const payload = detector.join({ pieces, effective, seed, features: block.columns, samples })
   return { payload, effective, warnings, samples, varying, deviations }
 }
 

@@ -16,11 +16,11 @@ export function blockOf(
       values[f * stride + r] = value
     })
   })
-  return { values, stride, rows: rows.length, lanes }
+  return { values, stride, rows: rows.length, columns: lanes }
 }
 
 /** Row r of a block as a list. */
-export function rowOf(block: Block, r: number, lanes = block.lanes): number[] {
+export function rowOf(block: Block, r: number, lanes = block.columns): number[] {
   return Array.from({ length: lanes }, (_, f) => block.values[f * block.stride + r] as number)
 }
 

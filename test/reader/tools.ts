@@ -107,7 +107,7 @@ export async function readAll(session: ReaderSession, query: FeatureQuery): Prom
   let rows = 0
   for await (const { block, first, text: lines, release } of session.features(query)) {
     if (first !== rows) throw new Error('a block is out of order')
-    for (let lane = 0; lane < block.lanes; lane++) {
+    for (let lane = 0; lane < block.columns; lane++) {
       const values = lanes[lane] ?? []
       lanes[lane] = values
       for (const value of block.values.subarray(lane * block.stride, lane * block.stride + block.rows))

@@ -86,7 +86,7 @@ test('equal to the bit, in any order of keys and with values missing', async () 
         taken++
         const twin = await longWay(asked as Rows, model)
         expect([...block.values]).toEqual([...twin!.values])
-        expect([block.rows, block.stride, block.lanes]).toEqual([twin!.rows, twin!.stride, twin!.lanes])
+        expect([block.rows, block.stride, block.columns]).toEqual([twin!.rows, twin!.stride, twin!.columns])
       },
     ),
     { numRuns: 3000 },

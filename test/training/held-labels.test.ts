@@ -13,7 +13,7 @@ function blockOf(rows: readonly (readonly number[])[], lanes = 4): FeatureBlock 
       values[lane * stride + index] = value
     })
   })
-  return { block: { values, stride, rows: rows.length, lanes }, first: 0, text: null, release: () => {} }
+  return { block: { values, stride, rows: rows.length, columns: lanes }, first: 0, text: null, release: () => {} }
 }
 
 const places = placesOf(1, { timestamp: true, label: 'label', entity: true })

@@ -17,7 +17,7 @@ export interface HistoryPlan {
 export const rowHistory = { complete: 0, insufficient: 1, late: 2 } as const
 
 /** Rows a history may hold: as many as its sums can. */
-export const mostHistoryRows = mostAddends
+export const maxHistoryRows = mostAddends
 const LEAST_ROOM = 8
 /** What a history takes beside its rows: a rough figure for the objects of a run-time. */
 const OWN_BYTES = 400

@@ -15,7 +15,7 @@ export {
   rowMarks,
   type Unusable,
   usableRows,
-  varyingLanes,
+  varyingColumns as varyingLanes,
 } from './profile.ts'
 export { robustScale } from './scaling.ts'
 export {

@@ -12,7 +12,7 @@ interface MixtureMember extends MemberScale {
   readonly kind: number
   /** First lane it looks at, and how many. */
   readonly from: number
-  readonly lanes: number
+  readonly columns: number
   /** A view. */
   readonly payload: Uint8Array
 }
@@ -42,12 +42,12 @@ export const mixtureBytes = (members: number) => headerBytes + members * (16 + 1
 /** The bytes of a mixture. */
 export function encodeMixture({ features, rule, members, heldBack }: Mixture): Uint8Array<ArrayBuffer> {
   const payloads = members.reduce((sum, { payload }) => sum + padded(payload.byteLength), 0)
-  const version = members.every(({ from, lanes }) => from === 0 && lanes === features) ? 1 : 2
+  const version = members.every(({ from, columns: lanes }) => from === 0 && lanes === features) ? 1 : 2
   const numbers = headerBytes + 4 * (directoryWords[version] as number) * members.length
   const start = numbers + 16 * members.length + 8 * heldBack.length
   const bytes = new Uint8Array(start + payloads)
   const words = [magic, version, features, members.length, rules.indexOf(rule), heldBack.length, 0, 0]
-  const directory = members.flatMap(({ kind, payload, from, lanes }) =>
+  const directory = members.flatMap(({ kind, payload, from, columns: lanes }) =>
     version === 1 ? [kind, payload.byteLength] : [kind, payload.byteLength, from, lanes],
   )
   new Uint32Array(bytes.buffer, 0, words.length + directory.length).set([...words, ...directory])

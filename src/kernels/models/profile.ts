@@ -157,7 +157,7 @@ function norm(x: number, y: number, z: number): number {
 }
 
 /** Lanes that take more than one finite value, ascending. The others cannot be split. */
-export function varyingLanes(profile: Profile): number[] {
+export function varyingColumns(profile: Profile): number[] {
   const lanes: number[] = []
   for (let f = 0; f < profile.min.length; f++) {
     if ((profile.min[f] as number) < (profile.max[f] as number)) lanes.push(f)

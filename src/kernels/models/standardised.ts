@@ -7,7 +7,7 @@ import { robustScale, standardise } from './scaling.ts'
  * feature in every array, in the model's order.
  */
 export interface Standardised {
-  readonly lanes: Float64Array
+  readonly columns: Float64Array
   readonly centre: Float64Array
   readonly spread: Float64Array
 }
@@ -21,7 +21,7 @@ export function standardisedFor(sample: Sample, varying: readonly number[], devi
   const { centre, spread } = robustScale(sample, deviations)
   const lanes = Float64Array.from(varying)
   return {
-    lanes,
+    columns: lanes,
     centre: lanes.map((lane) => centre[lane] as number),
     spread: lanes.map((lane) => spread[lane] as number),
   }
@@ -40,11 +40,11 @@ export function readStandardised(numbers: Numbers, count: number, features: numb
     least = lane + 1
   }
   for (const value of spread) if (!(value > 0)) throw new RangeError('a spread is not valid')
-  return { lanes, centre, spread }
+  return { columns: lanes, centre, spread }
 }
 
 /** Rows of a sample in these units: feature i of row r at r * count + i. */
-export function standardisedRows(sample: Sample, { lanes, centre, spread }: Standardised): Float64Array {
+export function standardisedRows(sample: Sample, { columns: lanes, centre, spread }: Standardised): Float64Array {
   const count = lanes.length
   const rows = new Float64Array(sample.filled * count)
   for (let i = 0; i < count; i++) {
@@ -57,7 +57,7 @@ export function standardisedRows(sample: Sample, { lanes, centre, spread }: Stan
 
 /** One row in these units. @param start where the row's features begin in `tile` @param target one entry per lane, written */
 export function standardiseRow(
-  { lanes, centre, spread }: Standardised,
+  { columns: lanes, centre, spread }: Standardised,
   tile: Float64Array,
   start: number,
   target: Float64Array,

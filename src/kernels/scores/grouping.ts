@@ -75,7 +75,7 @@ export function cutRuns(runs: readonly RowRun[], rows: number): RowRun[][] {
  * @param order positions of rows in the block, one for each of its rows
  * @param into value i of lane f at f * order.length + i, written
  */
-export function arrangeLanes(
+export function arrangeColumns(
   { values, stride }: Block,
   order: Uint32Array,
   into: Float64Array,

@@ -14,7 +14,7 @@ export interface Guards {
 
 /** A lane of a row whose value training did not see. */
 export interface Outside {
-  readonly lane: number
+  readonly column: number
   /** The lane was constant in training. */
   readonly isNovel: boolean
   /** See `strengthOutside`. */
@@ -94,8 +94,8 @@ export function outsideOf(
     const low = min[f] as number
     const high = max[f] as number
     if ((value < low || value > high) && value - value === 0)
-      found.push({ lane: f, isNovel: low === high, strength: strengthOutside(value, low, high) })
+      found.push({ column: f, isNovel: low === high, strength: strengthOutside(value, low, high) })
   }
   if (found.length < 2) return found
-  return found.sort((a, b) => b.strength - a.strength || a.lane - b.lane).slice(0, most)
+  return found.sort((a, b) => b.strength - a.strength || a.column - b.column).slice(0, most)
 }

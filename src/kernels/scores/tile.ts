@@ -25,7 +25,7 @@ export function copyTile(
  * @param tile lane after lane, `tileStride` values each; those behind `count` are left as they are
  * @returns whether all of them are finite
  */
-export function copyFewRows(
+export function copySmallBatch(
   { values, stride }: Block<ArrayBufferLike>,
   from: number,
   count: number,

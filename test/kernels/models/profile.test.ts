@@ -7,7 +7,7 @@ import {
   profileBlock,
   quantiles,
   usableRows,
-  varyingLanes,
+  varyingColumns,
 } from '../../../src/kernels/models/profile.ts'
 import { blockOf, drawnRows, hostileValues, normalRows, sampleFrom } from '../blocks.ts'
 
@@ -60,7 +60,7 @@ describe('the profile of a lane', () => {
       3,
     )
     expect([profile.min[0], profile.max[0]]).toEqual([infinity, -infinity])
-    expect(varyingLanes(profile)).toEqual([1])
+    expect(varyingColumns(profile)).toEqual([1])
   })
 })
 

@@ -87,7 +87,7 @@ test('the strongest reasons come first, within their number', () => {
     [100, 7.1, 3, 0],
   ])
   expect(outsideOf(guards, block, 0, 10)).toEqual([])
-  expect(outsideOf(guards, block, 1, 10).map(({ lane, isNovel }) => [lane, isNovel])).toEqual([
+  expect(outsideOf(guards, block, 1, 10).map(({ column: lane, isNovel }) => [lane, isNovel])).toEqual([
     [0, false],
     [2, true],
     [1, true],
