@@ -7,7 +7,7 @@ import { DeepWatchError } from '../src/errors.ts'
 import { shareTogether } from '../src/kernels/index.ts'
 import { findUnusable, profileBlock } from '../src/kernels/models/index.ts'
 import { sampleOf } from '../src/kernels/sampling/index.ts'
-import { arrangeLanes, raiseOutside, rank as rankScores } from '../src/kernels/scores/index.ts'
+import { arrangeColumns, raiseOutside, rank as rankScores } from '../src/kernels/scores/index.ts'
 import type {
   ArrangeTask,
   Failure,
@@ -163,7 +163,7 @@ export function prepareForFew({ detector, payload }: PrepareForFewTask): Reply<P
 /** Copies some lanes of a block with its rows in another order. */
 export function arrange({ block, order, into, from, to }: ArrangeTask): Reply<object> {
   return answer(() => {
-    arrangeLanes(block, order, into, from, to)
+    arrangeColumns(block, order, into, from, to)
     return {}
   })
 }

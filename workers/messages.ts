@@ -117,7 +117,7 @@ export interface PrepareForFewResult {
   readonly prepared: PreparedForFew | null
 }
 
-/** Lanes from..to-1 of a block that are copied with its rows in another order; see `arrangeLanes`. */
+/** Lanes from..to-1 of a block that are copied with its rows in another order; see `arrangeColumns`. */
 export interface ArrangeTask {
   readonly block: Block
   readonly order: Uint32Array<SharedArrayBuffer>

@@ -96,7 +96,7 @@ const leastHeldBack = 32
 /** Lanes that a member looks at. */
 interface View {
   readonly from: number
-  readonly lanes: number
+  readonly columns: number
 }
 
 /** A member with its settings, what it looks at, and which of the model's pieces are its own. */
@@ -113,9 +113,9 @@ const kindOf = (name: string): Detector => kinds[kindIds.indexOf(name)] as Detec
 const defaultsOf = (detector: Detector): DetectorParams => detector.params.parse({ type: detector.id })
 
 function viewsOf(measured: number, features: number): View[] {
-  const all = { from: 0, lanes: features }
+  const all = { from: 0, columns: features }
   if (measured === 0) return [all]
-  return [all, { from: 0, lanes: measured }, { from: measured, lanes: features - measured }]
+  return [all, { from: 0, columns: measured }, { from: measured, columns: features - measured }]
 }
 
 function planMembers({ members, measured, sampleSize, heldBack }: Effective, features: number): Plan[] {
@@ -125,7 +125,7 @@ function planMembers({ members, measured, sampleSize, heldBack }: Effective, fea
     members.map((name) => {
       const detector = kindOf(name)
       const given = defaultsOf(detector)
-      const { effective } = detector.resolve(given, { rows, features: view.lanes })
+      const { effective } = detector.resolve(given, { rows, features: view.columns })
       const to = from + detector.pieces(effective)
       const plan = { detector, effective, view, rows: Math.min(rows, detector.reservoirs(given).size), from, to }
       from = to
@@ -171,7 +171,7 @@ function fitPiece(input: FitInput) {
   const plan = planMembers(effective, sample.lanes).find(({ to }) => piece < to) as Plan
   const learnt = shuffled(sample.filled, seed).subarray(effective.heldBack)
   const drawn = drawOrder(learnt.length, plan.rows, createRandom(seed, streams.pick(piece + 1)))
-  const { from, lanes } = plan.view
+  const { from, columns: lanes } = plan.view
   const own = pickRows(
     { ...sample, values: sample.values.subarray(from * sample.size, (from + lanes) * sample.size), lanes },
     drawn.map((place) => learnt[place] as number),
@@ -190,7 +190,7 @@ function join({ pieces, effective: settings, seed, features, samples }: JoinInpu
   const sample = sampleOf(samples, 0)
   const block = calibrationRows(sample, effective, seed)
   const parts = planMembers(effective, features).map(({ detector, effective: own, view, from, to }) => {
-    const { lanes } = view
+    const { columns: lanes } = view
     const payload = detector.join({ pieces: pieces.slice(from, to), effective: own, seed, features: lanes, samples })
     const seen = look(block, view)
     const said = scoreOf(detector.createScorer(), { key: 'calibration', payload, block: seen }).map(oddsOf)
@@ -211,7 +211,7 @@ function calibrationRows({ ...sample }: Sample, { heldBack }: Effective, seed: n
 }
 
 /** The lanes of a view, as a block of their own over the same memory. */
-const look = ({ values, ...block }: Block, { from, lanes }: View): Block => ({
+const look = ({ values, ...block }: Block, { from, columns: lanes }: View): Block => ({
   ...block,
   values: values.subarray(from * block.stride),
   columns: lanes,

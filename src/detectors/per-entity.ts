@@ -3,7 +3,7 @@
  * scored, each with the model of its entity. Everything here happens on one thread.
  */
 import type { Block } from '../kernels/index.ts'
-import { profileBlock, varyingLanes } from '../kernels/models/index.ts'
+import { profileBlock, varyingColumns } from '../kernels/models/index.ts'
 import { createRandom, drawOrder, pickRows, type Sample, streams } from '../kernels/sampling/index.ts'
 import { decodeFleet, type Fleet, type Guards, type RowRun, raiseOutside } from '../kernels/scores/index.ts'
 import type { Detector, DetectorParams, ScoreInput, Scorer } from './detector.ts'
@@ -29,7 +29,7 @@ export function fitEntity(
 ): Uint8Array<ArrayBuffer> | null {
   const { values, size, lanes, filled } = sample
   const profile = profileBlock({ values, stride: size, rows: filled, columns: lanes }, lanes)
-  const varying = varyingLanes(profile)
+  const varying = varyingColumns(profile)
   if (varying.length === 0) return null
   const { effective } = detector.resolve(params, { rows: filled, features: lanes, measured })
   const { count, size: wanted } = detector.reservoirs(params)

@@ -1,10 +1,10 @@
 /**
- * A block of the feature matrix, column-major: value of lane `f` in row `r` is
+ * A block of the feature matrix, column-major: value of column `f` in row `r` is
  * `values[f * stride + r]`. Column-major because DuckDB hands out columns, profiles walk columns, and
- * the traversal kernel reads one lane for eight neighbouring rows, which is then one cache line.
+ * the traversal kernel reads one column for eight neighbouring rows, which is then one cache line.
  *
  * `values` lies over a SharedArrayBuffer, so a thread reads it without a copy; small blocks that are copied together before
- * they get there may lie in memory of their own. Lanes are in the model's feature order; a missing value is NaN. `rows <= stride`.
+ * they get there may lie in memory of their own. Columns are in the model's feature order; a missing value is NaN. `rows <= stride`.
  */
 export interface Block<Memory extends ArrayBufferLike = SharedArrayBuffer> {
   readonly values: Float64Array<Memory>
@@ -21,12 +21,12 @@ const ENTITY_BLOCKS = 4
 const CHUNK_ROWS = 2_048
 
 /**
- * Rows a full block has for a number of lanes: a multiple of 2,048 (DuckDB's vector size) between
- * 2,048 and 65,536 that keeps the block within 4 MiB where it can. A function of the lane count alone,
+ * Rows a full block has for a number of columns: a multiple of 2,048 (DuckDB's vector size) between
+ * 2,048 and 65,536 that keeps the block within 4 MiB where it can. A function of the column count alone,
  * so that whatever is computed per block and merged in order is the same for every format and thread count. With `byEntity`
  * four times as many.
  */
-export function blockRows(lanes: number, byEntity: boolean = false): number {
-  const fitting = Math.floor(BLOCK_BYTES / (8 * Math.max(1, lanes)) / CHUNK_ROWS) * CHUNK_ROWS
+export function blockRows(columns: number, byEntity: boolean = false): number {
+  const fitting = Math.floor(BLOCK_BYTES / (8 * Math.max(1, columns)) / CHUNK_ROWS) * CHUNK_ROWS
   return Math.min(MOST_ROWS, Math.max(CHUNK_ROWS, fitting)) * (byEntity ? ENTITY_BLOCKS : 1)
 }

@@ -16,11 +16,11 @@ export function averagePathLength(n: number): number {
   return 2 * harmonic - (2 * (n - 1)) / n
 }
 
-/** c(0) to c(most), each equal to `averagePathLength` to the bit. */
-export function averagePathLengths(most: number): Float64Array {
-  const lengths = new Float64Array(most + 1)
+/** c(0) to c(max), each equal to `averagePathLength` to the bit. */
+export function averagePathLengths(max: number): Float64Array {
+  const lengths = new Float64Array(max + 1)
   let harmonic = 0
-  for (let n = 2; n <= most; n++) {
+  for (let n = 2; n <= max; n++) {
     harmonic += 1 / (n - 1)
     lengths[n] = 2 * harmonic - (2 * (n - 1)) / n
   }

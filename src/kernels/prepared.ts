@@ -5,10 +5,10 @@
 export interface Prepared<Value> {
   get(key: string, make: () => Value): Value
   /**
-   * The same, but what is not there is made only when it pays: when it was asked for `least` rows since it was last made.
+   * The same, but what is not there is made only when it pays: when it was asked for `minRows` rows since it was last made.
    * Until then undefined. So that what is often dropped for want of room is not made again for each handful of rows.
    */
-  getFor(rows: number, least: number, key: string, make: () => Value): Value | undefined
+  getFor(rows: number, minRows: number, key: string, make: () => Value): Value | undefined
   /** What is there, without a use being made of it. */
   peek(key: string): Value | undefined
   /** Keeps a value that was made elsewhere, in the place of another. */
@@ -16,10 +16,10 @@ export interface Prepared<Value> {
 }
 
 /** Keys whose rows are counted at once; the one asked for longest ago starts anew. */
-const mostCounted = 16_384
+const maxCounted = 16_384
 
 /** @param bytesOf what a value takes, never changing */
-export function keepPrepared<Value>(mostBytes: number, bytesOf: (value: Value) => number): Prepared<Value> {
+export function keepPrepared<Value>(maxBytes: number, bytesOf: (value: Value) => number): Prepared<Value> {
   const kept = new Map<string, Value>()
   const asked = new Map<string, number>()
   let bytes = 0
@@ -30,7 +30,7 @@ export function keepPrepared<Value>(mostBytes: number, bytesOf: (value: Value) =
     let value = kept.get(key)
     if (value === undefined) {
       value = make()
-      if (bytesOf(value) > mostBytes) return value
+      if (bytesOf(value) > maxBytes) return value
       bytes += bytesOf(value)
     }
     if (key === newest) return value
@@ -39,20 +39,20 @@ export function keepPrepared<Value>(mostBytes: number, bytesOf: (value: Value) =
     kept.delete(key)
     kept.set(key, value)
     for (const [oldest, other] of kept) {
-      if (bytes <= mostBytes) break
+      if (bytes <= maxBytes) break
       kept.delete(oldest)
       bytes -= bytesOf(other)
     }
     return value
   }
 
-  function getFor(rows: number, least: number, key: string, make: () => Value): Value | undefined {
+  function getFor(rows: number, minRows: number, key: string, make: () => Value): Value | undefined {
     if (kept.has(key)) return get(key, make)
     const count = (asked.get(key) ?? 0) + rows
     asked.delete(key)
-    if (count >= least) return get(key, make)
+    if (count >= minRows) return get(key, make)
     asked.set(key, count)
-    if (asked.size > mostCounted) for (const [oldest] of asked) return void asked.delete(oldest)
+    if (asked.size > maxCounted) for (const [oldest] of asked) return void asked.delete(oldest)
     return undefined
   }
 

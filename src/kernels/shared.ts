@@ -6,7 +6,7 @@
  */
 const weights = new WeakMap<SharedArrayBuffer, ArrayBufferLike>()
 /** Less is not worth a second buffer. */
-const leastWeighed = 64 * 1024
+const minWeighed = 64 * 1024
 
 /**
  * Shared memory whose size the garbage collector knows; zeroed.
@@ -14,7 +14,7 @@ const leastWeighed = 64 * 1024
  */
 export function shareBytes(bytes: number): SharedArrayBuffer {
   const shared = new SharedArrayBuffer(bytes)
-  if (bytes >= leastWeighed) weights.set(shared, Buffer.allocUnsafeSlow(bytes).buffer)
+  if (bytes >= minWeighed) weights.set(shared, Buffer.allocUnsafeSlow(bytes).buffer)
   return shared
 }
 
@@ -38,7 +38,7 @@ export function shareTogether(arrays: readonly Uint8Array[]): Uint8Array<SharedA
 }
 
 /** Fewer values are sooner set than handed to Node. */
-const leastFilled = 256
+const minFilled = 256
 
 /**
  * Makes a function that copies `count` doubles from index `from` of an array, in any memory, to the beginning of `target`.
@@ -52,7 +52,7 @@ export function copierInto(
 ): (source: Float64Array<ArrayBufferLike>, from: number, count: number) => void {
   const bytes = Buffer.from(target.buffer, target.byteOffset, target.byteLength)
   return (source, from, count) => {
-    if (count < leastFilled) target.set(source.subarray(from, from + count))
+    if (count < minFilled) target.set(source.subarray(from, from + count))
     else bytes.fill(new Uint8Array(source.buffer, source.byteOffset + 8 * from, 8 * count), 0, 8 * count)
   }
 }

@@ -1,7 +1,7 @@
 /** Scoring on the threads when every entity has a model of its own. */
 import type { ScoreResult } from '../../workers/messages.ts'
 import { shareBytes } from '../kernels/index.ts'
-import { arrangeLanes, cutRuns, groupRows } from '../kernels/scores/index.ts'
+import { arrangeColumns, cutRuns, groupRows } from '../kernels/scores/index.ts'
 import type { CallOptions, PoolQueue } from './queue.ts'
 import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './tasks.ts'
 import type { ScoringModel } from './types.ts'
@@ -33,13 +33,13 @@ export function createEntityScoring(threads: number, queue: PoolQueue<Task>): Sc
     const { order, runs } = groupRows(values.subarray(start, start + rows), entities)
     const arranged = takeRoom(features * rows)
     const how = { block: message.block, order, into: arranged }
-    if (features * rows <= mostArrangedHere) arrangeLanes(message.block, order, arranged, 0, features)
+    if (features * rows <= mostArrangedHere) arrangeColumns(message.block, order, arranged, 0, features)
     else
       await queue.runAll(
         cutEvenly(features, threads).map(([from, to]): Task => ({ name: 'arrange', message: { ...how, from, to } })),
         options,
       )
-    const block = { values: arranged, stride: rows, rows, lanes: features }
+    const block = { values: arranged, stride: rows, rows, columns: features }
     const tasks = cutRuns(runs, sliceRows).map((part): Task => {
       return { name: 'scoreEntities', message: { ...message, block, order, runs: part } }
     })

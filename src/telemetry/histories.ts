@@ -1,6 +1,6 @@
 /** The histories of all entities of one source, from its first row to its last: nothing from before, nothing kept after. */
 import { DeepWatchError } from '../errors.ts'
-import { History, type HistoryPlan, mostHistoryRows } from '../kernels/history/index.ts'
+import { History, type HistoryPlan, maxHistoryRows } from '../kernels/history/index.ts'
 
 /** Takes the rows of entities in the order in which they come. */
 export interface HistoryKeeper {
@@ -39,7 +39,7 @@ export function createHistories(plan: HistoryPlan, mostBytes: number): HistoryKe
       const before = history.bytes
       const state = history.take(time, base, out)
       bytes += history.bytes - before
-      if (bytes > mostBytes || history.rows > mostHistoryRows) refuse(known.size, mostBytes)
+      if (bytes > mostBytes || history.rows > maxHistoryRows) refuse(known.size, mostBytes)
       return state
     },
   }

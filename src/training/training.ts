@@ -8,7 +8,7 @@ import { type DetectorParams, detectors } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import { createGate } from '../flow.ts'
 import { smoothingLanes } from '../history/index.ts'
-import { varyingLanes } from '../kernels/models/index.ts'
+import { varyingColumns } from '../kernels/models/index.ts'
 import { encodeFleet } from '../kernels/scores/index.ts'
 import type { FitEntitiesRequest } from '../pool/index.ts'
 import type { ExtraLanes, Span } from '../reader/index.ts'
@@ -214,7 +214,7 @@ async function trainOn(
   const line = lineOf(threshold, detector.autoThreshold)
   const habituation = planHabituation(settings.habituation, auto?.plan.habituation ?? null, line, detector)
   const measured = drawn.derived.length > 0 ? drawn.columns.length : undefined
-  const varying = varyingLanes(drawn.profile)
+  const varying = varyingColumns(drawn.profile)
   if (varying.length === 0)
     throw new DeepWatchError('no_variance', 'Every feature has one value only; there is nothing to learn.')
   const shape = { rows: drawn.rowsUsed, features: drawn.lanes.length, measured }

@@ -89,7 +89,7 @@ describe('the pool', () => {
       for (let f = 0; f < 4; f++)
         values.set(large.values.subarray(f * large.stride, f * large.stride + count), f * count)
       for (let row = 0; row < count; row++) values[4 * count + row] = numberOf(row)
-      return { values, stride: count, rows: count, lanes: 5 }
+      return { values, stride: count, rows: count, columns: 5 }
     }
     for (const threads of [1, 3]) {
       const pool = open(threads)

@@ -54,7 +54,7 @@ test('more rows than are ever ranked are let go, all of them', () => {
   const held = holdLabels()
   const rows = 1_000_001
   const values = new Float64Array(new SharedArrayBuffer(8 * 2 * rows))
-  const piece = { block: { values, stride: rows, rows, lanes: 2 }, first: 0, text: null, release: () => {} }
+  const piece = { block: { values, stride: rows, rows, columns: 2 }, first: 0, text: null, release: () => {} }
   const labelled = placesOf(1, { label: 'label' })
   held.add(piece, labelled)
   expect([...held.rows()!]).toHaveLength(1)

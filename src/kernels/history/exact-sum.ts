@@ -7,7 +7,7 @@
 
 const WORD = 2 ** 32
 /** Values a sum may hold at once. */
-export const mostAddends = 2 ** 20
+export const maxAddends = 2 ** 20
 /** A mantissa lies over three chunks. */
 const SPAN = 3
 const CHUNKS = 2 ** (11 - 5) + SPAN

@@ -8,8 +8,8 @@ export interface Figure {
   next(rows: Rows): number
 }
 
-/** Deviations further out tell nothing more; also what a move after a constant stretch counts. */
-const mostDeviations = 1e6
+/** Deviations further out tell nothing more; also what a move after a constant value counts. */
+const maxDeviations = 1e6
 
 export function createFigure(derivation: Derivation): Figure {
   const { derive } = derivation
@@ -21,8 +21,8 @@ export function createFigure(derivation: Derivation): Figure {
   return new Rolling(derivation, derive)
 }
 
-/** Where the trailing stretch without a gap begins: number and time of its first row. */
-class Stretch {
+/** The trailing run of rows without a gap: number and time of its first row. */
+class GapFreeRun {
   since = 0
   private readonly maxGap: number
   /** The first row may be forgotten, not when it was. */
@@ -33,7 +33,7 @@ class Stretch {
     this.maxGap = maxGap ?? Number.POSITIVE_INFINITY
   }
 
-  /** Whether the newest row begins a new stretch. */
+  /** Whether the newest row begins a new run. */
   begins(rows: Rows): boolean {
     const time = rows.time(rows.newest)
     const begins = !(time - this.before <= this.maxGap)
@@ -49,20 +49,20 @@ class Stretch {
 /** The value that held then: n rows back, or the last one at or before that time unless a gap lies between. */
 class Lag implements Figure {
   private readonly derivation: Derivation
-  private readonly stretch: Stretch
+  private readonly run: GapFreeRun
   private cursor = 0
 
   constructor(derivation: Derivation) {
     this.derivation = derivation
-    this.stretch = new Stretch(derivation)
+    this.run = new GapFreeRun(derivation)
   }
 
   next(rows: Rows): number {
     const { column, rows: back, micros, maxGap } = this.derivation
-    this.stretch.begins(rows)
+    this.run.begins(rows)
     if (back !== null) {
       const row = rows.newest - back
-      return row >= this.stretch.since ? rows.value(column, row) : Number.NaN
+      return row >= this.run.since ? rows.value(column, row) : Number.NaN
     }
     const then = rows.time(rows.newest) - (micros as number)
     if (this.cursor < rows.oldest) this.cursor = rows.oldest
@@ -89,7 +89,7 @@ class Difference implements Figure {
 /** The growth of a counter per second over the window, every drop counted as a start from zero. */
 class Rate implements Figure {
   private readonly derivation: Derivation
-  private readonly stretch: Stretch
+  private readonly run: GapFreeRun
   private readonly growth = new ExactSum()
   /** The row from which growth is counted; steps that touch a value which is not known. */
   private base = 0
@@ -97,13 +97,13 @@ class Rate implements Figure {
 
   constructor(derivation: Derivation) {
     this.derivation = derivation
-    this.stretch = new Stretch(derivation)
+    this.run = new GapFreeRun(derivation)
   }
 
   next(rows: Rows): number {
     const { rows: back, micros } = this.derivation
     const { newest } = rows
-    if (this.stretch.begins(rows)) {
+    if (this.run.begins(rows)) {
       this.growth.clear()
       this.unknown = 0
       this.base = newest
@@ -114,7 +114,7 @@ class Rate implements Figure {
       (back === null ? rows.time(this.base) < time - (micros as number) : this.base < newest - back)
     )
       this.step(rows, ++this.base, -1)
-    const isComplete = back === null ? this.stretch.sinceTime <= time - (micros as number) : this.base === newest - back
+    const isComplete = back === null ? this.run.sinceTime <= time - (micros as number) : this.base === newest - back
     const seconds = (time - rows.time(this.base)) / 1e6
     if (!isComplete || this.unknown > 0 || seconds <= 0) return Number.NaN
     this.growth.read()
@@ -136,8 +136,8 @@ class Rate implements Figure {
 abstract class Window implements Figure {
   protected readonly column: number
   /** Values needed for a figure. */
-  protected abstract readonly least: number
-  private readonly stretch: Stretch
+  protected abstract readonly minValues: number
+  private readonly run: GapFreeRun
   private readonly back: number | null
   private readonly micros: number
   private readonly excludesItself: boolean
@@ -148,7 +148,7 @@ abstract class Window implements Figure {
 
   constructor(derivation: Derivation, excludesItself: boolean) {
     this.column = derivation.column
-    this.stretch = new Stretch(derivation)
+    this.run = new GapFreeRun(derivation)
     this.back = derivation.rows
     this.micros = derivation.micros ?? 0
     this.excludesItself = excludesItself
@@ -156,7 +156,7 @@ abstract class Window implements Figure {
 
   next(rows: Rows): number {
     const { newest } = rows
-    if (this.stretch.begins(rows)) {
+    if (this.run.begins(rows)) {
       this.clear()
       this.known = 0
       this.first = newest
@@ -166,9 +166,9 @@ abstract class Window implements Figure {
     const time = rows.time(newest)
     while (this.first <= end && this.hasLeft(rows, this.first, end, time)) this.leave(rows, this.first++)
     const rowsInWindow = end - this.first + 1
-    const reachesBack = this.back === null ? this.stretch.sinceTime <= time - this.micros : rowsInWindow === this.back
+    const reachesBack = this.back === null ? this.run.sinceTime <= time - this.micros : rowsInWindow === this.back
     // A window of time that holds one row tells nothing about that time; half of the values may be missing.
-    const needed = Math.max(this.least, this.back === null ? 2 : 1, Math.ceil(rowsInWindow / 2))
+    const needed = Math.max(this.minValues, this.back === null ? 2 : 1, Math.ceil(rowsInWindow / 2))
     let figure = Number.NaN
     if (reachesBack && this.known >= needed) {
       if (this.lead < this.first) this.lead = this.first
@@ -208,14 +208,14 @@ abstract class Window implements Figure {
 
 /** Mean, standard deviation, or how far the row itself lies from the mean of the rows before it: as it is, or in their deviations. */
 class Rolling extends Window {
-  protected readonly least: number
+  protected readonly minValues: number
   private readonly moments = new Moments()
   private readonly derive: Derivation['derive']
 
   constructor(derivation: Derivation, derive: Derivation['derive']) {
     super(derivation, looksBefore(derive))
     this.derive = derive
-    this.least = derive === 'rollingMean' || derive === 'distance' ? 1 : 2
+    this.minValues = derive === 'rollingMean' || derive === 'distance' ? 1 : 2
   }
 
   protected clear(): void {
@@ -236,16 +236,16 @@ class Rolling extends Window {
     const away = bounded(rows.value(this.column, rows.newest) - this.moments.mean(first))
     if (this.derive === 'distance' || away === 0 || Number.isNaN(away)) return away
     const std = this.moments.std(first)
-    return Math.min(mostDeviations, Math.max(-mostDeviations, std === 0 ? away * Number.MAX_VALUE : away / std))
+    return Math.min(maxDeviations, Math.max(-maxDeviations, std === 0 ? away * Number.MAX_VALUE : away / std))
   }
 }
 
 /** Whether the window ends with the row before. */
 const looksBefore = (derive: Derivation['derive']) => derive === 'zScore' || derive === 'distance'
 
-/** The greatest value, or with `sign` -1 the least: a queue of the rows that may yet become it (Lemire 2006). */
+/** The greatest value, or with `sign` -1 the smallest: a queue of the rows that may yet become it (Lemire 2006). */
 class Extreme extends Window {
-  protected readonly least = 1
+  protected readonly minValues = 1
   private readonly sign: 1 | -1
   /** Numbers of rows, ascending, whose values fall strictly; `head` is the first that counts. */
   private queue: number[] = []

@@ -82,9 +82,9 @@ export class Habituation {
     const count = this.count
     if (count < needed) return false
     const odds = oddsOf(score) / novelty
-    const least = odds / (1 + odds)
+    const floor = odds / (1 + odds)
     let reached = 0
-    for (let at = 0; at < count; at++) if ((this.scores[at] as number) >= least) reached++
+    for (let at = 0; at < count; at++) if ((this.scores[at] as number) >= floor) reached++
     return reached >= needed
   }
 }

@@ -4,7 +4,7 @@
  * before them, so that rows sent one by one, a file, and a history that was stored and restored agree.
  */
 import type { Derivation, Rows } from './derivation.ts'
-import { mostAddends } from './exact-sum.ts'
+import { maxAddends } from './exact-sum.ts'
 import { createFigure, type Figure } from './figures.ts'
 
 /** What a history is made for. `columns` base columns are kept of every row. */
@@ -17,7 +17,7 @@ export interface HistoryPlan {
 export const rowHistory = { complete: 0, insufficient: 1, late: 2 } as const
 
 /** Rows a history may hold: as many as its sums can. */
-export const maxHistoryRows = mostAddends
+export const maxHistoryRows = maxAddends
 const LEAST_ROOM = 8
 /** What a history takes beside its rows: a rough figure for the objects of a run-time. */
 const OWN_BYTES = 400
@@ -122,9 +122,9 @@ export class History implements Rows {
 
   /** Lets go of rows that no later row will ask for; the one that held when the longest time window began stays. */
   private forget(time: number): void {
-    const least = time - this.keptMicros
+    const cutoff = time - this.keptMicros
     const last = this.newest - this.keptRows
-    while (this.oldest <= last && (this.keptMicros === 0 || this.time(this.oldest + 1) <= least)) this.oldest++
+    while (this.oldest <= last && (this.keptMicros === 0 || this.time(this.oldest + 1) <= cutoff)) this.oldest++
   }
 
   private grow(): void {

@@ -1,6 +1,6 @@
 export { type Derivation, type Derive, derives } from './derivation.ts'
 export { createEventJudge } from './events.ts'
 export { Habituation, restoreHabituation } from './habituation.ts'
-export { History, type HistoryPlan, maxHistoryRows as mostHistoryRows, restoreHistory, rowHistory } from './history.ts'
+export { History, type HistoryPlan, maxHistoryRows, restoreHistory, rowHistory } from './history.ts'
 export { createTimeContext, type TimeContext, type TimeContextLane, type ZoneTransitions } from './time-context.ts'
 export { type MeanWindow, restoreTrailingMean, TrailingMean } from './trailing-mean.ts'

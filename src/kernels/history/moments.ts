@@ -5,7 +5,7 @@
 import { ExactSum, scale } from './exact-sum.ts'
 
 /** Squares of larger values would overflow, together or alone: these are scaled down before they are squared. */
-const mostSquared = 1e140
+const maxSquared = 1e140
 const SPLITTER = 2 ** 27 + 1
 
 export class Moments {
@@ -72,7 +72,7 @@ export class Moments {
   }
 
   private put(value: number, sign: 1 | -1): void {
-    const isLarge = Math.abs(value) > mostSquared
+    const isLarge = Math.abs(value) > maxSquared
     const root = isLarge ? value * scale : value
     const square = root * root
     const squares = isLarge ? this.largeSquares : this.squares

@@ -1,4 +1,4 @@
-import { ExactSum, mostAddends } from './exact-sum.ts'
+import { ExactSum, maxAddends } from './exact-sum.ts'
 
 /** Over how much a trailing mean is taken: rows, or microseconds; exactly one of them. */
 export interface MeanWindow {
@@ -49,7 +49,7 @@ export class TrailingMean {
     const time = at >= newest ? at : newest
     const hasLeft = (seen: number) =>
       micros === null ? seen <= this.next - (rows as number) : time - this.timeOf(seen) >= micros
-    while (this.count > 0 && (hasLeft(this.oldest) || this.count >= mostAddends)) {
+    while (this.count > 0 && (hasLeft(this.oldest) || this.count >= maxAddends)) {
       this.sum.remove(this.scores[this.oldest & (this.scores.length - 1)] as number)
       this.oldest++
     }

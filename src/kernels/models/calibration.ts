@@ -27,11 +27,11 @@ export function memberScale(sorted: Float64Array): MemberScale {
  * constant. Wilson (2019), "The harmonic mean p-value", PNAS 116, combines tail probabilities this way.
  */
 export function softMaximum(values: Float64Array): number {
-  let most = Number.NEGATIVE_INFINITY
-  for (const value of values) if (value > most) most = value
+  let highest = Number.NEGATIVE_INFINITY
+  for (const value of values) if (value > highest) highest = value
   let sum = 0
-  for (const value of values) sum += Math.exp(value - most)
-  return most + Math.log(sum / values.length)
+  for (const value of values) sum += Math.exp(value - highest)
+  return highest + Math.log(sum / values.length)
 }
 
 /** How the scaled scores of the members become one statistic. */
@@ -49,15 +49,15 @@ export function createStatistic(
   const levels = new Float64Array(members.length)
   return (said) => {
     let sum = 0
-    let most = Number.NEGATIVE_INFINITY
+    let highest = Number.NEGATIVE_INFINITY
     for (let m = 0; m < levels.length; m++) {
       const { middle, unit } = members[m] as MemberScale
       const level = Math.min((said(m) - middle) / unit, Number.MAX_VALUE / levels.length)
       levels[m] = level
       sum += level
-      if (level > most) most = level
+      if (level > highest) highest = level
     }
-    return rule === 'soft' ? softMaximum(levels) : rule === 'mean' ? sum / levels.length : most
+    return rule === 'soft' ? softMaximum(levels) : rule === 'mean' ? sum / levels.length : highest
   }
 }
 
@@ -79,8 +79,8 @@ export function calibrate(sorted: Float64Array): Calibration {
   const n = sorted.length
   const tail = Math.min(n - 1, Math.max(4, Math.ceil(n / 128)))
   const edge = sorted[n - 1 - tail] as number
-  const least = 1e-6 * Math.max(1, Math.abs(edge))
-  const scale = Math.max((sorted[n - 1 - (tail >> 1)] as number) - edge, least)
+  const smallest = 1e-6 * Math.max(1, Math.abs(edge))
+  const scale = Math.max((sorted[n - 1 - (tail >> 1)] as number) - edge, smallest)
   const beyondEdge = (tail + 1) / (n + 1)
   const first = sorted[0] as number
   return {

@@ -66,18 +66,18 @@ function centre(rows: Float64Array, n: number, p: number): Float64Array {
 /**
  * The inverse of the lower Cholesky factor of a covariance: W with W' W = covariance^-1, so that the squared
  * Mahalanobis distance of x is |W (x - mean)|^2. Lower triangular, packed by rows: W[a][b] at a (a + 1) / 2 + b.
- * A direction without any variance left gets the least variance that keeps the numbers finite.
+ * A direction without any variance left gets the smallest variance that keeps the numbers finite.
  */
 export function whitening(covariance: Float64Array, p: number): Float64Array {
   const factor = Float64Array.from(covariance)
   let largest = 0
   for (let a = 0; a < p; a++) largest = Math.max(largest, covariance[a * p + a] as number)
-  const least = largest > 0 ? largest * 1e-14 : 1
+  const smallest = largest > 0 ? largest * 1e-14 : 1
   for (let a = 0; a < p; a++) {
     for (let b = 0; b <= a; b++) {
       let value = factor[a * p + b] as number
       for (let c = 0; c < b; c++) value -= (factor[a * p + c] as number) * (factor[b * p + c] as number)
-      factor[a * p + b] = a === b ? Math.sqrt(Math.max(value, least)) : value / (factor[b * p + b] as number)
+      factor[a * p + b] = a === b ? Math.sqrt(Math.max(value, smallest)) : value / (factor[b * p + b] as number)
     }
   }
   return invertLower(factor, p)

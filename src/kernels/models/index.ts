@@ -15,7 +15,7 @@ export {
   rowMarks,
   type Unusable,
   usableRows,
-  varyingColumns as varyingLanes,
+  varyingColumns,
 } from './profile.ts'
 export { robustScale } from './scaling.ts'
 export {

@@ -1,16 +1,16 @@
 /**
  * Several models as one, as bytes: which members there are, the held-back rows that put them on one scale, and the
  * payloads of the members. Little-endian: eight 32-bit words (magic, format version, features, members, rule,
- * held-back rows, 0, 0); per member two words (its kind, bytes of its payload), in format 2 four (and the first lane it
+ * held-back rows, 0, 0); per member two words (its kind, bytes of its payload), in format 2 four (and the first column it
  * looks at, and how many); then float64: per member the middle and unit of its scale, and the statistic of the held-back
- * rows, ascending; then the payloads, each padded to 8 bytes. Format 1 is written where every member looks at all lanes.
+ * rows, ascending; then the payloads, each padded to 8 bytes. Format 1 is written where every member looks at all columns.
  */
 import { type MemberScale, type Rule, rules } from './calibration.ts'
 
 interface MixtureMember extends MemberScale {
   /** A number that stands for the detector. */
   readonly kind: number
-  /** First lane it looks at, and how many. */
+  /** First column it looks at, and how many. */
   readonly from: number
   readonly columns: number
   /** A view. */
@@ -25,7 +25,7 @@ export interface Mixture {
   readonly heldBack: Float64Array
 }
 
-/** Most members and most held-back rows of a mixture. */
+/** The maximum of members and of held-back rows of a mixture. */
 export const mixtureBounds = { members: 12, heldBack: 4096 } as const
 
 // 'DWMX' read as a little-endian word
@@ -42,13 +42,13 @@ export const mixtureBytes = (members: number) => headerBytes + members * (16 + 1
 /** The bytes of a mixture. */
 export function encodeMixture({ features, rule, members, heldBack }: Mixture): Uint8Array<ArrayBuffer> {
   const payloads = members.reduce((sum, { payload }) => sum + padded(payload.byteLength), 0)
-  const version = members.every(({ from, columns: lanes }) => from === 0 && lanes === features) ? 1 : 2
+  const version = members.every(({ from, columns }) => from === 0 && columns === features) ? 1 : 2
   const numbers = headerBytes + 4 * (directoryWords[version] as number) * members.length
   const start = numbers + 16 * members.length + 8 * heldBack.length
   const bytes = new Uint8Array(start + payloads)
   const words = [magic, version, features, members.length, rules.indexOf(rule), heldBack.length, 0, 0]
-  const directory = members.flatMap(({ kind, payload, from, columns: lanes }) =>
-    version === 1 ? [kind, payload.byteLength] : [kind, payload.byteLength, from, lanes],
+  const directory = members.flatMap(({ kind, payload, from, columns }) =>
+    version === 1 ? [kind, payload.byteLength] : [kind, payload.byteLength, from, columns],
   )
   new Uint32Array(bytes.buffer, 0, words.length + directory.length).set([...words, ...directory])
   const values = new Float64Array(bytes.buffer, numbers, 2 * members.length + heldBack.length)
@@ -92,11 +92,11 @@ export function decodeMixture(bytes: Uint8Array): Mixture {
   const members = []
   let at = start
   for (let m = 0; m < count; m++) {
-    const [kind = 0, length = 0, from = 0, lanes = features] = directory.subarray(words * m, words * (m + 1))
+    const [kind = 0, length = 0, from = 0, columns = features] = directory.subarray(words * m, words * (m + 1))
     const [middle, unit] = [values[2 * m] as number, values[2 * m + 1] as number]
-    if (!(unit > 0) || lanes < 1 || from + lanes > features || at + padded(length) > aligned.byteLength)
+    if (!(unit > 0) || columns < 1 || from + columns > features || at + padded(length) > aligned.byteLength)
       throw new RangeError('a member is not valid')
-    members.push({ kind, from, lanes, middle, unit, payload: aligned.subarray(at, at + length) })
+    members.push({ kind, from, columns, middle, unit, payload: aligned.subarray(at, at + length) })
     at += padded(length)
   }
   if (at !== aligned.byteLength) throw new RangeError('the model is too long')

@@ -2,8 +2,8 @@ import { type Block, select, shareBytes } from '../index.ts'
 import type { Sample } from '../sampling/index.ts'
 
 /**
- * What the rows of a block, or of several merged ones, look like: one entry per lane in every array.
- * `min` and `max` are +Infinity and -Infinity where a lane has no finite value; mean and std (of the
+ * What the rows of a block, or of several merged ones, look like: one entry per column in every array.
+ * `min` and `max` are +Infinity and -Infinity where a column has no finite value; mean and std (of the
  * population) are over the finite values, 0 where there are none.
  *
  * The standard deviation is kept instead of the usual sum of squares, because it never leaves the
@@ -21,32 +21,32 @@ export interface Profile {
 }
 
 /** A profile of no rows. */
-export function emptyProfile(lanes: number): Profile {
+export function emptyProfile(columns: number): Profile {
   return {
     rows: 0,
-    finite: new Float64Array(lanes),
-    missing: new Float64Array(lanes),
-    infinite: new Float64Array(lanes),
-    min: new Float64Array(lanes).fill(Number.POSITIVE_INFINITY),
-    max: new Float64Array(lanes).fill(Number.NEGATIVE_INFINITY),
-    mean: new Float64Array(lanes),
-    std: new Float64Array(lanes),
+    finite: new Float64Array(columns),
+    missing: new Float64Array(columns),
+    infinite: new Float64Array(columns),
+    min: new Float64Array(columns).fill(Number.POSITIVE_INFINITY),
+    max: new Float64Array(columns).fill(Number.NEGATIVE_INFINITY),
+    mean: new Float64Array(columns),
+    std: new Float64Array(columns),
   }
 }
 
 /**
- * Profiles the first `lanes` lanes of a block. With `marks` (one per row, see `rowMarks`) only rows marked
+ * Profiles the first `columns` columns of a block. With `marks` (one per row, see `rowMarks`) only rows marked
  * usable count as finite values; missing and infinite ones are counted over all rows.
  */
-export function profileBlock(block: Block, lanes: number, marks: Uint8Array | null = null): Profile {
-  const profile = { ...emptyProfile(lanes), rows: block.rows }
-  for (let f = 0; f < lanes; f++) profileLane(block, f, profile, marks)
+export function profileBlock(block: Block, columns: number, marks: Uint8Array | null = null): Profile {
+  const profile = { ...emptyProfile(columns), rows: block.rows }
+  for (let f = 0; f < columns; f++) profileColumn(block, f, profile, marks)
   return profile
 }
 
-function profileLane({ values, stride, rows }: Block, f: number, profile: Profile, marks: Uint8Array | null): void {
-  const lane = values.subarray(f * stride, f * stride + rows)
-  const range = rangeOf(lane, marks)
+function profileColumn({ values, stride, rows }: Block, f: number, profile: Profile, marks: Uint8Array | null): void {
+  const column = values.subarray(f * stride, f * stride + rows)
+  const range = rangeOf(column, marks)
   const { finite, min, max } = range
   profile.finite[f] = finite
   profile.missing[f] = range.missing
@@ -55,8 +55,8 @@ function profileLane({ values, stride, rows }: Block, f: number, profile: Profil
   profile.max[f] = max
   if (finite === 0) return
   const scale = scaleFor(Math.max(Math.abs(min), Math.abs(max)))
-  // Most lanes have nothing to pass over: their loops ask nothing of a value, and add in the same order.
-  const kept = finite === rows ? lane : lane.filter((value, row) => value - value === 0 && isUsable(marks, row))
+  // Most columns have nothing to pass over: their loops ask nothing of a value, and add in the same order.
+  const kept = finite === rows ? column : column.filter((value, row) => value - value === 0 && isUsable(marks, row))
   const mean = sumOf(kept, scale) / finite
   const squares = squaresOf(kept, scale, mean)
   profile.mean[f] = clamp(mean / scale, min, max)
@@ -67,14 +67,14 @@ function isUsable(marks: Uint8Array | null, row: number): boolean {
   return marks === null || marks[row] === rowMarks.usable
 }
 
-function rangeOf(lane: Float64Array, marks: Uint8Array | null) {
+function rangeOf(column: Float64Array, marks: Uint8Array | null) {
   let missing = 0
   let infinite = 0
   let finite = 0
   let min = Number.POSITIVE_INFINITY
   let max = Number.NEGATIVE_INFINITY
-  for (let i = 0; i < lane.length; i++) {
-    const value = lane[i] as number
+  for (let i = 0; i < column.length; i++) {
+    const value = column[i] as number
     if (value - value !== 0) {
       if (Number.isNaN(value)) missing++
       else infinite++
@@ -120,11 +120,11 @@ function clamp(value: number, min: number, max: number): number {
  */
 export function mergeProfiles(a: Profile, b: Profile): Profile {
   const merged = { ...emptyProfile(a.finite.length), rows: a.rows + b.rows }
-  for (let f = 0; f < a.finite.length; f++) mergeLane(a, b, f, merged)
+  for (let f = 0; f < a.finite.length; f++) mergeColumn(a, b, f, merged)
   return merged
 }
 
-function mergeLane(a: Profile, b: Profile, f: number, merged: Profile): void {
+function mergeColumn(a: Profile, b: Profile, f: number, merged: Profile): void {
   const at = (array: Float64Array) => array[f] as number
   const countA = at(a.finite)
   const countB = at(b.finite)
@@ -152,23 +152,23 @@ function mergeLane(a: Profile, b: Profile, f: number, merged: Profile): void {
 
 /** sqrt(x^2 + y^2 + z^2) without overflow on the way. */
 function norm(x: number, y: number, z: number): number {
-  const most = Math.max(Math.abs(x), Math.abs(y), Math.abs(z))
-  return most === 0 ? 0 : most * Math.sqrt((x / most) ** 2 + (y / most) ** 2 + (z / most) ** 2)
+  const scale = Math.max(Math.abs(x), Math.abs(y), Math.abs(z))
+  return scale === 0 ? 0 : scale * Math.sqrt((x / scale) ** 2 + (y / scale) ** 2 + (z / scale) ** 2)
 }
 
-/** Lanes that take more than one finite value, ascending. The others cannot be split. */
+/** Columns that take more than one finite value, ascending. The others cannot be split. */
 export function varyingColumns(profile: Profile): number[] {
-  const lanes: number[] = []
+  const columns: number[] = []
   for (let f = 0; f < profile.min.length; f++) {
-    if ((profile.min[f] as number) < (profile.max[f] as number)) lanes.push(f)
+    if ((profile.min[f] as number) < (profile.max[f] as number)) columns.push(f)
   }
-  return lanes
+  return columns
 }
 
 /** Marks of rows: usable, with a missing value (NaN), or with +-Infinity and nothing missing. */
 export const rowMarks = { usable: 0, filled: 1, missing: 2, nonFinite: 3 } as const
 
-/** How many row positions `findUnusable` names per lane. */
+/** How many row positions `findUnusable` names per column. */
 export const namedRows = 5
 
 export interface Unusable {
@@ -176,18 +176,18 @@ export interface Unusable {
   readonly marks: Uint8Array<SharedArrayBuffer> | null
   /** Rows that are not usable. */
   readonly count: number
-  /** Per lane the first rows (positions in the block, at most `namedRows`) whose value is not finite. */
+  /** Per column the first rows (positions in the block, at most `namedRows`) whose value is not finite. */
   readonly firsts: readonly (readonly number[])[]
 }
 
-/** Finds the rows of a block that have a value which is not finite in one of its first lanes. */
+/** Finds the rows of a block that have a value which is not finite in one of its first columns. */
 export function findUnusable(block: Block, profile: Profile): Unusable {
   const { values, stride, rows } = block
-  const lanes = profile.finite.length
-  const firsts: number[][] = Array.from({ length: lanes }, () => [])
+  const columns = profile.finite.length
+  const firsts: number[][] = Array.from({ length: columns }, () => [])
   let marks: Uint8Array<SharedArrayBuffer> | null = null
   let count = 0
-  for (let f = 0; f < lanes; f++) {
+  for (let f = 0; f < columns; f++) {
     if (profile.finite[f] === rows) continue
     marks ??= new Uint8Array(shareBytes(rows))
     const named = firsts[f] as number[]
@@ -217,9 +217,9 @@ export function usableRows(marks: Uint8Array | null): Uint32Array | null {
 /** Rows of the sample from which quantiles are taken: exact for any source of at most this many rows. */
 export const profileSampleRows = 65_536
 
-/** A copy of the finite values of one lane. */
-function finiteOf({ values, size, filled }: Sample, lane: number): Float64Array {
-  const start = lane * size
+/** A copy of the finite values of one column. */
+function finiteOf({ values, size, filled }: Sample, column: number): Float64Array {
+  const start = column * size
   const finite = new Float64Array(filled)
   let count = 0
   for (let i = start; i < start + filled; i++) {
@@ -230,13 +230,13 @@ function finiteOf({ values, size, filled }: Sample, lane: number): Float64Array 
 }
 
 /**
- * Quantiles of the finite values of one lane of a sample, by linear interpolation between the sorted
- * values (type 7 of Hyndman and Fan 1996, what numpy does). NaN where the lane has no finite value.
+ * Quantiles of the finite values of one column of a sample, by linear interpolation between the sorted
+ * values (type 7 of Hyndman and Fan 1996, what numpy does). NaN where the column has no finite value.
  *
  * @param probabilities each in [0, 1]
  */
-export function quantiles(sample: Sample, lane: number, probabilities: readonly number[]): number[] {
-  const values = finiteOf(sample, lane)
+export function quantiles(sample: Sample, column: number, probabilities: readonly number[]): number[] {
+  const values = finiteOf(sample, column)
   const last = values.length - 1
   if (last < 0) return probabilities.map(() => Number.NaN)
   const below = Uint32Array.from(probabilities, (probability) => Math.floor(probability * last))

@@ -3,7 +3,7 @@ import type { Sample } from '../sampling/index.ts'
 
 /**
  * What one unit of a feature is: a value x stands (x - centre) / spread units from the middle of the training
- * rows. One entry per lane; every spread is finite and above 0.
+ * rows. One entry per column; every spread is finite and above 0.
  */
 export interface Scale {
   readonly centre: Float64Array
@@ -18,24 +18,24 @@ const normalQuartileRange = 1.3489795003921634
 const farthest = 1e100
 
 /**
- * Median and spread of each lane. The spread is the larger of the interquartile range of the sample (divided by that of
+ * Median and spread of each column. The spread is the larger of the interquartile range of the sample (divided by that of
  * a normal distribution) and the standard deviation of all rows: the range alone makes every burst of a metric that
  * mostly rests look a thousand units wide, and costs a distance a fifth of its average precision on real hosts. 1
- * for a constant lane.
+ * for a constant column.
  *
  * @param sample every value finite; at least one row
- * @param deviations standard deviation per lane over all training rows, of which the sample may lack the rare ones
+ * @param deviations standard deviation per column over all training rows, of which the sample may lack the rare ones
  */
 export function robustScale(sample: Sample, deviations: Float64Array): Scale {
-  const { lanes, size, filled } = sample
-  const centre = new Float64Array(lanes)
-  const spread = new Float64Array(lanes)
+  const { lanes: columns, size, filled } = sample
+  const centre = new Float64Array(columns)
+  const spread = new Float64Array(columns)
   // Only what the quartiles are made of is put in its place, in a fourth of the time of sorting.
   const places = quartiles.flatMap((probability) => {
     const below = Math.floor(probability * (filled - 1))
     return [below, Math.min(below + 1, filled - 1)]
   })
-  for (let f = 0; f < lanes; f++) {
+  for (let f = 0; f < columns; f++) {
     const values = sample.values.slice(f * size, f * size + filled)
     select(values, places)
     const [lower, median, upper] = quartiles.map((probability) => quantileOf(values, probability)) as Quartiles

@@ -69,11 +69,11 @@ export function cutRuns(runs: readonly RowRun[], rows: number): RowRun[][] {
 }
 
 /**
- * Copies lanes from..to-1 of a block with its rows in another order. A lane at a time and all of it, so that what is read from everywhere
+ * Copies columns from..to-1 of a block with its rows in another order. A column at a time and all of it, so that what is read from everywhere
  * stays in the cache.
  *
  * @param order positions of rows in the block, one for each of its rows
- * @param into value i of lane f at f * order.length + i, written
+ * @param into value i of column f at f * order.length + i, written
  */
 export function arrangeColumns(
   { values, stride }: Block,
@@ -82,9 +82,9 @@ export function arrangeColumns(
   from: number,
   to: number,
 ): void {
-  for (let lane = from; lane < to; lane++) {
-    const source = values.subarray(lane * stride, (lane + 1) * stride)
-    const target = into.subarray(lane * order.length, (lane + 1) * order.length)
+  for (let column = from; column < to; column++) {
+    const source = values.subarray(column * stride, (column + 1) * stride)
+    const target = into.subarray(column * order.length, (column + 1) * order.length)
     for (let i = 0; i < order.length; i++) target[i] = source[order[i]!]!
   }
 }

@@ -1,42 +1,42 @@
 import { type Block, oddsOf } from '../index.ts'
 
 /**
- * What training saw of each lane, to notice what it never saw. A forest gives a value 10 and 1,000 times beyond its
+ * What training saw of each column, to notice what it never saw. A forest gives a value 10 and 1,000 times beyond its
  * training range the same score, and does not see at all that a metric moved which was constant until now.
  */
 export interface Guards {
-  /** Least and greatest training value per lane; -Infinity and Infinity for a lane that is not guarded. */
+  /** Least and greatest training value per column; -Infinity and Infinity for a column that is not guarded. */
   readonly min: Float64Array
   readonly max: Float64Array
   /** The score from which a row counts as anomalous: how far a value outside raises a row is measured by it. */
   readonly level: number
 }
 
-/** A lane of a row whose value training did not see. */
+/** A column of a row whose value training did not see. */
 export interface Outside {
   readonly column: number
-  /** The lane was constant in training. */
+  /** The column was constant in training. */
   readonly isNovel: boolean
   /** See `strengthOutside`. */
   readonly strength: number
 }
 
 /** Levels outside this range would let nothing, or everything, be raised. */
-const [leastLevel, mostLevel] = [0.05, 0.999]
-const mostExcess = 1e300
+const [minLevel, maxLevel] = [0.05, 0.999]
+const maxExcess = 1e300
 
 /**
  * How much a value outside the trained range counts: log2(1 + e), e being its distance from the range in widths of the
  * range, so 1 when it lies one width outside and about 10 at a thousand. In widths and not in deviations, because a
- * new maximum just above the old one is an everyday event for a metric with a long tail. A lane that was constant
+ * new maximum just above the old one is an everyday event for a metric with a long tail. A column that was constant
  * has no width: its first other value counts 1, and a tenth of log2(1 + distance / constant) more.
  */
 export function strengthOutside(value: number, min: number, max: number): number {
   // Halves, as a difference of doubles can overflow.
   const distance = value < min ? min / 2 - value / 2 : value / 2 - max / 2
-  if (min === max) return 1 + 0.1 * Math.log2(1 + Math.min(distance / (Math.abs(min) / 2 || 0.5), mostExcess))
+  if (min === max) return 1 + 0.1 * Math.log2(1 + Math.min(distance / (Math.abs(min) / 2 || 0.5), maxExcess))
   const width = Math.max(max / 2 - min / 2, Number.MIN_VALUE)
-  return Math.log2(1 + Math.min(distance / width, mostExcess))
+  return Math.log2(1 + Math.min(distance / width, maxExcess))
 }
 
 /**
@@ -71,7 +71,7 @@ export function raiseOutside(
     }
   }
   if (strengths === null) return
-  const unit = oddsOf(Math.min(Math.max(level, leastLevel), mostLevel))
+  const unit = oddsOf(Math.min(Math.max(level, minLevel), maxLevel))
   for (let i = 0; i < strengths.length; i++) {
     const strength = strengths[i] as number
     if (strength === 0) continue
@@ -81,12 +81,12 @@ export function raiseOutside(
   }
 }
 
-/** The values of a row that training did not see, the strongest first, at most `most`. */
+/** The values of a row that training did not see, the strongest first, at most `limit`. */
 export function outsideOf(
   { min, max }: Guards,
   { values, stride }: Block<ArrayBufferLike>,
   row: number,
-  most: number,
+  limit: number,
 ): Outside[] {
   const found: Outside[] = []
   for (let f = 0; f < min.length; f++) {
@@ -97,5 +97,5 @@ export function outsideOf(
       found.push({ column: f, isNovel: low === high, strength: strengthOutside(value, low, high) })
   }
   if (found.length < 2) return found
-  return found.sort((a, b) => b.strength - a.strength || a.column - b.column).slice(0, most)
+  return found.sort((a, b) => b.strength - a.strength || a.column - b.column).slice(0, limit)
 }

@@ -3,7 +3,7 @@ import { rowMarks } from '../models/index.ts'
 
 /** A model that scores whole rows, prepared for one thread. */
 export interface RowModel {
-  /** Lanes of a row. */
+  /** Columns of a row. */
   readonly features: number
   /** Bytes it keeps in memory. */
   readonly bytes: number
@@ -28,7 +28,7 @@ export interface RowScoreInput {
 }
 
 /** Prepared models kept by one scorer, in bytes. */
-const mostKeptBytes = 32 * 1024 * 1024
+const maxKeptBytes = 32 * 1024 * 1024
 /** Doubles of a tile: stays in the cache beside a model. */
 const tileValues = 4096
 
@@ -38,7 +38,7 @@ const tileValues = 4096
  * @param read turns a payload into a checked model, or throws
  */
 export function createRowScorer(read: (payload: Uint8Array) => RowModel): { score(input: RowScoreInput): void } {
-  const kept = keepPrepared<RowModel>(mostKeptBytes, ({ bytes }) => bytes)
+  const kept = keepPrepared<RowModel>(maxKeptBytes, ({ bytes }) => bytes)
   let tile = new Float64Array(tileValues)
   return {
     score({ key, payload, block, from, to, fill, scores, flags }) {
@@ -72,9 +72,9 @@ function copyRows(
 ): boolean {
   let isWhole = true
   for (let f = 0; f < features; f++) {
-    const lane = f * block.stride + from
+    const column = f * block.stride + from
     for (let r = 0; r < rows; r++) {
-      let value = block.values[lane + r] as number
+      let value = block.values[column + r] as number
       if (value - value !== 0) {
         isWhole = false
         const row = from + r

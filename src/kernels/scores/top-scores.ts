@@ -21,8 +21,8 @@ export interface TopScores {
 }
 
 /** Scores that are kept: 2 MiB and a quarter of it as slack, enough for 26 million rows at a contamination of 0.01. */
-const mostKept = 2 ** 18
-const leastSlack = 65_536
+const maxKept = 2 ** 18
+const minSlack = 65_536
 const bins = 2 ** 14
 
 /**
@@ -42,9 +42,9 @@ export function allowedAbove(n: number, contamination: number): number {
  *
  * @param n number of scores that will be offered, NaN not counted; >= 1
  * @param contamination in (0, 0.5)
- * @param kept most scores to keep
+ * @param kept how many scores may be kept
  */
-export function createTopScores(n: number, contamination: number, kept: number = mostKept): TopScores {
+export function createTopScores(n: number, contamination: number, kept: number = maxKept): TopScores {
   const above = allowedAbove(n, contamination)
   if (above + 1 > kept) return countFirst(above, kept)
   const { offer, threshold } = keepLargest(above + 1, Number.POSITIVE_INFINITY)
@@ -58,7 +58,7 @@ interface Largest {
 
 /** Keeps the `size` largest of the scores up to `high`; the threshold is the smallest of them. */
 function keepLargest(size: number, high: number): Largest {
-  const buffer = new Float64Array(size + Math.max(leastSlack, Math.floor(size / 4)))
+  const buffer = new Float64Array(size + Math.max(minSlack, Math.floor(size / 4)))
   let length = 0
   let floor = Number.NEGATIVE_INFINITY
 
@@ -81,12 +81,12 @@ function keepLargest(size: number, high: number): Largest {
     },
     threshold() {
       compact()
-      let least = Number.POSITIVE_INFINITY
-      for (let i = 0; i < length; i++) least = Math.min(least, buffer[i] as number)
+      let lowest = Number.POSITIVE_INFINITY
+      for (let i = 0; i < length; i++) lowest = Math.min(lowest, buffer[i] as number)
       let above = 0
       // Ties with the threshold are not above it, so this may be less than was allowed.
-      for (let i = 0; i < length; i++) if ((buffer[i] as number) > least) above++
-      return { value: length === 0 ? 0 : least, exact: true, above }
+      for (let i = 0; i < length; i++) if ((buffer[i] as number) > lowest) above++
+      return { value: length === 0 ? 0 : lowest, exact: true, above }
     },
   }
 }
@@ -96,8 +96,8 @@ function countFirst(allowed: number, kept: number): TopScores {
   let range = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY, above: 0 }
   let largest: Largest | null = null
   const counts = new Float64Array(bins)
-  const least = new Float64Array(bins)
-  const most = new Float64Array(bins)
+  const lows = new Float64Array(bins)
+  const highs = new Float64Array(bins)
 
   function count(scores: Float64Array): void {
     const { low, high } = range
@@ -106,8 +106,8 @@ function countFirst(allowed: number, kept: number): TopScores {
       // Also false for NaN.
       if (!(score >= low && score <= high)) continue
       const bin = Math.min(bins - 1, Math.floor(((score - start) / (end - start)) * bins))
-      least[bin] = counts[bin] === 0 ? score : Math.min(least[bin]!, score)
-      most[bin] = counts[bin] === 0 ? score : Math.max(most[bin]!, score)
+      lows[bin] = counts[bin] === 0 ? score : Math.min(lows[bin]!, score)
+      highs[bin] = counts[bin] === 0 ? score : Math.max(highs[bin]!, score)
       counts[bin]!++
     }
   }
@@ -117,7 +117,7 @@ function countFirst(allowed: number, kept: number): TopScores {
     let bin = bins - 1
     let { above } = range
     while (bin > 0 && above + counts[bin]! <= allowed) above += counts[bin--]!
-    range = { low: least[bin]!, high: most[bin]!, above }
+    range = { low: lows[bin]!, high: highs[bin]!, above }
     const count = counts[bin]!
     counts.fill(0)
     return count

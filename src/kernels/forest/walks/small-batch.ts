@@ -113,7 +113,7 @@ export function createForestWalk({ shape, trees, modules, ranked }: LaidForest):
 function createRankedWalk(ranked: LaidRanked): (rows: WalkedRows) => void {
   const kernel = createRankedKernel(ranked.modules)
   const [none, one] = [new Float64Array(ranked.laid.size.features), new Float64Array(1)]
-  const block = { values: none, stride: 1, rows: 1, lanes: none.length }
+  const block = { values: none, stride: 1, rows: 1, columns: none.length }
   scoreRanked(kernel, ranked, { block, from: 0, to: 1, fill: null, scores: one, flags: new Uint8Array(1) })
   return (rows) => scoreRanked(kernel, ranked, rows)
 }

@@ -1,5 +1,5 @@
 import { averagePathLengths, type Block, scoreFactor } from '../../../index.ts'
-import { cleanTile, copyFewRows, copyTile, type RowScoreInput } from '../../../scores/index.ts'
+import { cleanTile, copySmallBatch, copyTile, type RowScoreInput } from '../../../scores/index.ts'
 import type { Forest } from '../../index.ts'
 import { type ForestPlan, layRun, planForest } from './layout.ts'
 import type { Kernel } from './wasm.ts'
@@ -54,7 +54,7 @@ export function walkRows(
   const tile = kernel.tile(features, tileRows)
   /** Whether all that was copied is finite. */
   const copyRows = (rows: number, start: number) => {
-    if (rows <= mostFewRows) return copyFewRows(block, start, rows, features, tile, tileRows)
+    if (rows <= mostFewRows) return copySmallBatch(block, start, rows, features, tile, tileRows)
     copyTile(block, start, rows, features, tile, tileRows)
     return kernel.isFinite(features, tileRows)
   }
