@@ -120,8 +120,8 @@ export async function startService(
       open,
       pool,
       registry,
-      mostBytes: config.DEEPWATCH_TRAIN_BYTES,
-      mostEntities: config.DEEPWATCH_MAX_ENTITIES,
+      maxBytes: config.DEEPWATCH_TRAIN_BYTES,
+      maxEntities: config.DEEPWATCH_MAX_ENTITIES,
       // What does not fit the cache would be read from the disk for every request.
       entityModelBytes: config.DEEPWATCH_CACHE_BYTES,
       historyBytes: config.DEEPWATCH_WINDOW_BYTES,

@@ -5,7 +5,7 @@ import { History, rowHistory } from '../../src/kernels/history/history.ts'
 import { createTimeContext } from '../../src/kernels/history/time-context.ts'
 import { raiseOutside } from '../../src/kernels/scores/guards.ts'
 import { describeDerived, historyQuery } from '../../src/telemetry/derived.ts'
-import { type AutoPlan, chooseAuto, mostWithoutHistory } from '../../src/training/auto.ts'
+import { type AutoPlan, chooseAuto, maxWithoutHistory } from '../../src/training/auto.ts'
 import { planTimeContext } from '../../src/training/time.ts'
 import type { Variant } from './ablation.ts'
 import { figuresOf } from './figures.ts'
@@ -66,7 +66,7 @@ function prepare({ columns, times, trainRows }: Telemetry, seed: number, variant
   }
   const first = make(chooseAuto(shape, seed))
   const lacking = 1 - first.known.subarray(0, trainRows).reduce((sum, one) => sum + one, 0) / trainRows
-  return lacking <= mostWithoutHistory ? first : make(chooseAuto(shape, seed, 'too little history'))
+  return lacking <= maxWithoutHistory ? first : make(chooseAuto(shape, seed, 'too little history'))
 }
 
 /** The time context that a training adds by default. */

@@ -1,5 +1,4 @@
 export type {
-  Detector,
   DetectorParams,
   EffectiveSettings,
   JoinInput,

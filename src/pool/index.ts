@@ -1,2 +1,2 @@
-export { createPool, type FitEntitiesRequest, type Pool } from './pool.ts'
+export { createPool, type Pool } from './pool.ts'
 export type { BlockScores, ScoringModel } from './types.ts'

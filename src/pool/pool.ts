@@ -38,7 +38,7 @@ interface FitRequest {
   readonly deviations: Float64Array
 }
 
-export interface FitEntitiesRequest {
+interface FitEntitiesRequest {
   readonly detector: string
   readonly params: DetectorParams
   /** As in `TrainingShape`. */

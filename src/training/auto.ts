@@ -32,15 +32,15 @@ export interface AutoPlan {
 }
 
 /** Below this nothing could be held back to put detectors on one scale. */
-const leastRows = 128
+const minRows = 128
 /** Fewer have hardly anything that could cease to move together. */
-const leastColumns = 3
+const minColumns = 3
 /** The covariance of more features takes too long; the time context takes up to 4. */
-const mostFeatures = 1024 - 4
+const maxFeatures = 1024 - 4
 /** Above this share of rows without enough history the windows cost more than they give. */
-export const mostWithoutHistory = 0.1
+export const maxWithoutHistory = 0.1
 /** More steps without time than this: several hosts in one series. */
-const mostTied = 0.5
+const maxTied = 0.5
 /** Of a calibrated score: as strange as one held-back row in 200. */
 const calibratedLine = 0.995
 const contamination = 0.01
@@ -71,7 +71,7 @@ const derivesInTurn: readonly (readonly Derived[])[] = [
 
 /** The first that fits; for single metrics, where a forest is alone, one window is enough. */
 function derivesOf(columns: number): readonly Derived[] | undefined {
-  const inTurn = columns < leastColumns ? derivesInTurn.slice(1) : derivesInTurn
+  const inTurn = columns < minColumns ? derivesInTurn.slice(1) : derivesInTurn
   return inTurn.find(({ length }) => length * columns <= mostDerived)
 }
 
@@ -85,10 +85,7 @@ export function chooseAuto(shape: TelemetryShape, seed: number | undefined, with
       ? columns.flatMap((column) => derives.map(([derive, window]) => ({ column, derive, window })))
       : []
   const isEnsemble =
-    hasTimestamp &&
-    rows >= leastRows &&
-    columns.length >= leastColumns &&
-    columns.length + derived.length <= mostFeatures
+    hasTimestamp && rows >= minRows && columns.length >= minColumns && columns.length + derived.length <= maxFeatures
   return {
     detector: parse(
       isEnsemble
@@ -155,18 +152,18 @@ function obstacleTo(
 ): string | null {
   if (ownDerived) return 'The request names derived features itself'
   if (!hasTimestamp) return 'Without a timestamp rows have no order'
-  if (rows < leastRows) return `${rows} rows are few; windows need ${leastRows}`
+  if (rows < minRows) return `${rows} rows are few; windows need ${minRows}`
   if (derives === undefined)
     return `${columns.length} columns are more than the ${mostDerived} derived features of a model`
-  if (tied !== null && tied > mostTied)
+  if (tied !== null && tied > maxTied)
     return `${Math.round(100 * tied)} % of the rows have the time of the row before: they seem to be several entities, and none is named`
   return null
 }
 
 function ensembleObstacle({ hasTimestamp, rows, columns }: TelemetryShape): string {
   if (!hasTimestamp) return 'There is no timestamp'
-  if (rows < leastRows) return `${rows} rows are few`
-  if (columns.length < leastColumns) return `${columns.length} columns have hardly anything in common that could break`
+  if (rows < minRows) return `${rows} rows are few`
+  if (columns.length < minColumns) return `${columns.length} columns have hardly anything in common that could break`
   return `${columns.length} columns are many`
 }
 

@@ -1,92 +1,50 @@
-/** Writes down what a training did: the version document. */
+/** Fifth step of a training: what it did, written down as the version document. */
 import { createHash } from 'node:crypto'
-import type { EffectiveSettings, ModelShape } from '../detectors/index.ts'
 import { describeSmoothing } from '../history/index.ts'
 import { quantiles } from '../kernels/models/index.ts'
-import { type FoundThreshold, type ScoreHistogram, scoreBins } from '../kernels/scores/index.ts'
-import type { FeatureLane, Span } from '../reader/index.ts'
-import {
-  type Choice,
-  detectorSettings,
-  type Feature,
-  type FeatureProfile,
-  type TrainSettings,
-  type VersionDocument,
-  type Warning,
-} from '../schemas/index.ts'
-import type { ColumnPlan, SourceFacts } from '../telemetry/index.ts'
+import { scoreBins } from '../kernels/scores/index.ts'
+import type { FeatureLane } from '../reader/index.ts'
+import type { Feature, FeatureProfile, VersionDocument, Warning } from '../schemas/index.ts'
+import type { SourceFacts } from '../telemetry/index.ts'
 import { formatTimestamp } from '../time/index.ts'
-import { type Drawn, laneName } from './samples.ts'
-import type { TimeContextPlan } from './time.ts'
-
-/** The detector settings of a request with every default filled in; the plain forest when it names none. */
-export function fitSettings(settings: Pick<TrainSettings, 'detector'>) {
-  return settings.detector ?? detectorSettings.parse({ type: 'isolation-forest' })
-}
+import type { Choice } from './auto-samples.ts'
+import { type Drawn, featureName } from './samples.ts'
+import type { Before, TrainingScores } from './scores.ts'
 
 const encoding =
   'hour is the local second of day on a circle: hour_sin, hour_cos = sin, cos of 2*pi*second/86400; dayOfWeek is the local day on a circle: day_of_week_sin, day_of_week_cos = sin, cos of 2*pi*day/7, Monday = 0'
 
-/** The training scores: their histogram and the threshold that follows from them. */
-export interface TrainingScores {
-  readonly histogram: ScoreHistogram
-  readonly threshold: FoundThreshold
-  readonly rowsOutOfOrder: number
-}
-
-/** How the threshold is found. */
-export type ThresholdRule = NonNullable<TrainSettings['threshold']>
-
-/** What `describeVersion` needs to know. */
-export interface VersionFacts {
-  readonly version: number
-  readonly createdAt: string
-  readonly software: string
-  readonly settings: TrainSettings
-  readonly threshold: ThresholdRule
-  /** Whether guards watch what is derived, too. */
-  readonly guardsDerived: boolean
-  readonly habituation: NonNullable<VersionDocument['habituation']> | null
-  readonly requested: ReturnType<typeof fitSettings>
-  /** What the settings left open, and what was chosen. */
-  readonly choice: readonly Choice[] | undefined
-  /** Id of the detector that was fitted. */
-  readonly detector: string
-  readonly effective: EffectiveSettings
-  readonly shape: ModelShape
-  /** With a model per entity what is told of them. */
-  readonly perEntity: VersionDocument['perEntity'] | null
-  readonly plan: ColumnPlan
-  readonly time: TimeContextPlan
-  readonly drawn: Drawn
+/** What the steps of a training came to. */
+export interface VersionFacts extends Before {
+  readonly choice: Choice
   /** From `describeFeatures`. */
   readonly features: readonly Feature[]
-  readonly span: Span
   readonly scored: TrainingScores
   readonly source: SourceFacts
-  readonly payload: Uint8Array
+  readonly software: string
   readonly seconds: number
-  readonly warnings: readonly Warning[]
 }
 
-/** The version document: plain JSON data, complete. */
+/** The version document: plain JSON data, complete but for its number and time, which saving gives it. */
 export function describeVersion(facts: VersionFacts): VersionDocument {
-  const { settings, drawn, features, time, span, scored } = facts
+  const { plan, choice, drawn, judging, fitted, features, scored } = facts
+  const { settings, span, time } = plan
   const { value, exact, above } = scored.threshold
+  const guardsDerived = drawn.derived.length === 0 || choice.guardsDerived
   return {
     model: settings.model,
-    version: facts.version,
-    createdAt: facts.createdAt,
+    version: 0,
+    createdAt: '',
     software: facts.software,
     detector: {
-      type: facts.detector,
-      settings: facts.requested,
-      effective: facts.effective,
-      ...(facts.choice && { choice: [...facts.choice] }),
-      shape: { ...facts.shape },
+      type: fitted.detector,
+      settings: plan.requested,
+      effective: { ...fitted.effective, seed: plan.seed },
+      ...(choice.choice && { choice: [...choice.choice] }),
+      shape: { ...fitted.shape },
     },
     features: [...features],
-    roles: facts.plan.roles,
+    roles: plan.columns.roles,
     timeContext: {
       features: [...time.features],
       timeZone: time.timeZone,
@@ -94,60 +52,59 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       leftOut: [...time.leftOut],
       transitions: time.transitions && { utc: [...time.transitions.utc], offset: [...time.transitions.offset] },
     },
-    missing: { rule: settings.missing ?? 'reject', fill: drawn.fill && [...drawn.fill] },
-    threshold: {
-      value,
-      rule: facts.threshold,
-      exact,
-      flaggedRows: above,
-      flaggedShare: above / drawn.rowsUsed,
-    },
-    guards: settings.guards === false ? null : { level: value, ...(!facts.guardsDerived && { derived: false }) },
-    ...(facts.perEntity && { perEntity: facts.perEntity }),
+    missing: { rule: plan.missing, fill: drawn.fill && [...drawn.fill] },
+    threshold: { value, rule: judging.rule, exact, flaggedRows: above, flaggedShare: above / drawn.rowsUsed },
+    guards: settings.guards === false ? null : { level: value, ...(!guardsDerived && { derived: false }) },
+    ...(fitted.perEntity && { perEntity: fitted.perEntity }),
     ...(settings.smoothing && {
       smoothing: describeSmoothing(settings.smoothing.window, value, scored.histogram.counts, span.interval ?? null),
     }),
-    ...(facts.habituation && { habituation: facts.habituation }),
+    ...(judging.habituation && { habituation: judging.habituation }),
     scores: { bins: scoreBins, counts: [...scored.histogram.counts] },
-    training: {
-      source: { ...facts.source, files: [...facts.source.files] },
-      fingerprint: fingerprint(drawn),
-      rows: span.rows,
-      window: settings.window ?? null,
-      rowsInWindow: span.rowsInWindow,
-      rowsUsed: drawn.rowsUsed,
-      rowsLeftOut: drawn.rowsLeftOut,
-      rowsFilled: drawn.rowsFilled,
-      ...(drawn.derived.length > 0 && {
-        rowsWithoutHistory: drawn.rowsWithoutHistory - scored.rowsOutOfOrder,
-        rowsOutOfOrder: scored.rowsOutOfOrder,
-      }),
-      from: span.from === null ? null : formatTimestamp(span.from),
-      to: span.to === null ? null : formatTimestamp(span.to),
-      seconds: facts.seconds,
-    },
-    payload: { bytes: facts.payload.byteLength, sha256: createHash('sha256').update(facts.payload).digest('hex') },
+    training: describeTraining(facts),
+    payload: { bytes: fitted.payload.byteLength, sha256: createHash('sha256').update(fitted.payload).digest('hex') },
     warnings: [
-      ...facts.plan.warnings,
+      ...plan.columns.warnings,
       ...drawn.warnings,
       ...historyWarnings(facts),
       ...constantWarning(features),
-      ...facts.warnings,
+      ...fitted.warnings,
     ],
+  }
+}
+
+function describeTraining({ plan, drawn, scored, source, seconds }: VersionFacts): VersionDocument['training'] {
+  const { span, settings } = plan
+  return {
+    source: { ...source, files: [...source.files] },
+    fingerprint: fingerprint(drawn),
+    rows: span.rows,
+    window: settings.window ?? null,
+    rowsInWindow: span.rowsInWindow,
+    rowsUsed: drawn.rowsUsed,
+    rowsLeftOut: drawn.rowsLeftOut,
+    rowsFilled: drawn.rowsFilled,
+    ...(drawn.derived.length > 0 && {
+      rowsWithoutHistory: drawn.rowsWithoutHistory - scored.rowsOutOfOrder,
+      rowsOutOfOrder: scored.rowsOutOfOrder,
+    }),
+    from: span.from === null ? null : formatTimestamp(span.from),
+    to: span.to === null ? null : formatTimestamp(span.to),
+    seconds,
   }
 }
 
 /** Features with their profiles, which takes sorting the profile's sample. */
 export function describeFeatures(drawn: Drawn): Feature[] {
-  return drawn.lanes.map((lane, index) => describeFeature(drawn, lane, index))
+  return drawn.features.map((feature, index) => describeFeature(drawn, feature, index))
 }
 
-function describeFeature(drawn: Drawn, lane: FeatureLane, index: number): Feature {
+function describeFeature(drawn: Drawn, feature: FeatureLane, index: number): Feature {
   const profile = describeProfile(drawn, index)
-  if ('timeContext' in lane)
-    return { name: laneName(lane), kind: 'timeContext', timeContext: lane.timeContext, profile }
-  if ('derived' in lane) return { ...drawn.derived[lane.derived]!, profile }
-  return { name: lane.name, kind: lane.kind, type: drawn.columns[index]!.type, profile }
+  const name = featureName(feature)
+  if ('timeContext' in feature) return { name, kind: 'timeContext', timeContext: feature.timeContext, profile }
+  if ('derived' in feature) return { ...drawn.derived[feature.derived]!, profile }
+  return { name, kind: feature.kind, type: drawn.columns[index]!.type, profile }
 }
 
 function describeProfile({ profile, profileSample }: Drawn, index: number): FeatureProfile {
@@ -172,21 +129,16 @@ function describeProfile({ profile, profileSample }: Drawn, index: number): Feat
   }
 }
 
-function historyWarnings({ drawn, scored, span }: VersionFacts): Warning[] {
-  const warnings: Warning[] = []
-  const lacking = drawn.rowsWithoutHistory - scored.rowsOutOfOrder
-  const all = `of ${span.rowsInWindow} rows`
-  if (lacking > 0)
-    warnings.push({
-      code: 'rows_without_history',
-      message: `${lacking} ${all} have too little history for a derived feature and were left out.`,
-    })
-  if (scored.rowsOutOfOrder > 0)
-    warnings.push({
-      code: 'rows_out_of_order',
-      message: `${scored.rowsOutOfOrder} ${all} come after a later row of their entity and were left out.`,
-    })
-  return warnings
+function historyWarnings({ plan, drawn, scored }: VersionFacts): Warning[] {
+  const late = scored.rowsOutOfOrder
+  const lacking = drawn.rowsWithoutHistory - late
+  const all = `of ${plan.span.rowsInWindow} rows`
+  const lackingText = `${lacking} ${all} have too little history for a derived feature and were left out.`
+  const lateText = `${late} ${all} come after a later row of their entity and were left out.`
+  return [
+    ...(lacking > 0 ? [{ code: 'rows_without_history', message: lackingText }] : []),
+    ...(late > 0 ? [{ code: 'rows_out_of_order', message: lateText }] : []),
+  ]
 }
 
 function constantWarning(features: readonly Feature[]): Warning[] {
@@ -202,20 +154,12 @@ function constantWarning(features: readonly Feature[]): Warning[] {
 }
 
 /**
- * A digest of what training saw. It rests on the profile of every row and on a sample that does not
- * depend on the seed, not on files: the same telemetry as CSV or as Parquet has the same fingerprint.
+ * A digest of what training saw. It rests on the profile of every row and on a sample that does not depend on the seed, not on
+ * files: the same telemetry as CSV or as Parquet has the same fingerprint.
  */
-function fingerprint({ lanes, profile, profileSample, rowsUsed }: Drawn): string {
-  const hash = createHash('sha256').update(JSON.stringify([lanes, rowsUsed, profile.rows]))
-  for (const part of [
-    profile.finite,
-    profile.missing,
-    profile.infinite,
-    profile.min,
-    profile.max,
-    profile.mean,
-    profile.std,
-  ])
-    hash.update(part)
+function fingerprint({ features, profile, profileSample, rowsUsed }: Drawn): string {
+  const { finite, missing, infinite, min, max, mean, std } = profile
+  const hash = createHash('sha256').update(JSON.stringify([features, rowsUsed, profile.rows]))
+  for (const part of [finite, missing, infinite, min, max, mean, std]) hash.update(part)
   return hash.update(profileSample.values).digest('hex')
 }

@@ -1,4 +1,4 @@
-/** The entities of a training that get models of their own: who they are, samples of their rows, and what is told of them. */
+/** The entities of a training that get models of their own: their names, samples of their rows, and what the document says of them. */
 import { DeepWatchError } from '../errors.ts'
 import { type Block, shareBytes } from '../kernels/index.ts'
 import { createReservoir, fillSample, type Sample, streams } from '../kernels/sampling/index.ts'
@@ -7,12 +7,12 @@ import type { Column, EntityRows, ReadWindow } from '../reader/index.ts'
 import type { VersionDocument } from '../schemas/index.ts'
 import { quote, type Telemetry } from '../telemetry/index.ts'
 
-/** With fewer usable rows an entity has no model of its own: what it usually does is not known yet. */
-const leastEntityRows = 256
+/** With fewer usable rows an entity has no model of its own: too little is known of it. */
+const minEntityRows = 256
 /** Rows of an entity that its model is fitted from, at most. */
 const entitySampleRows = 1024
-/** Names that the version document tells. */
-const mostNames = 1000
+/** Names that the version document lists. */
+const maxNames = 1000
 
 /** The entities that may get a model: those with enough rows, by name. */
 export interface EntityPlan {
@@ -35,21 +35,21 @@ export async function planEntities(
     readonly entity: string | null
     readonly timestamp: string | null
     readonly window: ReadWindow | undefined
-    readonly most: number
+    readonly max: number
   },
 ): Promise<EntityPlan> {
-  const { entity, window, most } = query
+  const { entity, window, max } = query
   if (entity === null)
     throw new DeepWatchError('validation_failed', 'perEntity: name the column that tells entities apart as entity.')
   requireNames(columns.find(({ name }) => name === entity)!)
   const timestamp = query.timestamp ?? undefined
-  const found = await telemetry.entities({ entity, timestamp, window, most: most + 1 })
-  if (found.length > most)
-    throw new DeepWatchError('too_many_entities', `${quote(entity)} has more than ${most} values.`, {
-      facts: { column: entity, limit: most },
+  const found = await telemetry.entities({ entity, timestamp, window, most: max + 1 })
+  if (found.length > max)
+    throw new DeepWatchError('too_many_entities', `${quote(entity)} has more than ${max} values.`, {
+      facts: { column: entity, limit: max },
     })
   const candidates = found
-    .filter(({ rows }) => rows >= leastEntityRows)
+    .filter(({ rows }) => rows >= minEntityRows)
     .map((one) => ({ ...one, bytes: Buffer.from(one.name) }))
     .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
     .map(({ name, rows }) => ({ name, rows }))
@@ -72,14 +72,14 @@ function requireSome(candidates: number, found: number): void {
   if (candidates > 0) return
   throw new DeepWatchError(
     'insufficient_data',
-    `perEntity: none of ${found} entities has the ${leastEntityRows} usable rows that a model of its own needs.`,
-    { facts: { entities: found, needed: leastEntityRows } },
+    `perEntity: none of ${found} entities has the ${minEntityRows} usable rows that a model of its own needs.`,
+    { facts: { entities: found, needed: minEntityRows } },
   )
 }
 
 /** Bytes of the samples and ranges of a plan. */
-export function entitySampleBytes({ candidates }: EntityPlan, lanes: number): number {
-  return candidates.reduce((sum, { rows }) => sum + 8 * lanes * (Math.min(rows, entitySampleRows) + 2), 0)
+export function entitySampleBytes({ candidates }: EntityPlan, features: number): number {
+  return candidates.reduce((sum, { rows }) => sum + 8 * features * (Math.min(rows, entitySampleRows) + 2), 0)
 }
 
 /** The samples of entities that had enough usable rows. Lists have one entry per entity. */
@@ -87,7 +87,7 @@ export interface EntitySamples {
   readonly names: readonly string[]
   /** Over shared memory. */
   readonly samples: readonly (Sample & { readonly values: Float64Array<SharedArrayBuffer> })[]
-  /** Least and greatest value of lane f of entity e at e * lanes + f; -Infinity and Infinity where there is no bound. */
+  /** Smallest and largest value of feature f of entity e at e * features + f; -Infinity and Infinity where there is no bound. */
   readonly min: Float64Array
   readonly max: Float64Array
   /** Entities of the window that have no model of their own. */
@@ -95,7 +95,7 @@ export interface EntitySamples {
 }
 
 export interface EntityCollector {
-  /** Offers the usable rows of a block; the entity lane stands right behind the features. `positions` as in `Reservoir.offer`. */
+  /** Offers the usable rows of a block; the column of the entity stands right behind the features. `positions` as in `Reservoir.offer`. */
   offer(block: Block, positions: Uint32Array | null): void
   /** Fills what is missing, where the rule says so, and gives the samples. Errors: `insufficient_data`. */
   finish(fill: Float64Array | null): EntitySamples
@@ -106,7 +106,7 @@ export function collectEntities(plan: EntityPlan, features: number, seed: number
   const { candidates } = plan
   const min = new Float64Array(candidates.length * features).fill(Number.POSITIVE_INFINITY)
   const max = new Float64Array(candidates.length * features).fill(Number.NEGATIVE_INFINITY)
-  const kept = candidates.map(({ rows }) => {
+  const drawn = candidates.map(({ rows }) => {
     const size = Math.min(rows, entitySampleRows)
     const values = new Float64Array(shareBytes(8 * features * size))
     // All entities draw the same places: a model depends on the rows of its entity alone.
@@ -131,30 +131,30 @@ export function collectEntities(plan: EntityPlan, features: number, seed: number
 
   return {
     offer(block, positions) {
-      const lane = block.values.subarray(features * block.stride, features * block.stride + block.rows)
-      const numbers = positions ? Float64Array.from(positions, (row) => lane[row]!) : lane
+      const column = block.values.subarray(features * block.stride, features * block.stride + block.rows)
+      const numbers = positions ? Float64Array.from(positions, (row) => column[row]!) : column
       const { order, runs } = groupRows(numbers, candidates.length)
       const rows = positions ? order.map((place) => positions[place]!) : order
       for (const { group, from, to } of runs) {
         if (group === candidates.length) continue
         const own = rows.subarray(from, to)
-        kept[group]!.reservoir.offer(block, own, own.length)
+        drawn[group]!.reservoir.offer(block, own, own.length)
         widen(group, block, own)
       }
     },
     finish(fill) {
-      const chosen = candidates.flatMap((_, entity) => (kept[entity]!.reservoir.seen < leastEntityRows ? [] : [entity]))
+      const chosen = candidates.flatMap((_, entity) => (drawn[entity]!.reservoir.seen < minEntityRows ? [] : [entity]))
       requireSome(chosen.length, plan.found)
       const range = (bounds: Float64Array, none: number) =>
         Float64Array.from({ length: chosen.length * features }, (_, place) => {
-          const lane = place % features
-          const bound = bounds[chosen[(place - lane) / features]! * features + lane]!
+          const feature = place % features
+          const bound = bounds[chosen[(place - feature) / features]! * features + feature]!
           return Number.isFinite(bound) ? bound : none
         })
       return {
         names: chosen.map((entity) => candidates[entity]!.name),
         samples: chosen.map((entity) => {
-          const { values, size, reservoir } = kept[entity]!
+          const { values, size, reservoir } = drawn[entity]!
           const sample = { values, size, lanes: features, filled: reservoir.filled }
           if (fill) fillSample(sample, fill)
           return sample
@@ -176,14 +176,14 @@ export function describeEntities(
   return {
     entities: names.length,
     others,
-    leastRows: leastEntityRows,
+    leastRows: minEntityRows,
     sampleRows: entitySampleRows,
     bytes: {
       total,
       mean: Math.round(total / names.length),
-      most: bytes.reduce((most, each) => Math.max(most, each), 0),
+      most: bytes.reduce((max, each) => Math.max(max, each), 0),
     },
-    names: names.slice(0, mostNames),
-    namesLeftOut: Math.max(0, names.length - mostNames),
+    names: names.slice(0, maxNames),
+    namesLeftOut: Math.max(0, names.length - maxNames),
   }
 }

@@ -4,8 +4,7 @@
  */
 import { aggregateBlocks, aggregateRows, aggregateSource, featureBins, rangeOf } from '../aggregate/index.ts'
 import { DeepWatchError } from '../errors.ts'
-import type { Sample } from '../kernels/sampling/index.ts'
-import type { FeatureBlock, FeatureQuery, ReaderSession, ReadWindow, Span } from '../reader/index.ts'
+import type { FeatureBlock, FeatureQuery, ReaderSession } from '../reader/index.ts'
 import type { KeptReports } from '../reporting/index.ts'
 import type { KeptReport, ReportAggregate, TrainingBins, VersionDocument } from '../schemas/index.ts'
 import type { TrainingScoresKept } from '../scoring/index.ts'
@@ -14,7 +13,8 @@ import { errorCode } from '../storage/index.ts'
 import type { LanePlaces, Opened } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { holdLabels } from './held-labels.ts'
-import type { Remembering } from './remembered.ts'
+import type { TrainingPlan } from './plan.ts'
+import type { Drawn } from './samples.ts'
 
 export interface TrainingReportParts {
   readonly scratch: () => Promise<Scratch>
@@ -22,15 +22,14 @@ export interface TrainingReportParts {
 }
 
 /** What is counted once the threshold is known. */
-interface Trained {
+export interface Counted {
   /** Complete but for its number. */
   readonly document: VersionDocument
   readonly opened: Opened
-  readonly span: Span
-  /** The blocks that were scored, and how they were asked for, where they may be remembered. */
-  readonly blocks: { readonly telemetry: Remembering; readonly query: FeatureQuery } | null
-  readonly window: ReadWindow | undefined
-  readonly profileSample: Sample
+  readonly plan: TrainingPlan
+  readonly drawn: Drawn
+  /** What was read for the scores. */
+  readonly query: FeatureQuery
 }
 
 /** The record of one training. */
@@ -44,7 +43,7 @@ export interface TrainingRecord {
   /** Hands all scores to `take` once more, after `complete`, in blocks; whether that was all of them. Never throws, ends early when the signal aborts. */
   bringAgain(take: (scores: Float64Array) => void, signal: AbortSignal): Promise<boolean>
   /** Counts, after `complete`. Throws the signal's reason alone. */
-  count(trained: Trained, work: Work): Promise<KeptReport>
+  count(counted: Counted, work: Work): Promise<KeptReport>
   /** Keeps what was counted beside its version. Never throws. */
   keep(document: VersionDocument, report: KeptReport): Promise<void>
   /** Holds the labels of a block of the second pass, for whoever takes the scores over. */
@@ -122,14 +121,14 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
       })
       return !failed && left === 0
     },
-    async count(trained, work) {
+    async count(counted, work) {
       let aggregate: ReportAggregate | null = null
       work.progress?.begin('reporting', null)
       await guarded(async () => {
-        aggregate = await countTraining(trained, scratch)
+        aggregate = await countTraining(counted, scratch)
       })
       work.signal.throwIfAborted()
-      return { aggregate, profiles: profilesOf(trained, aggregate) }
+      return { aggregate, profiles: profilesOf(counted, aggregate) }
     },
     keep,
     handOver(document, counting, opened) {
@@ -154,24 +153,21 @@ export async function recordTraining(parts: TrainingReportParts, { log }: Work):
   }
 }
 
-async function countTraining(
-  { document, opened, span, blocks, window }: Trained,
-  scratch: Scratch,
-): Promise<ReportAggregate> {
+async function countTraining({ document, opened, plan, query }: Counted, scratch: Scratch): Promise<ReportAggregate> {
   const { features, roles, threshold, training, timeContext } = document
   const { telemetry, session } = opened
-  // The blocks tell entities apart and do not know their names.
-  const known = blocks && roles.entity === null && blocks.telemetry.remembers(blocks.query) ? blocks : null
-  const aggregate: ReaderSession['aggregate'] = known
-    ? (query) => aggregateBlocks(known.telemetry, known.query, scratch, query)
-    : (session?.aggregate ?? ((query) => aggregateRows(telemetry, scratch, query)))
+  // Blocks hold the numbers of entities, not their names.
+  const blocks = roles.entity === null && plan.remembered?.remembers(query) ? plan.remembered : null
+  const aggregate: ReaderSession['aggregate'] = blocks
+    ? (asked) => aggregateBlocks(blocks, query, scratch, asked)
+    : (session?.aggregate ?? ((asked) => aggregateRows(telemetry, scratch, asked)))
   return aggregateSource({
-    session: { span: async () => span, aggregate },
+    session: { span: async () => plan.span, aggregate },
     scoresPath: scratch.scoresPath,
     threshold: threshold.value,
     features,
     roles,
-    window,
+    window: plan.window,
     rows: training.rowsInWindow,
     timeZone: timeContext.timeZone,
     transitions: timeContext.transitions,
@@ -179,7 +175,7 @@ async function countTraining(
 }
 
 /** The profile's sample in bins, those features first that a report shows first. */
-function profilesOf({ document, profileSample }: Trained, aggregate: ReportAggregate | null): TrainingBins[] {
+function profilesOf({ document, drawn }: Counted, aggregate: ReportAggregate | null): TrainingBins[] {
   const first = aggregate?.features.map(({ feature }) => feature) ?? []
   const order = [...new Set([...first, ...document.features.keys()])]
   const profiles: TrainingBins[] = []
@@ -188,7 +184,7 @@ function profilesOf({ document, profileSample }: Trained, aggregate: ReportAggre
     const range = rangeOf(document.features[feature]!)
     if (range === null) continue
     const counts: number[] = Array(featureBins + 2).fill(0)
-    const { values, size, filled } = profileSample
+    const { values, size, filled } = drawn.profileSample
     for (let at = feature * size; at < feature * size + filled; at++) {
       const value = values[at]!
       if (!Number.isFinite(value)) continue

@@ -1,6 +1,7 @@
-/** The first pass over the training rows: profile, samples, and what is left out. */
+/** Second step of a training: one pass over the rows draws the samples and the profile, and says which rows are left out. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Inspection } from '../../workers/messages.ts'
+import { type DetectorParams, detectors } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import { inOrder } from '../flow.ts'
 import {
@@ -20,63 +21,26 @@ import {
   sampleOf,
   streams,
 } from '../kernels/sampling/index.ts'
-import type { Pool } from '../pool/index.ts'
-import type {
-  Column,
-  ExtraLanes,
-  FeatureBlock,
-  FeatureLane,
-  FeatureQuery,
-  HistoryQuery,
-  ReadWindow,
-} from '../reader/index.ts'
-import type { Warning } from '../schemas/index.ts'
-import { type Derived, placesOf, quote, type Telemetry } from '../telemetry/index.ts'
+import type { Column, FeatureBlock, FeatureLane, FeatureQuery, HistoryQuery } from '../reader/index.ts'
+import type { DerivedFeature, Warning } from '../schemas/index.ts'
+import { type Derived, describeDerived, historyQuery, placesOf, quote } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
-import {
-  collectEntities,
-  type EntityCollector,
-  type EntityPlan,
-  type EntitySamples,
-  entitySampleBytes,
-} from './entities.ts'
-import type { TimeContextPlan } from './time.ts'
+import { collectEntities, type EntityCollector, type EntitySamples, entitySampleBytes } from './entities.ts'
+import type { StepParts, TrainingPlan } from './plan.ts'
 
 /** Above this share of affected rows the rule `reject` refuses to train. */
-const mostRejected = 0.05
+const maxRejected = 0.05
 /** The training profile is drawn with a seed of its own, so that it does not depend on the model's. */
 const profileSeed = 0
 
-export interface SamplePlan {
-  readonly columns: readonly Column[]
-  readonly derived: readonly Derived[]
-  /** How these are derived; undefined when there are none. */
-  readonly history: HistoryQuery | undefined
-  /** The columns were asked for by name: one without a value is an error instead of being dropped. */
-  readonly named: boolean
-  readonly time: TimeContextPlan
-  readonly timestamp: string | null
-  readonly window: ReadWindow | undefined
-  readonly rowsInWindow: number
-  readonly rule: 'reject' | 'median' | 'skip'
-  readonly reservoirs: { readonly count: number; readonly size: number }
-  /** With a model per entity, those that may get one. */
-  readonly entities: EntityPlan | null
-  /** What is read of the rows beside when they are scored, and the column of their entity, which some of that needs. */
-  readonly beside: ExtraLanes
-  readonly entity: string | null
-  /** Bytes that fitting takes for a number of features, beside the samples. */
-  readonly fitBytes: (features: number) => number
-  readonly mostBytes: number
-  readonly ahead: number
-  readonly seed: number
-}
-
+/** What a pass over the rows came to. */
 export interface Drawn {
-  /** The feature matrix's lanes, in order; `columns` are those that are columns of the source. */
-  readonly lanes: readonly FeatureLane[]
+  /** The columns of the feature matrix, in order; `columns` are those that are columns of the source. */
+  readonly features: readonly FeatureLane[]
   readonly columns: readonly Column[]
   readonly derived: readonly Derived[]
+  /** How many features, the first, are columns of the source; undefined when nothing is derived from them. */
+  readonly measured: number | undefined
   /** Reads the same rows again. */
   readonly query: FeatureQuery
   /** Over the rows that are trained on; missing and infinite values are counted over all rows in the window. */
@@ -85,7 +49,7 @@ export interface Drawn {
   readonly samples: SampleSet
   /** With a model per entity, what these are fitted from. */
   readonly entities: EntitySamples | null
-  /** Training median per lane with the rule `median`, else null. */
+  /** Training median per feature with the rule `median`, else null. */
   readonly fill: Float64Array | null
   readonly rowsUsed: number
   readonly rowsLeftOut: number
@@ -95,85 +59,264 @@ export interface Drawn {
   readonly warnings: readonly Warning[]
 }
 
-/**
- * Draws one sample per piece of the model, in one pass, and profiles every lane. A column that was not
- * asked for and has no value at all is dropped with a warning, which costs one more pass; so does telemetry of which more than
- * a tenth of the rows cannot be used, as the rows are drawn before it is known which these are.
- * Errors: `training_too_large`, `too_many_missing`, `insufficient_data`, and those of the stream.
- */
-export async function drawSamples(telemetry: Telemetry, pool: Pool, plan: SamplePlan, work: Work): Promise<Drawn> {
-  const passOver = (columns: readonly Column[], mostRows: number, isExact = usesEveryRow(plan)) =>
-    onePass(telemetry, pool, preparePass(plan, columns, mostRows, isExact), work)
-  /** What a pass came to; where too few of the drawn rows could be used, that of another one. */
-  const collect = async (columns: readonly Column[], pass: Pass, warnings: readonly Warning[]) => {
-    if (plan.rule === 'reject' && pass.unusable > mostRejected * pass.rows) refuse(pass)
-    const drawn = finishDraws(pass)
-    if (drawn) return finish(plan, columns, pass, drawn, warnings)
-    const again = await passOver(columns, pass.samples.seen, true)
-    const others = finishDraws(again)
-    if (others) return finish(plan, columns, again, others, warnings)
-    throw new DeepWatchError('source_changed', 'The second reading of the source brought fewer rows than the first.')
-  }
-  const first = await passOver(plan.columns, plan.rowsInWindow)
-  if (plan.history) requireHistory(first.rows, plan)
-  const empty = plan.columns.filter((_, lane) => first.profile.missing[lane] === first.rows)
-  if (empty.length === 0) return collect(plan.columns, first, [])
-  const names = empty.map((column) => column.name)
-  if (plan.named)
-    throw new DeepWatchError('too_many_missing', `${quote(names[0]!)} has no value in any row.`, {
-      facts: { columns: names.slice(0, 100) },
-    })
-  const columns = plan.columns.filter((column) => !empty.includes(column))
-  if (columns.length === 0) throw new DeepWatchError('no_features', 'No numeric or boolean column has a value.')
-  const warning = {
-    code: 'empty_columns',
-    message: 'Columns without a single value were not learnt from.',
-    columns: names.slice(0, 100),
-  }
-  return collect(columns, await passOver(columns, plan.rowsInWindow), [warning])
+/** What a pass is made for. */
+interface Draw {
+  readonly parts: StepParts
+  readonly plan: TrainingPlan
+  readonly params: DetectorParams
+  readonly derived: readonly Derived[]
+  /** How these are derived; undefined when there are none. */
+  readonly history: HistoryQuery | undefined
 }
 
-function requireHistory(rows: number, { derived, rowsInWindow }: SamplePlan): void {
+/**
+ * Draws one sample per piece of the model, in one pass, and profiles every feature. A column that was not asked for and has no
+ * value at all is dropped with a warning, which costs one more pass; so does telemetry of which more than a tenth of the rows
+ * cannot be used, as the rows are drawn before it is known which these are.
+ *
+ * @param chosen derived features beside those of the request
+ * Errors: `training_too_large`, `too_many_missing`, `no_features`, `insufficient_data`, `source_changed`, and those of reading.
+ */
+export async function drawSamples(
+  parts: StepParts,
+  plan: TrainingPlan,
+  params: DetectorParams,
+  chosen: readonly DerivedFeature[],
+  work: Work,
+): Promise<Drawn> {
+  const derived = describeAll(plan, chosen)
+  const history = historyQuery(derived, plan.columns.roles.entity, parts.historyBytes)
+  const draw: Draw = { parts, plan, params, derived, history }
+  const { features: asked } = plan.columns
+  const { rowsInWindow } = plan.span
+  const first = await new SamplePass(draw, asked, rowsInWindow).read(work)
+  if (history) requireHistory(first.rows, draw)
+  const empty = asked.filter((_, feature) => first.profile.missing[feature] === first.rows)
+  if (empty.length === 0) return drawnFrom(first, [], work)
+  const names = empty.map(({ name }) => name).slice(0, 100)
+  if (plan.settings.features !== undefined)
+    throw new DeepWatchError('too_many_missing', `${quote(names[0]!)} has no value in any row.`, {
+      facts: { columns: names },
+    })
+  const columns = asked.filter((column) => !empty.includes(column))
+  if (columns.length === 0) throw new DeepWatchError('no_features', 'No numeric or boolean column has a value.')
+  const message = 'Columns without a single value were not learnt from.'
+  const second = await new SamplePass(draw, columns, rowsInWindow).read(work)
+  return drawnFrom(second, [{ code: 'empty_columns', message, columns: names }], work)
+}
+
+/** What a pass came to; where too few of the drawn rows could be used, what another one does that knows their number. */
+async function drawnFrom(pass: SamplePass, warnings: readonly Warning[], work: Work): Promise<Drawn> {
+  pass.requireUsable()
+  const drawn = pass.finish(warnings) ?? (await pass.repeated().read(work)).finish(warnings)
+  if (drawn) return drawn
+  throw new DeepWatchError('source_changed', 'The second reading of the source brought fewer rows than the first.')
+}
+
+/** Everything that is derived, with what the columns and the steps between rows say. */
+function describeAll({ columns, span }: TrainingPlan, chosen: readonly DerivedFeature[]): Derived[] {
+  const byName = new Map(columns.features.map((column) => [column.name, column]))
+  const all = [...columns.derived, ...chosen.map((feature) => ({ feature, column: byName.get(feature.column)! }))]
+  return all.map(({ feature, column }) =>
+    describeDerived(feature, { kind: column.kind as 'number' | 'boolean', type: column.type }, span.interval ?? null),
+  )
+}
+
+function requireHistory(rows: number, { derived, plan }: Draw): void {
   if (rows >= 2) return
   throw new DeepWatchError(
     'insufficient_data',
-    `${rows} of ${rowsInWindow} rows have enough history for the derived features; training needs at least 2. A shorter window or a longer maxGap leaves out fewer.`,
+    `${rows} of ${plan.span.rowsInWindow} rows have enough history for the derived features; training needs at least 2. A shorter window or a longer maxGap leaves out fewer.`,
     { facts: { rows, needed: 2, features: derived.slice(0, 100).map(({ name }) => name) } },
   )
 }
 
-/** What one pass collects. `offenders` has per lane the first affected rows, as positions in the source. */
-interface Pass {
-  readonly query: FeatureQuery
-  readonly lanes: readonly FeatureLane[]
-  readonly leavesOut: boolean
-  readonly expectedRows: number
-  readonly ahead: number
-  readonly samples: RowDraw
-  readonly profileSample: RowDraw
-  readonly entities: EntityCollector | null
-  rows: number
-  unusable: number
+/** One pass over the rows of the window, and what it collects. */
+class SamplePass {
+  readonly #draw: Draw
+  readonly #columns: readonly Column[]
+  readonly #features: readonly FeatureLane[]
+  readonly #query: FeatureQuery
+  readonly #leavesOut: boolean
+  readonly #samples: RowDraw
+  readonly #profileSample: RowDraw
+  readonly #entities: EntityCollector | null
+  /** Per feature the first affected rows, as positions in the source. */
+  readonly #offenders: number[][]
+  #unusable = 0
+  rows = 0
   profile: Profile
-  readonly offenders: number[][]
+
+  /**
+   * @param maxRows rows that can be used at most
+   * @param isExact whether all of them can be
+   */
+  constructor(
+    draw: Draw,
+    columns: readonly Column[],
+    maxRows: number,
+    isExact = draw.plan.missing === 'median' && draw.history === undefined,
+  ) {
+    const { plan, params, derived, parts } = draw
+    this.#draw = draw
+    this.#columns = columns
+    this.#features = [
+      ...columns.map((column) => ({ name: column.name, kind: column.kind as 'number' | 'boolean' })),
+      ...derived.map(({ name }, derived) => ({ derived, name })),
+      ...plan.time.lanes.map((timeContext) => ({ timeContext })),
+    ]
+    this.#query = passQuery(draw, this.#features)
+    this.#leavesOut = plan.missing !== 'median'
+    const features = this.#features.length
+    const detector = detectors.get(params.type)!
+    const rows = { lanes: features, rows: maxRows, isExact }
+    const samples = { ...detector.reservoirs(params), ...rows, seed: plan.seed, stream: streams.sample }
+    const profile = { ...rows, count: 1, size: profileSampleRows, seed: profileSeed, stream: () => streams.profile }
+    const entityBytes = plan.entities === null ? 0 : entitySampleBytes(plan.entities, features)
+    const fitBytes = detector.mostBytes(params, features)
+    requireRoom(rowDrawBytes(samples) + rowDrawBytes(profile) + fitBytes + entityBytes, parts.maxBytes)
+    this.#samples = new RowDraw(samples)
+    this.#profileSample = new RowDraw(profile)
+    this.#entities = plan.entities && collectEntities(plan.entities, features, plan.seed)
+    this.#offenders = Array.from({ length: features }, () => [])
+    this.profile = emptyProfile(features)
+  }
+
+  /** The same pass over exactly the rows that this one could use. */
+  repeated(): SamplePass {
+    return new SamplePass(this.#draw, this.#columns, this.#samples.seen, true)
+  }
+
+  async read({ signal, progress }: Work): Promise<this> {
+    const { parts, plan } = this.#draw
+    progress?.begin('sampling', plan.span.rowsInWindow)
+    const options = { signal, patient: true, usableOnly: this.#leavesOut }
+    const blocks = inOrder(plan.telemetry.features(this.#query), parts.ahead, async (piece) => ({
+      piece,
+      inspection: await parts.pool.inspect(piece.block, this.#features.length, options),
+    }))
+    const draws = [this.#samples, this.#profileSample]
+    for await (const { piece, inspection } of blocks) {
+      // While the blocks behind the first one are read.
+      if (this.rows === 0) for (const draw of draws) await inTurns(draw.draw(), signal)
+      this.#noteOffenders(piece, inspection)
+      const { block } = piece
+      const positions = this.#leavesOut ? usableRows(inspection.marks) : null
+      for (const draw of draws) await inTurns(draw.offer(block, positions, positions?.length ?? block.rows), signal)
+      this.#entities?.offer(block, positions)
+      this.profile = this.rows === 0 ? inspection.profile : mergeProfiles(this.profile, inspection.profile)
+      this.rows += block.rows
+      this.#unusable += inspection.count
+      progress?.advance(block.rows)
+      piece.release()
+    }
+    return this
+  }
+
+  #noteOffenders({ block, first }: FeatureBlock, { firsts }: Inspection): void {
+    const { row } = placesOf(this.#features.length, this.#query.lanes ?? {})
+    firsts.forEach((positions, feature) => {
+      const offenders = this.#offenders[feature]!
+      for (const position of positions.slice(0, 3 - offenders.length))
+        offenders.push(row === null ? first + position : block.values[row * block.stride + position]!)
+    })
+  }
+
+  /** Throws `too_many_missing`. */
+  requireUsable(): void {
+    if (this.#draw.plan.missing !== 'reject' || this.#unusable <= maxRejected * this.rows) return
+    const columns = this.#features
+      .map((feature, index) => ({
+        column: featureName(feature),
+        rows: this.profile.missing[index]! + this.profile.infinite[index]!,
+        firstRows: this.#offenders[index]!,
+      }))
+      .filter(({ rows }) => rows > 0)
+      .sort((a, b) => b.rows - a.rows)
+      .slice(0, 100)
+    const worst = columns[0]!
+    throw new DeepWatchError(
+      'too_many_missing',
+      `${this.#unusable} of ${this.rows} rows have missing or non-finite values, most of them in ${quote(worst.column)} (${worst.rows} rows, the first at ${worst.firstRows.join(', ')}); the rule reject allows 5 %.`,
+      { facts: { rows: this.rows, affectedRows: this.#unusable, columns } },
+    )
+  }
+
+  /** Null when too few of the drawn rows could be used. */
+  finish(warnings: readonly Warning[]): Drawn | null {
+    const samples = this.#samples.finish()
+    const profiles = this.#profileSample.finish()
+    if (!samples || !profiles) return null
+    const { plan, derived, history } = this.#draw
+    const profileSample = sampleOf(profiles, 0)
+    const rowsLeftOut = this.#leavesOut ? this.#unusable : 0
+    const fill = this.#leavesOut ? null : this.#medians(profileSample)
+    if (fill && this.#unusable > 0) for (let k = 0; k < samples.count; k++) fillSample(sampleOf(samples, k), fill)
+    const message = `${rowsLeftOut} of ${this.rows} rows have missing or non-finite values and were left out.`
+    return {
+      features: this.#features,
+      columns: this.#columns,
+      derived,
+      measured: derived.length > 0 ? this.#columns.length : undefined,
+      query: {
+        ...this.#query,
+        history,
+        lanes: { ...plan.beside, ...(plan.window && { row: true }), ...(history && { history: true }) },
+        entities: undefined,
+      },
+      rowsWithoutHistory: history ? plan.span.rowsInWindow - this.rows : 0,
+      profile: this.profile,
+      profileSample,
+      samples,
+      entities: this.#entities?.finish(fill) ?? null,
+      fill,
+      rowsUsed: this.rows - rowsLeftOut,
+      rowsLeftOut,
+      rowsFilled: this.#leavesOut ? 0 : this.#unusable,
+      warnings: [...warnings, ...(rowsLeftOut > 0 ? [{ code: 'rows_left_out', message }] : [])],
+    }
+  }
+
+  #medians(sample: Sample): Float64Array {
+    return Float64Array.from(this.#features, (feature, index) => {
+      const median = quantiles(sample, index, [0.5])[0]!
+      if (!Number.isNaN(median)) return median
+      const name = featureName(feature)
+      throw new DeepWatchError('too_many_missing', `${quote(name)} has no finite value to take a median of.`, {
+        facts: { columns: [name] },
+      })
+    })
+  }
 }
 
-async function onePass(telemetry: Telemetry, pool: Pool, pass: Pass, work: Work): Promise<Pass> {
-  const { signal, progress } = work
-  progress?.begin('sampling', pass.expectedRows)
-  const options = { signal, patient: true, usableOnly: pass.leavesOut }
-  const blocks = inOrder(telemetry.features(pass.query), pass.ahead, async (piece) => ({
-    piece,
-    inspection: await pool.inspect(piece.block, pass.lanes.length, options),
-  }))
-  for await (const { piece, inspection } of blocks) {
-    // While the blocks behind the first one are read.
-    if (pass.rows === 0) for (const draw of [pass.samples, pass.profileSample]) await inTurns(draw.draw(), signal)
-    await takeBlock(pass, piece, inspection, signal)
-    progress?.advance(piece.block.rows)
-    piece.release()
+/** What a pass reads. Without histories it is what the scoring pass reads too, so that remembered blocks serve both. */
+function passQuery({ plan, history }: Draw, features: readonly FeatureLane[]): FeatureQuery {
+  const { timestamp, entity } = plan.columns.roles
+  return {
+    features,
+    timestamp: timestamp ?? undefined,
+    transitions: plan.time.transitions ?? undefined,
+    window: plan.window,
+    // Rows without history would count as missing, and they are not.
+    history: history && { ...history, completeOnly: true },
+    lanes: {
+      ...(plan.entities && { entity: true }),
+      // Only then does a row's place in the source differ from its place in the stream.
+      ...((plan.window || history) && { row: true }),
+      ...(history === undefined && plan.beside),
+    },
+    entity: entity ?? undefined,
+    entities: plan.entities?.candidates.map(({ name }) => name),
   }
-  return pass
+}
+
+function requireRoom(bytes: number, limit: number): void {
+  if (bytes <= limit) return
+  throw new DeepWatchError(
+    'training_too_large',
+    `Training would take ${Math.ceil(bytes / 2 ** 20)} MiB; the limit is ${Math.floor(limit / 2 ** 20)} MiB. Fewer trees, a smaller sampleSize or fewer features need less.`,
+    { facts: { bytes, limit } },
+  )
 }
 
 /** Runs through long work; whenever it pauses, others have a turn on the event loop. */
@@ -184,175 +327,7 @@ async function inTurns(work: Generator<void>, signal: AbortSignal): Promise<void
   }
 }
 
-/** Whether every row of the window can be used, whatever it holds. */
-const usesEveryRow = ({ rule, history }: SamplePlan) => rule === 'median' && history === undefined
-
-/**
- * @param mostRows rows that can be used, at most
- * @param isExact whether all of them can be
- */
-function preparePass(plan: SamplePlan, columns: readonly Column[], mostRows: number, isExact: boolean): Pass {
-  const lanes: FeatureLane[] = [
-    ...columns.map((column) => ({ name: column.name, kind: column.kind as 'number' | 'boolean' })),
-    ...plan.derived.map(({ name }, derived) => ({ derived, name })),
-    ...plan.time.lanes.map((timeContext) => ({ timeContext })),
-  ]
-  const features = lanes.length
-  const rows = { lanes: features, rows: mostRows, isExact }
-  const samples = { ...plan.reservoirs, ...rows, seed: plan.seed, stream: streams.sample }
-  const profile = { ...rows, count: 1, size: profileSampleRows, seed: profileSeed, stream: () => streams.profile }
-  const entityBytes = plan.entities === null ? 0 : entitySampleBytes(plan.entities, features)
-  const bytes = rowDrawBytes(samples) + rowDrawBytes(profile) + plan.fitBytes(features) + entityBytes
-  if (bytes > plan.mostBytes) {
-    throw new DeepWatchError(
-      'training_too_large',
-      `Training would take ${Math.ceil(bytes / 2 ** 20)} MiB; the limit is ${Math.floor(plan.mostBytes / 2 ** 20)} MiB. Fewer trees, a smaller sampleSize or fewer features need less.`,
-      {
-        facts: { bytes, limit: plan.mostBytes },
-      },
-    )
-  }
-  return {
-    query: {
-      features: lanes,
-      timestamp: plan.timestamp ?? undefined,
-      transitions: plan.time.transitions ?? undefined,
-      window: plan.window,
-      // Rows without history are not looked at: they would count as missing, and they are not.
-      history: plan.history && { ...plan.history, completeOnly: true },
-      lanes: {
-        ...(plan.entities && { entity: true }),
-        // Only then does a row's place in the source differ from its place in the stream.
-        ...((plan.window || plan.history) && { row: true }),
-        // Read now, so that these blocks are those that are scored. With histories they are others.
-        ...(plan.history === undefined && plan.beside),
-      },
-      entity: plan.entity ?? undefined,
-      entities: plan.entities?.candidates.map(({ name }) => name),
-    },
-    lanes,
-    leavesOut: plan.rule !== 'median',
-    expectedRows: plan.rowsInWindow,
-    ahead: plan.ahead,
-    samples: new RowDraw(samples),
-    profileSample: new RowDraw(profile),
-    entities: plan.entities && collectEntities(plan.entities, features, plan.seed),
-    rows: 0,
-    unusable: 0,
-    profile: emptyProfile(features),
-    offenders: Array.from({ length: features }, () => []),
-  }
-}
-
-async function takeBlock(pass: Pass, piece: FeatureBlock, inspection: Inspection, signal: AbortSignal): Promise<void> {
-  const { block, first } = piece
-  const features = pass.lanes.length
-  const row = placesOf(features, pass.query.lanes ?? {}).row
-  const rowLane = row === null ? null : row * block.stride
-  inspection.firsts.forEach((positions, lane) => {
-    for (const position of positions) {
-      if (pass.offenders[lane]!.length < 3)
-        pass.offenders[lane]!.push(rowLane === null ? first + position : block.values[rowLane + position]!)
-    }
-  })
-  const positions = pass.leavesOut ? usableRows(inspection.marks) : null
-  const offered = positions?.length ?? block.rows
-  for (const draw of [pass.samples, pass.profileSample]) await inTurns(draw.offer(block, positions, offered), signal)
-  pass.entities?.offer(block, positions)
-  pass.profile = pass.rows === 0 ? inspection.profile : mergeProfiles(pass.profile, inspection.profile)
-  pass.rows += block.rows
-  pass.unusable += inspection.count
-}
-
-interface FinishedDraws {
-  readonly samples: SampleSet
-  readonly profileSample: Sample
-}
-
-/** Null when too few of the drawn rows could be used. */
-function finishDraws(pass: Pass): FinishedDraws | null {
-  const samples = pass.samples.finish()
-  const profile = pass.profileSample.finish()
-  return samples && profile && { samples, profileSample: sampleOf(profile, 0) }
-}
-
-function finish(
-  plan: SamplePlan,
-  columns: readonly Column[],
-  pass: Pass,
-  { samples, profileSample }: FinishedDraws,
-  warnings: readonly Warning[],
-): Drawn {
-  const { leavesOut } = pass
-  const rowsLeftOut = leavesOut ? pass.unusable : 0
-  const rowsUsed = pass.rows - rowsLeftOut
-  const fill = leavesOut ? null : medians(pass, profileSample)
-  if (fill && pass.unusable > 0) for (let k = 0; k < samples.count; k++) fillSample(sampleOf(samples, k), fill)
-  const left =
-    rowsLeftOut > 0
-      ? [
-          {
-            code: 'rows_left_out',
-            message: `${rowsLeftOut} of ${pass.rows} rows have missing or non-finite values and were left out.`,
-          },
-        ]
-      : []
-  const { history } = plan
-  return {
-    lanes: pass.lanes,
-    columns,
-    derived: plan.derived,
-    query: {
-      ...pass.query,
-      history,
-      lanes: { ...plan.beside, ...(plan.window && { row: true }), ...(history && { history: true }) },
-      entities: undefined,
-    },
-    rowsWithoutHistory: history ? plan.rowsInWindow - pass.rows : 0,
-    profile: pass.profile,
-    profileSample,
-    samples,
-    entities: pass.entities?.finish(fill) ?? null,
-    fill,
-    rowsUsed,
-    rowsLeftOut,
-    rowsFilled: leavesOut ? 0 : pass.unusable,
-    warnings: [...warnings, ...left],
-  }
-}
-
-function refuse(pass: Pass): never {
-  const affected = pass.lanes
-    .map((lane, index) => ({
-      column: laneName(lane),
-      rows: pass.profile.missing[index]! + pass.profile.infinite[index]!,
-      firstRows: pass.offenders[index]!,
-    }))
-    .filter((entry) => entry.rows > 0)
-    .sort((a, b) => b.rows - a.rows)
-    .slice(0, 100)
-  const worst = affected[0]!
-  throw new DeepWatchError(
-    'too_many_missing',
-    `${pass.unusable} of ${pass.rows} rows have missing or non-finite values, most of them in ${quote(worst.column)} (${worst.rows} rows, the first at ${worst.firstRows.join(', ')}); the rule reject allows 5 %.`,
-    { facts: { rows: pass.rows, affectedRows: pass.unusable, columns: affected } },
-  )
-}
-
-function medians(pass: Pass, sample: Sample): Float64Array {
-  return Float64Array.from(pass.lanes, (lane, index) => {
-    const median = quantiles(sample, index, [0.5])[0]!
-    if (Number.isNaN(median))
-      throw new DeepWatchError(
-        'too_many_missing',
-        `${quote(laneName(lane))} has no finite value to take a median of.`,
-        { facts: { columns: [laneName(lane)] } },
-      )
-    return median
-  })
-}
-
-/** The name a lane has in documents and messages. */
-export function laneName(lane: FeatureLane): string {
-  return 'timeContext' in lane ? lane.timeContext : lane.name
+/** The name a feature has in documents and messages. */
+export function featureName(feature: FeatureLane): string {
+  return 'timeContext' in feature ? feature.timeContext : feature.name
 }

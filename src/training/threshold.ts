@@ -1,15 +1,36 @@
 /** How a training finds its threshold, and whether scores that have become usual are held below it. */
-import type { Detector } from '../detectors/index.ts'
+import { detectors } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
-import { createTopScores, type TopScores } from '../kernels/scores/index.ts'
+import { createTopScores, type FoundThreshold, type TopScores } from '../kernels/scores/index.ts'
 import type { TrainSettings, VersionDocument } from '../schemas/index.ts'
-import type { ThresholdRule } from './document.ts'
+import type { Choice } from './auto-samples.ts'
+import type { TrainingRecord } from './report.ts'
 
-/**
- * The threshold where it does not depend on the training scores; null where they have to be known for it.
- * Errors: `validation_failed`.
- */
-export function lineOf(rule: ThresholdRule, autoThreshold: number | null): number | null {
+/** How the threshold is found. */
+type ThresholdRule = NonNullable<TrainSettings['threshold']>
+
+/** How flags are decided. */
+export interface Judging {
+  readonly rule: ThresholdRule
+  /** The threshold where it does not depend on the training scores; null where they have to be known for it. */
+  readonly fixed: number | null
+  readonly habituation: NonNullable<VersionDocument['habituation']> | null
+}
+
+/** What was asked for, else what was chosen. Errors: `validation_failed`. */
+export function planJudging(settings: TrainSettings, choice: Choice): Judging {
+  const rule = settings.threshold ?? choice.threshold
+  const { autoThreshold, isCalibrated } = detectors.get(choice.detector.type)!
+  const fixed = fixedThreshold(rule, autoThreshold)
+  const asked = settings.habituation
+  if (asked?.window === 0) return { rule, fixed, habituation: null }
+  if (asked === undefined) return { rule, fixed, habituation: fixed === null ? null : choice.habituation }
+  if (isCalibrated && fixed !== null) return { rule, fixed, habituation: asked }
+  const detail = isCalibrated ? 'a threshold that is a score or auto' : 'a detector whose score is calibrated: ensemble'
+  throw new DeepWatchError('validation_failed', `habituation: needs ${detail}.`)
+}
+
+function fixedThreshold(rule: ThresholdRule, autoThreshold: number | null): number | null {
   if (rule !== 'auto' && 'contamination' in rule) return null
   const value = rule === 'auto' ? autoThreshold : rule.value
   if (value !== null) return value
@@ -19,27 +40,10 @@ export function lineOf(rule: ThresholdRule, autoThreshold: number | null): numbe
   )
 }
 
-/** What was asked for, else what was chosen where that can be. Errors: `validation_failed`. */
-export function planHabituation(
-  asked: TrainSettings['habituation'],
-  chosen: VersionDocument['habituation'],
-  line: number | null,
-  { isCalibrated }: Detector,
-): NonNullable<VersionDocument['habituation']> | null {
-  if (asked?.window === 0) return null
-  if (asked === undefined) return line === null ? null : (chosen ?? null)
-  if (isCalibrated && line !== null) return asked
-  const detail = isCalibrated ? 'a threshold that is a score or auto' : 'a detector whose score is calibrated: ensemble'
-  throw new DeepWatchError('validation_failed', `habituation: needs ${detail}.`)
-}
-
-/**
- * The search for the threshold that follows from the training scores.
- * @param line see `lineOf` @param rows training rows
- */
-export function searchThreshold(rule: ThresholdRule, line: number | null, rows: number): TopScores {
+/** The search for the threshold among the training scores. @param rows training rows */
+export function searchThreshold({ rule, fixed }: Judging, rows: number): TopScores {
   if (rule !== 'auto' && 'contamination' in rule) return createTopScores(rows, rule.contamination)
-  const value = line as number
+  const value = fixed as number
   let above = 0
   const found = () => ({ value, exact: true, above })
   return {
@@ -49,4 +53,23 @@ export function searchThreshold(rule: ThresholdRule, line: number | null, rows: 
     finish: found,
     settle: found,
   }
+}
+
+/**
+ * The threshold. The scores are read again as often as the search needs; where they cannot be read, the threshold is what is known
+ * by then. Throws the signal's reason.
+ */
+export async function finishSearch(
+  search: TopScores,
+  record: Pick<TrainingRecord, 'complete' | 'bringAgain'>,
+  signal: AbortSignal,
+): Promise<FoundThreshold> {
+  let found = search.finish()
+  while (found === null) {
+    await record.complete()
+    const isWhole = await record.bringAgain(search.offer, signal)
+    signal.throwIfAborted()
+    found = isWhole ? search.finish() : search.settle()
+  }
+  return found
 }

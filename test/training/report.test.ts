@@ -7,8 +7,8 @@ import type { VersionDocument } from '../../src/schemas/model.ts'
 import type { KeptReport } from '../../src/schemas/report.ts'
 import { createScratch } from '../../src/sources/scratch.ts'
 import type { Opened } from '../../src/telemetry/opening.ts'
-import { finishSearch } from '../../src/training/pass.ts'
 import { recordTraining, type TrainingReportParts } from '../../src/training/report.ts'
+import { finishSearch } from '../../src/training/threshold.ts'
 import { freshFolder } from '../endings.ts'
 
 const document = exampleVersion as VersionDocument

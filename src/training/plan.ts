@@ -1,0 +1,115 @@
+/** First step of a training: what the columns mean, which rows are meant and what is read of them. No feature value is looked at. */
+import { randomInt } from 'node:crypto'
+import { DeepWatchError } from '../errors.ts'
+import { smoothingLanes } from '../history/index.ts'
+import type { Pool } from '../pool/index.ts'
+import type { ExtraLanes, ReadWindow, Span } from '../reader/index.ts'
+import { detectorSettings, type Roles, type TrainSettings } from '../schemas/index.ts'
+import { type ColumnPlan, type Opened, planColumns, readWindow, type Telemetry } from '../telemetry/index.ts'
+import { type EntityPlan, planEntities } from './entities.ts'
+import { type Remembering, rememberBlocks } from './remembered.ts'
+import { planTimeContext, type TimeContextPlan } from './time.ts'
+
+/** What the steps of a training work with. */
+export interface StepParts {
+  readonly pool: Pool
+  /** Blocks under way at once. */
+  readonly ahead: number
+  /** Bytes that one training may take for its samples and trees. */
+  readonly maxBytes: number
+  /** Entities that telemetry may have for a model per entity, and bytes that all of their models may take. */
+  readonly maxEntities: number
+  readonly entityModelBytes: number
+  /** Bytes that the windows of all entities may take. */
+  readonly historyBytes: number
+}
+
+/** What a training is going to do. Every later step reads it. */
+export interface TrainingPlan {
+  readonly settings: TrainSettings
+  /** The detector settings of the request with every default filled in; the plain forest when it names none. */
+  readonly requested: NonNullable<TrainSettings['detector']>
+  readonly seed: number
+  readonly columns: ColumnPlan
+  readonly missing: NonNullable<TrainSettings['missing']>
+  readonly window: ReadWindow | undefined
+  readonly span: Span
+  readonly time: TimeContextPlan
+  /** Those that may get a model of their own; null when nobody does. */
+  readonly entities: EntityPlan | null
+  /** What every pass reads; `remembered` when its blocks may be held in memory. */
+  readonly telemetry: Telemetry
+  readonly remembered: Remembering | null
+  /** What is read beside the features when rows are scored. */
+  readonly beside: ExtraLanes
+}
+
+/** Bytes of blocks that a training remembers instead of reading them again. */
+const maxRememberedBytes = 128 * 2 ** 20
+/** Columns of the time context, and of what is read beside the features. */
+const maxColumnsBeside = 8
+
+/**
+ * @param wantsScores whether the scores are handed over with the version
+ * Errors: those of reading, of `planColumns`, `planTimeContext` and `planEntities`, `missing_timestamp`, `insufficient_data`.
+ */
+export async function planTraining(
+  parts: StepParts,
+  settings: TrainSettings,
+  { telemetry, session }: Pick<Opened, 'telemetry' | 'session'>,
+  wantsScores: boolean,
+): Promise<TrainingPlan> {
+  const requested = settings.detector ?? detectorSettings.parse({ type: 'isolation-forest' })
+  const description = await telemetry.describe()
+  if (description.rows !== null) requireRows(description.rows)
+  const columns = planColumns(description, settings)
+  const window = readWindow(settings.window)
+  const { timestamp, entity } = columns.roles
+  if (window && timestamp === null)
+    throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
+  const smoothing = smoothingLanes({ smoothing: settings.smoothing }, timestamp, entity)
+  // A smoothed score tells its delay in seconds, too, where there is a time.
+  const isSmoothed = requested.type === 'auto' || settings.smoothing !== undefined
+  const interval = columns.derived.length > 0 || (isSmoothed && timestamp !== null) ? { entity } : undefined
+  const span = await telemetry.span({ timestamp: timestamp ?? undefined, window, interval })
+  requireRows(span.rowsInWindow)
+  const time = planTimeContext(settings, timestamp, span)
+  const entities = settings.perEntity
+    ? await planEntities(telemetry, description.columns, { entity, timestamp, window, max: parts.maxEntities })
+    : null
+  const heldBytes = 8 * span.rowsInWindow * (columns.features.length + maxColumnsBeside)
+  const maxBytes = Math.min(maxRememberedBytes, parts.maxBytes / 4)
+  // Rows of a JSON body are in memory already.
+  const remembered = session && heldBytes <= maxBytes ? rememberBlocks(telemetry, maxBytes) : null
+  return {
+    settings,
+    requested,
+    seed: requested.seed ?? randomInt(2 ** 47),
+    columns,
+    missing: settings.missing ?? 'reject',
+    window,
+    span,
+    time,
+    entities,
+    telemetry: remembered ?? telemetry,
+    remembered,
+    beside: { ...smoothing, ...labelsBeside(columns.roles, wantsScores, remembered !== null) },
+  }
+}
+
+/** What judging the flags needs, or the report of the version, which no label makes fail. */
+function labelsBeside({ label, timestamp, entity }: Roles, wantsScores: boolean, isRemembered: boolean): ExtraLanes {
+  const judges = wantsScores && label !== null
+  return {
+    ...((wantsScores || isRemembered) && label !== null && { label, ...(!wantsScores && { labelUnchecked: true }) }),
+    ...((isRemembered || judges) && timestamp !== null && { timestamp: true }),
+    ...(judges && entity !== null && { entity: true }),
+  }
+}
+
+function requireRows(rows: number): void {
+  if (rows >= 2) return
+  throw new DeepWatchError('insufficient_data', `Training needs at least 2 rows; there are ${rows}.`, {
+    facts: { rows, needed: 2 },
+  })
+}
