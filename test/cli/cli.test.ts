@@ -580,18 +580,18 @@ describe('progress', () => {
 
 describe('documents', () => {
   test('show only calls that the flags allow', async () => {
-    const calls = ['README.md', 'examples/make.sh', 'CONTRIBUTING.md'].flatMap((name) => {
+    const pages = readdirSync(new URL('docs', packageFolder)).filter((name) => name.endsWith('.md'))
+    const names = ['README.md', 'CONTRIBUTING.md', 'examples/make.sh', ...pages.map((name) => `docs/${name}`)]
+    const calls = names.flatMap((name) => {
       const text = readFileSync(new URL(name, packageFolder), 'utf8')
       return [...text.matchAll(/^(?:.*\| )?(?:node dist\/src\/cli\.js|deepwatch) ([a-z]+ .*)$/gm)].map(
         ([, call]) => call!,
       )
     })
-    expect(calls.length).toBeGreaterThan(3)
+    expect(calls.length).toBeGreaterThan(15)
     for (const call of calls) {
-      const [name, ...args] = call
-        .replace(/[#|<>].*$/, '')
-        .trim()
-        .split(/\s+/)
+      const words = call.replace(/\s[#|<>].*$/, '').match(/'[^']*'|\S+/g)!
+      const [name, ...args] = words.map((word) => word.replace(/^'(.*)'$/, '$1'))
       const each = command(name!)
       const flags = await settingFlags(each)
       const given = readArguments(args, [...each.own, ...flags])
@@ -603,9 +603,8 @@ describe('documents', () => {
   })
 
   test('name every command', () => {
-    const readme = readFileSync(new URL('README.md', packageFolder), 'utf8')
-    for (const { name } of commands.filter(({ name }) => name !== 'openapi'))
-      expect(readme).toContain(`| \`deepwatch ${name}`)
+    const page = readFileSync(new URL('docs/cli.md', packageFolder), 'utf8')
+    for (const { name } of commands) expect(page.includes(`| \`deepwatch ${name}`), name).toBe(true)
   })
 })
 
