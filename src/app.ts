@@ -1,9 +1,11 @@
 /** The whole service as one Fastify app: built here, wired here, listening to nothing. Tests and the OpenAPI printer use the real thing. */
 import { randomUUID } from 'node:crypto'
 import accepts from '@fastify/accepts'
+import multipart from '@fastify/multipart'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import type { Logger } from 'pino'
 import { routes } from '../routes/index.ts'
 import type { Config } from './config.ts'
 import { DeepWatchError } from './errors.ts'
@@ -13,13 +15,11 @@ import {
   createHttpServer,
   createListeners,
   guard,
-  multipartParser,
   negotiateForms,
   observeRequests,
-  RequestLog,
   sendProblem,
 } from './http/index.ts'
-import { createMetrics, type ServiceLog } from './observe/index.ts'
+import { createMetrics } from './observe/index.ts'
 import { type Service, startService } from './service.ts'
 import { software } from './software.ts'
 
@@ -46,7 +46,7 @@ const docsPolicy = [
 ].join('; ')
 
 /** Builds the app for a checked configuration. Nothing is started and no file is touched. */
-export async function buildApp(config: Config, log: ServiceLog): Promise<App> {
+export async function buildApp(config: Config, log: Logger): Promise<App> {
   let service: Service | null = null
   let draining = false
   const metrics = createMetrics({
@@ -65,7 +65,6 @@ export async function buildApp(config: Config, log: ServiceLog): Promise<App> {
     loggerInstance: log,
     requestIdHeader: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
-    childLoggerFactory: (parent, bindings, options) => new RequestLog(parent, bindings, options) as never,
     genReqId: () => randomUUID(),
     trustProxy: false,
     // Bodies are read by `takeIn` with limits and stall times of their own; an upload has no total time.
@@ -103,7 +102,7 @@ export async function buildApp(config: Config, log: ServiceLog): Promise<App> {
   // Fastify reads the type of what has no parser by name anew for every request.
   http.addContentTypeParser(['application/json', '*'], (_request, _payload, done) => done(null))
   await http.register(accepts)
-  await http.register(multipartParser, {
+  await http.register(multipart, {
     // Every part comes as a stream of bytes, whatever it says of itself: fields would be decoded, and JSON read leniently.
     isPartAFile: () => true,
     limits: {

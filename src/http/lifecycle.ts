@@ -1,8 +1,8 @@
 /** What surrounds every request: refusal before the body is read, the end of the client, one log line, one measurement. */
 import type { Socket } from 'node:net'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
-import type { Metrics, ServiceLog } from '../observe/index.ts'
+import type { Metrics } from '../observe/index.ts'
 import { Departure, decorateDepartures } from './departure.ts'
 import { hasBody } from './intake.ts'
 import { prefersAsync } from './preferences.ts'
@@ -28,7 +28,7 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as 
 export function observeRequests(
   app: FastifyInstance,
   metrics: Metrics,
-  log: Pick<ServiceLog, 'answered' | 'debug'>,
+  log: Pick<FastifyBaseLogger, 'info' | 'debug'>,
 ): { idle(): Promise<void> } {
   const allowed = routesByPattern(app)
   let underWay = 0
@@ -129,7 +129,7 @@ function note(
   request: FastifyRequest,
   { raw, elapsedTime }: FastifyReply,
   metrics: Metrics,
-  log: Pick<ServiceLog, 'answered' | 'debug'>,
+  log: Pick<FastifyBaseLogger, 'info' | 'debug'>,
 ): void {
   const { id: requestId, method } = request
   const { statusCode: status, writableFinished: complete } = raw
@@ -140,7 +140,7 @@ function note(
   const quiet = request.route.scope === 'public' || route === '/metrics'
   const facts = { requestId, method, route, status, ms: Math.round(elapsedTime), complete, clientRequestId }
   if (quiet) log.debug(facts, 'answered')
-  else log.answered(facts)
+  else log.info(facts, 'answered')
 }
 
 /** Which methods an address takes, for 405; found by the templates, since the router only knows whole routes. */

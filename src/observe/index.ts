@@ -1,2 +1,3 @@
-export { createLog, type ServiceLog } from './log.ts'
-export { createMetrics, type Metrics, type ScoredCounts, ScoreTally } from './metrics.ts'
+export { createLog } from './log.ts'
+export { createMetrics, type Metrics, type ScoredCounts } from './metrics.ts'
+export { ScoreTally } from './score-histogram.ts'

@@ -3,36 +3,14 @@ import { fileURLToPath } from 'node:url'
 import pino, { type DestinationStream, type Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { packageFolder } from '../places.ts'
-import { collectLines } from './log-lines.ts'
 
 const packageRoot = fileURLToPath(packageFolder).replace(/\/$/, '')
 
 /**
- * Lines are written together, by 16 KB or ten times a second, and when the process ends: a write per line is a tenth of what a
- * small request costs. What a slow reader leaves lying is bounded; beyond that lines are dropped.
+ * Lines are written together, by 16 KB or ten times a second, and when the process ends. What a slow reader leaves lying
+ * is bounded; beyond that lines are dropped.
  */
-const together = { characters: 16_000, milliseconds: 100 }
-const buffered = { minLength: together.characters, maxLength: 4 * 1024 * 1024, periodicFlush: together.milliseconds }
-
-/** What is told of an answered request. Texts of ours or of HTTP, and ids without anything that JSON would escape. */
-export interface AnswerFacts {
-  readonly requestId: string
-  readonly method: string
-  readonly route: string
-  readonly status: number
-  readonly ms: number
-  readonly complete: boolean
-  readonly clientRequestId: string | undefined
-}
-
-/** The log of a service. */
-export type ServiceLog = Logger & {
-  /**
-   * Writes what `info(facts, 'answered')` would, byte for byte, from one template: pino looks at each fact and puts some thirty texts
-   * together, which was a tenth of a request of one row.
-   */
-  answered(facts: AnswerFacts): void
-}
+const buffered = { sync: false, minLength: 16_000, maxLength: 4 * 1024 * 1024, periodicFlush: 100 }
 
 /**
  * Makes the log of a service. Errors are written with their type, code, message and stack, in which the
@@ -40,8 +18,8 @@ export type ServiceLog = Logger & {
  */
 export function createLog(
   config: Pick<Config, 'LOG_LEVEL' | 'home' | 'roots'>,
-  destination: DestinationStream = standardOutput(),
-): ServiceLog {
+  destination: DestinationStream = pino.destination({ dest: 1, ...buffered }),
+): Logger {
   const places: [string, string][] = [
     ...config.roots.map((root): [string, string] => [root, '$root']),
     [config.home, '$home'],
@@ -53,79 +31,19 @@ export function createLog(
     places.reduce((hidden, [place, name]) => (place.length > 1 ? hidden.replaceAll(place, name) : hidden), text)
   const options: pino.LoggerOptions = {
     level: config.LOG_LEVEL,
-    base,
-    timestamp: isoTime,
+    base: { service: 'deepwatch' },
+    timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }), log: hideSecrets },
     serializers: { err: (error: unknown) => describeError(error, hide) },
   }
-  const log = pino(options, destination)
-  const answered = (facts: AnswerFacts) => {
-    if (log.isLevelEnabled('info')) destination.write(answerLine(facts))
-  }
-  return Object.assign(log, { answered })
-}
-
-const base = { service: 'deepwatch' }
-
-function answerLine(facts: AnswerFacts): string {
-  const { requestId, ms, complete, clientRequestId } = facts
-  const client = clientRequestId === undefined ? '' : `,"clientRequestId":"${clientRequestId}"`
-  const end = complete ? ',"complete":true' : ',"complete":false'
-  return `${lineHead()}${requestId}${lineMiddle(facts)}${ms}${end}${client},"msg":"answered"}\n`
-}
-
-let headTime = ''
-let headText = ''
-
-/** A line up to the request's id: the same for all of a millisecond, as a line put together from few texts is made sooner. */
-function lineHead(): string {
-  const time = isoTime()
-  if (time !== headTime) {
-    headTime = time
-    headText = `{"level":"info"${time},"service":"${base.service}","requestId":"`
-  }
-  return headText
-}
-
-let middleOf: Pick<AnswerFacts, 'method' | 'route' | 'status'> = { method: '', route: '', status: 0 }
-let middleText = ''
-
-/** A line from the request's id to its time: mostly that of the line before. */
-function lineMiddle({ method, route, status }: AnswerFacts): string {
-  if (method !== middleOf.method || route !== middleOf.route || status !== middleOf.status) {
-    middleOf = { method, route, status }
-    middleText = `","method":"${method}","route":"${route}","status":${status},"ms":`
-  }
-  return middleText
-}
-
-function standardOutput(): DestinationStream {
-  const destination = pino.destination({ dest: 1, sync: false, ...buffered })
-  const lines = collectLines(destination, together)
-  // Ahead of the destination, which then writes all that it was given.
-  process.prependListener('beforeExit', lines.handOn)
-  process.prependListener('exit', lines.handOn)
-  return lines
-}
-
-let lastTime = 0
-let lastText = ''
-
-/** The time as pino's own `isoTime` writes it. Some lines a millisecond share its text. */
-function isoTime(): string {
-  const now = Date.now()
-  if (now !== lastTime) {
-    lastTime = now
-    lastText = `,"time":"${new Date(now).toISOString()}"`
-  }
-  return lastText
+  return pino(options, destination)
 }
 
 const redacted = '[Redacted]'
 
 /**
- * The facts of a line without header fields and credentials. Nothing here logs them; this is for whoever will. (pino's own
- * `redact` searches every value of every line, which was a twelfth of a small request.)
+ * The facts of a line without header fields and credentials. Nothing here logs them; this is for whoever will. Not pino's `redact`:
+ * a path with a wildcard makes it copy every value of every line, which a small request feels.
  */
 function hideSecrets(facts: Record<string, unknown>): Record<string, unknown> {
   let shown = facts
@@ -138,16 +56,16 @@ function hideSecrets(facts: Record<string, unknown>): Record<string, unknown> {
   return shown
 }
 
-const longestStack = 4096
+const maxStackLength = 4096
 
 function describeError(error: unknown, hide: (text: string) => string): unknown {
-  if (!(error instanceof Error)) return error === undefined ? undefined : hide(String(error).slice(0, longestStack))
+  if (!(error instanceof Error)) return error === undefined ? undefined : hide(String(error).slice(0, maxStackLength))
   const { code, cause } = error as { code?: unknown; cause?: unknown }
   return {
     type: error.name,
     code: typeof code === 'string' ? code : undefined,
-    message: hide(error.message.slice(0, longestStack)),
-    stack: hide((error.stack ?? '').slice(0, longestStack)),
+    message: hide(error.message.slice(0, maxStackLength)),
+    stack: hide((error.stack ?? '').slice(0, maxStackLength)),
     cause: cause === undefined ? undefined : describeError(cause, hide),
   }
 }
