@@ -9,7 +9,7 @@ import type { z } from 'zod'
 import type { Config } from '../config.ts'
 import { DeepWatchError } from '../errors.ts'
 import { formatOfMediaType } from '../formats/index.ts'
-import { parseBody, parseJson, RowTable } from '../json/index.ts'
+import { parseBody, parseJson, SmallBatch } from '../json/index.ts'
 import { mergeSettings } from '../schemas/index.ts'
 import type { Source, Sources } from '../sources/index.ts'
 import { type MediaType, parseMediaType } from './media-type.ts'
@@ -241,9 +241,7 @@ function readBody(
       stream.pause()
       settle(() => reject(tooLarge(limit)))
     }
-    // A chunk may begin anywhere in its memory; `parseJson` takes four bytes at a time and wants the start of a word.
-    const isAligned = () => chunks.length === 1 && (chunks[0]!.byteOffset & 3) === 0
-    const onEnd = () => settle(() => resolve(isAligned() ? chunks[0]! : Buffer.concat(chunks)))
+    const onEnd = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
     const onCut = () =>
       settle(() => reject(new DeepWatchError('incomplete_body', 'The body ended before it was complete.')))
     stream.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut)
@@ -311,7 +309,7 @@ function asSettings(value: unknown, what: string): Record<string, unknown> {
 }
 
 function boundRows(rows: unknown, limit: number): void {
-  if ((Array.isArray(rows) || rows instanceof RowTable) && rows.length > limit) {
+  if ((Array.isArray(rows) || rows instanceof SmallBatch) && rows.length > limit) {
     throw new DeepWatchError('too_many_rows', `A JSON body takes ${limit} rows; send Parquet for more.`, {
       facts: { limit, rows: rows.length },
     })

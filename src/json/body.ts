@@ -1,47 +1,38 @@
+/** JSON bodies of requests. */
 import { parseJson } from './json.ts'
-import { readTable } from './table.ts'
+import { readSmallBatch } from './small-batch.ts'
 
-/** In shorter bodies there is nothing to gain; of longer ones the depth is looked at first, and objects are made of their rows anyway. */
-const leastBytes = 1024
-const mostBytes = 64 * 1024
+/** The rows of a longer body are no small batch. */
+const maxBytes = 64 * 1024
 
-const ROWS = Buffer.from('"rows"')
-const NULL = Buffer.from('null')
-const [COLON, LIST, OBJECT, BACKSLASH] = [0x3a, 0x5b, 0x7b, 0x5c]
-const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+const [ROWS, NULL] = [Buffer.from('"rows":'), Buffer.from('null')]
+const [LIST, OBJECT, BACKSLASH] = [0x5b, 0x7b, 0x5c]
 
 /**
- * The value of a JSON body from outside, as `parseJson` gives it, but with a `RowTable` for the member `rows` where that is a list of
- * rows that are alike. Errors: those of `parseJson`.
+ * The value of a JSON body from outside, as `parseJson` gives it, but with a `SmallBatch` for the member `rows` where its rows are
+ * one. The bytes may not change afterwards. Errors: those of `parseJson`.
  */
 export function parseBody(bytes: Buffer): unknown {
-  const isSuited = bytes.length >= leastBytes && bytes.length <= mostBytes
-  return (isSuited ? readAround(bytes) : null) ?? parseJson(bytes)
+  return (bytes.length <= maxBytes ? readAround(bytes) : null) ?? parseJson(bytes)
 }
 
-/** Reads the rows apart from what stands around them; null when they are no table, or not plainly a member of the outermost object. */
-function readAround(bytes: Buffer): Record<string, unknown> | null {
+/** The body with a small batch; null where its rows are none, or are not plainly a member of the outermost object. */
+function readAround(bytes: Buffer): unknown {
   const key = bytes.indexOf(ROWS)
   if (key === -1) return null
-  let start = key + ROWS.length
-  while (isSpace(bytes[start])) start++
-  if (bytes[start++] !== COLON) return null
-  while (isSpace(bytes[start])) start++
+  const start = key + ROWS.length
   const before = bytes.subarray(0, start)
-  // What a bracket or a quote inside a text could mean is left to the parser: here the only object that is open is the outermost.
+  // Without another bracket or an escape before it, this key can be of no inner object and in no text.
   if (before.includes(LIST) || before.includes(BACKSLASH) || before.lastIndexOf(OBJECT) !== before.indexOf(OBJECT))
     return null
-  const found = readTable(bytes, start)
-  if (found === null) return null
-  const around = readOrNull(() => parseJson(Buffer.concat([before, NULL, bytes.subarray(found.end)])))
-  return around && { ...around, rows: found.table }
-}
-
-/** What is read, or null where it is wrong: only the whole text can tell where. */
-function readOrNull(read: () => unknown): Record<string, unknown> | null {
+  const rows = readSmallBatch(bytes, start)
+  if (rows === null) return null
+  const after = bytes.subarray(start + rows.bytes)
   try {
-    return read() as Record<string, unknown>
+    const around = parseJson(Buffer.concat([before, NULL, after])) as object
+    return { ...around, rows }
   } catch {
+    // Only the whole text can tell where it is wrong.
     return null
   }
 }

@@ -1,3 +1,3 @@
 export { parseBody } from './body.ts'
 export { parseJson } from './json.ts'
-export { asRows, type Row, type Rows, RowTable } from './row-table.ts'
+export { asRows, type BatchColumn, type Row, type Rows, SmallBatch } from './small-batch.ts'

@@ -2,19 +2,15 @@ import { isUtf8 } from 'node:buffer'
 import { DeepWatchError } from '../errors.ts'
 
 /** Containers inside containers that a JSON text may have. */
-const MOST_LEVELS = 32
-/** From this size on the depth is checked before V8 sees the text: 16 MiB of `[` cost it 7 s and 800 MiB. */
-const SCAN_FIRST_BYTES = 64 * 1024
+const MAX_LEVELS = 32
 
-const QUOTE = 0x22
-const COLON = 0x3a
-const BACKSLASH = 0x5c
+const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c]
+const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d]
 
 /** What one walk over a parsed value finds out. */
 interface Findings {
   keys: number
-  /** Colons inside string values; keys are left out, see `hasDuplicates`. */
-  colons: number
+  /** A key reaches for a prototype. */
   poisoned: boolean
   /** A number that overflowed or a string that is not well-formed Unicode. */
   unfit: boolean
@@ -31,17 +27,15 @@ export function parseJson(bytes: Buffer): unknown {
   const body = hasByteOrderMark(bytes) ? bytes.subarray(3) : bytes
   if (body.length === 0) throw malformed('The body is empty; JSON was expected.')
   if (!isUtf8(body)) throw malformed('The JSON text is not valid UTF-8.')
-  const escapes = body.includes(BACKSLASH)
-  // Counting colons by words needs a walk over the strings afterwards; with escapes, which may hide
-  // a colon, and for long texts, whose depth must be known first, every byte is looked at instead.
-  const exact = escapes || body.length >= SCAN_FIRST_BYTES
-  const colons = exact ? scan(body) : countColons(body)
+  // Before V8 sees the text: the depth of a long one would cost it seconds and hundreds of MiB.
+  const keysWritten = countKeys(body)
   const value = parse(body)
-  const surrogates = escapes && (body.includes('\\ud') || body.includes('\\uD'))
-  const found: Findings = { keys: 0, colons: 0, poisoned: false, unfit: false }
-  walk(value, 1, found, surrogates)
+  const surrogates = body.includes(BACKSLASH) && (body.includes('\\ud') || body.includes('\\uD'))
+  const found: Findings = { keys: 0, poisoned: false, unfit: false }
+  walk(value, found, surrogates)
   if (found.poisoned) throw malformed('The JSON text has a key __proto__ or constructor.prototype.')
-  if (colons !== found.keys + (exact ? 0 : found.colons)) refuseDuplicate(body)
+  // Of two keys of one name `JSON.parse` keeps one.
+  if (keysWritten !== found.keys) refuseDuplicate(body)
   if (found.unfit) refuseUnfit(value)
   return value
 }
@@ -52,10 +46,6 @@ function hasByteOrderMark(bytes: Buffer): boolean {
 
 function malformed(detail: string): DeepWatchError {
   return new DeepWatchError('malformed_json', detail)
-}
-
-function tooDeep(): DeepWatchError {
-  return malformed(`The JSON text is nested deeper than ${MOST_LEVELS} levels.`)
 }
 
 function parse(body: Buffer): unknown {
@@ -69,86 +59,49 @@ function parse(body: Buffer): unknown {
   }
 }
 
-/**
- * Colons outside strings, which in valid JSON are the keys as written, duplicates counted. Reads any
- * bytes; throws when the nesting is too deep.
- */
-function scan(body: Buffer): number {
-  const end = body.length
-  let colons = 0
+/** Keys as written, duplicates counted: in valid JSON the colons outside strings. Reads any bytes; throws when the nesting is too deep. */
+function countKeys(body: Buffer): number {
+  let keys = 0
   let depth = 0
-  for (let at = 0; at < end; at++) {
-    const byte = body[at] as number
-    if (byte === QUOTE) {
-      for (at++; at < end; at++) {
-        const inside = body[at]
-        if (inside === QUOTE) break
-        if (inside === BACKSLASH) at++
-      }
-    } else if (byte === COLON) colons++
-    // `[` and `{`, `]` and `}` differ in one bit; the other bytes this folds together are not valid outside strings.
-    else if ((byte | 0x20) === 0x7b) {
-      if (++depth > MOST_LEVELS) throw tooDeep()
-    } else if ((byte | 0x20) === 0x7d) depth--
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at]
+    if (byte === QUOTE) at = endOfString(body, at)
+    else if (byte === COLON) keys++
+    else if (byte === OBJECT || byte === LIST) depth++
+    else if (byte === OBJECT_END || byte === LIST_END) depth--
+    if (depth > MAX_LEVELS) throw malformed(`The JSON text is nested deeper than ${MAX_LEVELS} levels.`)
   }
-  return colons
+  return keys
 }
 
-/** Colons anywhere, four bytes a step: a byte of `zero` is 0x80 where the text has a colon. */
-function countColons(body: Buffer): number {
-  let colons = 0
-  let at = 0
-  for (; at < body.length && ((body.byteOffset + at) & 3) !== 0; at++) if (body[at] === COLON) colons++
-  const words = new Int32Array(body.buffer, body.byteOffset + at, (body.length - at) >> 2)
-  for (let word = 0; word < words.length; ) {
-    // Four counters of one byte each, emptied before any can pass 255.
-    const stop = Math.min(words.length, word + 255)
-    let counters = 0
-    for (; word < stop; word++) {
-      const other = (words[word] as number) ^ 0x3a3a3a3a
-      const zero = ~(((other & 0x7f7f7f7f) + 0x7f7f7f7f) | other)
-      counters = (counters + ((zero >>> 7) & 0x01010101)) | 0
-    }
-    colons += (counters & 255) + ((counters >>> 8) & 255) + ((counters >>> 16) & 255) + (counters >>> 24)
-  }
-  for (at += words.length * 4; at < body.length; at++) if (body[at] === COLON) colons++
-  return colons
+/** The place of the quote that closes the string begun at `start`; the end of the text when nothing closes it. */
+function endOfString(body: Buffer, start: number): number {
+  let at = start + 1
+  while (at < body.length && body[at] !== QUOTE) at += body[at] === BACKSLASH ? 2 : 1
+  return at
 }
 
-/**
- * Keys and colons of a value. Colons in keys are not counted: such a text merely counts as suspect, and
- * `refuseDuplicate` looks closely. Texts with the same count cannot have a key twice, as only a
- * dropped key or value takes colons away.
- */
-function walk(value: unknown, depth: number, found: Findings, surrogates: boolean): void {
+/** Looks at every key and value. @param surrogates whether the text may hold a lone one */
+function walk(value: unknown, found: Findings, surrogates: boolean): void {
   if (typeof value === 'number') {
-    if (value - value !== 0) found.unfit = true
+    if (!Number.isFinite(value)) found.unfit = true
   } else if (typeof value === 'string') {
-    for (let at = value.indexOf(':'); at !== -1; at = value.indexOf(':', at + 1)) found.colons++
     if (surrogates && !isWellFormed(value)) found.unfit = true
-  } else if (typeof value === 'object' && value !== null) {
-    if (depth > MOST_LEVELS) throw tooDeep()
-    if (Array.isArray(value)) walkItems(value, depth, found, surrogates)
-    else walkMembers(value as Record<string, unknown>, depth, found, surrogates)
-  }
+  } else if (Array.isArray(value)) walkItems(value, found, surrogates)
+  else if (typeof value === 'object' && value !== null) walkMembers(value as Record<string, unknown>, found, surrogates)
 }
 
-function walkItems(items: readonly unknown[], depth: number, found: Findings, surrogates: boolean): void {
-  for (let index = 0; index < items.length; index++) {
-    const item = items[index]
-    if (typeof item === 'number' && item - item === 0) continue
-    walk(item, depth + 1, found, surrogates)
-  }
+function walkItems(items: readonly unknown[], found: Findings, surrogates: boolean): void {
+  for (const item of items) walk(item, found, surrogates)
 }
 
-function walkMembers(record: Record<string, unknown>, depth: number, found: Findings, surrogates: boolean): void {
+function walkMembers(record: Record<string, unknown>, found: Findings, surrogates: boolean): void {
   for (const key in record) {
     found.keys++
     const item = record[key]
     if (key === '__proto__' || (key === 'constructor' && reachesPrototype(item))) found.poisoned = true
     if (surrogates && !isWellFormed(key)) found.unfit = true
-    if (typeof item === 'number' && item - item === 0) continue
-    walk(item, depth + 1, found, surrogates)
+    walk(item, found, surrogates)
   }
 }
 
@@ -170,22 +123,25 @@ interface Level {
 function refuseDuplicate(body: Buffer): void {
   const levels: Level[] = []
   for (let at = 0; at < body.length; at++) {
-    const byte = body[at] as number
+    const byte = body[at]
     const level = levels.at(-1)
     if (byte === QUOTE) {
       const start = at
-      for (at++; body[at] !== QUOTE; at++) if (body[at] === BACKSLASH) at++
-      if (level?.keys && isKey(body, at + 1)) {
-        const key = JSON.parse(body.toString('utf8', start, at + 1)) as string
-        if (level.keys.has(key)) throw duplicate(key, levels.slice(0, -1))
-        level.keys.add(key)
-        level.place = key
-      }
-    } else if (byte === 0x7b) levels.push({ keys: new Set(), place: '' })
-    else if (byte === 0x5b) levels.push({ keys: null, place: 0 })
-    else if (byte === 0x7d || byte === 0x5d) levels.pop()
-    else if (byte === 0x2c && typeof level?.place === 'number') level.place++
+      at = endOfString(body, at)
+      if (level?.keys && isKey(body, at + 1)) addKey(body.toString('utf8', start, at + 1), level.keys, levels)
+    } else if (byte === OBJECT) levels.push({ keys: new Set(), place: '' })
+    else if (byte === LIST) levels.push({ keys: null, place: 0 })
+    else if (byte === OBJECT_END || byte === LIST_END) levels.pop()
+    else if (byte === COMMA && typeof level?.place === 'number') level.place++
   }
+}
+
+/** Enters a key, as written, into the innermost object. */
+function addKey(written: string, keys: Set<string>, levels: readonly Level[]): void {
+  const key = JSON.parse(written) as string
+  if (keys.has(key)) throw duplicate(key, levels.slice(0, -1))
+  keys.add(key)
+  levels.at(-1)!.place = key
 }
 
 /** Whether the string that ended before `at` is followed by a colon. */

@@ -21,7 +21,8 @@ import type { SourceFacts } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { type Counted, evaluateSpooled } from './evaluation.ts'
 import type { ScoredBlock } from './scored-block.ts'
-import { type FewScored, fewRowsOf, scoreFew } from './small-batch-answer.ts'
+import { smallBatchOf } from './small-batch.ts'
+import { type ScoredBatch, scoreSmallBatch } from './small-batch-answer.ts'
 import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './stream.ts'
 import type { TrainingScoresKept } from './training-scores.ts'
 
@@ -46,7 +47,7 @@ export interface ScoringRun {
   /** The rows in source order, once. Counts into the metrics when it was read to its end. */
   blocks(): AsyncGenerator<ScoredBlock, ScoreSummary>
   /** The same for few rows in memory, in one piece; null for all others. Called instead of `blocks`; there is nothing to close then. */
-  few(): Promise<FewScored> | null
+  few(): Promise<ScoredBatch> | null
 
   // What follows is for runs with the output `table` or `report`. The first of them scores everything and
   // spools the scores; the others take them from there. One after another, in any order, as often as needed.
@@ -97,7 +98,7 @@ export function createScoring(parts: ScoringParts): Scoring {
       // The handle pins the version: it answers to the end, whatever is trained or deleted meanwhile.
       const handle = await parts.registry.resolve(settings.model)
       const isTable = output !== 'rows'
-      const few = isTable ? null : fewRowsOf(handle, settings)
+      const few = isTable ? null : smallBatchOf(handle, settings)
       if (few) return new FewRun(parts, handle, few, work)
       const scratch = known?.scratch ?? (isTable ? await parts.scratch() : null)
       try {
@@ -160,8 +161,8 @@ class FewRun implements ScoringRun {
     return this.#handle.document.roles
   }
 
-  few(): Promise<FewScored> {
-    return scoreFew(this.#parts, this.#handle, this.#rows, this.#work)
+  few(): Promise<ScoredBatch> {
+    return scoreSmallBatch(this.#parts, this.#handle, this.#rows, this.#work)
   }
 
   async *blocks(): AsyncGenerator<ScoredBlock, ScoreSummary> {

@@ -1,34 +1,33 @@
-/** The short way of a few rows that came as JSON: one block, one call of the pool, and nothing to stream. */
+/** Scores a small batch: one block, one call of the pool, and nothing to stream. */
 import type { Block } from '../kernels/index.ts'
 import type { ScoredCounts } from '../observe/index.ts'
 import type { Pool, ScoringModel } from '../pool/index.ts'
 import { entityModelsOf, type ModelHandle } from '../registry/index.ts'
-import type { ScoreSettings, ScoreSummary, VersionDocument } from '../schemas/index.ts'
+import type { ScoreSummary, VersionDocument } from '../schemas/index.ts'
 import { PlainFacts } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { ScoreAccount } from './account.ts'
 import { type ScoredBlock, ScoredRows } from './scored-block.ts'
-import { blockOfFewRows } from './small-batch.ts'
 import { planVersion, type VersionPlan } from './version-plan.ts'
 
-/** Few rows scored: everything at once, with nothing to wait for any more. */
-export interface FewScored {
+/** A scored small batch: everything at once, with nothing to wait for any more. */
+export interface ScoredBatch {
   readonly block: ScoredBlock
   readonly summary: ScoreSummary
 }
 
-export interface ScoreFewParts {
+export interface ScoreBatchParts {
   readonly pool: Pool
   readonly onScored: (model: string, version: number, counts: ScoredCounts) => void
 }
 
-/** As `scoreStream`, for rows that `fewRowsOf` made a block of; they are counted once they are scored. */
-export async function scoreFew(
-  { pool, onScored }: ScoreFewParts,
+/** As `scoreStream`, for rows that `smallBatchOf` made a block of; they are counted once they are scored. */
+export async function scoreSmallBatch(
+  { pool, onScored }: ScoreBatchParts,
   handle: ModelHandle<VersionDocument>,
   block: Block<ArrayBuffer>,
   work: Work,
-): Promise<FewScored> {
+): Promise<ScoredBatch> {
   const plan = planVersion(handle.document)
   const { progress } = work
   const account = new ScoreAccount(handle)
@@ -41,16 +40,6 @@ export async function scoreFew(
   const { summary, counts } = account.close()
   onScored(handle.name, handle.version, counts)
   return { block: new ScoredRows(plan, new PlainFacts(block.rows), block, result), summary }
-}
-
-/** The rows of a request as one block, where nothing but the rows themselves has to be looked at; otherwise null. */
-export function fewRowsOf(
-  { document }: ModelHandle<VersionDocument>,
-  { rows, timestamp, entity, label, window, include }: Omit<ScoreSettings, 'return'>,
-): Block<ArrayBuffer> | null {
-  if (!rows || (timestamp ?? entity ?? label ?? window ?? include) !== undefined) return null
-  const plan = planVersion(document)
-  return plan.isRowWise ? blockOfFewRows(rows, plan, document.roles) : null
 }
 
 /** What the pool needs of a version. */

@@ -1,134 +1,82 @@
 /**
- * A few rows held in memory, made into the block of a version in one walk. Most live requests are like that: every key is a
- * feature, or a role that scoring passes over, and every value what it has to be. Whatever is not goes the
- * long way (`readRows`, `planScoring`), which knows every kind of column and says what is wrong; both give the same block to the bit.
+ * The small batch: one of the two ways in which rows of a JSON body become a block. It takes rows whose every key is a feature, or a
+ * role that scoring passes over, and whose every value is what it has to be; most live requests are like that. All others go to
+ * the complete reader (`readRows`, `planScoring`), which knows every kind of column and says what is wrong; a row that both take gets the
+ * same bits from both.
  */
-import { type Row, type Rows, RowTable } from '../json/index.ts'
+import { type BatchColumn, type Rows, SmallBatch } from '../json/index.ts'
+import type { TimeContext } from '../kernels/history/index.ts'
 import type { Block } from '../kernels/index.ts'
-import type { Roles } from '../schemas/index.ts'
+import type { ModelHandle } from '../registry/index.ts'
+import type { Roles, ScoreSettings, VersionDocument } from '../schemas/index.ts'
 import { parseTimestamp } from '../time/index.ts'
-import type { VersionPlan } from './version-plan.ts'
+import { planVersion, type VersionPlan } from './version-plan.ts'
 
-/** More rows are walked column by column. */
-const mostRows = 512
-
-type FewRowsPlan = Pick<VersionPlan, 'laneOf' | 'lanes' | 'timeContext' | 'rowKeys'>
-
-/** Where a key's value goes: the lane of a feature, or one of these. */
-const isTime = -1
-const isPassedOver = -2
-const isUnknown = -3
+/** The rows of a request as one block, where nothing but the rows themselves has to be looked at; otherwise null. */
+export function smallBatchOf(
+  { document }: ModelHandle<VersionDocument>,
+  { rows, timestamp, entity, label, window, include }: Omit<ScoreSettings, 'return'>,
+): Block<ArrayBuffer> | null {
+  if (!rows || (timestamp ?? entity ?? label ?? window ?? include) !== undefined) return null
+  const plan = planVersion(document)
+  return plan.isRowWise ? blockOfSmallBatch(rows, plan, document.roles) : null
+}
 
 /**
- * The features of `rows` in the model's order; null when something about them has to be looked at more closely. The
- * block lies in memory of its own.
+ * The features of a small batch in the model's order, in memory of their own; null for rows that the complete reader has to look at.
  * @param roles of the model; the request names no others
  */
-export function blockOfFewRows(rows: Rows, plan: FewRowsPlan, roles: Roles): Block<ArrayBuffer> | null {
-  if (rows.length === 0 || rows.length > mostRows) return null
-  return rows instanceof RowTable ? blockOfTable(rows, plan, roles) : blockOfObjects(rows, plan, roles)
-}
-
-function blockOfObjects(
-  rows: readonly Row[],
-  { lanes, laneOf, timeContext, rowKeys: { keys, places } }: FewRowsPlan,
+export function blockOfSmallBatch(
+  rows: Rows,
+  { lanes, laneOf, timeContext }: Pick<VersionPlan, 'laneOf' | 'lanes' | 'timeContext'>,
   roles: Roles,
 ): Block<ArrayBuffer> | null {
+  if (!(rows instanceof SmallBatch)) return null
   const count = rows.length
-  const values = new Float64Array(lanes.length * count).fill(Number.NaN)
-  /** Whether one row has every column; if not, the columns that are in some row. */
-  let hasAll = false
-  let seen: boolean[] | undefined
-  let hasTime = false
-  for (let row = 0; row < count; row++) {
-    const cells = rows[row]!
-    let time = Number.NaN
-    let known = 0
-    let index = 0
-    for (const key in cells) {
-      // Rows are mostly alike: the key at a place is mostly that of the row before, and goes where that went.
-      if (keys[index] !== key) {
-        const found = laneOf.get(key) ?? roleOf(key, roles)
-        if (found === isUnknown) return null
-        keys[index] = key
-        places[index] = found
-      }
-      const place = places[index++]!
-      const value = cells[key]
-      if (place >= 0) {
-        if (typeof value === 'number') values[place * count + row] = value
-        else if (typeof value === 'boolean') values[place * count + row] = Number(value)
-        else if (value !== null) return null
-        known++
-      } else if (place === isTime) {
-        if (value !== null) {
-          const parsed = typeof value === 'string' ? parseTimestamp(value) : null
-          if (parsed === null) return null
-          time = parsed
-        }
-        hasTime = true
-      }
-    }
-    if (known === laneOf.size) hasAll = true
-    else if (!hasAll) {
-      seen ??= []
-      for (const place of places.slice(0, index)) if (place >= 0) seen[place] = true
-    }
-    if (timeContext === null) continue
-    for (let lane = 0; lane < lanes.length; lane++) {
-      const feature = lanes[lane]!
-      if ('timeContext' in feature) values[lane * count + row] = timeContext.value(feature.timeContext, time)
-    }
+  const values = new Float64Array(lanes.length * count)
+  let times: Float64Array | null = null
+  let found = 0
+  for (const column of rows.columns) {
+    const { name, numbers, texts } = column
+    const place = laneOf.get(name)
+    if (place !== undefined) {
+      if (texts.length > 0) return null
+      values.set(numbers, place * count)
+      found++
+    } else if (name === roles.timestamp) {
+      times = timesOf(column)
+      if (times === null) return null
+    } else if (!isPassedOver(name, roles)) return null
   }
   // A feature that no row has is missing from the source, which is refused.
-  for (let lane = 0; lane < lanes.length; lane++)
-    if (!('timeContext' in lanes[lane]! ? hasTime : hasAll || seen?.[lane])) return null
-  return { values, stride: count, rows: count, columns: lanes.length }
+  if (found < laneOf.size) return null
+  const block = { values, stride: count, rows: count, columns: lanes.length }
+  if (!lanes.some((lane) => 'timeContext' in lane)) return block
+  if (times === null || timeContext === null) return null
+  fillTimeContext(block, lanes, times, timeContext)
+  return block
 }
 
-/** The same for rows that are a table: column by column. */
-function blockOfTable(
-  { names, length: count, numbers, texts }: RowTable,
-  { lanes, laneOf, timeContext }: FewRowsPlan,
-  roles: Roles,
-): Block<ArrayBuffer> | null {
-  const values = new Float64Array(lanes.length * count)
-  const times = new Float64Array(count).fill(Number.NaN)
-  let known = 0
-  let hasTime = false
-  for (let column = 0; column < names.length; column++) {
-    const name = names[column]!
-    const text = texts[column]
-    const place = laneOf.get(name) ?? roleOf(name, roles)
-    if (place >= 0) {
-      if (text) return null
-      for (let row = 0; row < count; row++) values[place * count + row] = numbers[row * names.length + column]!
-      known++
-    } else if (place === isTime) {
-      for (let row = 0; row < count; row++) {
-        const written = text?.[row]
-        if (text ? written === null : Number.isNaN(numbers[row * names.length + column])) continue
-        const parsed = written ? parseTimestamp(written) : null
-        if (parsed === null) return null
-        times[row] = parsed
-      }
-      hasTime = true
-    } else if (place === isUnknown) return null
+function fillTimeContext(
+  { values, rows }: Block<ArrayBuffer>,
+  lanes: VersionPlan['lanes'],
+  times: Float64Array,
+  context: TimeContext,
+): void {
+  for (const [place, lane] of lanes.entries()) {
+    if (!('timeContext' in lane)) continue
+    for (let row = 0; row < rows; row++) values[place * rows + row] = context.value(lane.timeContext, times[row]!)
   }
-  if (known < laneOf.size) return null
-  for (let lane = 0; lane < lanes.length; lane++) {
-    const feature = lanes[lane]!
-    if (!('timeContext' in feature)) continue
-    if (!hasTime || timeContext === null) return null
-    for (let row = 0; row < count; row++)
-      values[lane * count + row] = timeContext.value(feature.timeContext, times[row]!)
-  }
-  return { values, stride: count, rows: count, columns: lanes.length }
 }
 
-function roleOf(key: string, { timestamp, entity, label }: Roles): number {
-  // Without a named timestamp any column may be one.
-  if (timestamp === null) return isUnknown
-  if (key === timestamp) return isTime
-  return key === entity || key === label ? isPassedOver : isUnknown
+/** Epoch microseconds, NaN for null; null for a column that holds anything but times. */
+function timesOf({ numbers, texts }: BatchColumn): Float64Array | null {
+  if (numbers.some((value) => !Number.isNaN(value))) return null
+  if (numbers.length > 0) return Float64Array.from(numbers)
+  const times = texts.map((text) => (text === null ? Number.NaN : parseTimestamp(text)))
+  return times.includes(null) ? null : Float64Array.from(times as number[])
 }
+
+/** Without a named timestamp any column may be one. */
+const isPassedOver = (name: string, { timestamp, entity, label }: Roles) =>
+  timestamp !== null && (name === entity || name === label)

@@ -13,8 +13,6 @@ export interface VersionPlan {
   readonly lanes: readonly FeatureLane[]
   /** The lane of every feature that is a column as it stands. */
   readonly laneOf: ReadonlyMap<string, number>
-  /** The keys of the row that was read last, in order, and where their values go: kept by `src/few-rows`. */
-  readonly rowKeys: { readonly keys: string[]; readonly places: number[] }
   readonly guards: Guards | null
   /** Training median per feature; null where rows that lack a value are not scored. */
   readonly fill: Float64Array | null
@@ -37,7 +35,6 @@ export function planVersion(document: VersionDocument): VersionPlan {
     names: features.map(({ name }) => name),
     lanes,
     laneOf: new Map(columns),
-    rowKeys: { keys: [], places: [] },
     guards: guardsOf(document),
     fill: missing.fill ? Float64Array.from(missing.fill) : null,
     timeContext: timeContext.transitions ? createTimeContext(timeContext.transitions) : null,
