@@ -10,26 +10,25 @@ import { compileOutline } from './dist/src/reporting/charts/compile.js'
 import { preparedName } from './dist/src/reporting/charts/prepared.js'
 import { usualOutlines } from './dist/src/reporting/page/usual.js'
 
-const programs = ['src/main', 'src/cli', 'workers/detect', 'workers/draw', 'workers/reader', 'workers/writer']
+/** The reading process is started again and again: a bundle of its own, so that it loads three files. */
+const reader = ['workers/reader']
+const others = ['src/main', 'src/cli', 'workers/detect', 'workers/draw', 'workers/writer']
 
+const BINDING = '@duckdb/node-bindings'
+const ONE_BINDING = '\0one-binding.cjs'
 /** Packages that look for files beside their own: native code, threads, pages. */
 const staying = /^(?:@duckdb|@resvg|@fastify)\/|^(?:fastify|piscina|pino)$/
 
-const { output } = await build({
-  input: Object.fromEntries(programs.map((name) => [name, `${name}.ts`])),
-  platform: 'node',
-  external: staying,
-  write: false,
-  output: {
-    dir: 'dist',
-    format: 'esm',
-    entryFileNames: '[name].js',
-    // As far below the package as the programs: what is looked for beside a module is found from here, too.
-    chunkFileNames: 'chunks/[name].js',
-    sourcemap: true,
-  },
-})
-const bundled = new Map(output.map((file) => [file.fileName, file.type === 'chunk' ? file.code : file.source]))
+/** DuckDB's client library is bundled, its binding is not; 83 of its files ask for that, which Node is slow at: so one asks for all. */
+const oneBinding = {
+  name: 'one-binding',
+  resolveId: (id, importer) => (id === BINDING && importer !== ONE_BINDING ? ONE_BINDING : null),
+  load: (id) => (id === ONE_BINDING ? `module.exports = require('${BINDING}')` : null),
+}
+const isExternal = (id, importer) =>
+  id === BINDING ? importer === ONE_BINDING : id !== '@duckdb/node-api' && staying.test(id)
+
+const bundled = new Map([...(await bundle(others, '')), ...(await bundle(reader, 'reader-'))])
 
 // Most charts are compiled now: it takes longer than drawing them, and the thread that draws need not load the compiler.
 const charts = new Map()
@@ -38,6 +37,26 @@ for (const outline of await usualOutlines()) {
 }
 
 put(new Map([...bundled, ...charts]))
+
+/** The files of these programs by their names; those they share begin with `prefix`. */
+async function bundle(programs, prefix) {
+  const { output } = await build({
+    input: Object.fromEntries(programs.map((name) => [name, `${name}.ts`])),
+    platform: 'node',
+    external: isExternal,
+    plugins: [oneBinding],
+    write: false,
+    output: {
+      dir: 'dist',
+      format: 'esm',
+      entryFileNames: '[name].js',
+      // As far below the package as the programs: what is looked for beside a module is found from here, too.
+      chunkFileNames: `chunks/${prefix}[name].js`,
+      sourcemap: true,
+    },
+  })
+  return output.map((file) => [file.fileName, file.type === 'chunk' ? file.code : file.source])
+}
 
 /** Writes what differs and removes what is no more: a service that runs from here finds its files at every moment. */
 function put(files) {

@@ -124,7 +124,7 @@ async function columnNames(): Promise<readonly string[]> {
 
 /** Anything that moves while work is going on: rows read, rows fed, bytes written. A hanging process has no heart beat. */
 function marker(): string {
-  const rows = database.connection.rowsRead
+  const rows = database.connection.progress.rows_processed
   const output = opened?.command.outputPath ?? null
   const written = output === null ? 0 : (statSync(output, { throwIfNoEntry: false })?.size ?? 0)
   return `${rows} ${fed?.() ?? 0} ${written}`

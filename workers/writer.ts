@@ -4,12 +4,13 @@ import type { WriterReport, WriterStart } from './messages.ts'
 import {
   CHUNK_ROWS,
   type ChunkTarget,
-  Connection,
+  connect,
   Feed,
+  type FeedColumn,
   quoteName,
   quoteText,
+  runStatement,
   statement,
-  TYPE,
 } from './reader/database/index.ts'
 
 /**
@@ -19,6 +20,7 @@ import {
  */
 
 const TELL_MS = 100
+const MEMORY_BYTES = 512 * 1024 * 1024
 
 function tell(report: WriterReport): void {
   writeSync(1, `${JSON.stringify(report)}\n`)
@@ -67,20 +69,13 @@ function part<T extends Float64Array | Uint32Array | Uint8Array>(
 
 async function write(start: WriterStart): Promise<number> {
   // One thread makes and packs; a second one would only wait for it.
-  const connection = await Connection.open({
-    threads: '1',
-    memory_limit: '512MiB',
-    temp_directory: '',
-    preserve_insertion_order: 'true',
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-  })
+  const connection = await connect(1, MEMORY_BYTES)
   const feed = new Feed(connection, 'fed')
-  const columns = [
-    { name: 'time', type: TYPE.TIMESTAMP_TZ },
-    { name: 'host', type: TYPE.UINTEGER },
-    { name: 'incident', type: TYPE.UTINYINT },
-    ...metricNames.map((_, metric) => ({ name: `v${metric}`, type: TYPE.DOUBLE })),
+  const columns: FeedColumn[] = [
+    { name: 'time', type: 'TIMESTAMPTZ' },
+    { name: 'host', type: 'UINTEGER' },
+    { name: 'incident', type: 'UTINYINT' },
+    ...metricNames.map((_, metric) => ({ name: `v${metric}`, type: 'DOUBLE' as const })),
   ]
   feed.yields(columns, () => ({ next: walk(start) }))
   const { hosts, kinds } = createTelemetry(start.fleet)
@@ -89,7 +84,7 @@ async function write(start: WriterStart): Promise<number> {
     output: quoteText(start.output),
   })
   try {
-    return await connection.run(copy, { hosts, kinds })
+    return await runStatement(connection, copy, { hosts, kinds })
   } catch (error) {
     throw feed.failure ?? error
   }

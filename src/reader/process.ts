@@ -226,7 +226,8 @@ export class ReaderProcess {
 }
 
 function start(options: ProcessOptions, argument: string, exchange: number | null): ChildProcess {
-  const node = [process.execPath, '--expose-gc', '--no-warnings', programs.reader, argument]
+  // Room for all that starting makes: it is not collected on the way.
+  const node = [process.execPath, '--expose-gc', '--no-warnings', '--min-semi-space-size=4', programs.reader, argument]
   const bytes = options.addressSpaceBytes
   const limit = process.platform === 'linux' && bytes > 0 ? `ulimit -v ${Math.floor(bytes / 1024)};` : ''
   // The shell replaces itself by the process, so that a signal reaches it. A crash leaves no memory image behind.

@@ -1,12 +1,13 @@
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import type { ReaderStart } from '../../../src/reader/index.ts'
-import { Connection } from './duckdb.ts'
 import { Feed } from './feed.ts'
+import { runStatement } from './query.ts'
 import { ScoreFile } from './score-file.ts'
 import { quoteText, statement } from './statements.ts'
 
 /** A database in memory with one connection, for one source. */
 export interface Database {
-  readonly connection: Connection
+  readonly connection: DuckDBConnection
   /** Threads that a statement has. */
   readonly threads: number
   /** Its limit of memory. */
@@ -17,12 +18,21 @@ export interface Database {
   readonly scores: ScoreFile
 }
 
-/**
- * Opens the database while its source is still unknown. Extensions are off, nothing is spilled to disk, and order is
- * kept: a source is rows in a sequence.
- */
+/** Opens the database while its source is still unknown. */
 export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promise<Database> {
-  const connection = await Connection.open({
+  const connection = await connect(threads, memoryBytes)
+  for (const name of ['set-time-zone', 'set-progress', 'set-progress-quiet', 'set-progress-at-once'] as const) {
+    await runStatement(connection, statement(name))
+  }
+  return { connection, threads, memoryBytes, feed: new Feed(connection, 'fed'), scores: new ScoreFile(connection) }
+}
+
+/**
+ * A connection to a new database in memory. Extensions are off, nothing is spilled to disk, and order is kept: a source is
+ * rows in a sequence.
+ */
+export async function connect(threads: number, memoryBytes: number): Promise<DuckDBConnection> {
+  const instance = await DuckDBInstance.create(':memory:', {
     threads: String(threads),
     // What stays open when all else is locked: see `withThreads`.
     allowed_configs: '[threads]',
@@ -35,15 +45,12 @@ export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promi
     autoload_known_extensions: 'false',
     allow_community_extensions: 'false',
   })
-  for (const name of ['set-time-zone', 'set-progress', 'set-progress-quiet', 'set-progress-at-once'] as const) {
-    await connection.run(statement(name))
-  }
-  return { connection, threads, memoryBytes, feed: new Feed(connection, 'fed'), scores: new ScoreFile(connection) }
+  return instance.connect()
 }
 
 /** Leaves the database these files and nothing else. Cannot be undone. */
 export async function lockDatabase({ connection }: Database, paths: readonly string[]): Promise<void> {
-  await connection.run(statement('allow-paths', { paths: `[${paths.map(quoteText).join(', ')}]` }))
-  await connection.run(statement('close-access'))
-  await connection.run(statement('lock'))
+  await runStatement(connection, statement('allow-paths', { paths: `[${paths.map(quoteText).join(', ')}]` }))
+  await runStatement(connection, statement('close-access'))
+  await runStatement(connection, statement('lock'))
 }

@@ -1,10 +1,45 @@
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  type DuckDBConnection,
+  DuckDBTableFunction,
+  FLOAT,
+  INTEGER,
+  SMALLINT,
+  TIMESTAMPTZ,
+  TINYINT,
+  UBIGINT,
+  UINTEGER,
+  USMALLINT,
+  UTINYINT,
+  VARCHAR,
+} from '@duckdb/node-api'
 import { collectOften } from './collect.ts'
-import type { ChunkTarget, Connection, TYPE } from './duckdb.ts'
+import { ChunkTarget } from './vectors.ts'
+
+/** Types of columns that can be fed. */
+export const FED = {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  FLOAT,
+  INTEGER,
+  SMALLINT,
+  TIMESTAMPTZ,
+  TINYINT,
+  UBIGINT,
+  UINTEGER,
+  USMALLINT,
+  UTINYINT,
+  VARCHAR,
+}
+export type FeedType = keyof typeof FED
 
 /** A column handed to the database, under a name of ours. */
 export interface FeedColumn {
   readonly name: string
-  readonly type: (typeof TYPE)[keyof typeof TYPE]
+  readonly type: FeedType
 }
 
 /** One walk over a source that we decode ourselves. */
@@ -30,26 +65,22 @@ export class Feed {
     throw new Error('nothing is fed')
   }
 
-  constructor(connection: Connection, name: string) {
-    connection.registerTableFunction(name, {
-      columns: () => this.columns,
-      start: (wanted) => {
-        this.failure = null
-        const walk = this.walk()
-        const collect = collectOften()
-        return (target) => {
-          try {
-            collect()
-            walk.next(target, wanted)
-            this.rows += target.rows
-            return true
-          } catch (error) {
-            this.failure = error
-            return false
-          }
-        }
-      },
-    })
+  constructor(connection: DuckDBConnection, name: string) {
+    connection.registerTableFunction(
+      DuckDBTableFunction.create({
+        name,
+        supportsProjectionPushdown: true,
+        bindFunction: (info) => {
+          for (const { name, type } of this.columns) info.addResultColumn(name, FED[type])
+        },
+        initFunction: (info) => {
+          // Rows come in order from one reader.
+          info.setMaxThreads(1)
+          info.setInitData({ next: this.start(info.getColumnIndexes()) })
+        },
+        mainFunction: (info, chunk) => (info.initData as FedRows).next(new ChunkTarget(chunk)),
+      }),
+    )
   }
 
   /** What the next statements get. */
@@ -57,6 +88,28 @@ export class Feed {
     this.columns = columns
     this.walk = walk
   }
+
+  /** Starts a walk over these columns; each call of the result fills one chunk. */
+  private start(wanted: readonly number[]): FedRows['next'] {
+    this.failure = null
+    const walk = this.walk()
+    const collect = collectOften()
+    return (target) => {
+      try {
+        collect()
+        walk.next(target, wanted)
+        this.rows += target.rows
+      } catch (error) {
+        this.failure = error
+        throw error
+      }
+    }
+  }
+}
+
+/** What the database keeps of one statement that reads the feed. */
+interface FedRows {
+  next(target: ChunkTarget): void
 }
 
 /** Writes a column of doubles, or of booleans as 0 and 1; null where `value` gives null. */
@@ -67,12 +120,13 @@ export function writeNumbers(
   value: (row: number) => number | boolean | null,
 ): void {
   let nulls: Uint8Array | null = null
-  for (let row = 0; row < target.rows; row++) {
+  const { rows } = target
+  for (let row = 0; row < rows; row++) {
     const each = value(row)
     if (each === null) {
-      nulls ??= new Uint8Array(target.rows)
+      nulls ??= new Uint8Array(rows)
       nulls[row] = 1
     } else values[row] = Number(each)
   }
-  target.write(column, values.subarray(0, target.rows), nulls === null ? null : (row) => nulls?.[row] === 0)
+  target.write(column, values.subarray(0, rows), nulls === null ? null : (row) => nulls?.[row] === 0)
 }

@@ -1,19 +1,17 @@
 export { collectOften } from './collect.ts'
-export { type Database, lockDatabase, openDatabase } from './database.ts'
+export { connect, type Database, lockDatabase, openDatabase } from './database.ts'
+export { Feed, type FeedColumn, type FeedType, type FeedWalk, writeNumbers } from './feed.ts'
+export { type OpenFile, openFiles } from './files.ts'
 export {
   type Bindable,
   type Cell,
-  CHUNK_ROWS,
-  type Chunk,
-  type ChunkTarget,
-  Connection,
-  isValid,
-  type Texts,
-  TYPE,
+  nextChunk,
+  requireDoubles,
+  rowsOf,
+  runStatement,
+  streamStatement,
   type Values,
-} from './duckdb.ts'
-export { Feed, type FeedColumn, type FeedWalk, writeNumbers } from './feed.ts'
-export { type OpenFile, openFiles } from './files.ts'
+} from './query.ts'
 export {
   COUNTED_POSITION,
   checkNames,
@@ -27,3 +25,4 @@ export {
 } from './relation.ts'
 export { fill, quoteName, quoteText, statement } from './statements.ts'
 export { TextBuffer } from './text.ts'
+export { CHUNK_ROWS, type Chunk, type ChunkTarget, isValid, type Texts } from './vectors.ts'

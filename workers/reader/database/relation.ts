@@ -1,8 +1,8 @@
 import { DeepWatchError } from '../../../src/errors.ts'
 import type { Column, ColumnKind, OpenCommand } from '../../../src/reader/index.ts'
 import type { Database } from './database.ts'
-import type { Values } from './duckdb.ts'
 import type { OpenFile } from './files.ts'
+import type { Values } from './query.ts'
 
 /** A column of the source with the expression that reads it within the relation. */
 export interface RelationColumn extends Column {

@@ -1,7 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { BIGINT, DOUBLE, type DuckDBConnection, type DuckDBDoubleVector, DuckDBScalarFunction } from '@duckdb/node-api'
 import { DeepWatchError } from '../../../src/errors.ts'
 import { collectOften } from './collect.ts'
-import { CHUNK_ROWS, type Connection } from './duckdb.ts'
+import { CHUNK_ROWS, Chunk } from './vectors.ts'
 
 const READ_ROWS = 128 * CHUNK_ROWS
 
@@ -22,18 +23,26 @@ export class ScoreFile {
   /** The highest position asked for. */
   private highest = -1
 
-  constructor(connection: Connection) {
+  constructor(connection: DuckDBConnection) {
     const collect = collectOften()
-    connection.registerFunction('score_at', (positions, outputs) => {
-      collect()
-      try {
-        this.fill(positions, outputs)
-        return true
-      } catch (error) {
-        this.failure = error
-        return false
-      }
-    })
+    connection.registerScalarFunction(
+      DuckDBScalarFunction.create({
+        name: 'score_at',
+        parameterTypes: [BIGINT],
+        returnType: DOUBLE,
+        // Computed once per row where it stands, never moved or repeated.
+        volatile: true,
+        mainFunction: (_, input, output) => {
+          collect()
+          try {
+            this.fill(new Chunk(input).bigints(0), output as DuckDBDoubleVector)
+          } catch (error) {
+            this.failure = error
+            throw error
+          }
+        },
+      }),
+    )
   }
 
   /** Takes the scores from this file until `close`. */
@@ -51,7 +60,7 @@ export class ScoreFile {
   take(rows: number): Float64Array {
     const first = this.highest + 1
     if (first + rows > this.count) throw mismatch()
-    if (first + rows > this.first + this.rows) this.read(first)
+    if (first + rows > this.first + this.rows) this.read(first, READ_ROWS)
     this.highest += rows
     return this.scores.subarray(first - this.first, first - this.first + rows)
   }
@@ -66,41 +75,34 @@ export class ScoreFile {
     this.fd = null
   }
 
-  /** Rows mostly come one after the other, and then their scores are read in one piece: a tenth of the time of asking for each. */
-  private fill(positions: BigInt64Array, outputs: Float64Array): void {
+  private fill(positions: BigInt64Array, output: DuckDBDoubleVector): void {
+    const first = Number(positions[0])
     const rows = positions.length
-    const first = Number(positions[0] ?? 0)
-    const isRun = rows > 0 && Number(positions[rows - 1]) === first + rows - 1
-    if (!isRun || first + rows > this.count) {
-      for (let i = 0; i < rows; i++) outputs[i] = this.at(Number(positions[i]))
-      return
-    }
-    this.readInto(new Uint8Array(outputs.buffer, outputs.byteOffset, 8 * rows), first)
-    if (first + rows - 1 > this.highest) this.highest = first + rows - 1
+    // Rows mostly come one after the other, though several threads each have their own place in the file.
+    if (Number(positions[rows - 1]) === first + rows - 1) this.read(first, rows)
+    for (let row = 0; row < rows; row++) output.setItem(row, this.at(Number(positions[row])))
+    output.flush()
   }
 
   private at(position: number): number {
-    if (position >= this.count) throw mismatch()
-    if (position < this.first || position >= this.first + this.rows) this.read(position)
+    if (position < this.first || position >= this.first + this.rows) this.read(position, READ_ROWS)
     if (position > this.highest) this.highest = position
     return this.scores[position - this.first] as number
   }
 
-  /** Positions come in order, so what follows one is read with it. */
-  private read(position: number): void {
-    const rows = Math.min(this.scores.length, this.count - position)
-    this.readInto(new Uint8Array(this.scores.buffer, 0, 8 * rows), position)
-    this.first = position
-    this.rows = rows
-  }
-
-  private readInto(bytes: Uint8Array, position: number): void {
+  /** Reads the scores of this position and of those that follow it, `most` together. */
+  private read(position: number, most: number): void {
     if (this.fd === null) throw new Error('no scores are open')
+    if (position >= this.count) throw mismatch()
+    const rows = Math.min(most, this.count - position)
+    const bytes = new Uint8Array(this.scores.buffer, 0, 8 * rows)
     for (let filled = 0; filled < bytes.length; ) {
       const read = readSync(this.fd, bytes, filled, bytes.length - filled, position * 8 + filled)
       if (read === 0) throw mismatch()
       filled += read
     }
+    this.first = position
+    this.rows = rows
   }
 }
 

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { sqlFolder } from '../../../src/places.ts'
 
 /**
- * The statements of `sql/`, loaded once. A file holds one statement; its `{{slots}}` are filled here and nowhere else, with
+ * The statements of `sql/`, each loaded when it is first used. A file holds one statement; its `{{slots}}` are filled here and nowhere else, with
  * constants of ours and names that went through `quoteName`. Values are bound.
  */
 export type StatementName =
@@ -33,17 +33,16 @@ export type StatementName =
   | 'write-generated'
   | 'write-scored'
 
-const statements = new Map<string, string>()
-for (const file of readdirSync(sqlFolder)) {
-  if (!file.endsWith('.sql')) continue
-  const body = readFileSync(new URL(file, sqlFolder), 'utf8').replaceAll(/^--.*\n/gm, '')
-  statements.set(file.slice(0, -4), body.trim())
-}
+const statements = new Map<StatementName, string>()
 
 /** A statement with its slots filled. Every slot must be given and used. */
 export function statement(name: StatementName, slots: Readonly<Record<string, string>> = {}): string {
-  const body = statements.get(name)
-  if (body === undefined) throw new Error(`no statement ${name}`)
+  let body = statements.get(name)
+  if (body === undefined) {
+    const text = readFileSync(new URL(`${name}.sql`, sqlFolder), 'utf8')
+    body = text.replaceAll(/^--.*\n/gm, '').trim()
+    statements.set(name, body)
+  }
   return fill(body, slots)
 }
 

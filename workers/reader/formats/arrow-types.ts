@@ -1,33 +1,13 @@
 import type { DataType, Field, Vector } from 'apache-arrow'
 import type { ColumnKind } from '../../../src/reader/index.ts'
-import {
-  CHUNK_ROWS,
-  type ChunkTarget,
-  type FeedColumn,
-  type RelationColumn,
-  TYPE,
-  writeNumbers,
-} from '../database/index.ts'
+import { CHUNK_ROWS, type ChunkTarget, type FeedType, type RelationColumn, writeNumbers } from '../database/index.ts'
 
 type Arrow = typeof import('apache-arrow')
-type FedType =
-  | 'TINYINT'
-  | 'SMALLINT'
-  | 'INTEGER'
-  | 'BIGINT'
-  | 'UTINYINT'
-  | 'USMALLINT'
-  | 'UINTEGER'
-  | 'UBIGINT'
-  | 'FLOAT'
-  | 'DOUBLE'
-  | 'BOOLEAN'
-  | 'VARCHAR'
 
 /** How one Arrow column is handed to the database. */
 export interface ArrowColumn {
   readonly column: RelationColumn
-  readonly type: FeedColumn['type']
+  readonly type: FeedType
   readonly write: ArrowWriter
 }
 
@@ -38,7 +18,7 @@ interface Mapping {
   readonly kind: ColumnKind
   /** The type as people read it. */
   readonly type: string
-  readonly fed: FedType
+  readonly fed: FeedType
   readonly write: ArrowWriter
   /** SQL that turns the fed value `v` into the column, and the type of the result; without it the column is as fed. */
   readonly made?: { readonly expression: (v: string) => string; readonly sql: string }
@@ -58,7 +38,7 @@ export function arrowColumn(arrow: Arrow, field: Field, index: number): ArrowCol
     expression: made?.expression(fedName) ?? fedName,
     sql: made?.sql ?? fed,
   }
-  return { column, type: TYPE[fed], write }
+  return { column, type: fed, write }
 }
 
 function mappingOf(arrow: Arrow, type: DataType): Mapping {

@@ -10,6 +10,7 @@ import {
   type Relation,
   type RelationColumn,
   type RelationInput,
+  rowsOf,
   show,
   statement,
 } from '../database/index.ts'
@@ -80,7 +81,7 @@ async function findKinds(
     header,
     header.names.map(() => 'VARCHAR'),
   )
-  const [found] = await database.connection.rows(statement('csv-kinds', { kinds: counts.join(', '), relation }), {
+  const [found] = await rowsOf(database.connection, statement('csv-kinds', { kinds: counts.join(', '), relation }), {
     ...values,
     rows: BigInt(rows),
   })

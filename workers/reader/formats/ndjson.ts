@@ -13,7 +13,6 @@ import {
   type RelationColumn,
   type RelationInput,
   show,
-  TYPE,
   writeNumbers,
 } from '../database/index.ts'
 import { JsonLines, type JsonRow } from './lines.ts'
@@ -53,8 +52,8 @@ function build(input: RelationInput, { keys, rows }: Survey): Relation {
   const given = new Map(command.types?.map((type) => [type.name, type.kind]))
   const columns = names.map((name, index) => describeColumn(name, index, keys.get(name) as Seen, given.get(name)))
   const fed: FeedColumn[] = columns.flatMap(({ kind }, index) => [
-    { name: `v${index}`, type: kind === 'boolean' ? TYPE.BOOLEAN : isDouble(kind) ? TYPE.DOUBLE : TYPE.VARCHAR },
-    { name: `j${index}`, type: TYPE.VARCHAR },
+    { name: `v${index}`, type: kind === 'boolean' ? 'BOOLEAN' : isDouble(kind) ? 'DOUBLE' : 'VARCHAR' },
+    { name: `j${index}`, type: 'VARCHAR' },
   ])
   const { feed } = database
   feed.yields(fed, () => new JsonWalk(new JsonLines(files), columns))

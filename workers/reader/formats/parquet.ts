@@ -13,6 +13,7 @@ import {
   type Relation,
   type RelationColumn,
   type RelationInput,
+  rowsOf,
   show,
   statement,
 } from '../database/index.ts'
@@ -105,7 +106,7 @@ interface Footer {
 /** One footer per file, in the order of the files. */
 async function readFooters(database: Database, files: readonly OpenFile[]): Promise<Footer[]> {
   const found = new Map<string, Footer>()
-  const rows = await database.connection.rows(statement('parquet-files'), { files: files.map((file) => file.path) })
+  const rows = await rowsOf(database.connection, statement('parquet-files'), { files: files.map((file) => file.path) })
   for (const [path, count, columns, encryption, fingerprint, groups] of rows) {
     if (encryption !== null) throw new DeepWatchError('parquet_encrypted', 'Encrypted Parquet files cannot be read.')
     found.set(String(path), {
@@ -126,7 +127,7 @@ async function readFooters(database: Database, files: readonly OpenFile[]): Prom
 
 /** Names of the top-level columns as they stand in the file: the database renames twins and cuts names at NUL. */
 async function topLevelNames(database: Database, path: string): Promise<string[]> {
-  const elements = await database.connection.rows(statement('parquet-schema'), { file: path })
+  const elements = await rowsOf(database.connection, statement('parquet-schema'), { file: path })
   const names: string[] = []
   let at = 1
   const skip = (): void => {
@@ -143,7 +144,7 @@ async function topLevelNames(database: Database, path: string): Promise<string[]
 
 async function typesOf(database: Database, path: string): Promise<Map<string, string>> {
   const relation = fill(formatOf('parquet').relation, {})
-  const rows = await database.connection.rows(statement('columns', { relation }), { files: [path] })
+  const rows = await rowsOf(database.connection, statement('columns', { relation }), { files: [path] })
   return new Map(rows.map(([name, type]) => [String(name), String(type)]))
 }
 
@@ -153,7 +154,9 @@ async function typesOf(database: Database, path: string): Promise<Map<string, st
  */
 async function checkChunks(database: Database, paths: readonly string[]): Promise<Set<string>> {
   const rounded = new Set<string>()
-  for (const [codec, column, wide] of await database.connection.rows(statement('parquet-chunks'), { files: paths })) {
+  for (const [codec, column, wide] of await rowsOf(database.connection, statement('parquet-chunks'), {
+    files: paths,
+  })) {
     if (codec !== null && !CODECS.has(String(codec))) {
       throw new DeepWatchError(
         'parquet_unsupported_codec',

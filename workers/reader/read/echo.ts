@@ -96,8 +96,7 @@ const time: Echo = {
   expression: (value) => `epoch_us(${value})`,
   padding: '0::bigint',
   writer: (chunk, column) => {
-    const bytes = chunk.bytes(column, 8)
-    const values = new BigInt64Array(bytes.buffer, bytes.byteOffset, chunk.rows)
+    const values = chunk.bigints(column)
     return (row, out) => writeTime(values[row] as bigint, out)
   },
 }

@@ -1,6 +1,6 @@
 import { fleetBounds } from '../../../src/kernels/scores/index.ts'
 import type { EntityRows, ReadWindow } from '../../../src/reader/index.ts'
-import { columnOf, type Database, type Relation, statement } from '../database/index.ts'
+import { columnOf, type Database, type Relation, rowsOf, statement } from '../database/index.ts'
 import { Needed, windowCondition } from './plan.ts'
 
 /** The entities of a source and their rows, in no order; at most `most` of them. */
@@ -16,6 +16,6 @@ export async function entitiesOf(
   const slots = { entity, columns: needed.list, relation: relation.from, window: window.condition }
   const bounds = { bytes: String(fleetBounds.nameBytes), most: String(query.most) }
   const sql = statement('entities', { ...slots, ...bounds })
-  const rows = await database.connection.rows(sql, { ...relation.values, ...window.values })
+  const rows = await rowsOf(database.connection, sql, { ...relation.values, ...window.values })
   return rows.map(([name, count]) => ({ name: String(name), rows: Number(count) }))
 }

@@ -7,10 +7,13 @@ import {
   collectOften,
   type Database,
   isValid,
+  nextChunk,
   type Relation,
+  requireDoubles,
+  rowsOf,
   show,
+  streamStatement,
   TextBuffer,
-  TYPE,
 } from '../database/index.ts'
 import { BlockWriter } from './blocks.ts'
 import { echoChunk } from './echo.ts'
@@ -59,19 +62,18 @@ async function drain(
   plan: FeaturePlan,
   take: (chunk: Chunk, rows: number) => void,
 ): Promise<boolean> {
-  const result = await database.connection.stream(plan.sql, plan.values)
-  for (const column of plan.doubles)
-    if (result.types[column] !== TYPE.DOUBLE) throw new Error('a lane is not a column of doubles')
+  const result = await streamStatement(database.connection, plan.sql, plan.values)
+  requireDoubles(result, plan.doubles)
   let proven = false
   let total = 0
   const collect = collectOften()
-  let ahead = result.next()
+  let ahead = nextChunk(result)
   try {
     for (;;) {
       const chunk = await ahead
       if (chunk === null) break
       const { rows } = chunk
-      ahead = result.next()
+      ahead = nextChunk(result)
       if (proven) return false
       if (plan.proof !== null) proven = chunk.bytes(plan.proof, 1)[rows - 1] === 1
       const own = proven ? rows - 1 : rows
@@ -88,7 +90,7 @@ async function drain(
 
 /** Finds out why a stream broke off, by a statement that must report it. Always throws. */
 async function explain({ connection, feed }: Database, plan: FeaturePlan): Promise<never> {
-  if (feed.failure === null) await connection.rows(plan.checkSql, plan.values)
+  if (feed.failure === null) await rowsOf(connection, plan.checkSql, plan.values)
   throw new Error('the stream ended early')
 }
 

@@ -1,6 +1,6 @@
 import { DeepWatchError } from '../../../src/errors.ts'
 import { intervalRows, type ReadWindow, type Span } from '../../../src/reader/index.ts'
-import { columnOf, type Database, type Relation, type RelationColumn, statement } from '../database/index.ts'
+import { columnOf, type Database, type Relation, type RelationColumn, rowsOf, statement } from '../database/index.ts'
 import { microseconds, microsecondsOf, Needed, windowCondition } from './plan.ts'
 
 /** Counts the rows of a source and of a window in it, and finds its first and last time. */
@@ -34,7 +34,7 @@ export async function spanOf(
     const micros = time === null ? `'nan'::double` : microseconds(needed, time)
     sql = statement('span', { micros, columns: needed.list, relation: source, window: window.condition })
   }
-  const [row] = await database.connection.rows(sql, { ...relation.values, ...window.values })
+  const [row] = await rowsOf(database.connection, sql, { ...relation.values, ...window.values })
   const [rows, rowsInWindow, from, to] = row ?? []
   for (const bound of [from, to]) {
     if (typeof bound === 'number' && Math.abs(bound) > Number.MAX_SAFE_INTEGER) {
@@ -63,7 +63,7 @@ async function intervalOf(
   const entity = name === null ? 'null' : `${needed.add(columnOf(relation, name).expression)}::varchar`
   const slots = { micros, entity, columns: needed.list, relation: relation.from, window: window.condition }
   const sql = statement('interval', { ...slots, most: String(intervalRows) })
-  const [row] = await database.connection.rows(sql, { ...relation.values, ...window.values })
+  const [row] = await rowsOf(database.connection, sql, { ...relation.values, ...window.values })
   const [interval, tied] = (row ?? []).map((value) => (typeof value === 'number' ? value : null))
   return { interval: interval ?? null, tied: tied ?? null }
 }

@@ -1,7 +1,7 @@
 import { ReportTally } from '../../../src/aggregate/index.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../../../src/reader/index.ts'
 import { placesOf } from '../../../src/telemetry/index.ts'
-import { type Cell, type Chunk, columnOf, type Database, isValid, type Relation } from '../database/index.ts'
+import { type Cell, type Chunk, columnOf, type Database, isValid, type Relation, rowsOf } from '../database/index.ts'
 import { checkLabels, drainLanes, type FeaturePlan, type LaneSource, planFeatures } from '../read/index.ts'
 import { entityLength, type Planned, planEntities, planFlagged } from './plan-report.ts'
 
@@ -25,7 +25,7 @@ export async function aggregateScored(
       scores.close()
     }
   }
-  const rows = ({ sql, values }: Planned): Promise<Cell[][]> => withScores(() => connection.rows(sql, values))
+  const rows = ({ sql, values }: Planned): Promise<Cell[][]> => withScores(() => rowsOf(connection, sql, values))
   const tally = new ReportTally(query)
   const plan = planFeatures(relation, laneQuery(relation, query))
   const reader = new RowReader(plan, query)

@@ -1,6 +1,16 @@
 import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from 'apache-arrow'
 import { FRAME } from '../../../src/reader/index.ts'
-import { type Chunk, collectOften, type Database, quoteName, statement, type Values } from '../database/index.ts'
+import {
+  type Chunk,
+  collectOften,
+  type Database,
+  nextChunk,
+  quoteName,
+  rowsOf,
+  statement,
+  streamStatement,
+  type Values,
+} from '../database/index.ts'
 import { type OutputColumn, outputColumn } from '../formats/index.ts'
 import { send } from '../read/index.ts'
 import type { ScoredStatement } from './plan-scored.ts'
@@ -52,7 +62,7 @@ async function* batches(
     scored: sql,
     padding: columns.map(() => 'null').join(', '),
   })
-  const result = await database.connection.stream(stream, values)
+  const result = await streamStatement(database.connection, stream, values)
   let rows = 0
   const collect = collectOften()
   const flush = (): RecordBatch => {
@@ -63,7 +73,7 @@ async function* batches(
     return new RecordBatch(schema, data)
   }
   for (;;) {
-    const chunk = await result.next()
+    const chunk = await nextChunk(result)
     if (chunk === null) break
     const proven = isLast(chunk, columns.length)
     if (proven) database.scores.verify()
@@ -86,7 +96,7 @@ async function* batches(
 /** A stream that broke off does not say why; a whole statement does. */
 async function explain({ connection }: Database, sql: string, values: Values): Promise<void> {
   const slots = { counts: 'count(l0)::varchar', lanes: '1 as l0', columns: '1', window: 'true' }
-  await connection.rows(statement('features-check', { ...slots, relation: `(${sql})` }), values)
+  await rowsOf(connection, statement('features-check', { ...slots, relation: `(${sql})` }), values)
 }
 
 function isLast(chunk: Chunk, column: number): boolean {

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { ScoredQuery } from '../../../src/reader/index.ts'
-import { type Database, quoteText, type Relation, statement } from '../database/index.ts'
+import { type Database, quoteText, type Relation, runStatement, statement } from '../database/index.ts'
 import { planScored } from './plan-scored.ts'
 import { groupRowsFor, withThreads, writingThreads } from './write-threads.ts'
 
@@ -23,7 +23,7 @@ export async function writeScored(
       output: quoteText(outputPath),
       rows: String(groupRowsFor(database, columns.length)),
     })
-    const rows = await withThreads(database, threads, () => connection.run(copy, values))
+    const rows = await withThreads(database, threads, () => runStatement(connection, copy, values))
     scores.verify()
     return { rows, bytes: statSync(outputPath).size }
   } finally {

@@ -1,4 +1,11 @@
-import { CHUNK_ROWS, type Database, type Relation, type RelationColumn, statement } from '../database/index.ts'
+import {
+  CHUNK_ROWS,
+  type Database,
+  type Relation,
+  type RelationColumn,
+  runStatement,
+  statement,
+} from '../database/index.ts'
 
 /** Rows of a row group when there are few columns, which is also what the database takes by itself. */
 const mostGroupRows = 122_880
@@ -33,10 +40,10 @@ export async function withThreads<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   if (count === threads) return work()
-  await connection.run(statement('set-threads', { threads: String(count) }))
+  await runStatement(connection, statement('set-threads', { threads: String(count) }))
   try {
     return await work()
   } finally {
-    await connection.run(statement('set-threads', { threads: String(threads) }))
+    await runStatement(connection, statement('set-threads', { threads: String(threads) }))
   }
 }
