@@ -19,7 +19,7 @@ import { collectOften } from './collect.ts'
 import { ChunkTarget } from './vectors.ts'
 
 /** Types of columns that can be fed. */
-export const FED = {
+const FED = {
   BIGINT,
   BOOLEAN,
   DOUBLE,
