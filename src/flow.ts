@@ -1,4 +1,4 @@
-/** Keeping several pieces of work under way while their results come out in order; and keeping callers few. */
+/** Work in order: several pieces under way whose results come out in turn, a bound on callers, stages that start and stop. */
 import { DeepWatchError } from './errors.ts'
 
 /**
@@ -26,14 +26,14 @@ export async function* inOrder<Item, Result>(
   }
 }
 
-/** Lets `most` callers in at once and `queue` more wait; the next one is refused. */
+/** Lets `max` callers in at once and `queue` more wait; the next one is refused. */
 export interface Gate {
   readonly saturated: boolean
   /** Runs `work` when its turn comes. Throws `overloaded` when the queue is full, the signal's reason when aborted. */
   run<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result>
 }
 
-export function createGate(most: number, queue: number): Gate {
+export function createGate(max: number, queue: number): Gate {
   let inside = 0
   const waiting: (() => void)[] = []
   const enter = (signal: AbortSignal | undefined) =>
@@ -51,11 +51,11 @@ export function createGate(most: number, queue: number): Gate {
     })
   return {
     get saturated() {
-      return inside >= most && waiting.length >= queue
+      return inside >= max && waiting.length >= queue
     },
     async run(work, signal) {
       signal?.throwIfAborted()
-      if (inside < most) inside++
+      if (inside < max) inside++
       else if (waiting.length < queue) await enter(signal)
       else throw new DeepWatchError('overloaded', 'Too much work of this kind is waiting.')
       try {
@@ -66,6 +66,27 @@ export function createGate(most: number, queue: number): Gate {
         if (next) next()
         else inside--
       }
+    },
+  }
+}
+
+/** What was started, and how it is stopped. */
+export interface Stages {
+  /** Takes in what was just started. */
+  add<Started>(started: Started, stop: (started: Started) => unknown): Started
+  /** Stops the stages in reverse, each when the one after it has stopped. A second call does nothing. */
+  stop(): Promise<void>
+}
+
+export function createStages(): Stages {
+  const stops: (() => unknown)[] = []
+  return {
+    add(started, stop) {
+      stops.push(() => stop(started))
+      return started
+    },
+    async stop() {
+      for (const stop of stops.splice(0).reverse()) await stop()
     },
   }
 }

@@ -1,23 +1,24 @@
-/** Wires the hands and the use cases: everything that has to be started, and ended in order. */
+/** Starts the hands and the use cases in order, and stops them in reverse. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
+import { createStages } from './flow.ts'
 import { openWindows, type Windows } from './history/index.ts'
 import { type Jobs, openJobs, openJobsFolder } from './jobs/index.ts'
 import type { Metrics } from './observe/index.ts'
 import { createPool, type Pool } from './pool/index.ts'
 import { createReaders, MOST_BLOCKS, type Readers, readerLimits } from './reader/index.ts'
 import { createModels, type Models, openRegistry, type Registry } from './registry/index.ts'
-import { createDrawing, createReporting, openKeptReports, type Reporting } from './reporting/index.ts'
+import { createDrawing, createReporting, type KeptReports, openKeptReports, type Reporting } from './reporting/index.ts'
 import { type VersionDocument, versionDocument } from './schemas/index.ts'
 import { createEvaluation, createScoring, type EvaluationUseCase, type Scoring } from './scoring/index.ts'
 import { createScratch, createSources, type Sources } from './sources/index.ts'
-import { type HomeLock, lockHome } from './storage/index.ts'
+import { lockHome } from './storage/index.ts'
 import { createOpener } from './telemetry/index.ts'
 import { createTraining, recordTraining, type Training } from './training/index.ts'
 
-/** Made once: a schema made for each document has to be compiled for each, which is most of what loading a model would cost. */
+/** Made once: compiling it for each document would be most of what loading a model costs. */
 const storedDocument = versionDocument.loose()
 
 /** A running service: what the doors may use. */
@@ -33,14 +34,15 @@ export interface Service {
   readonly readers: Pick<Readers, 'saturated' | 'queueSize'>
   readonly windows: Pick<Windows, 'size'>
   readonly registry: Pick<Registry<VersionDocument>, 'size' | 'quarantined'>
-  /** Ends threads and processes, waits for saves, gives the state folder free. Accepted work must have ended. */
+  /** Ends threads and processes, waits for saves, releases the state folder. Accepted work must have ended. */
   close(): Promise<void>
 }
 
 /**
- * Starts everything on a state folder. `onHomeLost` is called when another process took the folder over, which
- * ends the right to write there. Errors: `home_locked`, and whatever makes the folder unusable.
- * What was started is ended again when a later part fails.
+ * Starts everything on a state folder. A stage that fails stops those before it.
+ * Errors: `home_locked`, and whatever makes the folder unusable.
+ *
+ * @param onHomeLost called when another process took the folder over, which ends the right to write there
  * @param early reading processes that were started before; the service ends them, unless it cannot start
  */
 export async function startService(
@@ -51,128 +53,162 @@ export async function startService(
   onHomeLost: () => void,
   early: Readers | null = null,
 ): Promise<Service> {
-  const started: (() => Promise<unknown> | unknown)[] = []
-  const close = async () => {
-    for (const end of started.splice(0).reverse()) await end()
-  }
+  const stages = createStages()
   try {
-    let isOurs = true
-    const lock: HomeLock = await lockHome(config.home, {
-      onLost() {
-        isOurs = false
-        onHomeLost()
-      },
-      onWaiting: (seconds) => log.warn({ seconds }, 'the state folder was used elsewhere; waiting whether it still is'),
-    })
-    started.push(() => lock.release())
-    const spool = join(config.home, 'spool')
-    const sources = createSources(sourceLimits(config))
-    await sources.sweep()
-    for (const folder of [spool, join(config.home, 'telemetry')]) await mkdir(folder, { recursive: true, mode: 0o700 })
-
-    // The first thing that whoever brings a file waits for.
-    const readers =
-      early ??
-      createReaders(readerLimits(config), {
-        onDeath: (reason) => {
-          metrics.readerDied()
-          log.warn({ reason }, 'a reading process died')
-        },
-        log: (message, facts) => log.debug(facts, message),
-      })
-    started.push(() => readers.close())
-
-    const registry = await openRegistry<VersionDocument>({
-      home: config.home,
-      cacheBytes: config.DEEPWATCH_CACHE_BYTES,
-      maxModels: config.DEEPWATCH_MAX_MODELS,
-      log,
-      readDocument: (value) => storedDocument.parse(value) as VersionDocument,
-    })
-    started.push(() => registry.close())
-    const appeared = (document: VersionDocument) =>
-      metrics.modelAppeared(document.model, document.version, {
-        threshold: document.threshold.value,
-        trainedAt: Date.parse(document.createdAt) / 1000,
-      })
-    announce(registry, appeared)
-
-    const pool = createPool({ threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE })
-    started.push(() => pool.close())
-
-    const windows = await openWindows(
-      config.home,
-      { entities: config.DEEPWATCH_WINDOW_ENTITIES, bytes: config.DEEPWATCH_WINDOW_BYTES },
-      {
-        onEvicted: () => metrics.windowEvicted(),
-        onDamaged: () => log.warn('the windows of the last stop are damaged: every entity begins without history'),
-      },
-    )
-    started.push(async () => {
-      if (isOurs) await windows.save().catch((cause) => log.warn({ err: cause }, 'the windows could not be written'))
-    })
-    const open = createOpener(sources, readers)
-    const scratch = async () => createScratch(spool)
+    const home = stages.add(await takeHome(config, log, onHomeLost), ({ lock }) => lock.release())
+    const sources = await openSources(config)
+    // First of the slow ones: whoever brings a file waits for it.
+    const readers = stages.add(early ?? startReaders(config, metrics, log), (readers) => readers.close())
+    const registry = stages.add(await openModels(config, log), (registry) => registry.close())
+    announce(registry, metrics)
+    const pool = stages.add(startPool(config), (pool) => pool.close())
+    const windows = stages.add(await restoreWindows(config, metrics, log), (windows) => home.save(windows))
+    const drawing = stages.add(createDrawing(), (drawing) => drawing.close())
+    const jobs = stages.add(await startJobs(config, log), (jobs) => jobs.close())
     const kept = openKeptReports(config.home)
     await kept.sweep((model, version) => hasVersion(registry, model, version))
-    const ahead = Math.min(config.poolThreads + 1, MOST_BLOCKS)
-    const training = createTraining({
-      open,
-      pool,
-      registry,
-      maxBytes: config.DEEPWATCH_TRAIN_BYTES,
-      maxEntities: config.DEEPWATCH_MAX_ENTITIES,
-      // What does not fit the cache would be read from the disk for every request.
-      entityModelBytes: config.DEEPWATCH_CACHE_BYTES,
-      historyBytes: config.DEEPWATCH_WINDOW_BYTES,
-      ahead,
-      software,
-      record: (work) => recordTraining({ scratch, kept }, work),
-      onTrained(document, seconds) {
-        appeared(document)
-        metrics.trained(seconds)
-      },
-    })
-    const scoring = createScoring({
-      open,
-      pool,
-      registry,
-      historyBytes: config.DEEPWATCH_WINDOW_BYTES,
-      ahead,
-      windows,
-      scratch,
-      onScored: (model, version, counts) => metrics.scored(model, version, counts),
-    })
-    const evaluation = createEvaluation({
-      open,
-      pool,
-      registry,
-      historyBytes: config.DEEPWATCH_WINDOW_BYTES,
-      ahead,
-    })
-    const models = createModels({
-      registry,
-      async onModelRemoved(model) {
-        metrics.modelDisappeared(model)
-        windows.removeModel(model)
-        await kept.removeModel(model)
-      },
-      async onVersionRemoved(model, version) {
-        metrics.versionDisappeared(model, version)
-        windows.removeVersion(model, version)
-        await kept.removeVersion(model, version)
-      },
-    })
-    const drawing = createDrawing()
-    started.push(() => drawing.close())
-    const reporting = createReporting({ scoring, drawing, kept, version: models.version })
-    const jobs = await openJobs({ folder: openJobsFolder(config.home), limits: jobsLimits(config), log })
-    started.push(() => jobs.close())
-    return { training, scoring, evaluation, reporting, models, jobs, sources, pool, readers, windows, registry, close }
+    const hands = { config, metrics, software, sources, readers, registry, pool, windows, drawing, kept }
+    return { ...createUseCases(hands), jobs, sources, pool, readers, windows, registry, close: stages.stop }
   } catch (error) {
-    await close()
+    await stages.stop()
     throw error
   }
+}
+
+async function takeHome(config: Config, log: Logger, onHomeLost: () => void) {
+  let isOurs = true
+  const lock = await lockHome(config.home, {
+    onLost() {
+      isOurs = false
+      onHomeLost()
+    },
+    onWaiting: (seconds) => log.warn({ seconds }, 'the state folder was used elsewhere; waiting whether it still is'),
+  })
+  /** Only while the folder is ours. */
+  const save = async (windows: Windows) => {
+    if (isOurs) await windows.save().catch((cause) => log.warn({ err: cause }, 'the windows could not be written'))
+  }
+  return { lock, save }
+}
+
+const spoolOf = (config: Config) => join(config.home, 'spool')
+
+async function openSources(config: Config): Promise<Sources> {
+  const sources = createSources({
+    home: config.home,
+    roots: config.roots,
+    maxFiles: config.DEEPWATCH_MAX_FILES,
+    uploadBytes: config.DEEPWATCH_UPLOAD_BYTES,
+    spoolBytes: config.DEEPWATCH_SPOOL_BYTES,
+    uploadStallMs: config.DEEPWATCH_BODY_STALL_MS,
+    uploadMinRate: config.DEEPWATCH_BODY_MIN_RATE,
+    uploadGraceMs: config.DEEPWATCH_BODY_STALL_MS,
+  })
+  await sources.sweep()
+  const folders = [spoolOf(config), join(config.home, 'telemetry')]
+  for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 })
+  return sources
+}
+
+function startReaders(config: Config, metrics: Metrics, log: Logger): Readers {
+  return createReaders(readerLimits(config), {
+    onDeath(reason) {
+      metrics.readerDied()
+      log.warn({ reason }, 'a reading process died')
+    },
+    log: (message, facts) => log.debug(facts, message),
+  })
+}
+
+function openModels(config: Config, log: Logger): Promise<Registry<VersionDocument>> {
+  return openRegistry<VersionDocument>({
+    home: config.home,
+    cacheBytes: config.DEEPWATCH_CACHE_BYTES,
+    maxModels: config.DEEPWATCH_MAX_MODELS,
+    log,
+    readDocument: (value) => storedDocument.parse(value) as VersionDocument,
+  })
+}
+
+function startPool(config: Config): Pool {
+  return createPool({ threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE })
+}
+
+function restoreWindows(config: Config, metrics: Metrics, log: Logger): Promise<Windows> {
+  return openWindows(
+    config.home,
+    { entities: config.DEEPWATCH_WINDOW_ENTITIES, bytes: config.DEEPWATCH_WINDOW_BYTES },
+    {
+      onEvicted: () => metrics.windowEvicted(),
+      onDamaged: () => log.warn('the windows of the last stop are damaged: every entity begins without history'),
+    },
+  )
+}
+
+/** What the use cases work with. */
+interface Hands {
+  readonly config: Config
+  readonly metrics: Metrics
+  readonly software: string
+  readonly sources: Sources
+  readonly readers: Readers
+  readonly registry: Registry<VersionDocument>
+  readonly pool: Pool
+  readonly windows: Windows
+  readonly drawing: ReturnType<typeof createDrawing>
+  readonly kept: KeptReports
+}
+
+function createUseCases({
+  config,
+  metrics,
+  software,
+  sources,
+  readers,
+  registry,
+  pool,
+  windows,
+  drawing,
+  kept,
+}: Hands) {
+  const scratch = async () => createScratch(spoolOf(config))
+  const shared = {
+    open: createOpener(sources, readers),
+    pool,
+    registry,
+    historyBytes: config.DEEPWATCH_WINDOW_BYTES,
+    ahead: Math.min(config.poolThreads + 1, MOST_BLOCKS),
+  }
+  const training = createTraining({
+    ...shared,
+    maxBytes: config.DEEPWATCH_TRAIN_BYTES,
+    maxEntities: config.DEEPWATCH_MAX_ENTITIES,
+    // What does not fit the cache would be read from the disk for every request.
+    entityModelBytes: config.DEEPWATCH_CACHE_BYTES,
+    software,
+    record: (work) => recordTraining({ scratch, kept }, work),
+    onTrained(document, seconds) {
+      appeared(document, metrics)
+      metrics.trained(seconds)
+    },
+  })
+  const onScored = metrics.scored.bind(metrics)
+  const scoring = createScoring({ ...shared, windows, scratch, onScored })
+  const models = createModels({
+    registry,
+    async onModelRemoved(model) {
+      metrics.modelDisappeared(model)
+      windows.removeModel(model)
+      await kept.removeModel(model)
+    },
+    async onVersionRemoved(model, version) {
+      metrics.versionDisappeared(model, version)
+      windows.removeVersion(model, version)
+      await kept.removeVersion(model, version)
+    },
+  })
+  const reporting = createReporting({ scoring, drawing, kept, version: models.version })
+  return { training, scoring, evaluation: createEvaluation(shared), models, reporting }
 }
 
 function hasVersion(registry: Registry<VersionDocument>, model: string, version: number): boolean {
@@ -184,32 +220,18 @@ function hasVersion(registry: Registry<VersionDocument>, model: string, version:
 }
 
 /** Every model that was there before shows its counters at 0 from the first scrape. */
-function announce(registry: Registry<VersionDocument>, appeared: (document: VersionDocument) => void): void {
-  let after: string | undefined
-  do {
-    const page = registry.list(after === undefined ? {} : { after })
-    for (const { name, versions, quarantined } of page.models) {
-      for (const version of versions) if (!quarantined.includes(version)) appeared(registry.document(name, version))
-    }
-    after = page.next ?? undefined
-  } while (after !== undefined)
+function announce(registry: Registry<VersionDocument>, metrics: Metrics): void {
+  for (const { name, versions, quarantined } of registry.list().models)
+    for (const version of versions)
+      if (!quarantined.includes(version)) appeared(registry.document(name, version), metrics)
 }
 
-function sourceLimits(config: Config) {
-  return {
-    home: config.home,
-    roots: config.roots,
-    maxFiles: config.DEEPWATCH_MAX_FILES,
-    uploadBytes: config.DEEPWATCH_UPLOAD_BYTES,
-    spoolBytes: config.DEEPWATCH_SPOOL_BYTES,
-    uploadStallMs: config.DEEPWATCH_BODY_STALL_MS,
-    uploadMinRate: config.DEEPWATCH_BODY_MIN_RATE,
-    uploadGraceMs: config.DEEPWATCH_BODY_STALL_MS,
-  }
+function appeared({ model, version, threshold, createdAt }: VersionDocument, metrics: Metrics): void {
+  metrics.modelAppeared(model, version, { threshold: threshold.value, trainedAt: Date.parse(createdAt) / 1000 })
 }
 
-function jobsLimits(config: Config) {
-  return {
+function startJobs(config: Config, log: Logger): Promise<Jobs> {
+  const limits = {
     running: config.DEEPWATCH_JOBS_RUNNING,
     queue: config.DEEPWATCH_JOBS_QUEUE,
     heldBytes: 4 * config.DEEPWATCH_JSON_BYTES,
@@ -217,4 +239,5 @@ function jobsLimits(config: Config) {
     keepMs: config.DEEPWATCH_JOBS_KEEP_MS,
     resultBytes: config.DEEPWATCH_JOBS_RESULT_BYTES,
   }
+  return openJobs({ folder: openJobsFolder(config.home), limits, log })
 }

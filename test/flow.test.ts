@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createGate, inOrder } from '../src/flow.ts'
+import { createGate, createStages, inOrder } from '../src/flow.ts'
 
 async function* numbers(count: number, onClose: () => void = () => {}): AsyncGenerator<number> {
   try {
@@ -102,4 +102,17 @@ describe('a gate', () => {
     await expect(gate.run(async () => Promise.reject(new Error('no')))).rejects.toThrow('no')
     expect(await gate.run(async () => 'in')).toBe('in')
   })
+})
+
+test('stages stop once, in reverse, one after the other', async () => {
+  const told: string[] = []
+  const stages = createStages()
+  const stop = async (name: string) => {
+    await Promise.resolve()
+    told.push(name)
+  }
+  expect(stages.add('folder', stop)).toBe('folder')
+  stages.add('pool', stop)
+  await Promise.all([stages.stop(), stages.stop()])
+  expect(told).toEqual(['pool', 'folder'])
 })
