@@ -64,9 +64,9 @@ export async function openRoots(spellings: readonly string[]): Promise<Root[]> {
 export async function resolveInside(spelling: string, roots: readonly Root[]): Promise<string> {
   if (SCHEME.test(spelling))
     throw new DeepWatchError('url_not_allowed', 'Name a file below a data root; addresses are not read.')
-  const strange =
+  const isUnreadable =
     spelling === '' || spelling.length > LONGEST_SPELLING || spelling.includes('\0') || spelling.startsWith('~')
-  if (strange) throw notAllowed()
+  if (isUnreadable) throw notAllowed()
   let inside = false
   for (const root of roots) {
     const target = resolve(root.spelled, spelling)
@@ -125,29 +125,41 @@ export function identityOf(stat: { dev: bigint; ino: bigint; size: bigint; mtime
  */
 export async function listFolder(folder: string, roots: readonly Root[], maxFiles: number): Promise<CheckedFile[]> {
   const found: { rest: string; path: string }[] = []
-  let entries = 0
-  const visit = async (at: string, rest: string, depth: number): Promise<void> => {
-    if (depth > FOLDER_DEPTH) throw tooMany('The folder is nested too deeply.')
-    for (const entry of await readdir(at, { withFileTypes: true })) {
-      if (++entries > FOLDER_ENTRIES) throw tooMany('The folder has too many entries.')
-      if (entry.name.startsWith('.') || entry.name.startsWith('_')) continue
-      const path = join(at, entry.name)
-      const below = rest === '' ? entry.name : `${rest}/${entry.name}`
-      if (entry.isDirectory()) await visit(path, below, depth + 1)
-      else if (entry.isSymbolicLink()) {
-        const real = await insideTarget(path, roots)
-        if ((await lstat(real)).isDirectory()) throw notAllowed()
-        if (isParquetName(entry.name)) found.push({ rest: below, path: real })
-      } else if (isParquetName(entry.name)) found.push({ rest: below, path })
-      if (found.length > maxFiles) throw tooMany(`A source may have at most ${maxFiles} files.`)
-    }
+  for await (const { rest, path, isLink } of entriesBelow(folder)) {
+    const real = isLink ? await fileTarget(path, roots) : path
+    if (rest.toLowerCase().endsWith('.parquet')) found.push({ rest, path: real })
+    if (found.length > maxFiles) throw tooMany(`A source may have at most ${maxFiles} files.`)
   }
-  await visit(folder, '', 0)
   if (found.length === 0) throw new DeepWatchError('source_empty', 'The folder has no Parquet file.')
   found.sort((a, b) => Buffer.compare(Buffer.from(a.rest), Buffer.from(b.rest)))
   const files: CheckedFile[] = []
   for (const { rest, path } of found) files.push(await checkFile(path, partitionsOf(rest)))
   return files
+}
+
+/** Everything below a folder that is not a folder; `rest` is its path from there, with slashes. */
+async function* entriesBelow(folder: string): AsyncGenerator<{ rest: string; path: string; isLink: boolean }> {
+  const folders = [{ at: folder, prefix: '', depth: 0 }]
+  let entries = 0
+  for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
+    const { at, prefix, depth } = next
+    if (depth > FOLDER_DEPTH) throw tooMany('The folder is nested too deeply.')
+    for (const entry of await readdir(at, { withFileTypes: true })) {
+      if (++entries > FOLDER_ENTRIES) throw tooMany('The folder has too many entries.')
+      if (/^[._]/.test(entry.name)) continue
+      const path = join(at, entry.name)
+      const rest = prefix + entry.name
+      if (entry.isDirectory()) folders.push({ at: path, prefix: `${rest}/`, depth: depth + 1 })
+      else yield { rest, path, isLink: entry.isSymbolicLink() }
+    }
+  }
+}
+
+/** The file that a symbolic link below a folder ends at. */
+async function fileTarget(link: string, roots: readonly Root[]): Promise<string> {
+  const real = await insideTarget(link, roots)
+  if ((await lstat(real)).isDirectory()) throw notAllowed()
+  return real
 }
 
 /** `host=a/day=1/x.parquet` gives host and day; names and values may be percent-encoded, as writers do. */
@@ -199,10 +211,6 @@ async function insideTarget(link: string, roots: readonly Root[]): Promise<strin
 async function isStillThere(handle: FileHandle, path: string): Promise<boolean> {
   if (process.platform !== 'linux') return true
   return (await readlink(`/proc/self/fd/${handle.fd}`).catch(() => path)) === path
-}
-
-function isParquetName(name: string): boolean {
-  return name.toLowerCase().endsWith('.parquet')
 }
 
 function notAllowed(): DeepWatchError {
