@@ -2,11 +2,11 @@
  * The folder of the jobs: `<id>.json`, checksummed, and `<id>.result` once a job succeeded. Both take their place whole
  * or not at all. What cannot be read is passed over and named in the log; it goes when it is old.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from '../storage/index.ts'
+import { newTemporaryName, putInPlace, realDisk, storageFailure, temporaryName, tryTo } from '../storage/index.ts'
 import type { Answer } from './answer.ts'
 import { type JobRecord, jobRecord } from './record.ts'
 
@@ -72,7 +72,7 @@ export function openJobsFolder(home: string): JobsFolder {
     },
 
     async receive(id, pieces, check) {
-      const temporary = join(folder, `.tmp-${randomBytes(8).toString('hex')}`)
+      const temporary = join(folder, newTemporaryName())
       try {
         const file = await open(temporary, 'wx', 0o600).catch(failStorage)
         let bytes = 0
@@ -80,7 +80,7 @@ export function openJobsFolder(home: string): JobsFolder {
           for await (const piece of pieces) {
             const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
             check(bytes + chunk.byteLength)
-            await write(file, chunk).catch(failStorage)
+            await file.writeFile(chunk).catch(failStorage)
             bytes += chunk.byteLength
           }
           await file.sync().catch(failStorage)
@@ -111,10 +111,6 @@ export function openJobsFolder(home: string): JobsFolder {
 
 function failStorage(error: unknown): never {
   throw storageFailure(error)
-}
-
-async function write(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.byteLength; ) at += (await file.write(chunk, at, chunk.byteLength - at)).bytesWritten
 }
 
 /** Null for anything that is not a whole record of ours. */

@@ -26,9 +26,7 @@ export function createScratch(folder: string): Scratch {
     async openScores() {
       const file = await open(scoresPath, 'wx', 0o600)
       return {
-        async write(bytes) {
-          for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten
-        },
+        write: (bytes) => file.writeFile(bytes),
         close: () => file.close(),
       }
     },

@@ -67,8 +67,7 @@ export function openSpool(home: string, quotaBytes: number): Spool {
         bytes += chunk.length
         hash.update(chunk)
         try {
-          let at = 0
-          while (at < chunk.length) at += (await handle?.write(chunk, at, chunk.length - at))?.bytesWritten ?? 0
+          await handle?.writeFile(chunk)
         } catch (cause) {
           throw storageError(cause)
         }

@@ -1,9 +1,10 @@
+/** Durable files: whole or not there, and safe from a power cut once a call returns. Every room that keeps state writes by this. */
 import { randomBytes } from 'node:crypto'
 import { constants, mkdir, open, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
 
-/** The few calls that change the state folder. Their order is what survives a power cut, so tests stand in for it. */
+/** The calls that change the state folder. Their order decides what survives a power cut, so tests replace them. */
 export interface Disk {
   /** Creates a folder below an existing one; false when it was there. */
   makeFolder(path: string): Promise<boolean>
@@ -31,9 +32,7 @@ export const realDisk: Disk = {
   async writeSynced(path, chunks) {
     const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
     try {
-      for (const chunk of chunks) {
-        for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten
-      }
+      for (const chunk of chunks) await file.writeFile(chunk)
       await file.sync()
     } finally {
       await file.close()
@@ -55,8 +54,9 @@ export const realDisk: Disk = {
   },
 }
 
-/** Names of files that were being written; what is left of them is swept at start. */
+/** Names of files that are being written; what a killed process left of them is swept at start. */
 export const temporaryName = /^\.tmp-[0-9a-f]{16}$/
+export const newTemporaryName = () => `.tmp-${randomBytes(8).toString('hex')}`
 
 /**
  * Puts a file in place so that it is there whole or not at all, and durable when this returns: written beside its
@@ -71,7 +71,7 @@ export async function putInPlace(
   chunks: readonly Uint8Array[],
   renamed: () => void = () => {},
 ): Promise<void> {
-  const temporary = join(folder, `.tmp-${randomBytes(8).toString('hex')}`)
+  const temporary = join(folder, newTemporaryName())
   try {
     await disk.writeSynced(temporary, chunks)
     await disk.rename(temporary, join(folder, name))
@@ -83,7 +83,7 @@ export async function putInPlace(
   await disk.syncFolder(folder)
 }
 
-/** Does what would be good but is not owed. */
+/** Does what may fail without harm; tells whether it succeeded. */
 export async function tryTo(action: () => Promise<unknown>): Promise<boolean> {
   try {
     await action()

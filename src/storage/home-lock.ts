@@ -1,18 +1,14 @@
-import { randomBytes } from 'node:crypto'
-import { readFileSync, readlinkSync } from 'node:fs'
+/**
+ * One process per state folder. A lock is a file `lock/<generation>`; the highest generation counts. Whoever finds it released or
+ * its holder gone creates the next generation, which can succeed only once, and then looks whether it is still the highest. The
+ * number never goes back (a release leaves its file, marked), so whoever acts on old knowledge meets an existing file or a higher one.
+ */
 import { link, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { DeepWatchError } from '../errors.ts'
-import { errorCode, tryTo } from './durable-files.ts'
-
-/**
- * One process per state folder. A lock is a file `lock/<generation>`; the highest generation counts. Whoever
- * finds it released or its holder gone creates the next generation, which can succeed only once, and then looks
- * whether it is still the highest. The number never goes back (a release leaves its file, marked), so
- * somebody who decided on old knowledge meets either an existing file or a higher one.
- */
+import { errorCode, newTemporaryName, tryTo } from './durable-files.ts'
+import { type Holder, isGone, isHere, thisProcess } from './holder.ts'
 
 export interface HomeLock {
   /** Gives the folder back; a second call does nothing. */
@@ -25,25 +21,12 @@ export interface HomeLockOptions {
    * host took over or because somebody removed the lock: stop writing at once.
    */
   readonly onLost?: () => void
-  /** Called once when the start has to watch a holder elsewhere, with the most seconds that takes. */
+  /** Called once when the start has to watch a holder elsewhere, with the seconds that takes at most. */
   readonly onWaiting?: (seconds: number) => void
   /** A living holder touches its file so often. */
   readonly beatMs?: number
   /** A holder on another host, silent for so long, is taken for gone. */
   readonly staleMs?: number
-}
-
-/** Who holds the folder; what `isGone` needs to know. */
-interface Holder {
-  readonly pid: number
-  /** Start of the process in clock ticks since boot, where /proc tells: a pid may be given again. */
-  readonly start: string | null
-  readonly boot: string
-  /** Pid namespace: two containers of one host both have a process 1. */
-  readonly namespace: string
-  readonly host: string
-  /** RFC 3339. */
-  readonly since: string
 }
 
 interface Found {
@@ -63,13 +46,18 @@ interface Found {
  */
 export async function lockHome(home: string, options: HomeLockOptions = {}): Promise<HomeLock> {
   const { onLost = () => {}, onWaiting = () => {}, beatMs = 2_000, staleMs = 10_000 } = options
-  const patience = { beatMs, staleMs, onWaiting: callOnce(onWaiting) }
+  let hasWaited = false
+  const tellOnce = (seconds: number) => {
+    if (!hasWaited) onWaiting(seconds)
+    hasWaited = true
+  }
   const folder = join(home, 'lock')
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     for (;;) {
       const found = await findNewest(folder)
-      if (found !== null && !found.released) await waitUntilGone(folder, found, patience)
+      if (found !== null && !found.released)
+        await waitUntilGone(folder, found, { beatMs, staleMs, onWaiting: tellOnce })
       const generation = (found?.generation ?? 0) + 1
       if (await claim(folder, generation)) return hold(folder, generation, beatMs, onLost)
     }
@@ -101,7 +89,7 @@ async function findNewest(folder: string): Promise<Found | null> {
 
 async function newestGeneration(folder: string): Promise<number> {
   const names = await readdir(folder)
-  return names.filter((name) => /^\d{8,15}$/.test(name)).reduce((most, name) => Math.max(most, Number(name)), 0)
+  return names.filter((name) => /^\d{8,15}$/.test(name)).reduce((newest, name) => Math.max(newest, Number(name)), 0)
 }
 
 function lockName(generation: number): string {
@@ -125,9 +113,8 @@ function readRecord(text: string): Pick<Found, 'released' | 'holder'> {
 async function waitUntilGone(
   folder: string,
   found: Found,
-  patience: Required<Omit<HomeLockOptions, 'onLost'>>,
+  { beatMs, staleMs, onWaiting }: Required<Omit<HomeLockOptions, 'onLost'>>,
 ): Promise<void> {
-  const { beatMs, staleMs, onWaiting } = patience
   const { holder } = found
   if (holder !== null && isHere(holder)) {
     if (isGone(holder)) return
@@ -139,20 +126,11 @@ async function waitUntilGone(
   const started = performance.now()
   const waitMs = Math.max(1.5 * beatMs, staleMs - ageMs)
   onWaiting(Math.ceil(waitMs / 1000))
-  for (;;) {
-    if (performance.now() - started >= waitMs) return
+  while (performance.now() - started < waitMs) {
     await delay(beatMs / 8)
     const now = await findNewest(folder)
     if (now === null || now.generation !== found.generation || now.released) return
     if (now.touchedMs !== found.touchedMs) throw locked(now.holder ?? holder)
-  }
-}
-
-function callOnce(action: (seconds: number) => void): (seconds: number) => void {
-  let called = false
-  return (seconds) => {
-    if (!called) action(seconds)
-    called = true
   }
 }
 
@@ -166,7 +144,7 @@ function locked(holder: Holder | null): DeepWatchError {
 }
 
 async function fileSystemNow(folder: string): Promise<number> {
-  const probe = join(folder, temporaryName())
+  const probe = join(folder, newTemporaryName())
   await writeFile(probe, '', { flag: 'wx', mode: 0o600 })
   const { mtimeMs } = await stat(probe)
   await tryTo(() => unlink(probe))
@@ -190,36 +168,28 @@ async function claim(folder: string, generation: number): Promise<boolean> {
 
 /** Creates a file that appears with its content; false when it was there. */
 async function createWhole(folder: string, path: string, text: string): Promise<boolean> {
-  const temporary = join(folder, temporaryName())
+  const temporary = join(folder, newTemporaryName())
+  const exclusive = { flag: 'wx', mode: 0o600 }
   try {
-    await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
-    await link(temporary, path)
+    await writeFile(temporary, text, exclusive)
+    await link(temporary, path).catch(async (error) => {
+      // Without hard links a reader may meet an empty record, and then waits for a sign of life.
+      if (!withoutLinks.includes(errorCode(error) ?? '')) throw error
+      await writeFile(path, text, exclusive)
+    })
     return true
   } catch (error) {
     const code = errorCode(error)
     // ENOENT: a winner swept the temporary file away.
     if (code === 'EEXIST' || code === 'ENOENT') return false
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error
-    return await createPlainly(path, text)
+    throw error
   } finally {
     await tryTo(() => unlink(temporary))
   }
 }
 
-/** Where the file system has no hard links: a reader may then meet an empty record and watches for a sign of life. */
-async function createPlainly(path: string, text: string): Promise<boolean> {
-  try {
-    await writeFile(path, text, { flag: 'wx', mode: 0o600 })
-    return true
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false
-    throw error
-  }
-}
-
-function temporaryName(): string {
-  return `.tmp-${randomBytes(8).toString('hex')}`
-}
+/** What a file system without hard links answers. */
+const withoutLinks = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
 
 function hold(folder: string, generation: number, beatMs: number, onLost: () => void): HomeLock {
   const path = join(folder, lockName(generation))
@@ -256,7 +226,7 @@ function hold(folder: string, generation: number, beatMs: number, onLost: () => 
       held = false
       clearInterval(timer)
       await beating
-      const temporary = join(folder, temporaryName())
+      const temporary = join(folder, newTemporaryName())
       await tryTo(async () => {
         if (!(await isStillOurs())) return
         await writeFile(temporary, JSON.stringify({ released: true }), { flag: 'wx', mode: 0o600 })
@@ -264,60 +234,4 @@ function hold(folder: string, generation: number, beatMs: number, onLost: () => 
       })
     },
   }
-}
-
-const boot = readOrEmpty(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())
-const namespace = readOrEmpty(() => readlinkSync('/proc/self/ns/pid'))
-
-function readOrEmpty(read: () => string): string {
-  try {
-    return read()
-  } catch {
-    return ''
-  }
-}
-
-function thisProcess(): Holder {
-  const { pid } = process
-  return { pid, start: startOf(pid), boot, namespace, host: hostname(), since: new Date().toISOString() }
-}
-
-/** Whether the holder's pid means something to us. Without /proc the host name must do. */
-function isHere(holder: Holder): boolean {
-  if (boot === '') return holder.boot === '' && holder.host === hostname()
-  return holder.boot === boot && holder.namespace === namespace
-}
-
-/** Whether a holder on this host has ended; a pid that another process bears now does not count as alive. */
-function isGone({ pid, start }: Holder): boolean {
-  const now = startOf(pid)
-  if (now !== null && start !== null) return now !== start
-  try {
-    process.kill(pid, 0)
-    // There, but /proc says it has ended and waits for its parent, or says nothing at all.
-    return now === null && isDefunct(pid)
-  } catch (error) {
-    return errorCode(error) === 'ESRCH'
-  }
-}
-
-/** Start time of a living process; null when it has ended or cannot be looked at. */
-function startOf(pid: number): string | null {
-  const fields = statusFields(pid)
-  return fields === null || isOver(fields) ? null : (fields[19] ?? null)
-}
-
-function isDefunct(pid: number): boolean {
-  const fields = statusFields(pid)
-  return fields !== null && isOver(fields)
-}
-
-function isOver(fields: readonly string[]): boolean {
-  return fields[0] === 'Z' || fields[0] === 'X'
-}
-
-/** The fields of /proc/<pid>/stat from the third on; the second, the name, may hold spaces and brackets. */
-function statusFields(pid: number): string[] | null {
-  const text = readOrEmpty(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  return text === '' ? null : text.slice(text.lastIndexOf(')') + 2).split(' ')
 }

@@ -1,2 +1,11 @@
-export { type Disk, errorCode, putInPlace, realDisk, storageFailure, temporaryName, tryTo } from './durable-files.ts'
-export { type HomeLock, lockHome } from './home-lock.ts'
+export {
+  type Disk,
+  errorCode,
+  newTemporaryName,
+  putInPlace,
+  realDisk,
+  storageFailure,
+  temporaryName,
+  tryTo,
+} from './durable-files.ts'
+export { lockHome } from './home-lock.ts'
