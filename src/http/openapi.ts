@@ -1,12 +1,10 @@
 /** Prints the OpenAPI 3.1 document from what the routes say of themselves. */
 import type { FastifyInstance } from 'fastify'
-import { z } from 'zod'
 import { type ErrorCode, errorTable } from '../errors.ts'
 import { exampleJob, problem } from '../schemas/index.ts'
+import { type Json, OpenapiParts, type Reference } from './openapi-parts.ts'
 import type { Answer, Content, Operation } from './operation.ts'
 import { problemMediaType } from './problem.ts'
-
-type Json = Record<string, unknown>
 
 /** What can go wrong on every route, and on those that are not public. */
 const everywhere: readonly ErrorCode[] = [
@@ -58,33 +56,21 @@ export function collectOperations(app: FastifyInstance, version: string): () => 
 }
 
 function buildDocument(collected: readonly Collected[], version: string): Json {
+  const parts = new OpenapiParts()
+  parts.schema(problem)
   const paths: Record<string, Json> = {}
-  const schemas: Json = { Problem: toJsonSchema(problem) }
   for (const { method, url, operation, secured } of collected) {
     const path = url.replace(/:(\w+)/g, '{$1}')
-    paths[path] ??= {}
-    paths[path][method] = describe(operation, url, secured, schemas)
+    paths[path] = { ...paths[path], [method]: describe(operation, url, secured, parts) }
   }
+  const { schemas, responses, parameters } = parts
   return {
-    openapi: '3.1.0',
-    info: {
-      title: 'DeepWatch',
-      version,
-      summary: 'Anomaly detection for infrastructure telemetry.',
-      description:
-        'Telemetry in, isolation forests trained, anomalies out. Every score is in [0, 1] and higher is stranger. On every POST a setting may stand in the query, in the JSON body or in the multipart part `config`; the same key with different values is refused, and so is an unknown key. Errors are problem documents (RFC 9457) with a `code` from a closed list.',
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-    },
-    servers: [{ url: '/' }],
-    tags: [
-      { name: 'telemetry', description: 'Train and score.' },
-      { name: 'jobs', description: 'Work that goes on without its request: follow it, take its result, cancel it.' },
-      { name: 'models', description: 'Look at models, choose which version serves, delete.' },
-      { name: 'service', description: 'Health, metrics, this document.' },
-    ],
+    ...preamble(version),
     paths,
     components: {
       schemas,
+      responses,
+      parameters,
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'Only where the service was started with tokens.' },
       },
@@ -92,65 +78,109 @@ function buildDocument(collected: readonly Collected[], version: string): Json {
   }
 }
 
-function describe(operation: Operation, url: string, secured: boolean, schemas: Json): Json {
-  const parameters = [...url.matchAll(/:(\w+)/g)].map(([, name]) => ({
-    name,
-    in: 'path',
-    required: true,
-    schema: { type: 'string' },
-    example: pathExamples[name!] ?? name,
-  }))
+const preamble = (version: string) => ({
+  openapi: '3.1.0',
+  info: {
+    title: 'DeepWatch',
+    version,
+    summary: 'Anomaly detection for infrastructure telemetry.',
+    description:
+      'Telemetry in, isolation forests trained, anomalies out. Every score is in [0, 1] and higher is stranger. On every POST a setting may stand in the query, in the JSON body or in the multipart part `config`; the same key with different values is refused, and so is an unknown key. Errors are problem documents (RFC 9457) with a `code` from a closed list.',
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+  },
+  servers: [{ url: '/' }],
+  tags: [
+    { name: 'telemetry', description: 'Train and score.' },
+    { name: 'jobs', description: 'Work that goes on without its request: follow it, take its result, cancel it.' },
+    { name: 'models', description: 'Look at models, choose which version serves, delete.' },
+    { name: 'service', description: 'Health, metrics, this document.' },
+  ],
+})
+
+function describe(operation: Operation, url: string, secured: boolean, parts: OpenapiParts): Json {
+  const { id, summary, description, tag, body, answers, errors } = operation
   return {
-    operationId: operation.id,
-    summary: operation.summary,
-    ...(operation.description ? { description: operation.description } : {}),
-    tags: [operation.tag],
-    ...(secured ? { security: [{}, { bearer: [] }] } : { security: [] }),
-    parameters: [...parameters, ...queryParameters(operation.query), ...headerParameters(operation.headers)],
-    ...(operation.body ? { requestBody: { required: false, content: contents(operation.body, schemas) } } : {}),
+    operationId: id,
+    summary,
+    ...(description ? { description } : {}),
+    tags: [tag],
+    security: secured ? [{}, { bearer: [] }] : [],
+    parameters: parametersOf(operation, url, parts).map((each) =>
+      parts.share('parameters', [each.name, `${id}.${each.name}`], { ...each }),
+    ),
+    ...(body ? { requestBody: { required: false, content: contents(body, parts, settingsName(id)) } } : {}),
     responses: {
-      ...Object.fromEntries(
-        Object.entries(operation.answers).map(([status, answer]) => [status, describeAnswer(answer, schemas)]),
-      ),
-      ...problems([...operation.errors, ...everywhere, ...(secured ? guarded : [])]),
+      ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, describeAnswer(answer, parts)])),
+      ...problems(id, [...errors, ...everywhere, ...(secured ? guarded : [])], parts),
     },
   }
 }
 
-const pathExamples: Readonly<Record<string, string>> = { name: 'web', version: '3', index: '0', id: exampleJob.id }
+/** The name of the schema of a JSON body: `TrainSettings`. */
+const settingsName = (id: string) => `${id[0]!.toUpperCase()}${id.slice(1)}Settings`
 
-function headerParameters(headers: Operation['headers'] = {}): Json[] {
-  return Object.entries(headers).map(([name, { description, example }]) => ({
-    name,
-    in: 'header',
-    required: false,
-    description,
-    schema: { type: 'string' },
-    example,
-  }))
+interface Parameter {
+  readonly name: string
+  readonly in: 'path' | 'query' | 'header'
+  readonly required: boolean
+  readonly [key: string]: unknown
 }
 
-function queryParameters(query: z.ZodObject | undefined): Json[] {
+function parametersOf(operation: Operation, url: string, parts: OpenapiParts): Parameter[] {
+  const inPath = [...url.matchAll(/:(\w+)/g)].map(
+    ([, name]): Parameter => ({
+      name: name!,
+      in: 'path',
+      required: true,
+      schema: { type: 'string' },
+      example: pathExamples[name!] ?? name,
+    }),
+  )
+  const inHeader = Object.entries(operation.headers ?? {}).map(
+    ([name, { description, example }]): Parameter => ({
+      name,
+      in: 'header',
+      required: false,
+      description,
+      schema: { type: 'string' },
+      example,
+    }),
+  )
+  return [...inPath, ...queryParameters(operation, parts), ...inHeader]
+}
+
+const pathExamples: Readonly<Record<string, string>> = { name: 'web', version: '3', index: '0', id: exampleJob.id }
+
+function queryParameters({ id, query, body }: Operation, parts: OpenapiParts): Parameter[] {
   if (!query) return []
-  const { properties = {} } = toJsonSchema(query) as { properties?: Record<string, Json> }
+  const { properties = {} } = parts.schema(query) as { properties?: Record<string, Json> }
   return Object.entries(properties).map(([name, { description, ...schema }]) => {
     const scalar = typeof schema['type'] === 'string' && !['object', 'array'].includes(schema['type'])
-    const place = scalar || schema['enum'] ? { schema } : { content: { 'application/json': { schema } } }
+    // As in the body, where it is said what it looks like.
+    const settings = { $ref: `#/components/schemas/${settingsName(id)}/properties/${name}` }
+    const place =
+      scalar || schema['enum'] ? { schema } : { content: { 'application/json': { schema: body ? settings : schema } } }
     // Whatever stands in the query may stand in the body instead, so nothing is required here.
     return { name, in: 'query', required: false, ...(description ? { description } : {}), ...place }
   })
 }
 
-function contents(body: Readonly<Record<string, Content>>, schemas: Json): Json {
+/** With a `name` the schema of JSON becomes a part of the document. */
+function contents(body: Readonly<Record<string, Content>>, parts: OpenapiParts, name?: string): Json {
   return Object.fromEntries(
     Object.entries(body).map(([mediaType, { schema, example }]) => [
       mediaType,
-      { ...(schema ? { schema: reference(schema, schemas) } : {}), ...(example === undefined ? {} : { example }) },
+      {
+        ...(schema
+          ? { schema: name && mediaType === 'application/json' ? parts.named(name, schema) : parts.schema(schema) }
+          : {}),
+        ...(example === undefined ? {} : { example }),
+      },
     ]),
   )
 }
 
-function describeAnswer({ description, content, headers }: Answer, schemas: Json): Json {
+function describeAnswer({ description, content, headers }: Answer, parts: OpenapiParts): Json {
   return {
     description,
     ...(headers
@@ -160,19 +190,22 @@ function describeAnswer({ description, content, headers }: Answer, schemas: Json
           ),
         }
       : {}),
-    ...(content ? { content: contents(content, schemas) } : {}),
+    ...(content ? { content: contents(content, parts) } : {}),
   }
 }
 
-/** The codes of an operation by status: one response per status, its codes as an enum, the first as the example. */
-function problems(errors: readonly ErrorCode[]): Json {
+/** The codes of an operation by status: a response per status, shared by all operations with the same codes. */
+function problems(id: string, errors: readonly ErrorCode[], parts: OpenapiParts): Record<string, Reference> {
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of new Set(errors)) {
     const { status } = errorTable[code]
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
   return Object.fromEntries(
-    [...byStatus].sort(([a], [b]) => a - b).map(([status, codes]) => [String(status), problemResponse(status, codes)]),
+    [...byStatus].map(([status, codes]) => {
+      const name = codes.length === 1 ? codes[0]! : `${id}.${status}`
+      return [String(status), parts.share('responses', [name], problemResponse(status, codes.sort()))]
+    }),
   )
 }
 
@@ -201,35 +234,3 @@ function problemResponse(status: number, codes: readonly ErrorCode[]): Json {
     },
   }
 }
-
-/** A schema that clients may name goes to the components; all others stand where they are used. */
-function reference(schema: z.ZodType, schemas: Json): Json {
-  const id = schema.meta()?.id
-  const json = toJsonSchema(schema)
-  if (!id) return json
-  schemas[id] = json
-  return { $ref: `#/components/schemas/${id}` }
-}
-
-function toJsonSchema(schema: z.ZodType): Json {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, {
-    io: 'input',
-    unrepresentable: 'any',
-    reused: 'inline',
-    // Inner schemas with an id are written out: references to `$defs` would point outside the component.
-    metadata: withoutIds,
-    override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema._zod.def.type === 'custom' && jsonSchema.type === undefined)
-        Object.assign(jsonSchema, { type: 'object', additionalProperties: true })
-    },
-  }) as Json
-  return json
-}
-
-/** The metadata of every schema but its id, so that nothing becomes a reference. */
-const withoutIds = {
-  get: (schema: z.ZodType) => {
-    const { id: _, ...meta } = z.globalRegistry.get(schema) ?? {}
-    return meta
-  },
-} as unknown as typeof z.globalRegistry

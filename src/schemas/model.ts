@@ -22,31 +22,33 @@ export type Roles = z.infer<typeof roles>
 const timeContextLanes = ['hour_sin', 'hour_cos', 'day_of_week_sin', 'day_of_week_cos'] as const
 
 /** What a feature looked like in training; over the finite values. The quantiles come from at most 65,536 rows. */
-const featureProfile = z.object({
-  finite: z.int(),
-  missing: z.int().describe('Values that were null or NaN.'),
-  infinite: z.int(),
-  min: z.number().nullable(),
-  max: z.number().nullable(),
-  mean: z.number().nullable(),
-  std: z.number().nullable(),
-  quantiles: z
-    .object({
-      p01: z.number(),
-      p05: z.number(),
-      p25: z.number(),
-      p50: z.number(),
-      p75: z.number(),
-      p95: z.number(),
-      p99: z.number(),
-    })
-    .nullable(),
-  constant: z.boolean().describe('Constant in training: kept out of every split.'),
-  nearConstant: z
-    .boolean()
-    .optional()
-    .describe('The same value from the 1st to the 99th percentile, but not in all rows.'),
-})
+const featureProfile = z
+  .object({
+    finite: z.int(),
+    missing: z.int().describe('Values that were null or NaN.'),
+    infinite: z.int(),
+    min: z.number().nullable(),
+    max: z.number().nullable(),
+    mean: z.number().nullable(),
+    std: z.number().nullable(),
+    quantiles: z
+      .object({
+        p01: z.number(),
+        p05: z.number(),
+        p25: z.number(),
+        p50: z.number(),
+        p75: z.number(),
+        p95: z.number(),
+        p99: z.number(),
+      })
+      .nullable(),
+    constant: z.boolean().describe('Constant in training: kept out of every split.'),
+    nearConstant: z
+      .boolean()
+      .optional()
+      .describe('The same value from the 1st to the 99th percentile, but not in all rows.'),
+  })
+  .meta({ id: 'FeatureProfile' })
 export type FeatureProfile = z.infer<typeof featureProfile>
 
 const feature = z.discriminatedUnion('kind', [

@@ -113,8 +113,29 @@ interface Documented {
   >
 }
 
+/** The document with what its references name written out in their place. */
+export function writeOut<T>(document: T): T {
+  const find = (pointer: string) =>
+    pointer
+      .slice(2)
+      .split('/')
+      .reduce((node: unknown, key) => (node as Record<string, unknown>)[key], document)
+  const walk = (node: unknown): unknown => {
+    if (typeof node !== 'object' || node === null) return node
+    if (Array.isArray(node)) return node.map(walk)
+    const { $ref, ...own } = node as Record<string, unknown>
+    if (typeof $ref !== 'string')
+      return Object.fromEntries(Object.entries(own).map(([key, value]) => [key, walk(value)]))
+    const found = find($ref)
+    expect(found, $ref).toBeTypeOf('object')
+    return { ...(walk(found) as object), ...own }
+  }
+  return walk(document) as T
+}
+
 /** Whoever sends a request through `serveApp` also checks that the document knows the status and the code of its answer. */
-function documentedBy({ paths }: Documented): (method: string, path: string, reply: Reply) => void {
+function documentedBy(document: Documented): (method: string, path: string, reply: Reply) => void {
+  const { paths } = writeOut(document)
   const operations = Object.entries(paths).map(([template, methods]) => ({
     template,
     pattern: new RegExp(`^${template.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]*')}$`),

@@ -6,7 +6,7 @@ import { routes } from '../../routes/index.ts'
 import { type ErrorCode, errorTable } from '../../src/errors.ts'
 import type { Content, Operation } from '../../src/http/operation.ts'
 import { problem } from '../../src/schemas/problem.ts'
-import { type HttpApp, markedRows, outcome, serveApp, smallForest } from './client.ts'
+import { type HttpApp, markedRows, outcome, serveApp, smallForest, writeOut } from './client.ts'
 
 interface Described {
   readonly operationId: string
@@ -22,6 +22,7 @@ interface Shown {
 interface Document {
   readonly openapi: string
   readonly paths: Record<string, Record<string, Described>>
+  readonly components: Record<'parameters' | 'responses', Record<string, object>>
 }
 
 let app: HttpApp
@@ -34,7 +35,7 @@ const declared = new Map<string, Operation>()
 beforeAll(async () => {
   app = await serveApp()
   document = (await app.get('/openapi.json')).json<Document>()
-  described = Object.entries(document.paths).flatMap(([path, methods]) =>
+  described = Object.entries(writeOut(document).paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]): [string, Described] => [
       `${method.toUpperCase()} ${path}`,
       operation,
@@ -58,6 +59,17 @@ describe('openapi', () => {
     expect(yaml.headers['content-type']).toMatch(/^application\/yaml/)
     const parsed = await new Validator().validate(yaml.text)
     expect([parsed.valid, parsed.errors]).toEqual([true, undefined])
+  })
+
+  test('says once what several operations share', () => {
+    const text = JSON.stringify(document)
+    const { parameters, responses } = document.components
+    for (const [kind, parts] of Object.entries({ parameters, responses }))
+      for (const name of Object.keys(parts)) expect(text, name).toContain(`"#/components/${kind}/${name}"`)
+    expect(new Set(Object.values(responses).map((each) => JSON.stringify(each))).size).toBe(
+      Object.keys(responses).length,
+    )
+    expect(document.paths['/models']!['get']!.responses['401']).toEqual({ $ref: '#/components/responses/unauthorized' })
   })
 
   test('has every route of the service and no other', () => {
