@@ -17,7 +17,7 @@ import {
 } from '../src/http/index.ts'
 import type { Answer, Pieces, StreamedAnswer } from '../src/jobs/index.ts'
 import { exampleScores, type ScoreSettings, scoreAnswer, scoreSettings } from '../src/schemas/index.ts'
-import type { ScoringRun } from '../src/scoring/index.ts'
+import type { RowRun, ScoringRun, TableRun } from '../src/scoring/index.ts'
 
 const json = 'application/json'
 const ndjson = 'application/x-ndjson'
@@ -77,9 +77,10 @@ export default async function score(app: FastifyInstance): Promise<void> {
           settings: scoreSettings,
           plan(settings, form) {
             const which = chooseReturn(settings, form)
-            const output = isTable(form) ? 'table' : 'rows'
-            return (upload, work) =>
-              answerOf(app.deepwatch.service().scoring.score(settings, upload, output, work), form, which)
+            const scoring = () => app.deepwatch.service().scoring
+            return isTable(form)
+              ? (upload, work) => answerTable(scoring().scoreTable(settings, upload, work), form, which)
+              : (upload, work) => answerRows(scoring().scoreRows(settings, upload, work), form, which)
           },
         },
         request,
@@ -106,28 +107,28 @@ function chooseReturn(settings: ScoreSettings, form: string): Return {
   return which
 }
 
-/** The answer in the form that was asked for; the run ends with it. */
-async function answerOf(begun: Promise<ScoringRun>, form: string, which: Return): Promise<Answer> {
+/** The rows in the form that was asked for; the run ends with the answer. */
+async function answerRows(begun: Promise<RowRun>, form: string, which: Return): Promise<Answer> {
   const run = await begun
-  const few = form === json ? run.few() : null
-  if (few === null) return answerMany(run, form, which)
-  const pieces = fewJson(run, await few, which)
-  if (typeof pieces !== 'string') return answerWith(run, form, pieces)
-  // Written out: to spread an object into it took a small request a fortieth of its time.
-  return { status: 200, type: form, headers: headersOf(run), pieces: [pieces] }
+  const batch = form === json ? run.smallBatch() : null
+  if (batch !== null) {
+    const pieces = fewJson(run, await batch, which)
+    if (typeof pieces !== 'string') return answerWith(run, form, pieces)
+    // Written out: to spread an object into it took a small request a fortieth of its time.
+    return { status: 200, type: form, headers: headersOf(run), pieces: [pieces] }
+  }
+  if (form !== ndjson) return answerWith(run, form, jsonPieces(run, which))
+  const lastWords = (problem: object) => `${JSON.stringify({ problem })}\n`
+  return answerWith(run, form, ndjsonPieces(run, which), { lastWords })
 }
 
-async function answerMany(run: ScoringRun, form: string, which: Return): Promise<Answer> {
+async function answerTable(begun: Promise<TableRun>, form: string, which: Return): Promise<Answer> {
+  const run = await begun
   const anomaliesOnly = which === 'anomalies'
   try {
-    if (form === parquet) {
-      const { path, bytes } = await run.toParquet(anomaliesOnly)
-      return answerWith(run, form, asPieces(createReadStream(path)), { bytes })
-    }
     if (form === arrow) return answerWith(run, form, asPieces(await run.toArrow(anomaliesOnly)))
-    if (form !== ndjson) return answerWith(run, form, jsonPieces(run, which))
-    const lastWords = (problem: object) => `${JSON.stringify({ problem })}\n`
-    return answerWith(run, form, ndjsonPieces(run, which), { lastWords })
+    const { path, bytes } = await run.toParquet(anomaliesOnly)
+    return answerWith(run, form, asPieces(createReadStream(path)), { bytes })
   } catch (error) {
     await run.close()
     throw error

@@ -55,7 +55,7 @@ async function round(service: Service, parts: Parts, document: VersionDocument, 
   const none = await scoreFile(service, file)
   const copy = (await rival.ask({ from: file, to: join(folder, 'copy.parquet') }))['seconds'] as number
   const table = await seconds(async () => {
-    const run = await service.scoring.score({ model: 'bench', source: { path: file } }, null, 'table', work)
+    const run = await service.scoring.scoreTable({ model: 'bench', source: { path: file } }, null, work)
     await run.toParquet(false)
     await run.close()
   })
@@ -81,7 +81,7 @@ async function seconds(task: () => Promise<unknown>): Promise<number> {
 /** As `return=none` does it: every score is computed and counted, none is kept. */
 function scoreFile(service: Service, path: string): Promise<Cost> {
   return costOf(async () => {
-    const run = await service.scoring.score({ model: 'bench', source: { path } }, null, 'rows', work)
+    const run = await service.scoring.scoreRows({ model: 'bench', source: { path } }, null, work)
     for await (const _ of run.blocks());
     const spent = childrenSeconds()
     await run.close()

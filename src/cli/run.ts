@@ -105,7 +105,7 @@ async function conclusions(
   const quietly = { signal: work.signal, log: work.log }
   const [written, judged] = await Promise.allSettled([
     (async () => {
-      const run = await service.scoring.score(scored, upload, 'table', quietly, scores)
+      const run = await service.scoring.scoreTable(scored, upload, quietly, { known: scores })
       try {
         const table = await run.toParquet(false)
         await rename(table.path, join(ready, 'scores.parquet'))
@@ -115,7 +115,7 @@ async function conclusions(
       }
     })(),
     (async () => {
-      const run = await service.scoring.score(scored, upload, 'report', work, scores)
+      const run = await service.scoring.scoreTable(scored, upload, work, { isReport: true, known: scores })
       try {
         const [chart, report] = await Promise.all([
           service.reporting.chartOf(run, work),

@@ -2,7 +2,7 @@
 import { DeepWatchError } from '../errors.ts'
 import { jsonPieces, ndjsonPieces, type Return, type RunOfRows } from '../http/index.ts'
 import { type ScoreSettings, type ScoreSummary, scoreSettings } from '../schemas/index.ts'
-import type { ScoringRun } from '../scoring/index.ts'
+import type { RowRun, TableRun } from '../scoring/index.ts'
 import type { Call } from './command.ts'
 import { chooseFormat, refuseBinary, scoreFormats } from './format.ts'
 import { givenTelemetry } from './given.ts'
@@ -12,6 +12,10 @@ import { withModel, withTelemetry } from './session.ts'
 import { tellScoring } from './summary.ts'
 
 type Format = (typeof scoreFormats)[number]
+type TableFormat = Extract<Format, 'parquet' | 'arrow'>
+type RowFormat = Exclude<Format, TableFormat>
+
+const isTable = (format: Format): format is TableFormat => format === 'parquet' || format === 'arrow'
 
 export async function run(call: Call): Promise<number> {
   const out = call.text('out') ?? '-'
@@ -32,14 +36,10 @@ export async function run(call: Call): Promise<number> {
     const telemetry = await givenTelemetry(call)
     return withTelemetry(call, home, telemetry, async (service, upload) => {
       const which = chooseReturn(settings, format)
-      const output = format === 'parquet' || format === 'arrow' ? 'table' : 'rows'
-      const run = await service.scoring.score({ ...settings, source: telemetry.source }, upload, output, call.work)
-      try {
-        if (format === 'parquet') return await writeParquet(run, which, out)
-        return await writeStream(call, run, format, which, settings, out)
-      } finally {
-        await run.close()
-      }
+      const source = { ...settings, source: telemetry.source }
+      return isTable(format)
+        ? writeTable(call, await service.scoring.scoreTable(source, upload, call.work), format, which, out)
+        : writeRows(call, await service.scoring.scoreRows(source, upload, call.work), format, which, settings, out)
     })
   })
   call.work.progress.end()
@@ -51,61 +51,74 @@ export async function run(call: Call): Promise<number> {
 /** As the service chooses; a wish that would change nothing is refused. */
 function chooseReturn(settings: ScoreSettings, format: Format): Return {
   const which = settings.return ?? (format === 'json' ? 'anomalies' : 'all')
-  const isTable = format === 'parquet' || format === 'arrow'
-  if (which === 'none' && (isTable || format === 'csv')) {
+  if (which === 'none' && (isTable(format) || format === 'csv')) {
     throw new DeepWatchError('unused_setting', '--return: none leaves nothing to write in this format.')
   }
-  if (settings.include && (isTable || which === 'none')) {
+  if (settings.include && (isTable(format) || which === 'none')) {
     throw new DeepWatchError('unused_setting', '--include: this format holds every column of the source, or no row.')
   }
   return which
 }
 
-async function writeParquet(run: ScoringRun, which: Return, out: string): Promise<ScoreSummary> {
-  const { path, summary } = await run.toParquet(which === 'anomalies')
-  await moveInPlace(path, out)
-  return summary
+async function writeTable(
+  call: Call,
+  run: TableRun,
+  format: TableFormat,
+  which: Return,
+  out: string,
+): Promise<ScoreSummary> {
+  const anomaliesOnly = which === 'anomalies'
+  try {
+    if (format === 'parquet') await moveInPlace((await run.toParquet(anomaliesOnly)).path, out)
+    else await writePieces(call, await run.toArrow(anomaliesOnly), out)
+    return await run.summary()
+  } finally {
+    await run.close()
+  }
 }
 
-async function writeStream(
+async function writeRows(
   call: Call,
-  run: ScoringRun,
-  format: Exclude<Format, 'parquet'>,
+  run: RowRun,
+  format: RowFormat,
   which: Return,
   settings: ScoreSettings,
   out: string,
 ): Promise<ScoreSummary> {
-  const output: Output = out === '-' ? toStdout(call.print) : await toFile(out)
-  const { counted, summary } = counting(run)
+  const { model, version, threshold } = run
+  let summary: ScoreSummary | undefined
+  async function* blocks() {
+    summary = yield* run.blocks()
+    return summary
+  }
   try {
-    for await (const piece of await piecesOf(counted, format, which, settings)) await output.write(piece)
-    if (format === 'json') await output.write('\n')
+    const pieces = piecesOf({ model, version, threshold, blocks }, format, which, settings)
+    await writePieces(call, pieces, out, format === 'json' ? '\n' : '')
+    return summary!
+  } finally {
+    await run.close()
+  }
+}
+
+function piecesOf(run: RunOfRows, format: RowFormat, which: Return, settings: ScoreSettings): AsyncIterable<string> {
+  if (format === 'json') return jsonPieces(run, which)
+  if (format === 'ndjson') return ndjsonPieces(run, which)
+  return csvPieces(run, which, settings.include ?? [])
+}
+
+/** Writes all pieces, then `end`, to standard output or to a file, which is there only when it is whole. */
+async function writePieces(
+  call: Call,
+  pieces: AsyncIterable<string | Uint8Array>,
+  out: string,
+  end = '',
+): Promise<void> {
+  const output: Output = out === '-' ? toStdout(call.print) : await toFile(out)
+  try {
+    for await (const piece of pieces) await output.write(piece)
+    if (end) await output.write(end)
     await output.finish()
   } finally {
     await output.discard()
-  }
-  return summary()
-}
-
-function piecesOf(run: CountedRun, format: Exclude<Format, 'parquet'>, which: Return, settings: ScoreSettings) {
-  if (format === 'json') return jsonPieces(run, which)
-  if (format === 'ndjson') return ndjsonPieces(run, which)
-  if (format === 'csv') return csvPieces(run, which, settings.include ?? [])
-  return run.toArrow(which === 'anomalies')
-}
-
-type CountedRun = RunOfRows & Pick<ScoringRun, 'toArrow'>
-
-/** The run, and its counts once all rows were read. */
-function counting(run: ScoringRun): { counted: CountedRun; summary: () => Promise<ScoreSummary> } {
-  const { model, version, threshold } = run
-  let seen: ScoreSummary | undefined
-  async function* blocks() {
-    seen = yield* run.blocks()
-    return seen
-  }
-  return {
-    counted: { model, version, threshold, blocks, toArrow: (anomaliesOnly) => run.toArrow(anomaliesOnly) },
-    summary: async () => seen ?? (await run.summary()),
   }
 }

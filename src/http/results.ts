@@ -1,11 +1,11 @@
 /** Writes scored rows as JSON and NDJSON text, block by block. */
 import type { ScoreSettings, ScoreSummary } from '../schemas/index.ts'
-import type { ScoredBlock, ScoringRun } from '../scoring/index.ts'
+import type { RowRun, ScoredBlock } from '../scoring/index.ts'
 
 export type Return = NonNullable<ScoreSettings['return']>
 
 /** What of a run is written down. */
-export type RunOfRows = Pick<ScoringRun, 'model' | 'version' | 'threshold' | 'blocks'>
+export type RunOfRows = Pick<RowRun, 'model' | 'version' | 'threshold' | 'blocks'>
 
 /** The JSON answer in pieces. The summary's counts come last because they are known last. */
 export async function* jsonPieces(run: RunOfRows, which: Return): AsyncGenerator<string> {

@@ -13,7 +13,7 @@ import type {
   ReportSettings,
   VersionDocument,
 } from '../schemas/index.ts'
-import type { Scoring, ScoringRun } from '../scoring/index.ts'
+import type { Scoring, TableRun } from '../scoring/index.ts'
 import type { Source } from '../sources/index.ts'
 import { zoneTransitions } from '../time/index.ts'
 import type { Work } from '../work.ts'
@@ -50,13 +50,13 @@ export interface Reporting {
   readonly saturated: boolean
   /**
    * Scores a source and reports on it; judges the flags where it has labels. Nothing is counted into the metrics.
-   * Errors: those of `Scoring.score`, of reading the source, and `type_mismatch` for a label that is none.
+   * Errors: those of `Scoring.scoreTable`, of reading the source, and `type_mismatch` for a label that is none.
    */
   ofSource(settings: Omit<ReportSettings, 'format'>, upload: Source | null, work: Work): Promise<Report>
-  /** Reports on a scoring under way, with the output `table` or `report`; the caller closes it. Errors: as `ofSource`. */
-  ofRun(run: ScoringRun, work: Work): Promise<Report>
+  /** Reports on a scoring under way; the caller closes it. Errors: as `ofSource`. */
+  ofRun(run: TableRun, work: Work): Promise<Report>
   /** The chart alone of a scoring under way, which needs no judgement of the flags. Errors: as `ofSource`. */
-  chartOf(run: ScoringRun, work: Work): Promise<RenderedReport>
+  chartOf(run: TableRun, work: Work): Promise<RenderedReport>
   /** Loads what drawing needs, for a report that will be asked for soon. */
   warm(): void
   /** Reports on what a training saw. Errors: those of looking a version up. */
@@ -84,7 +84,7 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
     }
   }
 
-  async function ofRun(run: ScoringRun, work: Work): Promise<Report> {
+  async function ofRun(run: TableRun, work: Work): Promise<Report> {
     drawing.warm()
     const aggregate = await run.aggregate()
     const { evaluation, gap } = await judge(run, aggregate)
@@ -106,7 +106,7 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
     },
     async ofSource(settings, upload, work) {
       drawing.warm()
-      const run = await scoring.score(settings, upload, 'report', work)
+      const run = await scoring.scoreTable(settings, upload, work, { isReport: true })
       try {
         return await ofRun(run, work)
       } finally {
@@ -138,7 +138,7 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
 }
 
 /** What is known of a scoring once it is counted. */
-function countsOf({ document, source: { kind, files } }: ScoringRun, aggregate: ReportAggregate) {
+function countsOf({ document, source: { kind, files } }: TableRun, aggregate: ReportAggregate) {
   return {
     subject: 'source' as const,
     document: shown(document),
@@ -167,7 +167,7 @@ function labelGap(hasLabel: boolean, { labels }: ReportAggregate): string | null
 
 /** The figures of the evaluation where there are labels of both kinds; else why there are none. */
 async function judge(
-  run: ScoringRun,
+  run: TableRun,
   aggregate: ReportAggregate,
 ): Promise<{ evaluation: Evaluation | null; gap: string | null }> {
   const gap = labelGap(run.roles.label !== null, aggregate)

@@ -24,9 +24,9 @@ export interface EvaluationUseCase {
 }
 
 /** Labelled rows one evaluation can rank: 8 bytes each are held, and twice that while they are ranked. */
-const mostRows = 20_000_000
+const maxRows = 20_000_000
 /** Entities that events are told apart for. */
-const mostEntities = 100_000
+const maxEntities = 100_000
 /** The random score is the same for everybody, so that an evaluation can be repeated. */
 const randomSeed = 20_080_101
 
@@ -92,7 +92,7 @@ async function compare(
 ): Promise<Evaluation> {
   const { handle } = prepared
   const threshold = handle.document.threshold.value
-  const own = createJudgement(threshold)
+  const own = new Judgement(threshold)
   const sameTime = counted && (await createChance(counted))
   // Which rows are judged, for the second reading.
   const judged = sameTime ? null : createMarks()
@@ -147,7 +147,7 @@ type Chance = Awaited<ReturnType<typeof createChance>>
 async function createChance({ rows, flagged }: Counted) {
   const random = createRandom(randomSeed, 0)
   const scoresOf = scoresOnce()
-  const judgement = createJudgement(await chanceThreshold(rows, flagged))
+  const judgement = new Judgement(await chanceThreshold(rows, flagged))
   return {
     judgement,
     /** `isScored` tells which labelled rows have a score of the model. */
@@ -222,92 +222,104 @@ async function chanceThreshold(rows: number, flagged: number): Promise<number> {
   }
 }
 
-type Judgement = ReturnType<typeof createJudgement>
-
 /** Collects judged rows and turns them into figures. */
-function createJudgement(threshold: number) {
-  const positive = createScoreList()
-  const negative = createScoreList()
-  const events = createEventJudge()
-  const confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
-  let timed = 0
-  let unlabelled = 0
-  let unscored = 0
-  const [ofFound, ofNormal] = [scoresOnce(), scoresOnce()]
-  return {
-    get rows() {
-      return positive.length + negative.length
-    },
-    get flagged() {
-      return confusion.tp + confusion.fp
-    },
-    /** Rows without a label, and rows with one but without a score. */
-    get unlabelled() {
-      return unlabelled
-    },
-    get unscored() {
-      return unscored
-    },
-    /** Takes the rows that have a label and a score. */
-    take(block: LabelledRows, scores: Float64Array): void {
-      const { rows, labels, times } = block
-      if (labels === null) {
-        unlabelled += rows
-        return
-      }
-      const [anomalies, others] = [ofFound(rows), ofNormal(rows)]
-      let [found, normal, right, wrong, without] = [0, 0, 0, 0, 0]
-      for (let row = 0; row < rows; row++) {
-        const label = labels[row]!
-        const score = scores[row]!
-        if (Number.isNaN(label)) without++
-        if (Number.isNaN(label) || Number.isNaN(score)) continue
-        const flagged = score > threshold
-        if (label === 1) {
-          anomalies[found++] = score
-          if (flagged) right++
-        } else {
-          others[normal++] = score
-          if (flagged) wrong++
-        }
-        const time = times === null ? Number.NaN : times[row]!
-        if (Number.isNaN(time)) continue
-        timed++
-        events.row(block.text(row) ?? '', time, label, flagged)
-      }
-      unlabelled += without
-      unscored += rows - without - found - normal
-      positive.add(anomalies, found)
-      negative.add(others, normal)
-      confusion.tp += right
-      confusion.fn += found - right
-      confusion.fp += wrong
-      confusion.tn += normal - wrong
-      if (positive.length + negative.length > mostRows) throw tooLarge('rows', mostRows)
-      if (events.entities > mostEntities) throw tooLarge('entities', mostEntities)
-    },
-    requireBothClasses: () => requireBothClasses(positive.length, negative.length),
-    /** Sorting millions of scores is left to a thread. */
-    async figures(pool: Pool, signal: AbortSignal): Promise<Figures> {
-      const labelled = { positive: positive.toArray(), negative: negative.toArray() }
-      const ranking = await pool.rank(labelled, { signal, patient: true })
-      const { tp, fp, fn } = confusion
-      return {
-        precision: tp + fp === 0 ? 0 : tp / (tp + fp),
-        recall: tp / (tp + fn),
-        f1: f1Of(tp, fp, fn),
-        ...ranking,
-        confusion,
-        events: timed === 0 ? null : events.figures(),
-      }
-    },
-  }
-}
+class Judgement {
+  readonly #threshold: number
+  readonly #positive = createScoreList()
+  readonly #negative = createScoreList()
+  readonly #events = createEventJudge()
+  readonly #confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
+  readonly #anomalies = scoresOnce()
+  readonly #others = scoresOnce()
+  #hasTime = false
+  /** Rows without a label, and rows with one but without a score. */
+  unlabelled = 0
+  unscored = 0
 
-function requireBothClasses(anomalies: number, others: number): void {
-  if (anomalies > 0 && others > 0) return
-  const what = anomalies === 0 ? 'no labelled row is an anomaly' : 'every labelled row is an anomaly'
-  throw new DeepWatchError('one_class', `There is nothing to compare: ${what}.`, { facts: { anomalies, others } })
+  constructor(threshold: number) {
+    this.#threshold = threshold
+  }
+
+  get rows(): number {
+    return this.#positive.length + this.#negative.length
+  }
+
+  get flagged(): number {
+    return this.#confusion.tp + this.#confusion.fp
+  }
+
+  /** Takes the rows that have a label and a score. */
+  take(block: LabelledRows, scores: Float64Array): void {
+    const { rows, labels, times } = block
+    if (labels === null) {
+      this.unlabelled += rows
+      return
+    }
+    this.#judge(labels.subarray(0, rows), scores)
+    if (times !== null) this.#takeEvents(block, labels, times, scores)
+    if (this.rows > maxRows) throw tooLarge('rows', maxRows)
+    if (this.#events.entities > maxEntities) throw tooLarge('entities', maxEntities)
+  }
+
+  #judge(labels: Float64Array, scores: Float64Array): void {
+    const { length } = labels
+    const [anomalies, others] = [this.#anomalies(length), this.#others(length)]
+    let [found, normal, tp, fp, unlabelled] = [0, 0, 0, 0, 0]
+    for (let row = 0; row < length; row++) {
+      const label = labels[row]!
+      const score = scores[row]!
+      if (Number.isNaN(label)) unlabelled++
+      else if (Number.isNaN(score)) continue
+      else if (label === 1) {
+        anomalies[found++] = score
+        if (score > this.#threshold) tp++
+      } else {
+        others[normal++] = score
+        if (score > this.#threshold) fp++
+      }
+    }
+    this.unlabelled += unlabelled
+    this.unscored += length - unlabelled - found - normal
+    this.#positive.add(anomalies, found)
+    this.#negative.add(others, normal)
+    this.#confusion.tp += tp
+    this.#confusion.fn += found - tp
+    this.#confusion.fp += fp
+    this.#confusion.tn += normal - fp
+  }
+
+  #takeEvents(block: LabelledRows, labels: Float64Array, times: Float64Array, scores: Float64Array): void {
+    for (let row = 0; row < block.rows; row++) {
+      const [label, score, time] = [labels[row]!, scores[row]!, times[row]!]
+      if (Number.isNaN(label) || Number.isNaN(score) || Number.isNaN(time)) continue
+      this.#hasTime = true
+      this.#events.row(block.text(row) ?? '', time, label, score > this.#threshold)
+    }
+  }
+
+  /** Throws `one_class` when there is nothing to compare. */
+  requireBothClasses(): void {
+    const [anomalies, others] = [this.#positive.length, this.#negative.length]
+    if (anomalies > 0 && others > 0) return
+    const what = anomalies === 0 ? 'no labelled row is an anomaly' : 'every labelled row is an anomaly'
+    throw new DeepWatchError('one_class', `There is nothing to compare: ${what}.`, { facts: { anomalies, others } })
+  }
+
+  /** Sorting millions of scores is left to a thread. */
+  async figures(pool: Pool, signal: AbortSignal): Promise<Figures> {
+    const labelled = { positive: this.#positive.toArray(), negative: this.#negative.toArray() }
+    const ranking = await pool.rank(labelled, { signal, patient: true })
+    const confusion = this.#confusion
+    const { tp, fp, fn } = confusion
+    return {
+      precision: tp + fp === 0 ? 0 : tp / (tp + fp),
+      recall: tp / (tp + fn),
+      f1: f1Of(tp, fp, fn),
+      ...ranking,
+      confusion,
+      events: this.#hasTime ? this.#events.figures() : null,
+    }
+  }
 }
 
 function tooLarge(what: string, limit: number): DeepWatchError {

@@ -17,13 +17,21 @@ import type {
   VersionDocument,
 } from '../schemas/index.ts'
 import type { Scratch, Source } from '../sources/index.ts'
-import type { SourceFacts } from '../telemetry/index.ts'
+import type { Opened, SourceFacts } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
+import type { ScoringEnd } from './account.ts'
 import { type Counted, evaluateSpooled } from './evaluation.ts'
 import type { ScoredBlock } from './scored-block.ts'
 import { smallBatchOf } from './small-batch.ts'
 import { type ScoredBatch, scoreSmallBatch } from './small-batch-answer.ts'
-import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './stream.ts'
+import {
+  type Prepared,
+  prepareScoring,
+  presentColumn,
+  requireColumns,
+  type ScoreStreamParts,
+  scoreStream,
+} from './stream.ts'
 import type { TrainingScoresKept } from './training-scores.ts'
 
 export interface ScoringParts extends ScoreStreamParts {
@@ -34,24 +42,32 @@ export interface ScoringParts extends ScoreStreamParts {
   readonly onScored: (model: string, version: number, counts: ScoredCounts) => void
 }
 
-/** A scoring under way: the version it uses, and its results. */
+/** A scoring under way: the version it uses, and what may be told about its source. */
 export interface ScoringRun {
   readonly model: string
   readonly version: number
   readonly threshold: number
   readonly document: VersionDocument
-  /** What may be told about the source. */
   readonly source: SourceFacts
   /** Roles whose columns the source has. */
   readonly roles: Roles
+  /** Ends reading processes and removes files. Idempotent, never throws. */
+  close(): Promise<void>
+}
+
+/** A scoring whose rows are told one after another. */
+export interface RowRun extends ScoringRun {
   /** The rows in source order, once. Counts into the metrics when it was read to its end. */
   blocks(): AsyncGenerator<ScoredBlock, ScoreSummary>
-  /** The same for few rows in memory, in one piece; null for all others. Called instead of `blocks`; there is nothing to close then. */
-  few(): Promise<ScoredBatch> | null
+  /** The same in one piece for a small batch in memory; null for all others. Called instead of `blocks`; there is nothing to close then. */
+  smallBatch(): Promise<ScoredBatch> | null
+}
 
-  // What follows is for runs with the output `table` or `report`. The first of them scores everything and
-  // spools the scores; the others take them from there. One after another, in any order, as often as needed.
-
+/**
+ * A scoring whose scores are kept in a file until the run closes. The first method called scores everything; the others take the
+ * scores from the file. They may be called in any order and as often as needed, one after another.
+ */
+export interface TableRun extends ScoringRun {
   /** Scores everything, if that was not done yet. */
   summary(): Promise<ScoreSummary>
   /** Writes the source's columns with score and flag; the file is gone after `close`. */
@@ -62,252 +78,233 @@ export interface ScoringRun {
   evaluate(): Promise<Evaluation>
   /** What a report is drawn from, counted in SQL. */
   aggregate(): Promise<ReportAggregate>
-  /** Ends reading processes and removes files. Idempotent, never throws. */
-  close(): Promise<void>
+}
+
+interface TableOptions {
+  /** A report looks at what it is given and leaves no trace: it neither counts into the metrics nor moves windows on. */
+  readonly isReport?: boolean
+  /**
+   * The scores of the telemetry that the version was trained on, when that is the source: they are not computed again, and it is
+   * not opened again. They stay the caller's, who may give them to several runs.
+   */
+  readonly known?: TrainingScoresKept | null
 }
 
 /**
- * What is made of a scoring: rows alone, or also a file, an Arrow stream, an evaluation or a report, which rows held in
- * memory have to be spooled for. A run for a report does not count into the metrics.
+ * Opens a model and a source.
+ *
+ * Errors of both methods: `model_not_found`, `version_not_found`, `model_corrupt`, those of opening a source, and of
+ * `planScoring`, `missing_timestamp`, `unknown_column`.
  */
-type ScoringOutput = 'rows' | 'table' | 'report'
-
 export interface Scoring {
-  /**
-   * Opens a model and a source.
-   *
-   * Errors: `model_not_found`, `version_not_found`, `model_corrupt`, those of opening a source, and of
-   * `planScoring`, `missing_timestamp`, `unknown_column`.
-   */
-  score(
-    settings: ScoreSettings,
+  scoreRows(settings: ScoreSettings, upload: Source | null, work: Work): Promise<RowRun>
+  /** Every column of the source is in the table: `include` is of no use here. */
+  scoreTable(
+    settings: Omit<ScoreSettings, 'include'>,
     upload: Source | null,
-    output: ScoringOutput,
     work: Work,
-    /**
-     * The scores of the telemetry that the version was trained on, when that is the source: they are not computed again, and it is
-     * not opened again. They stay the caller's, who may give them to several runs.
-     */
-    known?: TrainingScoresKept | null,
-  ): Promise<ScoringRun>
+    options?: TableOptions,
+  ): Promise<TableRun>
 }
 
 export function createScoring(parts: ScoringParts): Scoring {
   return {
-    async score(settings, upload, output, work, known = null) {
+    async scoreRows(settings, upload, work) {
       // The handle pins the version: it answers to the end, whatever is trained or deleted meanwhile.
       const handle = await parts.registry.resolve(settings.model)
-      const isTable = output !== 'rows'
-      const few = isTable ? null : smallBatchOf(handle, settings)
-      if (few) return new FewRun(parts, handle, few, work)
-      const scratch = known?.scratch ?? (isTable ? await parts.scratch() : null)
+      const batch = smallBatchOf(handle, settings)
+      if (batch) return new SmallBatchRun(parts, handle, batch, work)
+      const options = { signal: work.signal, windows: parts.windows }
+      const prepared = await prepareScoring(parts, handle, settings, upload, options)
+      return streamedRun(parts, await withRowFacts(prepared, settings.include), settings, work)
+    },
+
+    async scoreTable(settings, upload, work, { isReport = false, known = null } = {}) {
+      const handle = await parts.registry.resolve(settings.model)
+      const scratch = known?.scratch ?? (await parts.scratch())
       try {
-        // A report looks at what it is given, and leaves no trace.
-        const windows = output === 'report' ? undefined : parts.windows
-        const options = { signal: work.signal, outputPath: scratch?.outputPath, needsSession: isTable, windows }
-        const isOpen = known?.opened.session != null
-        // It stays open when this run closes.
-        const ofTraining: ScoreStreamParts = {
-          ...parts,
-          open: async () => ({ ...known!.opened, close: async () => {} }),
-        }
-        const prepared = await prepareScoring(isOpen ? ofTraining : parts, handle, settings, upload, options)
-        return await runOf(parts, prepared, settings, { scratch, known, counted: output !== 'report' }, work)
+        const windows = isReport ? undefined : parts.windows
+        const options = { signal: work.signal, outputPath: scratch.outputPath, needsSession: true, windows }
+        const opening = known?.opened.session ? { ...parts, open: reopen(known.opened) } : parts
+        const prepared = await prepareScoring(opening, handle, settings, upload, options)
+        return spooledRun(parts, prepared, settings, { scratch, known, isCounted: !isReport }, work)
       } catch (error) {
-        if (!known) await scratch?.dispose()
+        if (!known) await scratch.dispose()
         throw error
       }
     },
   }
 }
 
-/** What a run for rows answers to questions about a table: its caller is mistaken. */
-const noTable = (): Promise<never> => Promise.reject(new TypeError('a run for rows keeps no table'))
+/** Opens what is open already; it stays open when the run closes. */
+const reopen = (opened: Opened) => async (): Promise<Opened> => ({ ...opened, close: async () => {} })
 
 const factsOfRows: SourceFacts = { kind: 'rows', format: 'json', files: [], bytes: null, sha256: null }
 
-/** Few rows in memory. A class, as a request of one row pays for every closure. */
-class FewRun implements ScoringRun {
+/** A small batch in memory. A class, as a request of one row pays for every closure. */
+class SmallBatchRun implements RowRun {
+  readonly model: string
+  readonly version: number
+  readonly threshold: number
+  readonly document: VersionDocument
+  readonly roles: Roles
+  readonly source = factsOfRows
   readonly #parts: ScoringParts
   readonly #handle: ModelHandle<VersionDocument>
   readonly #rows: Block<ArrayBuffer>
   readonly #work: Work
-  readonly source = factsOfRows
 
   constructor(parts: ScoringParts, handle: ModelHandle<VersionDocument>, rows: Block<ArrayBuffer>, work: Work) {
+    const { name, version, document } = handle
+    this.model = name
+    this.version = version
+    this.threshold = document.threshold.value
+    this.document = document
+    this.roles = document.roles
     this.#parts = parts
     this.#handle = handle
     this.#rows = rows
     this.#work = work
   }
 
-  get model(): string {
-    return this.#handle.name
-  }
-
-  get version(): number {
-    return this.#handle.version
-  }
-
-  get threshold(): number {
-    return this.#handle.document.threshold.value
-  }
-
-  get document(): VersionDocument {
-    return this.#handle.document
-  }
-
-  get roles(): Roles {
-    return this.#handle.document.roles
-  }
-
-  few(): Promise<ScoredBatch> {
+  smallBatch(): Promise<ScoredBatch> {
     return scoreSmallBatch(this.#parts, this.#handle, this.#rows, this.#work)
   }
 
   async *blocks(): AsyncGenerator<ScoredBlock, ScoreSummary> {
-    const { block, summary } = await this.few()
+    const { block, summary } = await this.smallBatch()
     yield block
     return summary
-  }
-
-  summary(): Promise<never> {
-    return noTable()
-  }
-
-  toParquet(): Promise<never> {
-    return noTable()
-  }
-
-  toArrow(): Promise<never> {
-    return noTable()
-  }
-
-  evaluate(): Promise<never> {
-    return noTable()
-  }
-
-  aggregate(): Promise<never> {
-    return noTable()
   }
 
   async close(): Promise<void> {}
 }
 
-async function runOf(
-  parts: ScoringParts,
-  found: Prepared,
-  settings: ScoreSettings,
-  { scratch, known, counted }: { scratch: Scratch | null; known: TrainingScoresKept | null; counted: boolean },
-  work: Work,
-): Promise<ScoringRun> {
-  const { handle, opened, description } = found
-  const { document } = handle
-  const { window, timestamp } = found.query
+/** Has the columns of `include` and, where it is not the place in the stream, each row's place in the source told too. */
+async function withRowFacts(prepared: Prepared, include: ScoreSettings['include']): Promise<Prepared> {
+  const { query, description, opened } = prepared
   try {
-    requireColumns(description, settings.include ?? [], 'include')
+    requireColumns(description, include ?? [], 'include')
   } catch (error) {
     await opened.close()
     throw error
   }
-  const { value: threshold } = document.threshold
   // Only a window makes a row's place in the source differ from its place in the stream.
-  const prepared = {
-    ...found,
-    query: {
-      ...found.query,
-      lanes: { ...found.query.lanes, ...(window && { row: true }) },
-      include: settings.include,
+  return { ...prepared, query: { ...query, lanes: { ...query.lanes, ...(query.window && { row: true }) }, include } }
+}
+
+function streamedRun(parts: ScoringParts, prepared: Prepared, settings: ScoreSettings, work: Work): RowRun {
+  return {
+    ...identityOf(prepared, settings),
+    smallBatch: () => null,
+    async *blocks() {
+      const { summary, counts } = yield* scoreStream(parts, prepared, work)
+      parts.onScored(summary.model, summary.version, counts)
+      return summary
     },
+    close: once(prepared.opened.close),
   }
-  const present = (name: string | null) =>
-    name !== null && description.columns.some((column) => column.name === name) ? name : null
-  const roles: Roles = {
-    timestamp: timestamp ?? null,
-    entity: present(settings.entity ?? document.roles.entity),
-    label: present(settings.label ?? document.roles.label),
-  }
-  const tableQuery = (anomaliesOnly: boolean): ScoredQuery => ({
-    scoresPath: scratch!.scoresPath,
-    threshold,
-    timestamp,
-    window,
-    anomaliesOnly,
-  })
+}
 
-  /** Counts into the metrics, once: when the answer is complete, which a table is only after it was written. */
-  let count = () => {}
-  async function* blocks(): AsyncGenerator<ScoredBlock, ScoreSummary> {
-    const { summary, counts } = yield* scoreStream(parts, prepared, work)
-    count = () => {
-      count = () => {}
-      if (counted) parts.onScored(handle.name, handle.version, counts)
-    }
-    if (!scratch) count()
-    return summary
-  }
+type Identity = Omit<ScoringRun, 'close'>
 
-  let spooled = known ? Promise.resolve(summaryOfTraining(document)) : undefined
-  const summary = () => (spooled ??= spoolScores(blocks(), scratch!))
+function identityOf(
+  { handle: { name, version, document }, opened, query, description }: Prepared,
+  { entity, label }: Pick<ScoreSettings, 'entity' | 'label'>,
+): Identity {
+  const roles = {
+    timestamp: query.timestamp ?? null,
+    entity: presentColumn(description, entity ?? document.roles.entity),
+    label: presentColumn(description, label ?? document.roles.label),
+  }
+  return { model: name, version, threshold: document.threshold.value, document, source: opened.facts, roles }
+}
+
+/** Where a run keeps its scores, and what is known of them before it begins. */
+interface Spool {
+  readonly scratch: Scratch
+  readonly known: TrainingScoresKept | null
+  readonly isCounted: boolean
+}
+
+function spooledRun(
+  parts: ScoringParts,
+  prepared: Prepared,
+  settings: ScoreSettings,
+  { scratch, known, isCounted }: Spool,
+  work: Work,
+): TableRun {
+  const identity = identityOf(prepared, settings)
+  const session = prepared.opened.session!
+  /** Not yet told to the metrics, which hear of a table when it was written. */
+  let counts: ScoredCounts | null = null
   let aggregated: Promise<ReportAggregate> | null = null
-  const aggregate = () =>
-    (aggregated ??= known ? known.aggregate.then((found) => found ?? countScored()) : countScored())
-  async function countScored(): Promise<ReportAggregate> {
+
+  const summary = once(async () => {
+    if (known) return summaryOfTraining(identity.document)
+    const end = await spoolScores(scoreStream(parts, prepared, work), scratch)
+    if (isCounted) counts = end.counts
+    return end.summary
+  })
+  async function aggregateOnce(): Promise<ReportAggregate> {
+    const ofTraining = await known?.aggregate
+    if (ofTraining) return ofTraining
     const { rows } = await summary()
     work.progress?.begin('reporting', null)
-    const { features, timeContext } = document
-    return aggregateSource({
-      session: opened.session!,
-      scoresPath: scratch!.scoresPath,
-      threshold,
-      features,
-      roles,
-      window,
-      rows,
-      timeZone: timeContext.timeZone,
-      transitions: timeContext.transitions,
-    })
+    return aggregateSource({ session, ...aggregateQuery(prepared, identity), scoresPath: scratch.scoresPath, rows })
+  }
+  const tableQuery = (anomaliesOnly: boolean): ScoredQuery => {
+    const { timestamp, window } = prepared.query
+    return { scoresPath: scratch.scoresPath, threshold: identity.threshold, timestamp, window, anomaliesOnly }
+  }
+  const count = () => {
+    if (counts) parts.onScored(identity.model, identity.version, counts)
+    counts = null
   }
 
-  let closed: Promise<void> | undefined
   return {
-    model: handle.name,
-    version: handle.version,
-    threshold,
-    document,
-    source: opened.facts,
-    roles,
-    few: () => null,
-    blocks,
+    ...identity,
     summary,
     async toParquet(anomaliesOnly) {
-      const counts = await summary()
-      work.progress?.begin('writing', counts.rows)
-      const { bytes } = await opened.session!.writeScored(tableQuery(anomaliesOnly))
+      const counted = await summary()
+      work.progress?.begin('writing', counted.rows)
+      const { bytes } = await session.writeScored(tableQuery(anomaliesOnly))
       count()
-      return { path: scratch!.outputPath, bytes, summary: counts }
+      return { path: scratch.outputPath, bytes, summary: counted }
     },
     async toArrow(anomaliesOnly) {
       await summary()
-      const bytes = opened.session!.arrowScored(tableQuery(anomaliesOnly))
-      return atItsEnd(bytes, () => count())
+      return atItsEnd(session.arrowScored(tableQuery(anomaliesOnly)), count)
     },
     async evaluate() {
       await summary()
-      return evaluateSpooled(
-        parts.pool,
-        found,
-        settings,
-        { scratch: scratch!, counted: countedIn(await aggregated), held: known?.heldRows() ?? null },
-        work,
-      )
+      const spooled = { scratch, counted: countedIn(await aggregated), held: known?.heldRows() ?? null }
+      return evaluateSpooled(parts.pool, prepared, settings, spooled, work)
     },
-    aggregate,
-    close() {
-      closed ??= opened.close().then(() => (known ? undefined : scratch?.dispose()))
-      return closed
+    aggregate() {
+      aggregated ??= aggregateOnce()
+      return aggregated
     },
+    close: once(async () => {
+      await prepared.opened.close()
+      if (!known) await scratch.dispose()
+    }),
   }
+}
+
+/** The same promise for every call. */
+function once<Result>(work: () => Promise<Result>): () => Promise<Result> {
+  let result: Promise<Result> | undefined
+  return () => {
+    result ??= work()
+    return result
+  }
+}
+
+function aggregateQuery({ query: { window } }: Prepared, { threshold, roles, document }: Identity) {
+  const { features, timeContext } = document
+  const { timeZone, transitions } = timeContext
+  return { threshold, features, roles, window, timeZone, transitions }
 }
 
 /** The rows that an evaluation judges, by what was counted for a report; null when nothing was. */
@@ -337,7 +334,7 @@ async function* atItsEnd<Piece>(pieces: AsyncIterable<Piece>, then: () => void):
 }
 
 /** Writes every score as it comes; the file is complete when this returns. */
-async function spoolScores(blocks: AsyncGenerator<ScoredBlock, ScoreSummary>, scratch: Scratch): Promise<ScoreSummary> {
+async function spoolScores(blocks: AsyncGenerator<ScoredBlock, ScoringEnd>, scratch: Scratch): Promise<ScoringEnd> {
   const file = await scratch.openScores()
   try {
     for (;;) {

@@ -118,7 +118,7 @@ export async function prepareScoring(
   }
 }
 
-function presentColumn({ columns }: Description, name: string | null): string | null {
+export function presentColumn({ columns }: Description, name: string | null): string | null {
   return name !== null && columns.some((column) => column.name === name) ? name : null
 }
 
