@@ -5,7 +5,7 @@ import pino from 'pino'
 import { loadConfig } from '../src/config.ts'
 import type { Block } from '../src/kernels/block.ts'
 import { createMetrics } from '../src/observe/metrics.ts'
-import { createPool, type Pool } from '../src/pool/pool.ts'
+import { Pool } from '../src/pool/pool.ts'
 import type { ScoringModel } from '../src/pool/types.ts'
 import { createReaders, readerLimits } from '../src/reader/reader.ts'
 import type { FeatureQuery, Readers } from '../src/reader/types.ts'
@@ -35,7 +35,7 @@ export interface Parts {
 /** Starts a pool and readers with the service's own limits, on an empty state folder. */
 export function startParts(home: string, roots: readonly string[]): Parts {
   const config = loadConfig({}, { DEEPWATCH_HOME: home })
-  const pool = createPool({ threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE })
+  const pool = new Pool({ threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE })
   const readers = createReaders(readerLimits(config))
   const sources = createSources({
     home,

@@ -7,7 +7,7 @@ import { createStages } from './flow.ts'
 import { openWindows, type Windows } from './history/index.ts'
 import { type Jobs, openJobs, openJobsFolder } from './jobs/index.ts'
 import type { Metrics } from './observe/index.ts'
-import { createPool, type Pool } from './pool/index.ts'
+import { Pool } from './pool/index.ts'
 import { createReaders, MOST_BLOCKS, type Readers, readerLimits } from './reader/index.ts'
 import { createModels, type Models, openRegistry, type Registry } from './registry/index.ts'
 import { createDrawing, createReporting, type KeptReports, openKeptReports, type Reporting } from './reporting/index.ts'
@@ -131,7 +131,7 @@ function openModels(config: Config, log: Logger): Promise<Registry<VersionDocume
 }
 
 function startPool(config: Config): Pool {
-  return createPool({ threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE })
+  return new Pool({ threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE })
 }
 
 function restoreWindows(config: Config, metrics: Metrics, log: Logger): Promise<Windows> {

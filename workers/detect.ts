@@ -19,8 +19,8 @@ import type {
   InspectTask,
   JoinResult,
   JoinTask,
-  PrepareForFewResult,
-  PrepareForFewTask,
+  PrepareSmallBatchResult,
+  PrepareSmallBatchTask,
   RankResult,
   RankTask,
   Reply,
@@ -155,12 +155,12 @@ export function score({
   })
 }
 
-/** Prepares a model for calls of few rows, which no thread scores. */
-export function prepareForFew({ detector, payload }: PrepareForFewTask): Reply<PrepareForFewResult> {
+/** Prepares a model for small batches, which no thread scores. */
+export function prepareSmallBatch({ detector, payload }: PrepareSmallBatchTask): Reply<PrepareSmallBatchResult> {
   return answer(() => ({ prepared: findDetector(detector).fewRows?.prepare(new Uint8Array(payload)) ?? null }))
 }
 
-/** Copies some lanes of a block with its rows in another order. */
+/** Copies some columns of a block with its rows in another order. */
 export function arrange({ block, order, into, from, to }: ArrangeTask): Reply<object> {
   return answer(() => {
     arrangeColumns(block, order, into, from, to)

@@ -1,15 +1,14 @@
-/** The inner end of the drawing thread. Never throws; what goes wrong comes back as text. */
-import { parentPort } from 'node:worker_threads'
+/** The inner end of the drawing thread: one exported function per kind of task. Never throws; what goes wrong comes back as text. */
 import { renderReport } from '../src/reporting/page/index.ts'
-import type { DrawMessage, Drawn } from './messages.ts'
+import type { Drawn, DrawTask } from './messages.ts'
 
-const answer = (drawn: Drawn) => parentPort?.postMessage(drawn)
+/** Does nothing: the thread that was started for it has loaded what drawing needs. */
+export function warm(): void {}
 
-parentPort?.on('message', ({ id, facts, format }: DrawMessage) => {
-  renderReport(facts, format).then(
-    (bytes) => answer({ id, ok: true, bytes }),
-    (error: unknown) => {
-      answer({ id, ok: false, cause: error instanceof Error ? (error.stack ?? error.message) : String(error) })
-    },
-  )
-})
+export async function draw({ facts, format }: DrawTask): Promise<Drawn> {
+  try {
+    return { ok: true, bytes: await renderReport(facts, format) }
+  } catch (error) {
+    return { ok: false, cause: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+  }
+}

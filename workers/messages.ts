@@ -23,7 +23,7 @@ export type Reply<Result> = (Result & { readonly ok: true }) | Failure
 
 export interface InspectTask {
   readonly block: Block
-  /** The first lanes, that are looked at. */
+  /** The first columns, that are looked at. */
   readonly features: number
   /** Rows with a value that is not finite are kept out of the profile. */
   readonly usableOnly: boolean
@@ -47,7 +47,7 @@ export interface Pauses {
 export interface Stoppable {
   readonly from: number
   readonly to: number
-  /** Null: it is done at a stretch. */
+  /** Null: it is done without a pause. */
   readonly pauses: Pauses | null
 }
 
@@ -106,18 +106,18 @@ export interface ScoreTask extends Stoppable {
   readonly flags: Uint8Array<SharedArrayBuffer>
 }
 
-/** Prepares a model for calls of few rows. */
-export interface PrepareForFewTask {
+/** Prepares a model for small batches. */
+export interface PrepareSmallBatchTask {
   readonly detector: string
   readonly payload: SharedArrayBuffer
 }
 
-export interface PrepareForFewResult {
+export interface PrepareSmallBatchResult {
   /** Null where such calls are for the threads. */
   readonly prepared: PreparedForFew | null
 }
 
-/** Lanes from..to-1 of a block that are copied with its rows in another order; see `arrangeColumns`. */
+/** Columns from..to-1 of a block that are copied with its rows in another order; see `arrangeColumns`. */
 export interface ArrangeTask {
   readonly block: Block
   readonly order: Uint32Array<SharedArrayBuffer>
@@ -151,13 +151,10 @@ export interface DrawTask {
   readonly format: ReportFormat
 }
 
-/** A task with the number that its answer carries. */
-export type DrawMessage = DrawTask & { readonly id: number }
-
 export type Drawn =
-  | { readonly id: number; readonly ok: true; readonly bytes: Uint8Array }
+  | { readonly ok: true; readonly bytes: Uint8Array }
   /** The cause is for the log alone. */
-  | { readonly id: number; readonly ok: false; readonly cause: string }
+  | { readonly ok: false; readonly cause: string }
 
 /** What the writing process is told. */
 export interface WriterStart {

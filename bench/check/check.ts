@@ -13,7 +13,7 @@ import { decodeForest } from '../../src/kernels/forest/forest.ts'
 import { addPathLengths } from '../../src/kernels/forest/walks/padded/traverse.ts'
 import { averagePathLengths } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/sampling/random.ts'
-import { createPool, type Pool } from '../../src/pool/pool.ts'
+import { Pool } from '../../src/pool/pool.ts'
 import type { ScoringModel } from '../../src/pool/types.ts'
 import { scoreBlocks, trainForest } from '../forest.ts'
 import { generate } from '../generate.ts'
@@ -76,7 +76,7 @@ function plainWalk(model: ScoringModel, rows: number): () => void {
 }
 
 async function withPool<Result>(work: (pool: Pool) => Promise<Result>): Promise<Result> {
-  const pool = createPool({ threads: 1, maxQueue: 64 })
+  const pool = new Pool({ threads: 1, maxQueue: 64 })
   try {
     return await work(pool)
   } finally {

@@ -11,7 +11,7 @@ import { findDetector } from '../../src/detectors/list.ts'
 import type { Block } from '../../src/kernels/block.ts'
 import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { encodeFleet } from '../../src/kernels/scores/fleet.ts'
-import { createPool, type Pool } from '../../src/pool/pool.ts'
+import { Pool } from '../../src/pool/pool.ts'
 import type { ScoringModel } from '../../src/pool/types.ts'
 import { scoreBlocks, trainForest } from '../forest.ts'
 import { toBlocks } from '../matrix.ts'
@@ -57,7 +57,7 @@ async function fitFleet(pool: Pool, single: ScoringModel, entities: number, tree
     measured: undefined,
     seed,
     samples,
-    mostBytes: 2 ** 31,
+    maxBytes: 2 ** 31,
   })
   const msPerModel = (performance.now() - start) / entities
   const own = models.reduce((sum, model) => sum + model!.byteLength, 0)
@@ -79,7 +79,7 @@ async function secondsOf(pool: Pool, model: ScoringModel, blocks: readonly Block
   return (performance.now() - start) / 1000
 }
 
-const pool = createPool({ threads: 1, maxQueue: 64 })
+const pool = new Pool({ threads: 1, maxQueue: 64 })
 const measured = []
 try {
   for (const { entities, trees } of lines) {

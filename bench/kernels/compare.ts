@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Block } from '../../src/kernels/block.ts'
 import { createRandom } from '../../src/kernels/sampling/random.ts'
-import { createPool, type Pool } from '../../src/pool/pool.ts'
+import { Pool } from '../../src/pool/pool.ts'
 import type { ScoringModel } from '../../src/pool/types.ts'
 import { scoreBlocks, trainForest } from '../forest.ts'
 import { type Matrix, toBlocks, writeMatrix } from '../matrix.ts'
@@ -100,7 +100,7 @@ async function run(line: Line, blocks: readonly Block[]): Promise<Record<string,
     folder,
     ...{ matrix: join(folder, 'matrix'), json: join(folder, 'json'), padded: join(folder, 'padded') },
   }
-  const pools = [line.threads, ...(line.threads > 1 ? [1] : [])].map((threads) => createPool({ threads, maxQueue: 64 }))
+  const pools = [line.threads, ...(line.threads > 1 ? [1] : [])].map((threads) => new Pool({ threads, maxQueue: 64 }))
   const sides: Side[] = []
   try {
     const model = await trainForest(pools[0]!, blocks, 1, line)

@@ -9,7 +9,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
-import { createPool } from '../../src/pool/pool.ts'
+import { Pool } from '../../src/pool/pool.ts'
 import { scoreBlocks, trainForest } from '../forest.ts'
 import { type Matrix, toBlocks, writeMatrix } from '../matrix.ts'
 import { startRival } from '../python.ts'
@@ -34,7 +34,7 @@ async function readSet(path: string): Promise<Matrix & { labels: boolean[] }> {
 }
 
 const scratch = mkdtempSync(join(tmpdir(), 'deepwatch-quality-'))
-const pool = createPool({ threads: availableParallelism(), maxQueue: 64 })
+const pool = new Pool({ threads: availableParallelism(), maxQueue: 64 })
 const rival = startRival(new URL('../../../bench/quality/rival.py', import.meta.url))
 const sets = []
 let rivalVersion: unknown

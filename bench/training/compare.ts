@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createRandom } from '../../src/kernels/sampling/random.ts'
-import { createPool } from '../../src/pool/pool.ts'
+import { Pool } from '../../src/pool/pool.ts'
 import { fitForest, profileOf } from '../forest.ts'
 import { toBlocks, writeMatrix } from '../matrix.ts'
 import { startRival } from '../python.ts'
@@ -28,7 +28,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'deepwatch-training-'))
 const path = join(scratch, 'matrix')
 writeMatrix(path, matrix)
 const rival = startRival(new URL('../../../bench/rivals/fitting.py', import.meta.url))
-const pool = createPool({ threads: 1, maxQueue: 64 })
+const pool = new Pool({ threads: 1, maxQueue: 64 })
 const ours: number[] = []
 const theirs: number[] = []
 const young: number[] = []

@@ -2,24 +2,24 @@
 import type { ScoreResult } from '../../workers/messages.ts'
 import { shareBytes } from '../kernels/index.ts'
 import { arrangeColumns, cutRuns, groupRows } from '../kernels/scores/index.ts'
-import type { CallOptions, PoolQueue } from './queue.ts'
+import type { CallOptions, TaskQueue } from './queue.ts'
 import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './tasks.ts'
 import type { ScoringModel } from './types.ts'
 
 /** Values that are put in another order sooner than a thread could be asked to. */
-const mostArrangedHere = 16_384
+const maxArrangedHere = 16_384
 /**
- * Blocks for whose rows in another order memory is kept, and the most bytes of one, which only blocks of very many lanes exceed: memory that
- * is new takes as long to fill as it takes to put rows in order.
+ * Memory for the rows of a block in another order is kept for so many blocks, and up to so many bytes each, which only blocks of very
+ * many columns exceed: new memory takes as long to fill as it takes to put rows in order.
  */
-const mostRooms = 2
-const mostRoomBytes = 16 * 1024 * 1024
+const maxRooms = 2
+const maxRoomBytes = 16 * 1024 * 1024
 
-/** Scores a block whose lane behind the features numbers the entities; gives the seconds that took the threads. */
+/** Scores a block whose column behind the features numbers the entities; gives the seconds that took the threads. */
 export type ScoreEntities = (message: ScoreMessage, model: ScoringModel, options: CallOptions) => Promise<number>
 
 /** The rows of one entity come together in the whole block, so that its model is walked by as many as there are. */
-export function createEntityScoring(threads: number, queue: PoolQueue<Task>): ScoreEntities {
+export function createEntityScoring(threads: number, queue: TaskQueue<Task>): ScoreEntities {
   const rooms: Float64Array<SharedArrayBuffer>[] = []
 
   function takeRoom(values: number): Float64Array<SharedArrayBuffer> {
@@ -33,7 +33,7 @@ export function createEntityScoring(threads: number, queue: PoolQueue<Task>): Sc
     const { order, runs } = groupRows(values.subarray(start, start + rows), entities)
     const arranged = takeRoom(features * rows)
     const how = { block: message.block, order, into: arranged }
-    if (features * rows <= mostArrangedHere) arrangeColumns(message.block, order, arranged, 0, features)
+    if (features * rows <= maxArrangedHere) arrangeColumns(message.block, order, arranged, 0, features)
     else
       await queue.runAll(
         cutEvenly(features, threads).map(([from, to]): Task => ({ name: 'arrange', message: { ...how, from, to } })),
@@ -45,7 +45,7 @@ export function createEntityScoring(threads: number, queue: PoolQueue<Task>): Sc
     })
     const seconds = sumSeconds(await queue.runAll<ScoreResult>(tasks, options))
     // After a failure a thread may still write there.
-    if (rooms.length < mostRooms && arranged.byteLength <= mostRoomBytes) rooms.push(arranged)
+    if (rooms.length < maxRooms && arranged.byteLength <= maxRoomBytes) rooms.push(arranged)
     return seconds
   }
 }

@@ -1,2 +1,3 @@
-export { createPool, type Pool } from './pool.ts'
+export { Pool } from './pool.ts'
+export { startThreads } from './threads.ts'
 export type { BlockScores, ScoringModel } from './types.ts'

@@ -1,7 +1,7 @@
 /**
- * Few rows are scored where they are, on the main thread, where that takes less of its time than to send them to a thread and be
- * woken by the answer: in some hundred microseconds at most. What a model needs for it is prepared by a thread, once calls of few
- * rows have come for it again and again.
+ * A small batch is scored where it is, on the main thread, where that takes less of its time than to send it to a thread and be
+ * woken by the answer: in some hundred microseconds at most. A thread prepares what that needs of a model, once small batches
+ * have come for the model again and again.
  */
 import { findDetector, type PreparedForFew, type ScoreFew } from '../detectors/index.ts'
 import { type Block, keepPrepared } from '../kernels/index.ts'
@@ -9,15 +9,15 @@ import { raiseOutside } from '../kernels/scores/index.ts'
 import type { BlockScores, ScoringModel } from './types.ts'
 
 /** Calls of a model after which it is prepared: a call saves a tenth of a millisecond or two, the preparation takes ten, on a young thread a hundred. */
-const leastCalls = 64
+const minCalls = 64
 /** Prepared models that are kept, in bytes: some twenty forests of 100 trees and 256 rows. */
-const mostKeptBytes = 32 * 1024 * 1024
+const maxKeptBytes = 32 * 1024 * 1024
 /** More rows are for the threads, whatever the model. */
-const mostRows = 128
+const maxRows = 128
 /** Larger payloads are for the threads, whatever the detector. */
-const mostPayloadBytes = 2 * 1024 * 1024
+const maxPayloadBytes = 2 * 1024 * 1024
 
-/** A model that calls of few rows came for. */
+/** A model that small batches came for. */
 interface Known extends Pick<PreparedForFew, 'bytes' | 'mostRows'> {
   readonly score: ScoreFew
 }
@@ -30,9 +30,9 @@ const forThreads: Known = {
   },
 }
 
-/** Scores few rows without a thread. */
-export interface FewScoring {
-  /** Notes that a call of so many rows came for a model; what they came for often enough is prepared. */
+/** Scores small batches without a thread. */
+export interface SmallBatchScoring {
+  /** Notes that a call of so many rows came for a model; once they came often enough it is prepared. */
   count(model: ScoringModel, rows: number): void
   /** Whether so many rows of a model can be scored here now. */
   takes(model: ScoringModel, rows: number): boolean
@@ -45,8 +45,10 @@ export interface FewScoring {
 }
 
 /** @param prepare has a thread prepare a model; may reject */
-export function createFewScoring(prepare: (model: ScoringModel) => Promise<PreparedForFew | null>): FewScoring {
-  const kept = keepPrepared<Known>(mostKeptBytes, ({ bytes }) => bytes)
+export function createSmallBatchScoring(
+  prepare: (model: ScoringModel) => Promise<PreparedForFew | null>,
+): SmallBatchScoring {
+  const kept = keepPrepared<Known>(maxKeptBytes, ({ bytes }) => bytes)
 
   /** Has the model prepared; until then, and if that fails, its calls are for the threads. */
   function begin(model: ScoringModel): Known {
@@ -65,10 +67,10 @@ export function createFewScoring(prepare: (model: ScoringModel) => Promise<Prepa
 
   return {
     count(model, rows) {
-      if (rows > mostRows || model.entities !== undefined || model.payload.byteLength > mostPayloadBytes) return
-      kept.getFor(1, leastCalls, model.key, () => begin(model))
+      if (rows > maxRows || model.entities !== undefined || model.payload.byteLength > maxPayloadBytes) return
+      kept.getFor(1, minCalls, model.key, () => begin(model))
     },
-    takes: ({ key }, rows) => rows <= Math.min(kept.peek(key)?.mostRows ?? 0, mostRows),
+    takes: ({ key }, rows) => rows <= Math.min(kept.peek(key)?.mostRows ?? 0, maxRows),
     score({ key, fill, guards = null }, block, { scores, flags }) {
       const start = performance.now()
       const { rows } = block

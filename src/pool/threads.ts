@@ -1,25 +1,74 @@
+/** Threads that run a program. The only importer of piscina. */
 import { Piscina } from 'piscina'
-import { programs } from '../places.ts'
 
-/** JavaScript heap of a thread; typed arrays are not counted by V8 and are bounded by the block size instead. */
+/** JavaScript heap of a thread; typed arrays are not counted by V8 and have to be bounded by the size of what is sent. */
 const heapMb = 512
 
-/** Starts as many threads, each of which runs one task at a time and does not end for want of work. */
-export function startThreads(threads: number): Piscina {
-  return new Piscina({
-    filename: programs.detect.href,
-    minThreads: threads,
-    maxThreads: threads,
-    // The queue is ours: piscina's cannot drop a waiting task without the risk of killing one that
-    // runs, and knows no turns. Tasks reach piscina only when a thread is free.
-    maxQueue: 2 * threads,
-    idleTimeout: Number.POSITIVE_INFINITY,
-    // Threads inherit neither secrets nor loaders.
-    env: {},
-    // Piscina tries `require` before `import`; on Node 20 that ends the whole process when it meets a module that another
-    // import is loading (a fatal error in IsGraphAsync, once in some hundred starts).
-    execArgv: ['--no-experimental-require-module'],
-    resourceLimits: { maxOldGenerationSizeMb: heapMb },
-    recordTiming: false,
-  })
+export interface ThreadOptions {
+  readonly minThreads: number
+  readonly maxThreads: number
+  /** Tasks that may wait: piscina's own default is without a bound. */
+  readonly maxQueue: number
+  /** A thread above `minThreads` without work for this long is ended; milliseconds. */
+  readonly idleTimeout: number
+  /** Tasks that one thread runs at once: more than one where they wait for something outside of JavaScript. */
+  readonly concurrentTasksPerWorker?: number
+}
+
+export interface Threads {
+  /** Calls an exported function of the program. Rejects when the thread dies; an aborted signal ends the thread. */
+  run(name: string, message: unknown, signal?: AbortSignal): Promise<unknown>
+  /** Threads that run or start. */
+  readonly size: number
+  /** Threads that ended since the start. */
+  readonly deaths: number
+  close(): Promise<void>
+}
+
+/** Starts threads for a program. They inherit neither secrets nor loaders. */
+export function startThreads(program: URL, options: ThreadOptions): Threads {
+  let deaths = 0
+  let isClosed = false
+  let piscina = start()
+
+  function start(): Piscina {
+    const started = new Piscina({
+      ...options,
+      filename: program.href,
+      env: {},
+      // Piscina tries `require` before `import`; on Node 20 that ends the whole process when it meets a module that another
+      // import is loading (a fatal error in IsGraphAsync, once in some hundred starts).
+      execArgv: ['--no-experimental-require-module'],
+      resourceLimits: { maxOldGenerationSizeMb: heapMb },
+      recordTiming: false,
+    })
+    // Emitted when an idle thread dies; unheard, it would end the process.
+    started.on('error', () => undefined)
+    started.on('workerDestroy', () => {
+      if (isClosed) return
+      deaths++
+      // A thread that dies while it starts is not replaced by piscina, and a task that waits for it
+      // would wait for ever. With no thread left, a new set takes over, and the tasks of the old one are rejected.
+      setImmediate(() => {
+        if (isClosed || started !== piscina || started.threads.length > 0) return
+        piscina = start()
+        void started.destroy()
+      })
+    })
+    return started
+  }
+
+  return {
+    run: (name, message, signal) => piscina.run(message, signal ? { name, signal } : { name }),
+    get size() {
+      return piscina.threads.length
+    },
+    get deaths() {
+      return deaths
+    },
+    async close() {
+      isClosed = true
+      await piscina.destroy()
+    },
+  }
 }

@@ -8,9 +8,9 @@ export interface ScoringModel {
   /** Id of the detector. */
   readonly detector: string
   readonly payload: SharedArrayBuffer
-  /** Number of features; the first lanes of each block. */
+  /** Number of features; the first columns of each block. */
   readonly features: number
-  /** With a model per entity how many there are; the lane behind the features numbers the entity of a row. */
+  /** With a model per entity how many there are; the column behind the features numbers the entity of a row. */
   readonly entities?: number | undefined
   /** Training median per feature, which stands in for values that are not finite; null = such rows are not scored. */
   readonly fill: Float64Array | null

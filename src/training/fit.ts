@@ -50,7 +50,7 @@ export async function fitModel(
   if (entities === null) return { ...fitted, payload: shared, perEntity: null }
   progress?.begin('fitting', entities.names.length)
   const models = await pool.fitEntities(
-    { detector: detector.id, params, measured, seed, samples: entities.samples, mostBytes: entityModelBytes },
+    { detector: detector.id, params, measured, seed, samples: entities.samples, maxBytes: entityModelBytes },
     { signal, patient: true },
   )
   return {

@@ -2,11 +2,11 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { detectorSettings, detectors } from '../../src/detectors/list.ts'
 import { DeepWatchError } from '../../src/errors.ts'
-import { createPool } from '../../src/pool/pool.ts'
+import { Pool } from '../../src/pool/pool.ts'
 import { blockOf, drawnRows, hostileValues, normalRows } from '../kernels/blocks.ts'
 import { defaultsOf, isSame, scoreAll, train } from './train.ts'
 
-const pools = [1, 2, 4].map((threads) => createPool({ threads, maxQueue: 16 }))
+const pools = [1, 2, 4].map((threads) => new Pool({ threads, maxQueue: 16 }))
 afterAll(() => Promise.all(pools.map((pool) => pool.close())))
 
 test('some detectors were found', () => {

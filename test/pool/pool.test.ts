@@ -19,8 +19,8 @@ builtin.Worker = class extends builtin.Worker {
   }
 }
 syncBuiltinESMExports()
-const { createPool } = await import('../../src/pool/pool.ts')
-type Pool = ReturnType<typeof createPool>
+const { Pool } = await import('../../src/pool/pool.ts')
+type Pool = InstanceType<typeof Pool>
 
 const pools: Pool[] = []
 afterEach(async () => {
@@ -29,7 +29,7 @@ afterEach(async () => {
 })
 
 function open(threads = 2, maxQueue = 16): Pool {
-  const pool = createPool({ threads, maxQueue })
+  const pool = new Pool({ threads, maxQueue })
   pools.push(pool)
   return pool
 }
@@ -280,7 +280,7 @@ describe('a thread that dies', () => {
 
 describe('closing', () => {
   test('finishes what was accepted and refuses the rest', async () => {
-    const pool = createPool({ threads: 1, maxQueue: 100 })
+    const pool = new Pool({ threads: 1, maxQueue: 100 })
     const accepted = [pool.score(model, large), pool.score(model, block)]
     const closed = pool.close()
     await expect(pool.score(model, block)).rejects.toMatchObject({ code: 'shutting_down' })
@@ -293,7 +293,7 @@ describe('closing', () => {
 test('a pool that is closed while its threads load ends, and takes nothing with it', async () => {
   // On Node 20 piscina's way of loading ended the whole process now and then: that would be this test's, too.
   for (let round = 0; round < 6; round++) {
-    const pool = createPool({ threads: 2, maxQueue: 4 })
+    const pool = new Pool({ threads: 2, maxQueue: 4 })
     await new Promise((resolve) => setTimeout(resolve, 40 * round))
     await expect(pool.close()).resolves.toBeUndefined()
   }

@@ -1,6 +1,6 @@
 /** The queue in front of the threads, with threads that are told when to end a turn. */
 import { describe, expect, test } from 'vitest'
-import { createPoolQueue, TaskLost, type Turn } from '../../src/pool/queue.ts'
+import { TaskLost, TaskQueue, type Turn } from '../../src/pool/queue.ts'
 
 interface Work {
   readonly name: string
@@ -12,7 +12,7 @@ interface Work {
 function open(slots: number) {
   const running: { work: Work; resolve: (turn: Turn<Work>) => void; reject: (error: Error) => void }[] = []
   const told: boolean[] = []
-  const queue = createPoolQueue<Work>(
+  const queue = new TaskQueue<Work>(
     slots,
     16,
     (work) => new Promise((resolve, reject) => running.push({ work, resolve, reject })),

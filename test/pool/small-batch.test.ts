@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { PreparedForFew } from '../../src/detectors/detector.ts'
 import { detector } from '../../src/detectors/isolation-forest.ts'
-import { createFewScoring } from '../../src/pool/small-batch.ts'
+import { createSmallBatchScoring } from '../../src/pool/small-batch.ts'
 import type { ScoringModel } from '../../src/pool/types.ts'
 import { scoreAll, train } from '../detectors/train.ts'
 import { blockOf, normalRows } from '../kernels/blocks.ts'
@@ -16,7 +16,7 @@ const calls = 64
 /** Few scoring for which the test prepares the models. */
 function start(answer: () => PreparedForFew | null = () => detector.fewRows!.prepare(bytes)) {
   const asked: string[] = []
-  const few = createFewScoring(async ({ key }) => {
+  const few = createSmallBatchScoring(async ({ key }) => {
     asked.push(key)
     return answer()
   })

@@ -326,7 +326,7 @@ test('one far value does not flatten a picture: ranges are robust, finite and no
 })
 
 describe('the drawing thread', () => {
-  const drawing = createDrawing({ idleMs: 50, mostMs: 60_000 })
+  const drawing = createDrawing({ idleMs: 50, maxMs: 60_000 })
   afterAll(() => drawing.close())
   const task = (more: Partial<ReportFacts> = {}) => ({ facts: factsOf(more), format: 'svg' as const })
   const draw = (one = task()) => drawing.draw(one, new AbortController().signal)
