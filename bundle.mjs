@@ -6,9 +6,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { build } from 'rolldown'
-import { compileOutline } from './dist/src/reporting/charts/compile.js'
-import { preparedName } from './dist/src/reporting/charts/prepared.js'
-import { usualOutlines } from './dist/src/reporting/page/usual.js'
 
 /** The reading process is started again and again: a bundle of its own, so that it loads three files. */
 const reader = ['workers/reader']
@@ -30,13 +27,7 @@ const isExternal = (id, importer) =>
 
 const bundled = new Map([...(await bundle(others, '')), ...(await bundle(reader, 'reader-'))])
 
-// Most charts are compiled now: it takes longer than drawing them, and the thread that draws need not load the compiler.
-const charts = new Map()
-for (const outline of await usualOutlines()) {
-  charts.set(`charts/${preparedName(outline)}`, JSON.stringify(compileOutline(outline)))
-}
-
-put(new Map([...bundled, ...charts]))
+put(bundled)
 
 /** The files of these programs by their names; those they share begin with `prefix`. */
 async function bundle(programs, prefix) {
@@ -67,9 +58,7 @@ function put(files) {
     writeFileSync(`${path}.tmp`, text)
     renameSync(`${path}.tmp`, path)
   }
-  for (const folder of ['chunks', 'charts']) {
-    for (const name of readdirSync(join('dist', folder))) {
-      if (!files.has(`${folder}/${name}`)) rmSync(join('dist', folder, name))
-    }
+  for (const name of readdirSync(join('dist', 'chunks'))) {
+    if (!files.has(`chunks/${name}`)) rmSync(join('dist', 'chunks', name))
   }
 }

@@ -11,9 +11,6 @@ export const packageFile = new URL('package.json', packageFolder)
 /** The SQL statements, one per file. */
 export const sqlFolder = new URL('sql/', packageFolder)
 
-/** Charts that were compiled when the package was built; absent where only modules were compiled. */
-export const chartsFolder = new URL('dist/charts/', packageFolder)
-
 /** The programs that run beside the service: threads are started by URL, processes by path. */
 export const programs = {
   detect: new URL('dist/workers/detect.js', packageFolder),

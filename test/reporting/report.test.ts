@@ -1,15 +1,13 @@
 /** Drawing: names from outside are text, the same facts are the same bytes, and a picture has its words in it. */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Resvg } from '@resvg/resvg-js'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { rangeOf } from '../../src/aggregate/feature-range.ts'
-import { chartsFolder, packageFolder } from '../../src/places.ts'
-import { chartOutline } from '../../src/reporting/charts/draw.ts'
-import { preparedName } from '../../src/reporting/charts/prepared.ts'
+import { packageFolder } from '../../src/places.ts'
 import {
   escapeText,
   formatRange,
@@ -23,7 +21,6 @@ import { createDrawing } from '../../src/reporting/drawing.ts'
 import { openKeptReports } from '../../src/reporting/kept-reports.ts'
 import { pagePolicy } from '../../src/reporting/page/policy.ts'
 import { renderReport } from '../../src/reporting/page/render.ts'
-import { usualOutlines } from '../../src/reporting/page/usual.ts'
 import { exampleVersion } from '../../src/schemas/examples.ts'
 import type { Feature } from '../../src/schemas/model.ts'
 import type { KeptReport, ReportAggregate } from '../../src/schemas/report.ts'
@@ -338,26 +335,6 @@ describe('the drawing thread', () => {
     )
     for (const [index, format] of forms.entries())
       expect(Buffer.from(drawn[index]!).toString()).toBe(await textOf(factsOf(), format))
-  })
-
-  test('draws charts that were compiled with the package as those that are compiled when they are met', async () => {
-    const { course } = aggregateOf(0)
-    const stretches = Array.from({ length: 100 }, (_, index) => ({ ...course.stretches[index % 48]!, index }))
-    const aggregate = aggregateOf(features.length, { course: { ...course, stretches } })
-    // Here nothing is compiled beforehand, in the thread everything that is usual.
-    const drawn = await draw({ facts: factsOf({ aggregate }), format: 'html' } as unknown as ReturnType<typeof task>)
-    expect(Buffer.from(drawn).toString()).toBe(await textOf(factsOf({ aggregate }), 'html'))
-    const usual = await usualOutlines()
-    const kinds = new Set<string>()
-    await renderReport(factsOf({ aggregate }), 'html', async (chart, id) => {
-      const { text } = chartOutline(chart)
-      expect(usual.has(text), id).toBe(true)
-      expect(existsSync(new URL(preparedName(text), chartsFolder)), id).toBe(true)
-      kinds.add(text)
-      return ''
-    })
-    // Four figures in two widths, one whose size is given, and the features.
-    expect(kinds.size).toBe(10)
   })
 
   test('draws the same when it was warmed, once or twice', async () => {

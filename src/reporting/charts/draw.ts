@@ -1,8 +1,8 @@
-/** Vega-Lite in, SVG text out. Nothing is loaded, no name is part of an expression. */
+/** Vega-Lite in, SVG text out, by Vega. Nothing is loaded, no name is part of an expression. */
 import * as vega from 'vega'
-import { type ChartSpec, type Outline, outlineOf } from './outline.ts'
+import { compile, type TopLevelSpec } from 'vega-lite'
+import { type ChartSpec, outlineOf } from './outline.ts'
 import { light } from './palette.ts'
-import { preparedRuntime } from './prepared.ts'
 import { escapeText } from './text.ts'
 
 /** A chart: its specification, and what it shows in words for those who cannot see it. */
@@ -73,13 +73,10 @@ function widthOf(character: string): number {
   return character.codePointAt(0)! < 0x2e80 ? 0.61 : 1.05
 }
 
-/** Gives the SVG text of a chart: `drawChart`, or what stands in for it where only the charts of a page are asked for. */
-export type Draw = (chart: Chart, id: string) => Promise<string>
-
 /** Draws one chart. The same specification gives the same text. `id` makes the references within a page unique. */
 export async function drawChart(chart: Chart, id: string): Promise<string> {
-  const outline = chartOutline(chart)
-  const view = new vega.View(await runtimeOf(outline.text), { renderer: 'none', loader: refusing })
+  const outline = outlineOf({ ...chart.spec, config, padding: chart.spec['padding'] ?? 2 })
+  const view = new vega.View(runtimeOf(outline.text), { renderer: 'none', loader: refusing })
   try {
     view.logLevel(vega.Error)
     for (const [name, value] of outline.signals) view.signal(name, value)
@@ -90,22 +87,28 @@ export async function drawChart(chart: Chart, id: string): Promise<string> {
   }
 }
 
-/** A chart with what every chart has, taken apart. */
-export function chartOutline({ spec }: Chart): Outline {
-  return outlineOf({ ...spec, config, padding: spec['padding'] ?? 2 })
+/** Charts of a kind are compiled once: that takes longer than drawing. */
+const compiled = new Map<string, vega.Runtime>()
+const maxCompiled = 32
+
+function runtimeOf(outline: string): vega.Runtime {
+  const found = compiled.get(outline)
+  if (found !== undefined) return found
+  const runtime = vega.parse(compile(JSON.parse(outline) as TopLevelSpec, { logger: silent }).spec)
+  if (compiled.size === maxCompiled) compiled.clear()
+  compiled.set(outline, runtime)
+  return runtime
 }
 
-/** Charts of a kind are compiled once: that takes longer than drawing. */
-const known = new Map<string, vega.Runtime>()
-const mostKnown = 32
-
-async function runtimeOf(text: string): Promise<vega.Runtime> {
-  const found = known.get(text)
-  if (found !== undefined) return found
-  const made = preparedRuntime(text) ?? (await import('./compile.ts')).compileOutline(text)
-  if (known.size === mostKnown) known.clear()
-  known.set(text, made)
-  return made
+/** Layers that share a scale each name its domain, which Vega-Lite remarks upon. */
+const silent: vega.LoggerInterface = {
+  level: () => silent as never,
+  error: (...words) => {
+    throw new Error(words.join(' '))
+  },
+  warn: () => silent,
+  info: () => silent,
+  debug: () => silent,
 }
 
 /** Nothing outside of a specification is ever read. */

@@ -1,5 +1,5 @@
 export { anomalyChart } from './anomaly-chart.ts'
-export { type Chart, chartFont, chartOutline, type Draw, drawChart } from './draw.ts'
+export { type Chart, chartFont, drawChart } from './draw.ts'
 export { type FeatureFacts, featureValues } from './feature-values.ts'
 export { flagHours } from './flag-hours.ts'
 export { given } from './outline.ts'

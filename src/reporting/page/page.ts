@@ -3,7 +3,7 @@ import type { ReportAggregate, ReportFacts } from '../../schemas/index.ts'
 import {
   type Chart,
   type Distribution,
-  type Draw,
+  drawChart,
   escapeText,
   flagHours,
   formatCount,
@@ -31,11 +31,11 @@ const halfDesk = 490
 /** Draws a chart for phones and for desks; the page's style shows one of the two. */
 type Figure = (name: string, chart: (width: number) => Chart, width?: number) => Promise<string>
 
-export async function page(facts: ReportFacts, distribution: Distribution, draw: Draw): Promise<string> {
+export async function page(facts: ReportFacts, distribution: Distribution): Promise<string> {
   const { aggregate, document } = facts
   const figure: Figure = async (name, chart, width = desk) => {
     const [wide, narrow] = [chart(width), chart(phone)]
-    return `<figure><div class="wide">${await draw(wide, name)}</div><div class="narrow">${await draw(narrow, `${name}-n`)}</div></figure>`
+    return `<figure><div class="wide">${await drawChart(wide, name)}</div><div class="narrow">${await drawChart(narrow, `${name}-n`)}</div></figure>`
   }
   const sections = [
     aggregate && aggregate.course.stretches.length > 0 ? await course(facts, aggregate, figure) : '',
@@ -43,7 +43,7 @@ export async function page(facts: ReportFacts, distribution: Distribution, draw:
     `<div class="pair">${[await distributionSection(distribution, figure), aggregate ? await hours(facts, aggregate, figure) : ''].join('')}</div>`,
     aggregate ? await entities(aggregate, figure) : '',
     aggregate ? await labels(facts, aggregate, figure) : '',
-    await featureList(facts, draw),
+    await featureList(facts),
     trainingFacts(facts),
   ]
   const title = `${document.model}@${document.version} · ${facts.subject === 'version' ? 'training report' : 'anomaly report'}`

@@ -1,16 +1,12 @@
 /** Facts in, the bytes of a report out: the page, or the chart alone. Same facts, same bytes. */
 import type { ReportFacts, ReportFormat } from '../../schemas/index.ts'
-import { anomalyChart, type Distribution, type Draw, drawChart } from '../charts/index.ts'
+import { anomalyChart, type Distribution, drawChart } from '../charts/index.ts'
 import { page } from './page.ts'
 
-export async function renderReport(
-  facts: ReportFacts,
-  format: ReportFormat,
-  draw: Draw = drawChart,
-): Promise<Uint8Array> {
+export async function renderReport(facts: ReportFacts, format: ReportFormat): Promise<Uint8Array> {
   const distribution = distributionOf(facts)
-  if (format === 'html') return Buffer.from(await page(facts, distribution, draw))
-  const svg = await draw(anomalyChart(facts, distribution), 'chart')
+  if (format === 'html') return Buffer.from(await page(facts, distribution))
+  const svg = await drawChart(anomalyChart(facts, distribution), 'chart')
   if (format === 'svg') return Buffer.from(svg)
   const { rasterise } = await import('./png.ts')
   return rasterise(svg)

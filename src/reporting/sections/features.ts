@@ -2,7 +2,7 @@
 import { rangeOf } from '../../aggregate/index.ts'
 import type { FeatureProfile, ReportFacts } from '../../schemas/index.ts'
 import {
-  type Draw,
+  drawChart,
   escapeText,
   type FeatureFacts,
   featureValues,
@@ -19,7 +19,7 @@ const mostShown = 40
 /** Of usual rows 5 in 100 lie above what is usual and 5 below: more than twice as many are worth a colour. */
 const telling = 0.1
 
-export async function featureList(facts: ReportFacts, draw: Draw): Promise<string> {
+export async function featureList(facts: ReportFacts): Promise<string> {
   const { aggregate, document, profiles } = facts
   const drawable = document.features.flatMap((feature, index) => (rangeOf(feature) === null ? [] : [index]))
   const shown = aggregate ? aggregate.features.map(({ feature }) => feature) : drawable.slice(0, mostShown)
@@ -38,7 +38,7 @@ export async function featureList(facts: ReportFacts, draw: Draw): Promise<strin
     } satisfies FeatureFacts)
     if (chart === null) continue
     items.push(
-      `<li><h3><bdi>${escapeText(shownName(feature.name, 80))}</bdi></h3>${await draw(chart, `feature-${index}`)}<p class="soft">${words(feature.name, feature.profile, found, flagged)}</p></li>`,
+      `<li><h3><bdi>${escapeText(shownName(feature.name, 80))}</bdi></h3>${await drawChart(chart, `feature-${index}`)}<p class="soft">${words(feature.name, feature.profile, found, flagged)}</p></li>`,
     )
   }
   const rest = drawable.length - shown.length
