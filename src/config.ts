@@ -13,19 +13,19 @@ const GiB = 1024 * MiB
 const suffixes: Readonly<Record<string, number>> = { '': 1, k: KiB, m: MiB, g: GiB }
 
 /** A size in bytes: a whole number, optionally followed by KiB, MiB or GiB. */
-const bytes = (least: number, most = Number.MAX_SAFE_INTEGER) =>
+const bytes = (min: number, max = Number.MAX_SAFE_INTEGER) =>
   z
     .string()
     .regex(/^\d{1,16}([KMG]iB)?$/, 'must be a whole number of bytes, optionally with KiB, MiB or GiB')
     .transform((text) => Number.parseInt(text, 10) * suffixes[(/[KMG]/.exec(text)?.[0] ?? '').toLowerCase()]!)
-    .pipe(z.number().min(least).max(most))
+    .pipe(z.number().min(min).max(max))
 
-const whole = (least: number, most: number) =>
+const whole = (min: number, max: number) =>
   z
     .string()
     .regex(/^\d{1,15}$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.number().int().min(least).max(most))
+    .pipe(z.number().int().min(min).max(max))
 
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
 

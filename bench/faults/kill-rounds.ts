@@ -4,8 +4,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { openRegistry } from '../../src/registry/registry.ts'
-import type { Registry } from '../../src/registry/types.ts'
+import { openRegistry, type Registry } from '../../src/registry/registry.ts'
 import { lockHome } from '../../src/storage/home-lock.ts'
 import {
   apply,

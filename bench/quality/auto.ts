@@ -73,7 +73,7 @@ function prepare({ columns, times, trainRows }: Telemetry, seed: number, variant
 function clock(times: Float64Array | undefined, trainRows: number): Float64Array[] {
   const learnt = times?.subarray(0, trainRows)
   const [from, to] = learnt ? [learnt[0]!, learnt.at(-1)!] : [null, null]
-  const { lanes, transitions } = planTimeContext({}, times ? 'timestamp' : null, {
+  const { columns, transitions } = planTimeContext({}, times ? 'timestamp' : null, {
     rows: trainRows,
     rowsInWindow: trainRows,
     from,
@@ -81,7 +81,7 @@ function clock(times: Float64Array | undefined, trainRows: number): Float64Array
   })
   if (!times || !transitions) return []
   const context = createTimeContext(transitions)
-  return lanes.map((lane) => times.map((time) => context.value(lane, time)))
+  return columns.map((column) => times.map((time) => context.value(column, time)))
 }
 
 /** Rows from..to-1 that have their history. */

@@ -13,7 +13,7 @@ import { type JobRecord, jobRecord } from './record.ts'
 const recordName = /^([0-9a-f-]{36})\.json$/
 const resultName = /^([0-9a-f-]{36})\.result$/
 /** A record is a few hundred bytes; the facts of a problem may name many columns. */
-const mostRecordBytes = 1024 * 1024
+const maxRecordBytes = 1024 * 1024
 const format = 1
 
 export interface JobsFolder {
@@ -116,7 +116,7 @@ function failStorage(error: unknown): never {
 /** Null for anything that is not a whole record of ours. */
 async function readRecord(path: string): Promise<JobRecord | null> {
   try {
-    if ((await stat(path)).size > mostRecordBytes) return null
+    if ((await stat(path)).size > maxRecordBytes) return null
     const { job, sha256, ...rest } = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
     if (rest['format'] !== format || sha256 !== digestOf(job)) return null
     return jobRecord.parse(job)

@@ -18,7 +18,7 @@ export interface Moment {
 }
 
 /** Changes that are remembered for listeners who come back. */
-const mostMoments = 64
+const maxMoments = 64
 
 export class Job {
   readonly #clock: Clock
@@ -133,7 +133,7 @@ export class Job {
   #remember(): void {
     const number = (this.#moments.at(-1)?.number ?? 0) + 1
     this.#moments.push({ number, record: this.#record })
-    if (this.#moments.length > mostMoments) this.#moments.shift()
+    if (this.#moments.length > maxMoments) this.#moments.shift()
   }
 }
 

@@ -27,28 +27,6 @@ export interface JobsParts {
   readonly clock?: Clock
 }
 
-export interface Jobs {
-  /** Whether another one would be refused now. */
-  readonly saturated: boolean
-  /**
-   * Accepts a request, durably unless it is awaited, and begins when its turn comes; or finds the job of an equal request
-   * with the same key. `request.dispose` is called when nothing of it is needed any more, also when this throws.
-   * Errors: `idempotency_conflict`, `overloaded`, `shutting_down`, `storage_full`, `storage_error`.
-   */
-  submit(request: JobRequest): Promise<{ job: Job; isNew: boolean }>
-  find(id: string): Job | undefined
-  /** Newest first. */
-  list(): Job[]
-  /** Of a job that succeeded. Errors: what it failed with, `job_not_finished`, `job_cancelled`, `job_interrupted`, `storage_error`. */
-  result(job: Job): Promise<Answer>
-  /** Cancels what is not over, and returns when nothing of its work is left; forgets what is, result and all. */
-  remove(job: Job): Promise<void>
-  counts(): Record<JobState, number>
-  /** Interrupts what waits at once and what runs after `ms`; returns when all are over. */
-  drain(ms: number): Promise<void>
-  close(): void
-}
-
 /** Loads what an earlier process left: what it had not finished is `interrupted`. */
 export async function openJobs({ folder, limits, log, clock = realClock }: JobsParts): Promise<Jobs> {
   const shelf = createShelf(folder, limits, clock)
@@ -66,10 +44,10 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
     shelf.put(job)
   }
   shelf.expire()
-  return new ShelvedJobs({ folder, limits, log, clock }, shelf)
+  return new Jobs({ folder, limits, log, clock }, shelf)
 }
 
-class ShelvedJobs implements Jobs {
+export class Jobs {
   readonly #folder: JobsFolder
   readonly #limits: JobsLimits
   readonly #clock: Clock
@@ -91,10 +69,16 @@ class ShelvedJobs implements Jobs {
     this.#sweeper = setInterval(shelf.expire, Math.min(limits.keepMs, 60_000)).unref()
   }
 
+  /** Whether another one would be refused now. */
   get saturated(): boolean {
     return this.#unfinished >= this.#limits.running + this.#limits.queue
   }
 
+  /**
+   * Accepts a request, durably unless it is awaited, and begins when its turn comes; or finds the job of an equal request
+   * with the same key. `request.dispose` is called when nothing of it is needed any more, also when this throws.
+   * Errors: `idempotency_conflict`, `overloaded`, `shutting_down`, `storage_full`, `storage_error`.
+   */
   async submit(request: JobRequest): Promise<{ job: Job; isNew: boolean }> {
     try {
       if (this.#draining) throw new DeepWatchError('shutting_down', 'The service takes no more jobs.')
@@ -154,12 +138,14 @@ class ShelvedJobs implements Jobs {
     return this.#shelf.find(id)
   }
 
+  /** Newest first. */
   list(): Job[] {
     this.#shelf.expire()
     const newestFirst = this.#shelf.all().reverse()
     return newestFirst.sort((a, b) => b.record.createdAt - a.record.createdAt)
   }
 
+  /** Of a job that succeeded. Errors: what it failed with, `job_not_finished`, `job_cancelled`, `job_interrupted`, `storage_error`. */
   async result({ id, record }: Job): Promise<Answer> {
     const { state, result } = record
     const failure = failureOf(record)
@@ -171,6 +157,7 @@ class ShelvedJobs implements Jobs {
     return { ...result, pieces: piecesOf(file), close: async () => {} }
   }
 
+  /** Cancels what is not over, and returns when nothing of its work is left; forgets what is, result and all. */
   async remove(job: Job): Promise<void> {
     if (job.isOver) return this.#shelf.forget(job)
     job.abort(cancelled())
@@ -184,6 +171,7 @@ class ShelvedJobs implements Jobs {
     return counts
   }
 
+  /** Interrupts what waits at once and what runs after `ms`; returns when all are over. */
   async drain(ms: number): Promise<void> {
     this.#draining = true
     const unfinished = this.#shelf.all().filter((job) => !job.isOver)

@@ -59,7 +59,7 @@ const MAGIC = Buffer.from('\x89DWM\r\n\x1a\n', 'latin1')
 const FRONT_BYTES = MAGIC.length + 8
 const LENGTH_BYTES = 8
 const DIGEST_BYTES = 32
-const LEAST_BYTES = FRONT_BYTES + LENGTH_BYTES + DIGEST_BYTES
+const MIN_BYTES = FRONT_BYTES + LENGTH_BYTES + DIGEST_BYTES
 /** Read and hashed at a time: about 2 ms during which nothing else runs. */
 const CHUNK_BYTES = 512 * 1024
 
@@ -98,7 +98,7 @@ export async function encodeArtefact(
  */
 export async function readArtefact(source: ArtefactSource, options: { keepPayload: boolean }): Promise<Artefact> {
   const { sizeBytes } = source
-  if (sizeBytes < LEAST_BYTES) throw corrupt('The file is too short.')
+  if (sizeBytes < MIN_BYTES) throw corrupt('The file is too short.')
   const hash = createHash('sha256')
   const front = Buffer.alloc(FRONT_BYTES)
   await source.read(front, 0)
@@ -125,7 +125,7 @@ export async function readArtefact(source: ArtefactSource, options: { keepPayloa
   }
   if (format === 0) throw corrupt('The format version is not valid.')
   const headerBytes = front.readUInt32LE(MAGIC.length + 4)
-  const payloadBytes = sizeBytes - LEAST_BYTES - headerBytes
+  const payloadBytes = sizeBytes - MIN_BYTES - headerBytes
   if (headerBytes > artefactLimits.headerBytes || payloadBytes < 0 || payloadBytes > artefactLimits.payloadBytes) {
     throw corrupt('The lengths in the file do not fit its size.')
   }

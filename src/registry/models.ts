@@ -3,7 +3,8 @@ import type { TreeNode } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import { modelNamePattern, type VersionDocument } from '../schemas/index.ts'
 import { treeOfVersion } from './entity-models.ts'
-import type { ModelSummary, Quarantined, Registry } from './types.ts'
+import type { Registry } from './registry.ts'
+import type { ModelSummary, Quarantined } from './types.ts'
 
 /** A version document with what changes over time: whether the version serves. */
 export type ShownVersion = VersionDocument & { readonly serving: boolean }
@@ -88,7 +89,7 @@ function exists(registry: Registry<VersionDocument>, name: string): boolean {
   }
 }
 
-const longestId = 255
+const maxIdLength = 255
 
 function modelId(text: string): string {
   refuseEndless(text)
@@ -99,12 +100,12 @@ function modelId(text: string): string {
   )
 }
 
-function wholeId(text: string, what: string, least: number): number {
+function wholeId(text: string, what: string, min: number): number {
   refuseEndless(text)
-  if (/^(0|[1-9]\d{0,8})$/.test(text) && Number(text) >= least) return Number(text)
-  throw new DeepWatchError('invalid_id', `A ${what} is a whole number from ${least}.`)
+  if (/^(0|[1-9]\d{0,8})$/.test(text) && Number(text) >= min) return Number(text)
+  throw new DeepWatchError('invalid_id', `A ${what} is a whole number from ${min}.`)
 }
 
 function refuseEndless(text: string): void {
-  if (text.length > longestId) throw new DeepWatchError('uri_too_long', 'A part of the address is too long.')
+  if (text.length > maxIdLength) throw new DeepWatchError('uri_too_long', 'A part of the address is too long.')
 }

@@ -28,15 +28,7 @@ import {
   usableVersion,
   type Version,
 } from './stored-models.ts'
-import type {
-  BuildVersion,
-  ModelHandle,
-  ModelSummary,
-  Quarantined,
-  Registry,
-  RegistryOptions,
-  RegistrySize,
-} from './types.ts'
+import type { BuildVersion, ModelHandle, ModelSummary, Quarantined, RegistryOptions, RegistrySize } from './types.ts'
 
 /** Artefacts read at once, at start and on cache misses together. */
 const READS_AT_ONCE = 8
@@ -49,7 +41,7 @@ const REFERENCE = /^([^@]*)(?:@([1-9]\d{0,14}))?$/
 export async function openRegistry<Document extends object = Readonly<Record<string, unknown>>>(
   options: RegistryOptions<Document>,
 ): Promise<Registry<Document>> {
-  const registry = new FileRegistry<Document>(options)
+  const registry = new Registry<Document>(options)
   try {
     await registry.load(options.home)
   } catch (error) {
@@ -58,7 +50,8 @@ export async function openRegistry<Document extends object = Readonly<Record<str
   return registry
 }
 
-class FileRegistry<Document extends object> implements Registry<Document> {
+/** All models and versions: in memory what is asked for often, on disk what a restart needs. */
+export class Registry<Document extends object = Readonly<Record<string, unknown>>> {
   readonly #options: RegistryOptions<Document>
   readonly #disk: Disk
   readonly #root: string
@@ -80,6 +73,7 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     this.#cache = new PayloadCache(options.cacheBytes)
   }
 
+  /** Called once, before anything else. */
   async load(home: string): Promise<void> {
     const { log } = this.#options
     if (await this.#disk.makeFolder(this.#root)) await this.#disk.syncFolder(home)
@@ -132,6 +126,7 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     return { models: this.#models.size, versions, quarantined, cachedPayloads, cachedBytes }
   }
 
+  /** Models by name, from the first after `after`; `next` is the `after` of the next page or null. */
   list(page: { after?: string; limit?: number } = {}): { models: ModelSummary[]; next: string | null } {
     const names = this.#names()
     const { after, limit = names.length } = page
@@ -141,14 +136,17 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     return { models, next: start + limit < names.length ? (models.at(-1)?.name ?? null) : null }
   }
 
+  /** Throws 'invalid_id', 'model_not_found'. */
   get(name: string): ModelSummary {
     return summarise(this.#model(name))
   }
 
+  /** Throws 'invalid_id', 'model_not_found', 'version_not_found', 'model_corrupt', 'model_version_unsupported'. */
   document(name: string, version: number): Document {
     return usableVersion(this.#model(name), version).document
   }
 
+  /** By name and version. */
   quarantined(): readonly Quarantined[] {
     const all: Quarantined[] = []
     for (const name of this.#names()) {
@@ -161,6 +159,7 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     return all
   }
 
+  /** Throws 'registry_full' when `name` would be one model too many: worth asking before hours of training. */
   checkRoom(name: string): void {
     checkName(name)
     const { maxModels } = this.#options
@@ -174,6 +173,12 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     })
   }
 
+  /**
+   * Saves the next version of a model; when it returns, the version survives a power cut. `build` is
+   * called once, with the number and the creation time (RFC 3339) the version will have; what it throws comes out unchanged
+   * and saves nothing. Saves of one name run one after the other. Returns the deep-frozen document.
+   * Throws 'invalid_id', 'registry_full', 'storage_full', 'storage_error'; the old version then stays.
+   */
   async add(name: string, build: BuildVersion<Document>, options: { serve: boolean }): Promise<Document> {
     checkName(name)
     return await this.#queue(name, async () => {
@@ -230,6 +235,10 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     }
   }
 
+  /**
+   * `web` (its serving version) or `web@3`, with the payload in memory. Throws 'invalid_id', 'model_not_found',
+   * 'version_not_found', 'model_corrupt', 'model_version_unsupported', 'storage_error'.
+   */
   async resolve(reference: string): Promise<ModelHandle<Document>> {
     const [, name = '', digits] = reference.includes('@') ? (REFERENCE.exec(reference) ?? []) : [reference, reference]
     for (;;) {
@@ -239,7 +248,7 @@ class FileRegistry<Document extends object> implements Registry<Document> {
       try {
         const found = this.#cache.get(digest, () => this.#readPayload(model, version))
         const payload = found instanceof Promise ? await found : found
-        // Read to its end and deleted meanwhile: it answers, but is not kept.
+        // Deleted while it was read: it answers, and leaves the cache.
         if (!this.#isCurrent(name, version)) this.#cache.drop(digest)
         return { name, version: version.version, document, payload, digest }
       } catch (error) {
@@ -276,6 +285,7 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     return failure
   }
 
+  /** Chooses the version that serves until the next one trained to serve. Errors as `document` and `add`. */
   async setServing(name: string, version: number): Promise<ModelSummary> {
     return await this.#queue(name, async () => {
       const model = this.#model(name)
@@ -285,6 +295,10 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     })
   }
 
+  /**
+   * Removes a version, quarantined ones too. When it served, the newest one left serves; the last one
+   * takes the model with it. Its number never comes again. Throws 'model_not_found', 'version_not_found', 'storage_error'.
+   */
   async removeVersion(name: string, version: number): Promise<void> {
     await this.#queue(name, async () => {
       const model = this.#model(name)
@@ -304,6 +318,7 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     })
   }
 
+  /** Throws 'model_not_found', 'storage_error'. The name starts again at version 1. */
   async removeModel(name: string): Promise<void> {
     await this.#queue(name, async () => await this.#discard(this.#model(name)))
   }
@@ -342,6 +357,7 @@ class FileRegistry<Document extends object> implements Registry<Document> {
     model.stateDamage = null
   }
 
+  /** Waits for the saves and removals under way; later ones are refused with 'shutting_down'. */
   async close(): Promise<void> {
     this.#closing = true
     await Promise.all(this.#queues.values())

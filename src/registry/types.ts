@@ -67,43 +67,6 @@ export interface RegistrySize {
   readonly cachedBytes: number
 }
 
-export interface Registry<Document extends object = Readonly<Record<string, unknown>>> {
-  readonly size: RegistrySize
-  /** Models by name, from the first after `after`; `next` is the `after` of the next page or null. */
-  list(page?: { after?: string; limit?: number }): { models: ModelSummary[]; next: string | null }
-  /** Throws 'invalid_id', 'model_not_found'. */
-  get(name: string): ModelSummary
-  /** Throws 'invalid_id', 'model_not_found', 'version_not_found', 'model_corrupt', 'model_version_unsupported'. */
-  document(name: string, version: number): Document
-  /** Throws 'registry_full' when `name` would be one model too many: worth asking before hours of training. */
-  checkRoom(name: string): void
-  /**
-   * Saves the next version of a model; when it returns, the version survives a power cut. `build` is
-   * called once, with the number and the creation time (RFC 3339) the version will have; what it throws comes out unchanged
-   * and saves nothing. Saves of one name run one after the other. Returns the deep-frozen document.
-   * Throws 'invalid_id', 'registry_full', 'storage_full', 'storage_error'; the old version then stays.
-   */
-  add(name: string, build: BuildVersion<Document>, options: { serve: boolean }): Promise<Document>
-  /**
-   * `web` (its serving version) or `web@3`, with the payload in memory. Throws 'invalid_id', 'model_not_found',
-   * 'version_not_found', 'model_corrupt', 'model_version_unsupported', 'storage_error'.
-   */
-  resolve(reference: string): Promise<ModelHandle<Document>>
-  /** Chooses the version that serves until the next one trained to serve. Errors as `document` and `add`. */
-  setServing(name: string, version: number): Promise<ModelSummary>
-  /** Throws 'model_not_found', 'storage_error'. The name starts again at version 1. */
-  removeModel(name: string): Promise<void>
-  /**
-   * Removes a version, quarantined ones too. When it served, the newest one left serves; the last one
-   * takes the model with it. Its number never comes again. Throws 'model_not_found', 'version_not_found', 'storage_error'.
-   */
-  removeVersion(name: string, version: number): Promise<void>
-  /** By name and version. */
-  quarantined(): readonly Quarantined[]
-  /** Waits for the saves and removals under way; later ones are refused with 'shutting_down'. */
-  close(): Promise<void>
-}
-
 export interface NewVersion<Document extends object> {
   /** Plain JSON data. */
   readonly document: Document

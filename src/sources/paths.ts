@@ -32,7 +32,7 @@ export interface CheckedFile {
 /** Depth and number of entries a named folder may have below it. */
 const FOLDER_DEPTH = 32
 const FOLDER_ENTRIES = 200_000
-const LONGEST_SPELLING = 4_096
+const MAX_SPELLING = 4_096
 
 const SCHEME =
   /^([a-z][a-z0-9+.-]*:\/\/|(https?|ftp|s3[an]?|gcs|gs|r2|hf|az|azure|abfss?|wasbs?|file|data|hdfs|oss|sftp|ssh):)/i
@@ -65,7 +65,7 @@ export async function resolveInside(spelling: string, roots: readonly Root[]): P
   if (SCHEME.test(spelling))
     throw new DeepWatchError('url_not_allowed', 'Name a file below a data root; addresses are not read.')
   const isUnreadable =
-    spelling === '' || spelling.length > LONGEST_SPELLING || spelling.includes('\0') || spelling.startsWith('~')
+    spelling === '' || spelling.length > MAX_SPELLING || spelling.includes('\0') || spelling.startsWith('~')
   if (isUnreadable) throw notAllowed()
   let inside = false
   for (const root of roots) {

@@ -1,5 +1,6 @@
-import { lstat, rm, stat } from 'node:fs/promises'
+import { lstat, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { isDeepStrictEqual } from 'node:util'
 import { DeepWatchError } from '../errors.ts'
 import {
   type Format,
@@ -80,15 +81,13 @@ export interface Sources {
   fromUpload(stream: Readable, options: UploadOptions): Promise<Source>
   /** Plain objects with JSON values, spooled as NDJSON. */
   fromRows(rows: Iterable<object>): Promise<Source>
-  /** A fresh path in the spool, for the scores and results of one request; `dispose` removes the file. */
-  scratch(ending: string): Promise<{ readonly path: string; dispose(): Promise<void> }>
   /** Removes what an earlier process left in the spool; called once at start. */
   sweep(): Promise<void>
 }
 
 const ROWS_CHUNK = 1 << 20
 
-/** The sources of one service. Errors are those of `src/paths.ts`, `src/upload.ts` and `recognise`. */
+/** The sources of one service. Errors are those of `paths.ts`, `upload.ts` and `recognise`. */
 export function createSources(limits: SourceLimits): Sources {
   const spool = openSpool(limits.home, limits.spoolBytes)
 
@@ -115,41 +114,58 @@ export function createSources(limits: SourceLimits): Sources {
   async function fromUpload(stream: Readable, options: UploadOptions): Promise<Source> {
     // It may fail before it is listened to; its failure is met when it is read.
     stream.on('error', () => {})
-    const writer = await spool.create()
-    try {
-      await receive(stream, writer, limits, options.signal)
-      const digest = await writer.finish()
-      if (writer.bytes === 0) throw new DeepWatchError('source_empty', 'The body is empty.')
-      checkDigest(options.contentDigest, digest)
-      const format = recognise(await sampleOf(writer.path), options.mediaType)
-      return await spooledSource('upload', format, writer, digest)
-    } catch (error) {
-      await writer.remove()
-      throw error
-    }
+    return spooled('upload', 'The body is empty.', {
+      fill: (writer) => receive(stream, writer, limits, options.signal),
+      async judge({ path }, digest) {
+        checkDigest(options.contentDigest, digest)
+        return recognise(await sampleOf(path), options.mediaType)
+      },
+    })
   }
 
   async function fromRows(rows: Iterable<object>): Promise<Source> {
+    return spooled('rows', 'There is no row.', {
+      async fill(writer) {
+        for (const chunk of lines(rows)) await writer.write(Buffer.from(chunk))
+      },
+      judge: async () => formatOf('ndjson'),
+    })
+  }
+
+  /** A source from what `fill` writes. Nothing of it is left when anything fails. */
+  async function spooled(
+    kind: 'upload' | 'rows',
+    empty: string,
+    { fill, judge }: { fill(writer: SpoolWriter): Promise<void>; judge: JudgeFormat },
+  ): Promise<Source> {
     const writer = await spool.create()
     try {
-      for (const chunk of lines(rows)) await writer.write(Buffer.from(chunk))
+      await fill(writer)
       const digest = await writer.finish()
-      if (writer.bytes === 0) throw new DeepWatchError('source_empty', 'There is no row.')
-      const ndjson = formatOf('ndjson')
-      return await spooledSource('rows', ndjson, writer, digest)
+      const { path, bytes } = writer
+      if (bytes === 0) throw new DeepWatchError('source_empty', empty)
+      const format = await judge(writer, digest)
+      const identity = identityOf(await stat(path, { bigint: true }))
+      return {
+        kind,
+        format: format.id,
+        files: [{ path, name: 'upload', bytes, identity, partitions: {} }],
+        hive: false,
+        bytes,
+        digest,
+        verifyUnchanged: async () => {},
+        dispose: () => writer.remove(),
+      }
     } catch (error) {
       await writer.remove()
       throw error
     }
   }
 
-  async function scratch(ending: string): Promise<{ path: string; dispose(): Promise<void> }> {
-    const path = await spool.scratch(ending)
-    return { path, dispose: () => rm(path, { force: true }).catch(() => {}) }
-  }
-
-  return { fromPaths, fromUpload, fromRows, scratch, sweep: () => spool.sweep() }
+  return { fromPaths, fromUpload, fromRows, sweep: () => spool.sweep() }
 }
+
+type JudgeFormat = (writer: SpoolWriter, digest: string) => Promise<Format>
 
 function pathSource(format: Format, files: readonly CheckedFile[], hive: boolean): Source {
   return {
@@ -163,36 +179,11 @@ function pathSource(format: Format, files: readonly CheckedFile[], hive: boolean
   }
 }
 
-async function spooledSource(
-  kind: 'upload' | 'rows',
-  format: Format,
-  writer: SpoolWriter,
-  digest: string,
-): Promise<Source> {
-  const identity = identityOf(await stat(writer.path, { bigint: true }))
-  const file: SourceFile = { path: writer.path, name: 'upload', bytes: writer.bytes, identity, partitions: {} }
-  return {
-    kind,
-    format: format.id,
-    files: [file],
-    hive: false,
-    bytes: writer.bytes,
-    digest,
-    verifyUnchanged: async () => {},
-    dispose: () => writer.remove(),
-  }
-}
-
 async function verifyUnchanged(files: readonly CheckedFile[]): Promise<void> {
   for (const { path, name, identity } of files) {
     const now = await stat(path, { bigint: true }).then(identityOf, () => null)
-    const same =
-      now !== null &&
-      now.dev === identity.dev &&
-      now.ino === identity.ino &&
-      now.size === identity.size &&
-      now.mtimeNs === identity.mtimeNs
-    if (!same) throw new DeepWatchError('source_changed', `The file ${name} changed while it was read.`)
+    if (!isDeepStrictEqual(now, identity))
+      throw new DeepWatchError('source_changed', `The file ${name} changed while it was read.`)
   }
 }
 

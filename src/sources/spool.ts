@@ -19,8 +19,6 @@ export interface SpoolWriter {
 /** The folder for everything that lives as long as one request. All its files together keep within one quota. */
 export interface Spool {
   create(): Promise<SpoolWriter>
-  /** A path nobody else has, for a file that somebody else writes. It does not count against the quota. */
-  scratch(ending: string): Promise<string>
   /** Removes everything; for the start of the process alone. */
   sweep(): Promise<void>
 }
@@ -30,16 +28,11 @@ export function openSpool(home: string, quotaBytes: number): Spool {
   const folder = join(home, 'spool')
   let used = 0
 
-  async function newPath(ending: string): Promise<string> {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    return join(folder, randomBytes(16).toString('hex') + ending)
-  }
-
   async function create(): Promise<SpoolWriter> {
     let handle: Awaited<ReturnType<typeof open>> | null
-    let path: string
+    const path = join(folder, `${randomBytes(16).toString('hex')}.spool`)
     try {
-      path = await newPath('.spool')
+      await mkdir(folder, { recursive: true, mode: 0o700 })
       handle = await open(path, 'wx', 0o600)
     } catch (cause) {
       throw storageError(cause)
@@ -91,7 +84,7 @@ export function openSpool(home: string, quotaBytes: number): Spool {
     for (const name of names) await rm(join(folder, name), { recursive: true, force: true }).catch(() => {})
   }
 
-  return { create, scratch: newPath, sweep }
+  return { create, sweep }
 }
 
 function storageError(cause: unknown): DeepWatchError {

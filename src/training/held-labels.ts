@@ -1,19 +1,19 @@
-/** Labels, times and entities of the rows of a training, held while they are few: its flags are judged without reading it again. */
+/** Labels, times and entities of the training rows, up to a bound: flags are judged without reading the source again. */
 import type { FeatureBlock } from '../reader/index.ts'
 import type { HeldRows } from '../scoring/index.ts'
 import type { LanePlaces } from '../telemetry/index.ts'
 
-/** Rows held: 13 bytes each. As many as a report ranks. */
-const mostHeld = 2_000_000
+/** 13 bytes each. As many as a report ranks. */
+const maxHeldRows = 2_000_000
 
 export interface HeldLabels {
-  /** Takes the rows of a block with a label lane, in source order. */
+  /** Takes the rows of a block that has a label column, in source order. */
   add(piece: FeatureBlock, places: LanePlaces): void
   /** The rows taken; null when they were too many, or none. */
   rows(): Iterable<HeldRows> | null
 }
 
-interface Stretch {
+interface HeldBlock {
   readonly labels: Uint8Array
   readonly times: Float64Array | null
   readonly entities: Uint32Array | null
@@ -22,42 +22,34 @@ interface Stretch {
 const unlabelled = 2
 
 export function holdLabels(): HeldLabels {
-  let stretches: Stretch[] = []
+  let blocks: HeldBlock[] = []
   let held = 0
-  const names: string[] = []
-  const nameOf = (entity: number) => (names[entity] ??= String(entity))
 
   return {
-    add({ block }, places) {
-      if (places.label === null || held > mostHeld) return
+    add({ block }, { label, timestamp, entity }) {
+      if (label === null || held > maxHeldRows) return
       held += block.rows
-      if (held > mostHeld) {
-        stretches = []
+      if (held > maxHeldRows) {
+        blocks = []
         return
       }
-      const lane = (place: number) => block.values.subarray(place * block.stride, place * block.stride + block.rows)
-      stretches.push({
-        labels: packed(lane(places.label)),
-        times: places.timestamp === null ? null : lane(places.timestamp).slice(),
-        entities: places.entity === null ? null : new Uint32Array(lane(places.entity)),
+      const column = (place: number) => block.values.subarray(place * block.stride, place * block.stride + block.rows)
+      blocks.push({
+        labels: packed(column(label)),
+        times: timestamp === null ? null : column(timestamp).slice(),
+        entities: entity === null ? null : new Uint32Array(column(entity)),
       })
     },
-    rows() {
-      return stretches.length === 0 ? null : each()
-    },
+    rows: () => (blocks.length === 0 ? null : shown(blocks)),
   }
+}
 
-  function* each(): Generator<HeldRows> {
-    for (const stretch of stretches) yield shown(stretch)
-  }
-
-  function shown({ labels, times, entities }: Stretch): HeldRows {
-    return {
-      rows: labels.length,
-      labels: unpacked(labels),
-      times,
-      text: (row) => (entities === null ? null : nameOf(entities[row]!)),
-    }
+function* shown(blocks: readonly HeldBlock[]): Generator<HeldRows> {
+  const names: string[] = []
+  const nameOf = (entity: number) => (names[entity] ??= String(entity))
+  for (const { labels, times, entities } of blocks) {
+    const text = (row: number) => (entities === null ? null : nameOf(entities[row]!))
+    yield { rows: labels.length, labels: unpacked(labels), times, text }
   }
 }
 

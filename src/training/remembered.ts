@@ -1,6 +1,6 @@
 /**
- * Telemetry that remembers the blocks of its last reading, where these are few, and brings them again when the same is asked for: a
- * training reads its rows for the samples, for the threshold and for its report, and reading takes longer than scoring.
+ * Telemetry that keeps the blocks of its last reading in memory, up to a bound, for the same query: a training reads its rows for
+ * the samples, for the threshold and for its report, and reading takes longer than scoring.
  */
 import { type Block, shareBytes } from '../kernels/index.ts'
 import type { FeatureBlock, FeatureQuery } from '../reader/index.ts'
@@ -12,10 +12,10 @@ export interface Remembering extends Telemetry {
 }
 
 /**
- * @param telemetry its text and the names of its entities are not remembered: a query that asks for them is read every time
- * @param mostBytes bytes that are remembered at most; a longer reading is not remembered at all
+ * @param telemetry text and names of entities are not remembered: a query that asks for them is read every time
+ * @param maxBytes a longer reading is not remembered at all
  */
-export function rememberBlocks(telemetry: Telemetry, mostBytes: number): Remembering {
+export function rememberBlocks(telemetry: Telemetry, maxBytes: number): Remembering {
   let known: { readonly key: string; readonly blocks: readonly FeatureBlock[] } | null = null
 
   async function* features(query: FeatureQuery): AsyncGenerator<FeatureBlock> {
@@ -26,7 +26,7 @@ export function rememberBlocks(telemetry: Telemetry, mostBytes: number): Remembe
     let bytes = 0
     for await (const piece of telemetry.features(query)) {
       bytes += 8 * piece.block.columns * piece.block.rows
-      if (bytes > mostBytes || piece.entity) blocks = null
+      if (bytes > maxBytes || piece.entity) blocks = null
       if (blocks === null) {
         yield piece
         continue
@@ -42,7 +42,7 @@ export function rememberBlocks(telemetry: Telemetry, mostBytes: number): Remembe
   return { ...telemetry, features, remembers: (query) => known?.key === keyOf(query) }
 }
 
-/** The same for queries that ask for the same, in whatever order their parts were put down. */
+/** The same for equal queries, whatever the order of their members. */
 function keyOf(query: FeatureQuery): string {
   const isPlain = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
   return JSON.stringify(query, (_, value) =>
@@ -51,8 +51,8 @@ function keyOf(query: FeatureQuery): string {
 }
 
 /** The rows of a block in memory of their own. */
-function copyOf({ values, stride, rows, columns: lanes }: Block): Block {
-  const copy = new Float64Array(shareBytes(8 * lanes * rows))
-  for (let lane = 0; lane < lanes; lane++) copy.set(values.subarray(lane * stride, lane * stride + rows), lane * rows)
-  return { values: copy, stride: rows, rows, columns: lanes }
+function copyOf({ values, stride, rows, columns }: Block): Block {
+  const copy = new Float64Array(shareBytes(8 * columns * rows))
+  for (let k = 0; k < columns; k++) copy.set(values.subarray(k * stride, k * stride + rows), k * rows)
+  return { values: copy, stride: rows, rows, columns }
 }

@@ -1,6 +1,6 @@
 /**
- * What is kept of a training for its report. The scores of the second pass are spooled, and when the threshold is known the
- * telemetry is counted as any scored source is. A training never fails for its report.
+ * What a training leaves for its report. The scores are spooled, and when the threshold is known the telemetry is counted as any
+ * scored source is. A training never fails for its report.
  */
 import { aggregateBlocks, aggregateRows, aggregateSource, featureBins, rangeOf } from '../aggregate/index.ts'
 import { DeepWatchError } from '../errors.ts'
@@ -32,124 +32,135 @@ export interface Counted {
   readonly query: FeatureQuery
 }
 
-/** The record of one training. */
-export interface TrainingRecord {
-  /** Where a table may be written by who takes the scores over. */
-  readonly outputPath: string
-  /** Takes the scores of the second pass, in source order, NaN where a row has none. Never throws. */
-  add(scores: Float64Array): Promise<void>
-  /** Ends what `add` began: the scores are all there. Never throws. */
-  complete(): Promise<void>
-  /** Hands all scores to `take` once more, after `complete`, in blocks; whether that was all of them. Never throws, ends early when the signal aborts. */
-  bringAgain(take: (scores: Float64Array) => void, signal: AbortSignal): Promise<boolean>
-  /** Counts, after `complete`. Throws the signal's reason alone. */
-  count(counted: Counted, work: Work): Promise<KeptReport>
-  /** Keeps what was counted beside its version. Never throws. */
-  keep(document: VersionDocument, report: KeptReport): Promise<void>
-  /** Holds the labels of a block of the second pass, for whoever takes the scores over. */
-  hold(piece: FeatureBlock, places: LanePlaces): void
-  /**
-   * Gives away the open source, the spooled scores and what is being counted, which is kept beside the version; null when the scores
-   * could not be written. `close` then leaves them.
-   */
-  handOver(document: VersionDocument, counting: Promise<KeptReport>, opened: Opened): TrainingScoresKept | null
-  /** Removes the spooled scores. Idempotent, never throws. */
-  close(): Promise<void>
-}
-
 /** Scores that are read at once: half a MiB. */
 const scoresAtOnce = 65_536
 
 export async function recordTraining(parts: TrainingReportParts, { log }: Work): Promise<TrainingRecord> {
-  const warn = (error: unknown) => {
-    const reason = error instanceof DeepWatchError ? error.code : (errorCode(error) ?? 'internal_error')
-    log?.info({ reason }, 'trained without all that its report shows')
+  return new TrainingRecord(parts.kept, await parts.scratch(), log)
+}
+
+/** The record of one training. Only `count` throws, and only the reason of a signal. */
+export class TrainingRecord {
+  /** Where a table may be written by who takes the scores over. */
+  readonly outputPath: string
+  readonly #reports: KeptReports
+  readonly #scratch: Scratch
+  readonly #log: Work['log']
+  readonly #labels = holdLabels()
+  #file: Awaited<ReturnType<Scratch['openScores']>> | null = null
+  #count = 0
+  #failed = false
+  #isHandedOver = false
+
+  constructor(reports: KeptReports, scratch: Scratch, log: Work['log']) {
+    this.outputPath = scratch.outputPath
+    this.#reports = reports
+    this.#scratch = scratch
+    this.#log = log
   }
-  const scratch = await parts.scratch()
-  const held = holdLabels()
-  let failed = false
-  let count = 0
-  let isGivenAway = false
-  let file: Awaited<ReturnType<Scratch['openScores']>> | null = null
-  const guarded = async (work: () => Promise<void>) => {
-    if (failed) return
+
+  /** Takes the scores of a block, in source order, NaN where a row has none. */
+  add(scores: Float64Array): Promise<void> {
+    return this.#guarded(async () => {
+      this.#file ??= await this.#scratch.openScores()
+      await this.#file.write(new Uint8Array(scores.buffer, scores.byteOffset, scores.byteLength))
+      this.#count += scores.length
+    })
+  }
+
+  /** Holds the labels of a block, for whoever takes the scores over. */
+  hold(piece: FeatureBlock, places: LanePlaces): void {
+    this.#labels.add(piece, places)
+  }
+
+  /** All scores were added. */
+  complete(): Promise<void> {
+    return this.#guarded(() => this.#closeFile())
+  }
+
+  /** Hands all scores to `take` once more, after `complete`, in blocks; whether that was all of them. Ends early when the signal aborts. */
+  async bringAgain(take: (scores: Float64Array) => void, signal: AbortSignal): Promise<boolean> {
+    let left = this.#count
+    await this.#guarded(async () => {
+      const file = await this.#scratch.readScores()
+      try {
+        const room = new Float64Array(Math.min(scoresAtOnce, left))
+        while (left > 0 && !signal.aborted) {
+          const scores = room.subarray(0, left)
+          await file.next(scores)
+          take(scores)
+          left -= scores.length
+        }
+      } finally {
+        await file.close()
+      }
+    })
+    return !this.#failed && left === 0
+  }
+
+  /** Counts what the report shows, after `complete`. */
+  async count(counted: Counted, work: Work): Promise<KeptReport> {
+    let aggregate: ReportAggregate | null = null
+    work.progress?.begin('reporting', null)
+    await this.#guarded(async () => {
+      aggregate = await countTraining(counted, this.#scratch)
+    })
+    work.signal.throwIfAborted()
+    return { aggregate, profiles: profilesOf(counted, aggregate) }
+  }
+
+  /** Stores what was counted beside its version. */
+  async keep({ model, version, payload }: VersionDocument, report: KeptReport): Promise<void> {
+    await this.#reports.keep({ model, version, payload: payload.sha256 }, report).catch((error) => this.#warn(error))
+  }
+
+  /**
+   * Hands over the open source, the spooled scores and what is being counted, which is stored beside the version; null when the
+   * scores could not be written. `close` then leaves them.
+   */
+  handOver(document: VersionDocument, counting: Promise<KeptReport>, opened: Opened): TrainingScoresKept | null {
+    if (this.#failed) return null
+    this.#isHandedOver = true
+    const scratch = this.#scratch
+    const aggregate = counting.then(async (report) => {
+      await this.keep(document, report)
+      return report.aggregate
+    })
+    aggregate.catch(() => {})
+    const close = async () => {
+      await aggregate.catch(() => {})
+      await opened.close()
+      await scratch.dispose()
+    }
+    return { opened, scratch, aggregate, heldRows: this.#labels.rows, close }
+  }
+
+  /** Removes the spooled scores. Idempotent. */
+  async close(): Promise<void> {
+    await this.#closeFile().catch(() => {})
+    if (!this.#isHandedOver) await this.#scratch.dispose()
+  }
+
+  async #closeFile(): Promise<void> {
+    const file = this.#file
+    this.#file = null
+    await file?.close()
+  }
+
+  /** After the first failure nothing more is tried. */
+  async #guarded(work: () => Promise<void>): Promise<void> {
+    if (this.#failed) return
     try {
       await work()
     } catch (error) {
-      failed = true
-      warn(error)
+      this.#failed = true
+      this.#warn(error)
     }
-  }
-  const keep: TrainingRecord['keep'] = async ({ model, version, payload }, report) => {
-    try {
-      await parts.kept.keep({ model, version, payload: payload.sha256 }, report)
-    } catch (error) {
-      warn(error)
-    }
-  }
-  const closeFile = async () => {
-    const open = file
-    file = null
-    await open?.close()
   }
 
-  return {
-    outputPath: scratch.outputPath,
-    hold: held.add,
-    add: (scores) =>
-      guarded(async () => {
-        file ??= await scratch.openScores()
-        await file.write(new Uint8Array(scores.buffer, scores.byteOffset, scores.byteLength))
-        count += scores.length
-      }),
-    complete: () => guarded(closeFile),
-    async bringAgain(take, signal) {
-      let left = count
-      await guarded(async () => {
-        const again = await scratch.readScores()
-        try {
-          const room = new Float64Array(Math.min(scoresAtOnce, left))
-          while (left > 0 && !signal.aborted) {
-            const scores = room.subarray(0, left)
-            await again.next(scores)
-            take(scores)
-            left -= scores.length
-          }
-        } finally {
-          await again.close()
-        }
-      })
-      return !failed && left === 0
-    },
-    async count(counted, work) {
-      let aggregate: ReportAggregate | null = null
-      work.progress?.begin('reporting', null)
-      await guarded(async () => {
-        aggregate = await countTraining(counted, scratch)
-      })
-      work.signal.throwIfAborted()
-      return { aggregate, profiles: profilesOf(counted, aggregate) }
-    },
-    keep,
-    handOver(document, counting, opened) {
-      if (failed) return null
-      isGivenAway = true
-      const aggregate = counting.then(async (report) => {
-        await keep(document, report)
-        return report.aggregate
-      })
-      aggregate.catch(() => {})
-      const close = async () => {
-        await aggregate.catch(() => {})
-        await opened.close()
-        await scratch.dispose()
-      }
-      return { opened, scratch, aggregate, heldRows: held.rows, close }
-    },
-    async close() {
-      await closeFile().catch(() => {})
-      if (!isGivenAway) await scratch.dispose()
-    },
+  #warn(error: unknown): void {
+    const reason = error instanceof DeepWatchError ? error.code : (errorCode(error) ?? 'internal_error')
+    this.#log?.info({ reason }, 'trained without all that its report shows')
   }
 }
 

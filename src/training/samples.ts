@@ -163,7 +163,7 @@ class SamplePass {
     this.#features = [
       ...columns.map((column) => ({ name: column.name, kind: column.kind as 'number' | 'boolean' })),
       ...derived.map(({ name }, derived) => ({ derived, name })),
-      ...plan.time.lanes.map((timeContext) => ({ timeContext })),
+      ...plan.time.columns.map((timeContext) => ({ timeContext })),
     ]
     this.#query = passQuery(draw, this.#features)
     this.#leavesOut = plan.missing !== 'median'

@@ -9,14 +9,15 @@ type TimeFeature = 'hour' | 'dayOfWeek'
 
 export interface TimeContextPlan {
   readonly features: readonly TimeFeature[]
-  readonly lanes: readonly TimeContextLane[]
+  /** The columns of the feature matrix that these become. */
+  readonly columns: readonly TimeContextLane[]
   readonly timeZone: string
-  /** Null when no lane needs it. */
+  /** Null without such columns. */
   readonly transitions: ZoneTransitions | null
   readonly leftOut: readonly { readonly feature: TimeFeature; readonly reason: string }[]
 }
 
-const lanesOf: Readonly<Record<TimeFeature, readonly TimeContextLane[]>> = {
+const columnsOf: Readonly<Record<TimeFeature, readonly TimeContextLane[]>> = {
   hour: ['hour_sin', 'hour_cos'],
   dayOfWeek: ['day_of_week_sin', 'day_of_week_cos'],
 }
@@ -48,8 +49,8 @@ export function planTimeContext(
       : wanted === 'auto'
         ? choose(span)
         : { features: wanted, leftOut: [] }
-  const lanes = features.flatMap((feature) => lanesOf[feature])
-  return { features, lanes, timeZone, transitions: lanes.length > 0 ? zoneTransitions(timeZone) : null, leftOut }
+  const columns = features.flatMap((feature) => columnsOf[feature])
+  return { features, columns, timeZone, transitions: columns.length > 0 ? zoneTransitions(timeZone) : null, leftOut }
 }
 
 function choose(span: Span): Pick<TimeContextPlan, 'features' | 'leftOut'> {

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { DeepWatchError } from '../../src/errors.ts'
-import { openRegistry } from '../../src/registry/registry.ts'
-import type { NewVersion, Registry, RegistryOptions } from '../../src/registry/types.ts'
+import { openRegistry, type Registry } from '../../src/registry/registry.ts'
+import type { NewVersion, RegistryOptions } from '../../src/registry/types.ts'
 import { type Disk, realDisk } from '../../src/storage/durable-files.ts'
 
 /** What the tests save: enough to tell every version of every life of every model from all others. */
