@@ -59,7 +59,7 @@ export function layReference(rows: Float64Array, lanes: number): Reference {
  * The squared distances of a point from all reference rows, eight at a time: per lane four pairs of rows are
  * subtracted, squared and added. Parameters, all byte addresses: point [0, 1), reference [2, 3), distances 4.
  */
-function squaredDistances(): WasmFunction {
+export function squaredDistances(): WasmFunction {
   const [point, pointEnd, reference, referenceEnd, target, lane, value, difference, sums] = [
     0, 1, 2, 3, 4, 5, 6, 7, 8,
   ] as const

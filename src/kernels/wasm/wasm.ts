@@ -198,7 +198,7 @@ const section = (id: number, content: Code): Code => joined([id], unsigned(conte
 const text = (value: string): Code => vector(Array.from(new TextEncoder().encode(value), (byte) => [byte]))
 
 /** The bytes of a module that imports the memory `kernel.memory` and exports the functions, which return nothing. */
-function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
+export function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
   const types = functions.map(({ params }) => [0x60, ...vector(Array.from({ length: params }, () => [i32])), 0])
   const exported = functions.map(({ name }, index) => [...text(name), 0, ...unsigned(index)])
   const bodies = functions.map(({ locals, body }) => {
