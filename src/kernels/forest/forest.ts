@@ -136,10 +136,10 @@ export function viewForest(bytes: Uint8Array): Forest {
   const [word = 0, version = 0, trees = 0, psi = 0, features = 0, depthLimit = 0, nodes = 0, rest = 0] = header
   if (word !== magic || version !== formatVersion || rest !== 0)
     throw new RangeError('this is not a forest of format 1')
-  const { trees: mostTrees, psi: mostPsi, features: mostFeatures, depthLimit: mostDepth } = forestBounds
-  if (!within(trees, 1, mostTrees) || !within(psi, 2, mostPsi)) throw new RangeError('trees or psi is out of range')
-  if (!within(features, 1, mostFeatures)) throw new RangeError('the number of features is out of range')
-  if (!within(depthLimit, 1, mostDepth)) throw new RangeError('the depth limit is out of range')
+  if (!within(trees, 1, forestBounds.trees) || !within(psi, 2, forestBounds.psi))
+    throw new RangeError('trees or psi is out of range')
+  if (!within(features, 1, forestBounds.features)) throw new RangeError('the number of features is out of range')
+  if (!within(depthLimit, 1, forestBounds.depthLimit)) throw new RangeError('the depth limit is out of range')
   if (bytes.byteLength !== forestBytes(trees, nodes)) throw new RangeError('the forest has the wrong length')
   const views = forestViews(aligned.buffer, aligned.byteOffset, trees, nodes)
   const forest = { trees, psi, features, depthLimit, ...views }
@@ -147,8 +147,8 @@ export function viewForest(bytes: Uint8Array): Forest {
   return forest
 }
 
-function within(value: number, least: number, most: number): boolean {
-  return value >= least && value <= most
+function within(value: number, min: number, max: number): boolean {
+  return value >= min && value <= max
 }
 
 function checkOffsets({ offsets, trees }: Forest, nodes: number): void {
@@ -163,36 +163,43 @@ function checkOffsets({ offsets, trees }: Forest, nodes: number): void {
  * next node must be the nearest of them. So each node is reached exactly once and children come later.
  */
 function checkTree(forest: Forest, t: number): void {
-  const { thresholds, splits, links, offsets } = forest
+  const { splits, links, offsets } = forest
   const start = offsets[t] as number
   const count = (offsets[t + 1] as number) - start
-  const awaited = new Uint32Array(forest.depthLimit + 1)
-  const depths = new Uint32Array(forest.depthLimit + 1)
-  let waiting = 0
+  const awaited: Awaited[] = []
   let depth = 0
   let rows = 0
   for (let i = 0; i < count; i++) {
-    const split = splits[start + i] as number
     const link = links[start + i] as number
-    const threshold = thresholds[start + i] as number
-    if (split >= 0) {
-      if (split >= forest.features) throw new RangeError('a node splits a feature that does not exist')
-      if (!Number.isFinite(threshold)) throw new RangeError('a threshold is not finite')
+    if ((splits[start + i] as number) >= 0) {
+      checkInner(forest, start + i)
       if (depth >= forest.depthLimit) throw new RangeError('a tree is deeper than its limit')
       if (link <= i + 1 || link >= count) throw new RangeError('a child lies outside its tree')
-      awaited[waiting] = link
-      depths[waiting++] = ++depth
+      awaited.push({ node: link, depth: ++depth })
       continue
     }
-    if (split !== -1 || !Object.is(threshold, 0) || link < 1) throw new RangeError('a leaf is not valid')
+    checkLeaf(forest, start + i)
     rows += link
-    if (waiting === 0) {
-      if (i !== count - 1) throw new RangeError('a tree has nodes that belong nowhere')
-    } else {
-      waiting--
-      if (awaited[waiting] !== i + 1) throw new RangeError('a child is not where it must be')
-      depth = depths[waiting] as number
-    }
+    const next = awaited.pop()
+    if (next === undefined && i !== count - 1) throw new RangeError('a tree has nodes that belong nowhere')
+    if (next !== undefined && next.node !== i + 1) throw new RangeError('a child is not where it must be')
+    depth = next?.depth ?? 0
   }
-  if (waiting !== 0 || rows !== forest.psi) throw new RangeError('a tree is not complete')
+  if (awaited.length > 0 || rows !== forest.psi) throw new RangeError('a tree is not complete')
+}
+
+/** A right child that is still to come. */
+interface Awaited {
+  readonly node: number
+  readonly depth: number
+}
+
+function checkInner({ splits, thresholds, features }: Forest, node: number): void {
+  if ((splits[node] as number) >= features) throw new RangeError('a node splits a feature that does not exist')
+  if (!Number.isFinite(thresholds[node])) throw new RangeError('a threshold is not finite')
+}
+
+function checkLeaf({ splits, thresholds, links }: Forest, node: number): void {
+  const isLeaf = splits[node] === -1 && Object.is(thresholds[node], 0) && (links[node] as number) >= 1
+  if (!isLeaf) throw new RangeError('a leaf is not valid')
 }

@@ -64,13 +64,6 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
   const pending: Pending[] = [{ from: 0, to: filled, depth: 0, constants: 0, parent: -1 }]
   let nodes = 0
 
-  const varies = (feature: number, from: number, to: number) => {
-    const lane = feature * size
-    const first = values[lane + (rows[from] as number)]
-    for (let i = from + 1; i < to; i++) if (values[lane + (rows[i] as number)] !== first) return true
-    return false
-  }
-
   for (let task = pending.pop(); task !== undefined; task = pending.pop()) {
     const { from, to, depth } = task
     const node = nodes++
@@ -84,7 +77,7 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
         const drawn = order[place] as number
         order[place] = order[constants + picked] as number
         order[constants + picked] = drawn
-        if (varies(drawn, from, to)) picked++
+        if (varies(values, drawn * size, rows, from, to)) picked++
         else {
           order[constants + picked] = order[constants] as number
           order[constants++] = drawn
@@ -144,6 +137,13 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
     widths: tree.widths.slice(0, nodes),
     links: tree.links.slice(0, nodes),
   }
+}
+
+/** Whether the values of a column, which begins at `start`, differ among rows[from..to). */
+function varies(values: Float64Array, start: number, rows: Uint32Array, from: number, to: number): boolean {
+  const first = values[start + (rows[from] as number)]
+  for (let i = from + 1; i < to; i++) if (values[start + (rows[i] as number)] !== first) return true
+  return false
 }
 
 /** The place in `order`, from `from` on, of the next feature to try. */

@@ -2,36 +2,46 @@
  * `buildTree` as WebAssembly: the same random numbers in the same order, the same nodes to the bit, in a quarter of the time. Nothing
  * in it takes a branch that the values decide, but which child is a leaf.
  *
- * Rows are the byte offsets of their values in a lane. Those of a node lie side by side in one of two lists, by its depth; dividing
+ * Rows are the byte offsets of their values in a column. Those of a node lie side by side in one of two lists, by its depth; dividing
  * them writes both sides to the other list, from both ends, where the node's place is free. So no row is read again that was
  * just written, which would wait for it.
  */
 import { randomCode, randomLocals } from '../sampling/index.ts'
 import {
-  type Code,
-  constant,
-  constantF64,
-  constantF64x2,
-  either,
-  f64,
-  get,
-  halfF64x2,
-  i32,
-  joined,
-  loadF64,
-  loadF64Twice,
-  loadI32,
-  maxF64x2,
-  op,
+  add,
+  and,
+  type Body,
+  declare,
+  defineFunction,
+  doubles,
+  type Expression,
+  ge,
+  gt,
+  half,
+  increase,
+  int,
+  isNegative,
+  type Local,
+  le,
+  load,
+  loadSplat,
+  lt,
+  max,
+  mul,
+  neg,
+  not,
+  rem,
   repeatWhile,
+  select,
   set,
-  storeF64,
-  storeI32,
+  shl,
+  shr,
+  store,
+  sub,
   tee,
-  v128,
   type WasmFunction,
   when,
-  xorV128,
+  xor,
 } from '../wasm/index.ts'
 
 /** Where the four words of the random state lie. */
@@ -47,179 +57,177 @@ const deepestLimit = 32
 export const frameEnd = pendingStart + deepestLimit * pendingBytes
 
 /**
- * Parameters, byte addresses but where told: the lanes, bytes from one to the next, the candidates (int32 each, reordered), their
- * number, the depth limit, the first list of rows, bytes of a list (4 a row; the second one follows), and, one entry per node, the
- * thresholds (float64), features and links (int32 each).
+ * The parameters are byte addresses but where told: the columns, bytes from one to the next, the candidates (int32 each, reordered),
+ * their number, the depth limit, the first list of rows, bytes of a list (4 a row; the second one follows), and, one entry per node,
+ * the thresholds (float64), features and links (int32 each).
  */
-const [lanes, laneBytes, order, candidates, depthLimit] = [0, 1, 2, 3, 4] as const
-const [rowsStart, listBytes, thresholds, features, links] = [5, 6, 7, 8, 9] as const
+const frame = declare(
+  {
+    ...{ columns: 'i32', columnBytes: 'i32', order: 'i32', candidates: 'i32', depthLimit: 'i32' },
+    ...{ rowsStart: 'i32', listBytes: 'i32', thresholds: 'i32', features: 'i32', links: 'i32' },
+  },
+  {
+    random: ['i32', randomLocals],
+    // Begin and end of a node's rows in its list, in bytes; its depth; how many candidates are known to be constant in it.
+    ...{ from: 'i32', to: 'i32', depth: 'i32', constants: 'i32' },
+    // The node's list and the other one; its feature, and where that stands among the candidates; its column.
+    ...{ list: 'i32', other: 'i32', feature: 'i32', place: 'i32', column: 'i32' },
+    ...{ at: 'i32', end: 'i32', row: 'i32', left: 'i32', right: 'i32', isLeft: 'i32', pending: 'i32', nodes: 'i32' },
+    ...{ least: 'f64', greatest: 'f64', share: 'f64', threshold: 'f64' },
+    ...{ extremes: 'f64x2', others: 'f64x2', flip: 'f64x2' },
+  },
+)
+const { columns, columnBytes, order, candidates, depthLimit, rowsStart, listBytes } = frame.variables
+const { thresholds, features, links, from, to, depth, constants, list, other, feature, place, column } = frame.variables
+const { at, end, row, left, right, isLeft, pending, nodes } = frame.variables
+const { least, greatest, share, threshold, extremes, others, flip } = frame.variables
+const { loadState, nextWord, word, nextFloat } = randomCode(frame.variables.random)
 
-/** Locals: those of the random numbers, then what the node at hand has. */
-const { load: loadState, nextWord, word, nextFloat } = randomCode(10)
-/** Begin and end of a node's rows in its list, in bytes; its depth; how many candidates are known to be constant in it. */
-const [from, to, depth, constants] = [16, 17, 18, 19] as const
-/** The node's list and the other one; its feature, and where that stands among the candidates; its lane. */
-const [list, other, feature, place, lane] = [20, 21, 22, 23, 24] as const
-const [at, end, row, left, right, isLeft, pending, nodes] = [25, 26, 27, 28, 29, 30, 31, 32] as const
-const [least, most, share, threshold] = [33, 34, 35, 36] as const
-const [extremes, others, flip] = [37, 38, 39] as const
-const locals = [
-  ...Array.from({ length: randomLocals + 17 }, () => i32),
-  ...Array.from({ length: 4 }, () => f64),
-  ...Array.from({ length: 3 }, () => v128),
+/** Sets `place` to the address of a candidate that is not known to be constant: `Random.nextInt`. */
+const drawPlace: Body = [
+  nextWord,
+  set(end, sub(candidates, constants)),
+  // Words past the last full multiple are drawn again; how many these are is found out only where there can be any.
+  when(gt(word, sub(-1, end)), [
+    set(at, sub(-1, rem(sub(0, end), end))),
+    repeatWhile(gt(word, at), when(gt(word, at), nextWord)),
+  ]),
+  set(place, add(shl(add(rem(word, end), constants), 2), order)),
 ]
 
-const increase = (local: number, by: number) => [...get(local), ...constant(by), op.i32Add, ...set(local)]
-const plus = (...locals: readonly number[]): Code =>
-  locals.flatMap((local, i) => (i === 0 ? get(local) : [...get(local), op.i32Add]))
+/** The value of the row in the list at `address`, and its negative. */
+const valueTwice = (address: Local<'i32'>, offset = 0): Expression<'f64x2'> =>
+  xor(loadSplat('f64x2', add(load('i32', address, offset), column)), flip)
 
-/** Sets `place` to one of the candidates not known to be constant: `nextInt` of their number, behind the constants. */
-const drawPlace: Code = [
-  ...[...nextWord, ...get(candidates), ...get(constants), op.i32Sub, ...set(end)],
-  // Words past the last full multiple, as in `nextInt`; how many these are is found out only where there can be any.
-  ...when(
-    [...get(word), ...constant(-1), ...get(end), op.i32Sub, op.i32GtU],
-    [
-      ...[...constant(-1), ...constant(0), ...get(end), op.i32Sub, ...get(end), op.i32RemU, op.i32Sub, ...set(at)],
-      ...repeatWhile(when([...get(word), ...get(at), op.i32GtU], nextWord), [...get(word), ...get(at), op.i32GtU]),
-    ],
-  ),
-  ...[...get(word), ...get(end), op.i32RemU, ...get(constants), op.i32Add, ...constant(2), op.i32Shl],
-  ...[...get(order), op.i32Add, ...set(place)],
-]
-
-/** A row's value and its negative, at the list's place that `address` leaves. */
-const valueTwice = (address: Code, offset = 0): Code => [
-  ...[...address, ...loadI32(offset), ...get(lane), op.i32Add, ...loadF64Twice(0), ...get(flip), ...xorV128],
-]
-
-/** Sets `least` and `most` among the node's two or more rows: the greatest of all values and of their negatives, two rows at a time. */
-const findExtremes: Code = [
-  ...[...get(feature), ...get(laneBytes), op.i32Mul, ...get(lanes), op.i32Add, ...set(lane)],
-  ...[...plus(list, to), ...set(end), ...plus(list, from), ...set(at)],
-  ...[...valueTwice(get(at)), ...tee(extremes), ...set(others)],
+/** Sets `least` and `greatest` among the node's two or more rows: the greatest of all values and of their negatives, two rows at a time. */
+const findExtremes: Body = [
+  set(column, add(mul(feature, columnBytes), columns)),
+  set(end, add(list, to)),
+  set(at, add(list, from)),
+  set(others, tee(extremes, valueTwice(at))),
   // Of an odd number the first row is done.
-  ...[...get(at), ...get(to), ...get(from), op.i32Sub, ...constant(4), op.i32And, op.i32Add, ...set(at)],
-  ...repeatWhile(
-    [
-      ...[...get(extremes), ...valueTwice(get(at)), ...maxF64x2, ...set(extremes)],
-      ...[...get(others), ...valueTwice(get(at), 4), ...maxF64x2, ...set(others)],
-      ...increase(at, 8),
-    ],
-    [...get(at), ...get(end), op.i32LtU],
-  ),
-  ...[...get(extremes), ...get(others), ...maxF64x2, ...tee(extremes), ...halfF64x2(0), ...set(most)],
-  ...[...get(extremes), ...halfF64x2(1), op.f64Neg, ...set(least)],
+  set(at, add(at, and(sub(to, from), 4))),
+  repeatWhile(lt(at, end), [
+    set(extremes, max(extremes, valueTwice(at))),
+    set(others, max(others, valueTwice(at, 4))),
+    increase(at, 8),
+  ]),
+  set(greatest, half(tee(extremes, max(extremes, others)), 0)),
+  set(least, neg(half(extremes, 1))),
 ]
 
-/** Draws features until one varies among the node's rows: it is `feature` then, else that is -1. */
-const drawFeature: Code = [
-  ...[...drawPlace, ...get(place), ...loadI32(0), ...set(feature), ...findExtremes],
-  ...when(
-    [...get(least), ...get(most), op.f64Lt, op.i32Eqz],
-    [
-      // What is constant here is so in all nodes below, too: it goes to the others in front.
-      ...[...get(order), ...get(constants), ...constant(2), op.i32Shl, op.i32Add, ...set(at)],
-      ...[...get(place), ...get(at), ...loadI32(0), ...storeI32(0)],
-      ...[...get(at), ...get(feature), ...storeI32(0)],
-      ...[...increase(constants, 1), ...constant(-1), ...set(feature)],
-    ],
-  ),
+/** Draws a feature: `feature` when it varies among the node's rows, else that is -1. */
+const drawFeature: Body = [
+  drawPlace,
+  set(feature, load('i32', place)),
+  findExtremes,
+  when(not(lt(least, greatest)), [
+    // What is constant here is so in all nodes below, too: it goes to the others in front.
+    set(at, add(order, shl(constants, 2))),
+    store('i32', place, load('i32', at)),
+    store('i32', at, feature),
+    increase(constants, 1),
+    set(feature, -1),
+  ]),
 ]
 
-const hasCandidates = [...get(constants), ...get(candidates), op.i32LtU]
-const isUndecided = [...get(feature), ...constant(0), op.i32LtS]
+const hasCandidates = lt(constants, candidates)
+const isUndecided = isNegative(feature)
 
-/** Sets `threshold` to a value in [least, most): `drawThreshold` of tree.ts. */
-const drawThreshold: Code = [
-  ...[...nextFloat, ...set(share)],
-  ...[...get(least), ...constantF64(1), ...get(share), op.f64Sub, op.f64Mul],
-  ...[...get(most), ...get(share), op.f64Mul, op.f64Add, ...set(threshold)],
-  ...[...get(threshold), ...get(least), ...constantF64(0), op.f64Add],
-  ...[...get(threshold), ...get(least), op.f64Ge, ...get(threshold), ...get(most), op.f64Lt, op.i32And],
-  ...[op.select, ...set(threshold)],
+/** Sets `threshold` to a value in [least, greatest): `drawThreshold` of tree.ts. */
+const drawThreshold: Body = [
+  set(share, nextFloat),
+  set(threshold, add(mul(least, sub(1, share)), mul(greatest, share))),
+  set(threshold, select(threshold, add(least, 0), and(ge(threshold, least), lt(threshold, greatest)))),
 ]
 
 /** Writes the node's rows to the other list, those at or below the threshold from the left; `left` is where the others begin. */
-const divide: Code = [
-  ...[...plus(list, from), ...set(at), ...plus(list, to), ...set(end)],
-  ...[...plus(other, from), ...set(left), ...plus(other, to), ...constant(4), op.i32Sub, ...set(right)],
-  ...repeatWhile(
-    [
-      ...[...get(at), ...loadI32(0), ...set(row)],
-      ...[...get(left), ...get(row), ...storeI32(0), ...get(right), ...get(row), ...storeI32(0)],
-      ...[...plus(lane, row), ...loadF64(0), ...get(threshold), op.f64Le, ...constant(2), op.i32Shl, ...tee(isLeft)],
-      ...[...get(left), op.i32Add, ...set(left)],
-      // One of the two moves by a row, the other not at all.
-      ...[...get(right), ...constant(4), op.i32Sub, ...get(isLeft), op.i32Add, ...set(right)],
-      ...increase(at, 4),
-    ],
-    [...get(at), ...get(end), op.i32LtU],
-  ),
-  ...[...get(left), ...get(other), op.i32Sub, ...set(left)],
+const divide: Body = [
+  set(at, add(list, from)),
+  set(end, add(list, to)),
+  set(left, add(other, from)),
+  set(right, sub(add(other, to), 4)),
+  repeatWhile(lt(at, end), [
+    set(row, load('i32', at)),
+    store('i32', left, row),
+    store('i32', right, row),
+    // One of the two moves by a row, the other not at all.
+    set(left, add(tee(isLeft, shl(le(load('f64', add(column, row)), threshold), 2)), left)),
+    set(right, add(sub(right, 4), isLeft)),
+    increase(at, 4),
+  ]),
+  set(left, sub(left, other)),
 ]
 
-const inner: Code = [
-  ...[...drawThreshold, ...get(thresholds), ...get(threshold), ...storeF64(0), ...divide],
+const inner: Body = [
+  drawThreshold,
+  store('f64', thresholds, threshold),
+  divide,
   // The left child is next.
-  ...[...get(pending), ...get(left), ...storeI32(0), ...get(pending), ...get(to), ...storeI32(4)],
-  ...[...increase(depth, 1), ...get(pending), ...get(depth), ...storeI32(8)],
-  ...[...get(pending), ...get(constants), ...storeI32(12), ...get(pending), ...get(links), ...storeI32(16)],
-  ...[...increase(pending, pendingBytes), ...get(left), ...set(to)],
+  store('i32', pending, left),
+  store('i32', pending, to, 4),
+  increase(depth, 1),
+  store('i32', pending, depth, 8),
+  store('i32', pending, constants, 12),
+  store('i32', pending, links, 16),
+  increase(pending, pendingBytes),
+  set(to, left),
 ]
 
-const hasPending = [...get(pending), ...constant(pendingStart - 1), op.i32GtU]
+const hasPending = gt(pending, pendingStart - 1)
 
-const leaf: Code = [
-  ...[...get(thresholds), ...constantF64(0), ...storeF64(0)],
-  ...[...get(links), ...get(to), ...get(from), op.i32Sub, ...constant(2), op.i32ShrU, ...storeI32(0)],
-  ...increase(pending, -pendingBytes),
-  ...when(hasPending, [
-    ...[...get(pending), ...loadI32(0), ...set(from), ...get(pending), ...loadI32(4), ...set(to)],
-    ...[...get(pending), ...loadI32(8), ...set(depth), ...get(pending), ...loadI32(12), ...set(constants)],
+const leaf: Body = [
+  store('f64', thresholds, 0),
+  store('i32', links, shr(sub(to, from), 2)),
+  increase(pending, -pendingBytes),
+  when(hasPending, [
+    set(from, load('i32', pending)),
+    set(to, load('i32', pending, 4)),
+    set(depth, load('i32', pending, 8)),
+    set(constants, load('i32', pending, 12)),
     // The parent's link is the number of the node that is next.
-    ...[...get(pending), ...loadI32(16), ...get(nodes), ...storeI32(0)],
+    store('i32', load('i32', pending, 16), nodes),
   ]),
 ]
 
 /** Rows 0, 1, … as byte offsets, in the first list. */
-const listRows: Code = [
-  ...[...get(rowsStart), ...set(at), ...constant(0), ...set(row)],
-  ...repeatWhile(
-    [...[...get(at), ...get(row), ...storeI32(0)], ...increase(at, 4), ...increase(row, 8)],
-    [...get(at), ...plus(rowsStart, listBytes), op.i32LtU],
-  ),
+const listRows: Body = [
+  set(at, rowsStart),
+  set(row, 0),
+  repeatWhile(lt(at, add(rowsStart, listBytes)), [store('i32', at, row), increase(at, 4), increase(row, 8)]),
 ]
 
 /** The lists of this depth and of the next. */
-const chooseLists: Code = [
-  ...[...get(depth), ...constant(1), op.i32And, ...get(listBytes), op.i32Mul],
-  ...[...get(rowsStart), op.i32Add, ...set(list)],
-  ...[...plus(rowsStart, rowsStart, listBytes), ...get(list), op.i32Sub, ...set(other)],
+const chooseLists: Body = [
+  set(list, add(mul(and(depth, 1), listBytes), rowsStart)),
+  set(other, sub(add(add(rowsStart, rowsStart), listBytes), list)),
 ]
 
 /** Whether the node may have children, were there a feature that varies. */
-const mayGrow = [
-  ...[...get(depth), ...get(depthLimit), op.i32LtU],
-  ...[...get(to), ...get(from), op.i32Sub, ...constant(4), op.i32GtU, op.i32And, ...hasCandidates, op.i32And],
-]
+const mayGrow = and(and(lt(depth, depthLimit), gt(sub(to, from), 4)), hasCandidates)
 
-const node: Code = joined(
-  [...increase(nodes, 1), ...constant(-1), ...set(feature), ...chooseLists],
-  when(mayGrow, repeatWhile(drawFeature, [...isUndecided, ...hasCandidates, op.i32And])),
-  [...get(features), ...get(feature), ...storeI32(0)],
-  either(isUndecided, leaf, inner),
-  [...increase(thresholds, 8), ...increase(features, 4), ...increase(links, 4)],
-)
+const node: Body = [
+  increase(nodes, 1),
+  set(feature, -1),
+  chooseLists,
+  when(mayGrow, repeatWhile(and(isUndecided, hasCandidates), drawFeature)),
+  store('i32', features, feature),
+  when(isUndecided, leaf, inner),
+  increase(thresholds, 8),
+  increase(features, 4),
+  increase(links, 4),
+]
 
 /** Grows a tree from the state of its random numbers on; node after node, in preorder. */
 export function treeGrowth(): WasmFunction {
-  const body = joined(
+  const body = [
     loadState(stateStart),
-    [...constantF64x2(0, -0), ...set(flip), ...constant(pendingStart), ...set(pending)],
-    [...listRows, ...get(listBytes), ...set(to)],
-    repeatWhile(node, hasPending),
-    [...constant(countStart), ...get(nodes), ...storeI32(0)],
-  )
-  return { name: 'grow', params: 10, locals, body }
+    set(flip, doubles(0, -0)),
+    set(pending, pendingStart),
+    listRows,
+    set(to, listBytes),
+    repeatWhile(hasPending, node),
+    store('i32', int(countStart), nodes),
+  ]
+  return defineFunction('grow', frame, body)
 }

@@ -1,25 +1,23 @@
 import {
-  addF64x2,
-  type Code,
+  add,
   compile,
-  constant,
   createMemory,
-  forEach,
-  get,
+  declare,
+  defineFunction,
+  doubles,
   growTo,
-  i32,
-  loadF64Twice,
-  loadF64x2,
-  mulF64x2,
-  op,
+  increase,
+  load,
+  loadSplat,
+  lt,
+  mul,
   repeatWhile,
   set,
-  storeF64x2,
-  subF64x2,
+  store,
+  sub,
   tee,
-  v128,
+  times,
   type WasmFunction,
-  zeroF64x2,
 } from '../wasm/index.ts'
 
 /** Rows to compare with, in the order in which the search reads them. */
@@ -56,42 +54,40 @@ export function layReference(rows: Float64Array, lanes: number): Reference {
 }
 
 /**
- * The squared distances of a point from all reference rows, eight at a time: per lane four pairs of rows are
- * subtracted, squared and added. Parameters, all byte addresses: point [0, 1), reference [2, 3), distances 4.
+ * The squared distances of a point from all reference rows, eight at a time: per column four pairs of rows are
+ * subtracted, squared and added. The parameters are byte addresses.
  */
 export function squaredDistances(): WasmFunction {
-  const [point, pointEnd, reference, referenceEnd, target, lane, value, difference, sums] = [
-    0, 1, 2, 3, 4, 5, 6, 7, 8,
-  ] as const
   const pairs = groupRows / 2
-  const increase = (local: number, bytes: number): Code => [...get(local), ...constant(bytes), op.i32Add, ...set(local)]
-  const addPair = (pair: number): Code => [
-    ...[...get(reference), ...loadF64x2(16 * pair), ...get(value), ...subF64x2, ...tee(difference)],
-    ...[...get(difference), ...mulF64x2, ...get(sums + pair), ...addF64x2, ...set(sums + pair)],
-  ]
+  const frame = declare(
+    { point: 'i32', pointEnd: 'i32', reference: 'i32', referenceEnd: 'i32', target: 'i32' },
+    { column: 'i32', value: 'f64x2', difference: 'f64x2', sums: ['f64x2', pairs] },
+  )
+  const { point, pointEnd, reference, referenceEnd, target, column, value, difference, sums } = frame.variables
+  const addPair = (pair: number) => {
+    const distance = tee(difference, sub(load('f64x2', reference, 16 * pair), value))
+    return set(sums(pair), add(mul(distance, difference), sums(pair)))
+  }
   const group = [
-    ...forEach(pairs, (pair) => [...zeroF64x2, ...set(sums + pair)]),
-    ...[...get(point), ...set(lane)],
-    ...repeatWhile(
-      [
-        ...[...get(lane), ...loadF64Twice(0), ...set(value)],
-        ...forEach(pairs, addPair),
-        ...[...increase(reference, 8 * groupRows), ...increase(lane, 8)],
-      ],
-      [...get(lane), ...get(pointEnd), op.i32LtU],
-    ),
-    ...forEach(pairs, (pair) => [...get(target), ...get(sums + pair), ...storeF64x2(16 * pair)]),
-    ...increase(target, 8 * groupRows),
+    times(pairs, (pair) => set(sums(pair), doubles(0, 0))),
+    set(column, point),
+    repeatWhile(lt(column, pointEnd), [
+      set(value, loadSplat('f64x2', column)),
+      times(pairs, addPair),
+      increase(reference, 8 * groupRows),
+      increase(column, 8),
+    ]),
+    times(pairs, (pair) => store('f64x2', target, sums(pair), 16 * pair)),
+    increase(target, 8 * groupRows),
   ]
-  const body = repeatWhile(group, [...get(reference), ...get(referenceEnd), op.i32LtU])
-  return { name: 'distances', params: 5, locals: [i32, ...Array.from({ length: 2 + pairs }, () => v128)], body }
+  return defineFunction('distances', frame, repeatWhile(lt(reference, referenceEnd), group))
 }
 
 /** A search of one thread, with a memory that only grows: point, distances and one reference, in this order. */
 export function createNeighbourSearch(): NeighbourSearch {
   const memory = createMemory()
   const distances = compile(squaredDistances(), memory)
-  let doubles = new Float64Array(memory.buffer)
+  let values = new Float64Array(memory.buffer)
   let loaded: Reference | undefined
   let nearest = new Float64Array(8)
 
@@ -99,22 +95,22 @@ export function createNeighbourSearch(): NeighbourSearch {
     if (loaded === reference) return
     const { lanes, groups } = reference
     const start = lanes + groups.length / lanes
-    if (growTo(memory, 8 * (start + groups.length))) doubles = new Float64Array(memory.buffer)
-    doubles.set(groups, start)
+    if (growTo(memory, 8 * (start + groups.length))) values = new Float64Array(memory.buffer)
+    values.set(groups, start)
     loaded = reference
   }
 
   function meanDistance(reference: Reference, point: Float64Array, k: number, without: number): number {
     load(reference)
     const { rows, lanes, groups } = reference
-    doubles.set(point)
+    values.set(point)
     const start = 8 * (lanes + groups.length / lanes)
     distances(0, 8 * lanes, start, start + 8 * groups.length, 8 * lanes)
     if (nearest.length < k) nearest = new Float64Array(k)
     nearest.fill(Number.POSITIVE_INFINITY, 0, k)
     let bound = Number.POSITIVE_INFINITY
     for (let r = 0; r < rows; r++) {
-      const distance = doubles[lanes + r] as number
+      const distance = values[lanes + r] as number
       if (!(distance < bound) || r === without) continue
       let place = k - 1
       while (place > 0 && (nearest[place - 1] as number) > distance) {

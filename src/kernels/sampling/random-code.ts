@@ -1,38 +1,49 @@
-import { type Code, constant, constantF64, get, loadI32, op, set } from '../wasm/index.ts'
+import {
+  add,
+  after,
+  type Body,
+  type Expression,
+  int,
+  type Local,
+  load,
+  mul,
+  rotl,
+  set,
+  shl,
+  shr,
+  toFloat,
+  xor,
+} from '../wasm/index.ts'
 
-/** Locals of 32 bits that compiled code needs for random numbers: the four words of the state, the last word drawn, and one more. */
+/** Variables that compiled code needs for random numbers: the four words of the state, the last word drawn, and one more. */
 export const randomLocals = 6
 
 /** Code that draws what a `Random` would. */
 export interface RandomCode {
   /** Takes the state from where `Random.state` was put. */
-  readonly load: (address: number) => Code
-  /** Draws the next word, into a local. */
-  readonly nextWord: Code
-  readonly word: number
-  /** Leaves what `nextFloat` would return. */
-  readonly nextFloat: Code
+  readonly loadState: (address: number) => Body
+  /** Draws the next word into `word`. */
+  readonly nextWord: Body
+  readonly word: Local<'i32'>
+  /** What `nextFloat` would return. */
+  readonly nextFloat: Expression<'f64'>
 }
 
-/** xoshiro128** (see `createRandom`) in the locals from `first` on. */
-export function randomCode(first: number): RandomCode {
-  const [a, b, c, d, word, shifted] = Array.from({ length: randomLocals }, (_, i) => first + i) as Locals
-  const xorInto = (local: number, by: number) => [...get(local), ...get(by), op.i32Xor, ...set(local)]
+/** xoshiro128** (see `createRandom`) in `randomLocals` variables. */
+export function randomCode(variable: (index: number) => Local<'i32'>): RandomCode {
+  const [a, b, c, d, word, shifted] = [variable(0), variable(1), variable(2), variable(3), variable(4), variable(5)]
+  const xorInto = (local: Local<'i32'>, by: Local<'i32'>) => set(local, xor(local, by))
   const nextWord = [
-    ...[...get(b), ...constant(5), op.i32Mul, ...constant(7), op.i32Rotl, ...constant(9), op.i32Mul, ...set(word)],
-    ...[...get(b), ...constant(9), op.i32Shl, ...set(shifted)],
-    ...[...xorInto(c, a), ...xorInto(d, b), ...xorInto(b, c), ...xorInto(a, d), ...xorInto(c, shifted)],
-    ...[...get(d), ...constant(11), op.i32Rotl, ...set(d)],
+    set(word, mul(rotl(mul(b, 5), 7), 9)),
+    set(shifted, shl(b, 9)),
+    ...[xorInto(c, a), xorInto(d, b), xorInto(b, c), xorInto(a, d), xorInto(c, shifted)],
+    set(d, rotl(d, 11)),
   ]
-  const shareOf = (bits: number, unit: number) => [
-    ...[...get(word), ...constant(bits), op.i32ShrU, op.f64FromI32, ...constantF64(unit), op.f64Mul],
-  ]
+  const upperBits = (dropped: number, unit: number) => after(nextWord, mul(toFloat(shr(word, dropped)), unit))
   return {
-    load: (address) => [a, b, c, d].flatMap((local, i) => [...constant(address + 4 * i), ...loadI32(0), ...set(local)]),
+    loadState: (address) => [a, b, c, d].map((local, i) => set(local, load('i32', int(address + 4 * i)))),
     nextWord,
     word,
-    nextFloat: [...nextWord, ...shareOf(5, 2 ** -27), ...nextWord, ...shareOf(6, 2 ** -53), op.f64Add],
+    nextFloat: add(upperBits(5, 2 ** -27), upperBits(6, 2 ** -53)),
   }
 }
-
-type Locals = [number, number, number, number, number, number]

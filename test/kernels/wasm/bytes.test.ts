@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { treeGrowth } from '../../../src/kernels/forest/tree-code.ts'
+import { linkedWalk } from '../../../src/kernels/forest/walks/linked/code.ts'
+import { finiteCheck } from '../../../src/kernels/forest/walks/linked/finite-check.ts'
 import { obliqueWalk } from '../../../src/kernels/forest/walks/oblique/code.ts'
-import { finiteCheck, linkedWalk, paddedRowWalk, paddedWalk } from '../../../src/kernels/forest/walks/padded/code.ts'
 import { mapRanks, rankValues } from '../../../src/kernels/forest/walks/ranked/values-code.ts'
 import { addLeafValues, selectLeaves } from '../../../src/kernels/forest/walks/ranked/walk-code.ts'
 import { squaredDistances } from '../../../src/kernels/models/neighbours.ts'
-import { assemble, type WasmFunction } from '../../../src/kernels/wasm/wasm.ts'
+import { assemble } from '../../../src/kernels/wasm/encoding.ts'
+import type { WasmFunction } from '../../../src/kernels/wasm/index.ts'
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
 
@@ -22,16 +24,10 @@ const emitted: Readonly<Record<string, () => WasmFunction>> = {
   'select leaves': selectLeaves,
   'add leaf values': () => addLeafValues(false),
   'add leaf values of pieces': () => addLeafValues(true),
-  ...Object.fromEntries(upTo(10).map((depth) => [`walk rows, depth ${depth}`, () => paddedRowWalk(depth)])),
-  ...Object.fromEntries(upTo(10).map((depth) => [`walk padded, depth ${depth}`, () => paddedWalk(depth, false)])),
-  ...Object.fromEntries(upTo(10).map((depth) => [`walk copied, depth ${depth}`, () => paddedWalk(depth, true)])),
   ...Object.fromEntries(upTo(64).map((columns) => [`walk oblique, ${columns} features`, () => obliqueWalk(columns)])),
 }
 
-const digest = (code: WasmFunction) =>
-  createHash('sha256')
-    .update(assemble([code]))
-    .digest('hex')
+const digest = (code: WasmFunction) => createHash('sha256').update(assemble(code)).digest('hex')
 
 it('emits the same bytes for every kernel', () => {
   const file = new URL('../../../../test/kernels/wasm/bytes.json', import.meta.url)

@@ -1,7 +1,7 @@
 import { averagePathLengths, scoreFactor } from '../../index.ts'
 import { cleanTile, copyTile, type RowScoreInput, scoresFromSums } from '../../scores/index.ts'
 import type { Forest } from '../index.ts'
-import { addPathLengths } from './padded/index.ts'
+import { addPathLengths } from './path-lengths.ts'
 
 /** How a scorer gets at a forest. */
 export interface ForestReader {

@@ -1,18 +1,17 @@
 import { shareBytes, shareTogether } from '../../index.ts'
-import { scoresFromSums } from '../../scores/index.ts'
-import type { Forest } from '../index.ts'
+import { type Forest, forestDepth } from '../index.ts'
 import {
-  createKernel,
-  firstRowsOfWays,
-  type KernelModules,
-  memoryBytes,
-  modulesFor,
-  runsOf,
-  shapeWalk,
+  createLinkedKernel,
+  type LinkedModules,
+  type LinkedShape,
+  layLinked,
+  linkedBytes,
+  linkedMemoryBytes,
+  linkedModules,
+  scoreLinked,
+  shapeOf,
   type WalkedRows,
-  type WalkShape,
-  walkRows,
-} from './padded/index.ts'
+} from './linked/index.ts'
 import {
   canRank,
   createRankedKernel,
@@ -27,11 +26,11 @@ import {
   scoreRanked,
 } from './ranked/index.ts'
 
-/** A forest laid out for whoever scores a few of its rows, with the code for it: plain data over shared memory. */
+/** A forest laid out for whoever scores small batches, with the code for it: plain data over shared memory. */
 export interface LaidForest {
-  readonly shape: WalkShape
+  readonly shape: LinkedShape
   readonly trees: Uint8Array<SharedArrayBuffer>
-  readonly modules: KernelModules
+  readonly modules: LinkedModules
   /** For calls of more rows; null where it is not faster for as many as it takes. */
   readonly ranked: LaidRanked | null
   /** Bytes of the memories in which it is walked. */
@@ -40,73 +39,71 @@ export interface LaidForest {
   readonly mostRows: number
 }
 
-/** What the ranked walk of few rows needs: plain data over shared memory. */
+/** What the ranked walk of a small batch needs: plain data over shared memory. */
 interface LaidRanked extends Ranked {
   readonly modules: RankedModules
   /** Rows from which on it is faster. */
-  readonly leastRows: number
+  readonly minRows: number
 }
 
-/** Three forests of 100 trees and 256 rows. */
-const mostBytes = 2 * 1024 * 1024
+/** Four forests of 100 trees and 256 rows. */
+const maxBytes = 2 * 1024 * 1024
 /** Nodes passed and values copied in a hundred microseconds. */
-const mostSteps = 100_000
-/** What a feature costs once a call, whatever the rows: its lane is copied and looked through. */
-const stepsOfLane = 200
+const maxSteps = 100_000
+/** What a feature costs once a call, whatever the rows: its column is copied and looked through. */
+const stepsOfColumn = 200
 /** Rows that are walked by ranks at once: a short tile takes a model little memory. */
-const mostRankedRows = 128
+const maxRankedRows = 128
 
 /**
  * Lays out a forest, which takes ten milliseconds, and a hundred where the code is young.
  * @returns null when it is larger than 2 MiB, or when a single row takes too long, as with 500 features
  */
 export function layForest(forest: Forest): LaidForest | null {
-  const shape = shapeWalk(forest)
-  const { depth, bytes } = shape.plan
+  // A root alone is walked like a tree of depth 1.
+  const depth = Math.max(1, forestDepth(forest))
+  const bytes = linkedBytes(forest)
   const { trees: count, features } = forest
-  const mostRows = Math.floor((mostSteps - stepsOfLane * features) / (count * depth + features))
-  if (bytes > mostBytes || mostRows < 1) return null
+  const mostRows = Math.floor((maxSteps - stepsOfColumn * features) / (count * depth + features))
+  if (bytes > maxBytes || mostRows < 1) return null
+  const shape = shapeOf(forest)
   const trees = new Uint8Array(shareBytes(bytes))
-  // A forest of so few bytes has one run.
-  trees.set(runsOf(forest, shape)(0))
-  const ranked = layForRanks(forest, shape)
+  layLinked(forest, trees, 8 * shape.tileRows)
+  const ranked = layForRanks(forest, depth, shape.factor)
   return {
-    ...{ shape, trees, modules: modulesFor(shape.plan.paddedDepth), ranked, mostRows },
-    bytes: memoryBytes(bytes, shape) + (ranked ? rankedMemoryBytes(ranked.laid) : 0),
+    ...{ shape, trees, modules: linkedModules(), ranked, mostRows },
+    bytes: linkedMemoryBytes(bytes, shape) + (ranked ? rankedMemoryBytes(ranked.laid) : 0),
   }
 }
 
-function layForRanks(forest: Forest, { plan, factor }: WalkShape): LaidRanked | null {
+function layForRanks(forest: Forest, depth: number, factor: number): LaidRanked | null {
   if (!paysToRank(forest) || !canRank(forest) || hasPieces(forest)) return null
-  const laid = layRanked(forest, mostRankedRows)
+  const laid = layRanked(forest, maxRankedRows)
   let operations = 0
   for (const { batches } of laid.groups) for (const { from, to } of batches) operations += (to - from) / operationBytes
-  // It takes as long for one row as for 64, and little longer for 128; a row that goes down the trees takes as long whatever the others do:
-  // where they meet was measured from 4 to 100 features and 20 to 100 trees of depth 6 to 9.
-  const leastRows = Math.ceil(36 + (8 * operations) / (forest.trees * plan.depth) + forest.features / 8)
-  if (leastRows > mostRankedRows) return null
+  // It takes as long for one row as for 64, and little longer for 128; a row that goes down the trees takes as long whatever the
+  // others do. Where they meet was measured from 4 to 100 features and 20 to 100 trees of depth 6 to 9.
+  const minRows = Math.ceil(36 + (8 * operations) / (forest.trees * depth) + forest.features / 8)
+  if (minRows > maxRankedRows) return null
   const [bytes] = shareTogether([laid.bytes]) as [Uint8Array]
-  return { laid: { ...laid, bytes }, factor, modules: rankedModules(), leastRows }
+  return { laid: { ...laid, bytes }, factor, modules: rankedModules(), minRows }
 }
 
 /**
- * Makes a function that scores rows of one forest as `createTraverseScorer` does. The forest is copied into a memory of its own,
- * so that nothing has to be when many forests take turns. Every walk is done once before any row comes, so that none waits for its code.
+ * Makes a function that scores rows of one forest, to the bit as `createForestScorer` does. The forest is copied into a memory of its
+ * own, so that nothing has to be when many forests take turns. Every walk is done once before any row comes, so that none waits for
+ * its code.
  */
 export function createForestWalk({ shape, trees, modules, ranked }: LaidForest): (rows: WalkedRows) => void {
-  const { plan, features, tileRows } = shape
-  const kernel = createKernel(modules)
-  kernel.loadTrees(trees, features, tileRows)
-  kernel.isFinite(features, tileRows)
-  for (const rows of firstRowsOfWays)
-    kernel.addPathLengths(plan.paddedDepth, features, tileRows, new Float64Array(rows), 0, rows)
+  const kernel = createLinkedKernel(modules)
+  kernel.load(trees, shape)
+  kernel.isFinite()
+  kernel.addPathLengths(new Float64Array(1), 0, 1)
   const scoreMany = ranked && createRankedWalk(ranked)
   return (rows) => {
-    const { from, to, scores, flags } = rows
-    if (ranked && scoreMany && to - from >= ranked.leastRows) return scoreMany(rows)
-    scores.fill(0, from, to)
-    walkRows(kernel, shape, rows)
-    scoresFromSums(scores, flags, from, to, shape.factor)
+    const isMany = ranked !== null && rows.to - rows.from >= ranked.minRows
+    if (isMany && scoreMany) scoreMany(rows)
+    else scoreLinked(kernel, shape, rows)
   }
 }
 

@@ -8,8 +8,8 @@ import {
 } from '../../../../src/kernels/forest/forest.ts'
 import { buildTree } from '../../../../src/kernels/forest/tree.ts'
 import { createForestScorer } from '../../../../src/kernels/forest/walks/forest-scorer.ts'
-import { createTraverseScorer } from '../../../../src/kernels/forest/walks/padded/scorer.ts'
-import { addPathLengths } from '../../../../src/kernels/forest/walks/padded/traverse.ts'
+import { createLinkedScorer } from '../../../../src/kernels/forest/walks/linked/scorer.ts'
+import { addPathLengths } from '../../../../src/kernels/forest/walks/path-lengths.ts'
 import { rankedGeometry, rankedSize } from '../../../../src/kernels/forest/walks/ranked/geometry.ts'
 import { layRanked, type RankedForest } from '../../../../src/kernels/forest/walks/ranked/layout.ts'
 import { createRankedScorer } from '../../../../src/kernels/forest/walks/ranked/scorer.ts'
@@ -392,7 +392,7 @@ describe('the scorer', () => {
     { name: 'some rows of a block', rows: hostile, options: { from: 33, to: 4711 } },
   ])('gives the scores and flags of the other kernel on $name', ({ rows, options }) => {
     const ranked = scoreWith(createRankedScorer(decodeForest, 1), rows, options)
-    const walked = scoreWith(createTraverseScorer(decodeForest, 1), rows, options)
+    const walked = scoreWith(createLinkedScorer(decodeForest, 1), rows, options)
     expect(ranked.done).toBe(true)
     expect(ranked).toEqual(walked)
   })
@@ -421,7 +421,7 @@ describe('the scorer', () => {
       expect(scores.every((score) => score === -1)).toBe(true)
     }
     const whole = scoreWith(createForestScorer(reader), rows, { bytes: encodeForest(forest) })
-    const walked = scoreWith(createTraverseScorer(decodeForest, 1), rows, { bytes: encodeForest(forest) })
+    const walked = scoreWith(createLinkedScorer(decodeForest, 1), rows, { bytes: encodeForest(forest) })
     expect({ ...whole, done: undefined }).toEqual({ ...walked, done: undefined })
   })
 
@@ -432,7 +432,7 @@ describe('the scorer', () => {
       return name === 'view' ? viewForest(bytes) : decodeForest(bytes)
     }
     const scorer = createForestScorer({ read: note('read'), view: note('view') })
-    const { scores } = scoreWith(createTraverseScorer(decodeForest, 1), hostile)
+    const { scores } = scoreWith(createLinkedScorer(decodeForest, 1), hostile)
     const call = (rows: number) => scoreWith(scorer, hostile.slice(0, rows)).scores
     for (let calls = 0; calls < 5; calls++) expect(call(100)).toEqual(scores.slice(0, 100))
     expect(calls).toEqual(['read', 'view', 'view', 'view', 'view'])
@@ -447,7 +447,7 @@ describe('the scorer', () => {
     expect(scoreWith(scorer, clean.slice(0, 1023), { bytes }).done).toBe(false)
     const { done, scores } = scoreWith(scorer, clean.slice(0, 1024), { bytes })
     expect(done).toBe(true)
-    expect(scores).toEqual(scoreWith(createTraverseScorer(decodeForest, 1), clean.slice(0, 1024), { bytes }).scores)
+    expect(scores).toEqual(scoreWith(createLinkedScorer(decodeForest, 1), clean.slice(0, 1024), { bytes }).scores)
   })
 
   test('keeps a bounded number of forests, each read once while it is kept', () => {

@@ -10,20 +10,26 @@
  */
 import { averagePathLengths } from '../../../index.ts'
 import {
-  absF64,
-  type Code,
-  constant,
-  constantF64,
-  f64,
-  forEach,
-  get,
-  i32,
-  loadF64,
-  loadI32,
-  op,
+  abs,
+  add,
+  declare,
+  defineFunction,
+  div,
+  gt,
+  increase,
+  int,
+  le,
+  load,
+  lt,
+  mul,
   repeatWhile,
+  select,
   set,
-  storeF64,
+  shl,
+  store,
+  sub,
+  times,
+  toFloat,
   type WasmFunction,
 } from '../../../wasm/index.ts'
 import { type ObliqueForest, obliqueTreeOf } from '../../index.ts'
@@ -35,56 +41,57 @@ const obliqueNodeBytes = (columns: number) => 16 + 16 * columns
 /** Bytes before the nodes of a tree: bytes of its nodes, bytes of the tree, levels (int32 each), 4 unused. */
 const headBytes = 16
 
-/** Parameters, all byte addresses: trees [0, 1), tile lanes of the first feature [2, 3), sums 4. */
-const [trees, treesEnd, tile, tileEnd, sumsStart] = [0, 1, 2, 3, 4] as const
-const [row, sums, base, leaves, level, node, place] = [5, 6, 7, 8, 9, 10, 11] as const
-
+/** The walk through trees whose cuts have so many features. Its parameters are byte addresses. */
 export function obliqueWalk(columns: number): WasmFunction {
-  const depth = place + obliqueGroup
-  const beyond = depth + obliqueGroup
+  const frame = declare(
+    { tree: 'i32', treesEnd: 'i32', tile: 'i32', tileEnd: 'i32', sumsStart: 'i32' },
+    {
+      ...{ row: 'i32', sums: 'i32', nodes: 'i32', leaves: 'i32', level: 'i32', node: 'i32' },
+      ...{ place: ['i32', obliqueGroup], depth: ['i32', obliqueGroup] },
+      beyond: 'f64',
+    },
+  )
+  const { tree, treesEnd, tile, tileEnd, sumsStart, row, sums, nodes, leaves, level, node, place, depth, beyond } =
+    frame.variables
   const bytes = obliqueNodeBytes(columns)
-  const increase = (local: number, by: Code): Code => [...get(local), ...by, op.i32Add, ...set(local)]
-  const part = (k: number, c: number): Code => [
-    ...[...get(node), ...loadF64(16 + 16 * c)],
-    ...[...get(row), ...get(node), ...loadI32(24 + 16 * c), op.i32Add, ...loadF64(8 * k), op.f64Mul],
-    ...(c > 0 ? [op.f64Add] : []),
+  const part = (k: number, c: number) => {
+    const value = load('f64', add(row, load('i32', node, 24 + 16 * c)), 8 * k)
+    return mul(load('f64', node, 16 + 16 * c), value)
+  }
+  const alongCut = (k: number) => {
+    let sum = part(k, 0)
+    for (let c = 1; c < columns; c++) sum = add(sum, part(k, c))
+    return sum
+  }
+  const step = (k: number) => [
+    set(node, add(place(k), nodes)),
+    set(beyond, sub(alongCut(k), load('f64', node))),
+    set(depth(k), add(le(abs(beyond), load('f64', node, 8)), depth(k))),
+    set(place(k), add(select(int(bytes), int(0), gt(beyond, 0)), load('i32', node, 28))),
   ]
-  const step = (k: number): Code => [
-    ...[...get(place + k), ...get(base), op.i32Add, ...set(node)],
-    ...forEach(columns, (c) => part(k, c)),
-    ...[...get(node), ...loadF64(0), op.f64Sub, ...set(beyond)],
-    ...[...get(beyond), ...absF64, ...get(node), ...loadF64(8), op.f64Le],
-    ...[...get(depth + k), op.i32Add, ...set(depth + k)],
-    ...[...constant(bytes), ...constant(0), ...get(beyond), ...constantF64(0), op.f64Gt, op.select],
-    ...[...get(node), ...loadI32(28), op.i32Add, ...set(place + k)],
+  // The place of a leaf in bytes, by the bytes of a node, is its number; its c lies behind the nodes.
+  const leafValue = (k: number) => load('f64', add(leaves, shl(div(place(k), bytes), 3)))
+  const addRow = (k: number) => {
+    const sum = add(add(load('f64', sums, 8 * k), toFloat(depth(k))), leafValue(k))
+    return store('f64', sums, sum, 8 * k)
+  }
+  const group = [
+    times(obliqueGroup, (k) => [set(place(k), 0), set(depth(k), 0)]),
+    set(level, load('i32', tree, 8)),
+    repeatWhile(level, [times(obliqueGroup, step), set(level, sub(level, 1))]),
+    times(obliqueGroup, addRow),
+    increase(sums, 8 * obliqueGroup),
+    increase(row, 8 * obliqueGroup),
   ]
-  const addRow = (k: number): Code => [
-    ...get(sums),
-    ...[...get(sums), ...loadF64(8 * k), ...get(depth + k), op.f64FromI32, op.f64Add],
-    // The place of a leaf in bytes, by the bytes of a node, is its number; its c lies behind the nodes.
-    ...[...get(leaves), ...get(place + k), ...constant(bytes), op.i32DivU, ...constant(3), op.i32Shl, op.i32Add],
-    ...[...loadF64(0), op.f64Add, ...storeF64(8 * k)],
+  const oneTree = [
+    set(nodes, add(tree, headBytes)),
+    set(leaves, add(nodes, load('i32', tree))),
+    set(row, tile),
+    set(sums, sumsStart),
+    repeatWhile(lt(row, tileEnd), group),
+    increase(tree, load('i32', tree, 4)),
   ]
-  const group: Code = [
-    ...forEach(obliqueGroup, (k) => [...constant(0), ...set(place + k), ...constant(0), ...set(depth + k)]),
-    ...[...get(trees), ...loadI32(8), ...set(level)],
-    ...repeatWhile(
-      [...forEach(obliqueGroup, step), ...get(level), ...constant(1), op.i32Sub, ...set(level)],
-      get(level),
-    ),
-    ...forEach(obliqueGroup, addRow),
-    ...[...increase(sums, constant(8 * obliqueGroup)), ...increase(row, constant(8 * obliqueGroup))],
-  ]
-  const tree: Code = [
-    ...[...get(trees), ...constant(headBytes), op.i32Add, ...set(base)],
-    ...[...get(base), ...get(trees), ...loadI32(0), op.i32Add, ...set(leaves)],
-    ...[...get(tile), ...set(row), ...get(sumsStart), ...set(sums)],
-    ...repeatWhile(group, [...get(row), ...get(tileEnd), op.i32LtU]),
-    ...increase(trees, [...get(trees), ...loadI32(4)]),
-  ]
-  const body = repeatWhile(tree, [...get(trees), ...get(treesEnd), op.i32LtU])
-  const locals = [...Array.from({ length: 6 + 2 * obliqueGroup }, () => i32), f64]
-  return { name: 'walk', params: 5, locals, body }
+  return defineFunction('walk', frame, repeatWhile(lt(tree, treesEnd), oneTree))
 }
 
 /** The bytes of all trees for the walk. @param laneBytes bytes between two lanes of the tile */

@@ -7,8 +7,8 @@ import type { ObliqueForest } from '../../index.ts'
  * With the range penalty a node counts only when the row lies within its acceptable range, threshold +- width of
  * the node's training rows: beyond it a row would pass as one of those at the edge. From Liu, Ting and Zhou (2010),
  * "On Detecting Clustered Anomalies Using SCiForest", ECML PKDD, section 3. The first node always counts, so that no
- * score reaches 1 and guards can still tell rows apart. A sum that overflowed to NaN goes left and does not count. The
- * definition of what the WebAssembly walk (`oblique-code`) must give, to the bit.
+ * score reaches 1 and guards can still tell rows apart. A sum that overflowed to NaN goes left and does not count. The definition of
+ * what the compiled walk must give, to the bit.
  *
  * @param lengths c(0) to c(psi)
  * @param tile feature f of row r at r * features + f, every value finite
@@ -21,23 +21,32 @@ export function walkOblique(
   rows: number,
   sums: Float64Array,
 ): void {
-  const { features, columns, rangePenalty, offsets, thresholds, links, cutFeatures, weights, widths } = forest
   for (let t = 0; t < forest.trees; t++) {
-    const root = offsets[t] as number
     for (let r = 0; r < rows; r++) {
-      const row = r * features
-      let node = root
-      let depth = 0
-      for (let at = node * columns; (cutFeatures[at] as number) >= 0; at = node * columns) {
-        let sum = 0
-        for (let c = at; c < at + columns; c++)
-          sum += (weights[c] as number) * (tile[row + (cutFeatures[c] as number)] as number)
-        const beyond = sum - (thresholds[node] as number)
-        const range = rangePenalty && node > root ? (widths[node] as number) : Number.POSITIVE_INFINITY
-        if (Math.abs(beyond) <= range) depth++
-        node = beyond > 0 ? root + (links[node] as number) : node + 1
-      }
-      sums[r] = (sums[r] as number) + depth + (lengths[links[node] as number] as number)
+      const row = tile.subarray(r * forest.features, (r + 1) * forest.features)
+      sums[r] = addPathLength(forest, forest.offsets[t] as number, lengths, row, sums[r] as number)
     }
   }
+}
+
+/** `sum`, the passed nodes and c(rows in the leaf), added in this order, of one row in the tree that begins at `root`. */
+function addPathLength(
+  forest: ObliqueForest,
+  root: number,
+  lengths: Float64Array,
+  row: Float64Array,
+  sum: number,
+): number {
+  const { columns, rangePenalty, thresholds, links, cutFeatures, weights, widths } = forest
+  let node = root
+  let depth = 0
+  for (let at = node * columns; (cutFeatures[at] as number) >= 0; at = node * columns) {
+    let along = 0
+    for (let c = at; c < at + columns; c++) along += (weights[c] as number) * (row[cutFeatures[c] as number] as number)
+    const beyond = along - (thresholds[node] as number)
+    const range = rangePenalty && node > root ? (widths[node] as number) : Number.POSITIVE_INFINITY
+    if (Math.abs(beyond) <= range) depth++
+    node = beyond > 0 ? root + (links[node] as number) : node + 1
+  }
+  return sum + depth + (lengths[links[node] as number] as number)
 }

@@ -15,7 +15,7 @@ interface FeatureGrid {
 }
 
 /** Trees whose path lengths are added together, in order. Addresses. */
-interface RankedBatch {
+export interface RankedBatch {
   /** Their operations are in [from, to). */
   readonly from: number
   readonly to: number

@@ -1,6 +1,6 @@
 import { copierInto } from '../../../index.ts'
 import { cleanTile, scoresFromSums } from '../../../scores/index.ts'
-import type { WalkedRows } from '../padded/index.ts'
+import type { WalkedRows } from '../linked/index.ts'
 import type { RankedForest } from './layout.ts'
 import type { RankedKernel } from './wasm.ts'
 

@@ -3,45 +3,42 @@
  * thresholds of its feature is the number of thresholds below x, so that x > threshold i exactly when rank(x) > i.
  */
 import {
-  addF64x2,
-  addI16x8,
-  andV128,
-  anyTrue,
-  type Code,
-  constant,
-  f64,
-  forEach,
-  get,
-  gtF64x2,
-  i32,
-  loadF64,
-  loadF64High,
-  loadF64Low,
-  loadF64Twice,
-  loadF64x2,
-  loadI16Lane,
-  loadU8,
-  loadU16,
+  add,
+  and,
+  anyBit,
+  type Body,
+  before,
+  declare,
+  defineFunction,
+  type Expression,
+  gt,
+  increase,
+  type Local,
+  load,
+  loadHigh,
+  loadLane16,
+  loadLow,
+  loadSplat,
   lowBits,
-  lowHalvesI64x2,
-  maxF64x2,
-  minF64x2,
-  mulF64x2,
-  narrowI16x8,
-  narrowI32x4,
-  op,
+  lowHalves,
+  lt,
+  max,
+  min,
+  mul,
+  narrow8,
+  narrow16,
+  not,
   repeatWhile,
+  select,
   set,
-  shrU16x8,
-  splatI16x8,
-  storeF64x2,
-  storeI8,
-  storeI16,
+  shl,
+  shr,
+  splat16,
+  store,
   storeLowHalf,
-  subF64x2,
-  subI16x8,
+  sub,
   tee,
-  v128,
+  times,
   type WasmFunction,
   when,
 } from '../../../wasm/index.ts'
@@ -58,118 +55,128 @@ export const roundingShift = 2 ** 52
 /** The least rank as a signed byte. */
 export const lowestRank = -128
 
+/** Parameters are byte addresses but where told. */
+const rankFrame = () =>
+  declare(
+    {
+      ...{ at: 'i32', end: 'i32', grid: 'i32', buckets: 'i32' },
+      // In bytes of thresholds; 1 to search for all values.
+      ...{ firstStep: 'i32', searchAll: 'i32' },
+      ...{ target: 'i32', sums: 'i32' },
+    },
+    {
+      ...{ step: 'i32', search: 'i32', address: 'i32' },
+      ...{ place: ['i32', together], value: ['f64', together] },
+      ...{ origin: 'f64x2', scale: 'f64x2', last: 'f64x2', shift: 'f64x2' },
+      ...{ zero: 'f64x2', sum: 'f64x2', pair: 'f64x2' },
+      ...{ entries: 'i16x8', one: 'i16x8', lowest: 'i16x8', above: ['f64x2', together / 2] },
+    },
+  )
+type RankVariables = ReturnType<typeof rankFrame>['variables']
+
 /**
- * Ranks the values at [0, 1) with the grid at 2, its thresholds behind it. A value's bucket is (x - origin) * scale to the
+ * Ranks the values from `at` to `end` with a grid, its thresholds behind it. A value's bucket is (x - origin) * scale to the
  * nearest integer within the grid. That never falls when x rises, whatever the arithmetic rounds: the thresholds of lower
  * buckets are below x and those of higher ones are not, so that only those of its own have to be looked at. Where that is one at most,
  * one comparison does. When a bucket of eight values is crowded, all eight are searched for without branches, among as many thresholds
  * as the fullest bucket has. NaN ranks lowest.
  *
- * Parameter 3: an entry for each bucket (uint16), twice the number of thresholds in lower ones, and 1 more where it is crowded; 4: first
- * step of the search, in bytes of thresholds; 5: 1 to search for all values; 6: target; 7: where to leave two sums of x - origin
- * (float64 each), one of which is not finite when a value is not.
+ * `buckets` has an entry for each bucket (uint16): twice the number of thresholds in lower ones, and 1 more where it is crowded.
+ * Two sums of x - origin (float64 each) are left at `sums`; one of them is not finite when a value is not.
  * @param bytes of a rank: 2 counts from 0; 1, for at most 255 thresholds, from `lowestRank`
  */
 export function rankValues(bytes: 1 | 2): WasmFunction {
-  const [at, end, grid, buckets, firstStep, searchAll, target, sums] = [0, 1, 2, 3, 4, 5, 6, 7] as const
-  const [step, search, address, place] = [8, 9, 10, 11] as const
-  const value = place + together
-  const origin = value + together
-  const [scale, last, shift, zero, sum, pair] = [origin + 1, origin + 2, origin + 3, origin + 4, origin + 5, origin + 6]
-  const [entries, one, lowest, above] = [origin + 7, origin + 8, origin + 9, origin + 10]
-  const head = (local: number, offset: number): Code => [...get(grid), ...loadF64Twice(offset), ...set(local)]
-  const findBuckets = (k: number): Code => [
-    ...[...get(zero), ...get(at), ...loadF64x2(8 * k), ...get(origin), ...subF64x2, ...tee(pair)],
-    ...[...get(scale), ...mulF64x2, ...maxF64x2, ...get(last), ...minF64x2, ...get(shift), ...addF64x2],
-    ...[...get(sum), ...get(pair), ...addF64x2, ...set(sum), ...set(pair)],
-  ]
-  const entryOf = (half: number): Code => [
-    ...[...get(buckets), ...get(pair), ...lowBits(half), ...constant(1), op.i32Shl, op.i32Add],
-  ]
-  const readEntry = (k: number): Code => [
-    ...[...entryOf(k % 2), ...tee(place + k), ...get(entries), ...loadI16Lane(0, k), ...set(entries)],
-  ]
-  // Where a bucket is crowded this is beside a threshold, and what is read there is not used.
-  const thresholdOf = (k: number): Code => [
-    ...[...get(grid), ...get(place + k), ...loadU16(0), ...constant(2), op.i32Shl, op.i32Add],
-  ]
-  const compare = (k: number): Code => [
-    ...[...findBuckets(k), ...readEntry(k), ...readEntry(k + 1)],
-    ...[...get(at), ...loadF64x2(8 * k), ...thresholdOf(k + 1), ...thresholdOf(k), ...loadF64Low(gridHeadBytes)],
-    ...[...loadF64High(gridHeadBytes), ...gtF64x2, ...set(above + k / 2)],
-  ]
-  const ranks: Code = [
-    ...[...get(entries), ...constant(1), ...shrU16x8, ...get(above), ...get(above + 1), ...lowHalvesI64x2],
-    ...[...get(above + 2), ...get(above + 3), ...lowHalvesI64x2, ...narrowI32x4, ...subI16x8],
-  ]
-  const storeRanks: Code =
-    bytes === 2
-      ? [...get(target), ...ranks, ...storeF64x2(0)]
-      : [...get(target), ...ranks, ...get(lowest), ...addI16x8, ...get(zero), ...narrowI16x8, ...storeLowHalf(0)]
-  // A place is the grid's address and 8 bytes for each threshold known to be below the value.
-  const begin = (k: number): Code => [
-    ...[...entryOf(k % 2), ...loadU16(0), ...constant(1), op.i32ShrU, ...constant(3), op.i32Shl],
-    ...[...get(grid), op.i32Add, ...set(place + k), ...get(at), ...loadF64(8 * k), ...set(value + k)],
-  ]
-  const advance = (k: number): Code => [
-    ...[...get(place + k), ...get(step), op.i32Add, ...tee(address), ...get(place + k)],
-    ...[...get(value + k), ...get(address), ...loadF64(gridHeadBytes - 8), op.f64Gt],
-    ...[op.select, ...set(place + k)],
-  ]
-  const storeRank = (k: number): Code => [
-    ...[...get(target), ...get(place + k), ...get(grid), op.i32Sub, ...constant(3), op.i32ShrU],
-    ...(bytes === 2 ? storeI16(2 * k) : [...constant(lowestRank), op.i32Add, ...storeI8(k)]),
-  ]
-  const forEachPair = (code: (k: number) => Code): Code => forEach(together / 2, (half) => code(2 * half))
-  const searched: Code = [
-    ...forEachPair((k) => [...findBuckets(k), ...begin(k), ...begin(k + 1)]),
-    ...[...get(firstStep), ...set(step)],
-    ...repeatWhile(
-      [...forEach(together, advance), ...get(step), ...constant(1), op.i32ShrU, ...set(step)],
-      [...constant(4), ...get(step), op.i32LtU],
-    ),
-    ...forEach(together, storeRank),
-  ]
-  const compared: Code = [
-    ...[...forEachPair(compare), ...storeRanks],
-    ...[...get(entries), ...get(one), ...andV128, ...anyTrue, ...set(search)],
-  ]
-  const body = [
-    ...[...head(origin, 0), ...head(scale, 8), ...head(last, 16), ...head(shift, 24)],
-    ...[...constant(1), ...splatI16x8, ...set(one), ...constant(lowestRank), ...splatI16x8, ...set(lowest)],
-    ...repeatWhile(
-      [
-        ...[...get(searchAll), ...set(search)],
-        ...when([...get(search), op.i32Eqz], compared),
-        ...when(get(search), searched),
-        ...[...get(at), ...constant(8 * together), op.i32Add, ...set(at)],
-        ...[...get(target), ...constant(bytes * together), op.i32Add, ...set(target)],
-      ],
-      [...get(at), ...get(end), op.i32LtU],
-    ),
-    ...[...get(sums), ...get(sum), ...storeF64x2(0)],
-  ]
-  const locals = [
-    ...Array.from({ length: 3 + together }, () => i32),
-    ...Array.from({ length: together }, () => f64),
-    ...Array.from({ length: 10 + together / 2 }, () => v128),
-  ]
-  return { name: 'rank', params: 8, locals, body }
+  const frame = rankFrame()
+  const { at, end, grid, searchAll, target, sums, search, sum } = frame.variables
+  const { origin, scale, last, shift, one, lowest } = frame.variables
+  const head = (local: Local<'f64x2'>, offset: number) => set(local, loadSplat('f64x2', grid, offset))
+  return defineFunction('rank', frame, [
+    [head(origin, 0), head(scale, 8), head(last, 16), head(shift, 24)],
+    [set(one, splat16(1)), set(lowest, splat16(lowestRank))],
+    repeatWhile(lt(at, end), [
+      set(search, searchAll),
+      when(not(search), compareValues(frame.variables, bytes)),
+      when(search, searchValues(frame.variables, bytes)),
+      increase(at, 8 * together),
+      increase(target, bytes * together),
+    ]),
+    store('f64x2', sums, sum),
+  ])
 }
 
-/** Turns the ranks at [0, 1) (uint16) into bytes by the table at 2, into 3: ranks among the thresholds of some trees. */
-export function mapRanks(): WasmFunction {
-  const [at, end, table, target] = [0, 1, 2, 3] as const
-  const one = (k: number): Code => [
-    ...[...get(target), ...get(table), ...get(at), ...loadU16(2 * k), op.i32Add, ...loadU8(0), ...storeI8(k)],
+const forEachPair = (body: (k: number) => Body): Body => times(together / 2, (half) => body(2 * half))
+
+/** Sets `pair` to the buckets of two values, in the low bits of each half. */
+function findBuckets({ at, origin, scale, last, shift, zero, sum, pair }: RankVariables, k: number): Body {
+  const offset = tee(pair, sub(load('f64x2', at, 8 * k), origin))
+  const bucket = add(min(max(zero, mul(offset, scale)), last), shift)
+  return set(pair, before(set(sum, add(sum, pair)), bucket))
+}
+
+/** The address of the entry of a value's bucket. */
+const entryOf = ({ buckets, pair }: RankVariables, k: number): Expression<'i32'> =>
+  add(buckets, shl(lowBits(pair, k % 2), 1))
+
+/** Ranks by one comparison each; sets `search` when a bucket is crowded, where the ranks are not right. */
+function compareValues(variables: RankVariables, bytes: 1 | 2): Body {
+  const { at, grid, target, search, place, entries, one, lowest, zero, above } = variables
+  const readEntry = (k: number) => set(entries, loadLane16(tee(place(k), entryOf(variables, k)), entries, k))
+  // Where a bucket is crowded this is beside a threshold, and what is read there is not used.
+  const thresholdOf = (k: number) => add(grid, shl(load('u16', place(k)), 2))
+  const compare = (k: number) => {
+    // The address of the upper half comes first.
+    const pair = loadHigh(thresholdOf(k + 1), loadLow(thresholdOf(k), gridHeadBytes), gridHeadBytes)
+    return [
+      findBuckets(variables, k),
+      readEntry(k),
+      readEntry(k + 1),
+      set(above(k / 2), gt(load('f64x2', at, 8 * k), pair)),
+    ]
+  }
+  const areAbove = narrow16(lowHalves(above(0), above(1)), lowHalves(above(2), above(3)))
+  // All ones are -1.
+  const ranks = sub(shr(entries, 1), areAbove)
+  return [
+    forEachPair(compare),
+    bytes === 2 ? store('i16x8', target, ranks) : storeLowHalf(target, narrow8(add(ranks, lowest), zero)),
+    set(search, anyBit(and(entries, one))),
   ]
-  const body = repeatWhile(
-    [
-      ...forEach(together, one),
-      ...[...get(at), ...constant(2 * together), op.i32Add, ...set(at)],
-      ...[...get(target), ...constant(together), op.i32Add, ...set(target)],
-    ],
-    [...get(at), ...get(end), op.i32LtU],
+}
+
+/** Ranks by a search without branches: a place is the grid's address and 8 bytes for each threshold known to be below the value. */
+function searchValues(variables: RankVariables, bytes: 1 | 2): Body {
+  const { at, grid, firstStep, target, step, address, place, value } = variables
+  const begin = (k: number) => [
+    set(place(k), add(shl(shr(load('u16', entryOf(variables, k)), 1), 3), grid)),
+    set(value(k), load('f64', at, 8 * k)),
+  ]
+  const advance = (k: number) => {
+    const next = tee(address, add(place(k), step))
+    return set(place(k), select(next, place(k), gt(value(k), load('f64', address, gridHeadBytes - 8))))
+  }
+  const storeRank = (k: number) => {
+    const rank = shr(sub(place(k), grid), 3)
+    return bytes === 2 ? store('u16', target, rank, 2 * k) : store('u8', target, add(rank, lowestRank), k)
+  }
+  return [
+    forEachPair((k) => [findBuckets(variables, k), begin(k), begin(k + 1)]),
+    set(step, firstStep),
+    repeatWhile(lt(4, step), [times(together, advance), set(step, shr(step, 1))]),
+    times(together, storeRank),
+  ]
+}
+
+/** Turns the ranks from `at` to `end` (uint16) into bytes by a table: ranks among the thresholds of some trees. */
+export function mapRanks(): WasmFunction {
+  const frame = declare({ at: 'i32', end: 'i32', table: 'i32', target: 'i32' }, {})
+  const { at, end, table, target } = frame.variables
+  return defineFunction(
+    'map',
+    frame,
+    repeatWhile(lt(at, end), [
+      times(together, (k) => store('u8', target, load('u8', add(table, load('u16', at, 2 * k))), k)),
+      increase(at, 2 * together),
+      increase(target, together),
+    ]),
   )
-  return { name: 'map', params: 4, locals: [], body }
 }

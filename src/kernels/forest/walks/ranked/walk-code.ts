@@ -12,28 +12,27 @@
  * of finding out what it is.
  */
 import {
-  andV128,
-  type Code,
+  add,
+  and,
   choose,
-  constant,
-  forEach,
-  get,
-  gtI8x16,
-  i32,
-  loadF64,
-  loadI8Everywhere,
-  loadI8x16,
-  loadI32,
-  loadU8,
-  maxU8x16,
-  op,
+  declare,
+  defineFunction,
+  type Expression,
+  gt,
+  increase,
+  type Local,
+  load,
+  loadSplat,
+  lt,
+  max,
+  or,
   repeatWhile,
   selectBits,
   set,
-  storeF64,
-  storeI8x16,
-  subI8x16,
-  v128,
+  shl,
+  store,
+  sub,
+  times,
   type WasmFunction,
 } from '../../../wasm/index.ts'
 
@@ -87,128 +86,128 @@ export const operationPlaces = {
   sideRanks: [39, 44],
 } as const
 
-const increase = (local: number, bytes: number): Code => [...get(local), ...constant(bytes), op.i32Add, ...set(local)]
+const selectFrame = () =>
+  declare(
+    { at: 'i32', end: 'i32', rows: 'i32' },
+    {
+      ...{ done: 'i32', ranks: 'i32', result: 'i32' },
+      ...{ leftAddresses: ['i32', sideNodes], rightAddresses: ['i32', sideNodes] },
+      ...{ rank: 'i8x16', leftLeaf: 'i8x16', rightLeaf: 'i8x16', leftInnerLeaf: 'i8x16', rightInnerLeaf: 'i8x16' },
+      ...{ leftRanks: ['i8x16', sideNodes], rightRanks: ['i8x16', sideNodes] },
+    },
+  )
+type SelectVariables = ReturnType<typeof selectFrame>['variables']
 
-/** Does the operations at [0, 1) for as many rows, a multiple of `vectorRows`, as parameter 2 says. */
-export function selectLeaves(): WasmFunction {
-  const [at, end, rows, done, ranks, result] = [0, 1, 2, 3, 4, 5] as const
-  const [addresses, rank] = [[6, 6 + sideNodes], 6 + 2 * sideNodes] as const
-  const [leaf, rightLeaf] = [
-    [rank + 1, rank + 2],
-    [rank + 3, rank + 4],
-  ] as const
-  const sideRanks = [rank + 5, rank + 5 + sideNodes] as const
-  const { kind, ...places } = operationPlaces
-  const word = (offset: number, local: number): Code => [...get(at), ...loadI32(offset), ...set(local)]
-  const byte = (offset: number, local: number): Code => [...get(at), ...loadI8Everywhere(offset), ...set(local)]
-  const isGreater = (values: number, than: number, u: number): Code => [
-    ...[...get(values), ...loadI8x16(16 * u), ...get(than), ...gtI8x16],
+const isGreater = (values: Local<'i32'>, than: Local<'i8x16'>, u: number) => gt(load('i8x16', values, 16 * u), than)
+
+/** Code for one side of an operation: 0 is the left one. */
+function sideCode(variables: SelectVariables, side: Side, s: 0 | 1) {
+  const { at } = variables
+  const { leftAddresses, leftLeaf, leftInnerLeaf, leftRanks } = variables
+  const { rightAddresses, rightLeaf, rightInnerLeaf, rightRanks } = variables
+  const [address, rank] = s === 0 ? [leftAddresses, leftRanks] : [rightAddresses, rightRanks]
+  const [leaf, innerLeaf] = s === 0 ? [leftLeaf, leftInnerLeaf] : [rightLeaf, rightInnerLeaf]
+  const places = operationPlaces
+  const nodes = side === 'slot' ? 0 : nodesOf[side]
+  /** Addresses of ranks or of leaf numbers, which go on with the rows. */
+  const addresses = Array.from({ length: side === 'slot' ? 1 : nodes }, (_, n) => address(n))
+
+  const prepare = [
+    addresses.map((local, n) => set(local, load('i32', at, places.sides[s] + 4 * n))),
+    side === 'slot' ? [] : set(leaf, loadSplat('i8x16', at, places.leaves[s])),
+    nodes > 1 ? set(innerLeaf, loadSplat('i8x16', at, places.rightLeaves[s])) : [],
+    times(nodes, (n) => set(rank(n), loadSplat('i8x16', at, places.sideRanks[s] + n))),
   ]
-  const leafBelow = (side: Side, s: 0 | 1, u: number): Code => {
-    const isRight = (n: number) => isGreater(addresses[s] + n, sideRanks[s] + n, u)
+
+  /** The leaf numbers of the rows of vector u. */
+  function leafBelow(u: number): Expression<'i8x16'> {
+    const isRight = (n: number) => isGreater(address(n), rank(n), u)
     // All ones are -1: the right leaf of a pair has the next number.
-    const pair = (first: Code, n: number): Code => [...first, ...isRight(n), ...subI8x16]
-    const [left, right] = [get(leaf[s]), get(rightLeaf[s])]
-    const greater = (below: Code, above: Code): Code => [...below, ...above, ...isRight(0), ...andV128, ...maxU8x16]
+    const pair = (first: Expression<'i8x16'>, n: number) => sub(first, isRight(n))
+    const greater = (left: Expression<'i8x16'>, right: Expression<'i8x16'>) => max(left, and(right, isRight(0)))
     switch (side) {
       case 'leaf':
-        return left
+        return leaf
       case 'pair':
-        return pair(left, 0)
+        return pair(leaf, 0)
       case 'pairAndLeaf':
-        return greater(pair(left, 1), right)
+        return greater(pair(leaf, 1), innerLeaf)
       case 'leafAndPair':
-        return greater(left, pair(right, 1))
+        return greater(leaf, pair(innerLeaf, 1))
       case 'twoPairs':
-        return greater(pair(left, 1), pair(right, 2))
+        return greater(pair(leaf, 1), pair(innerLeaf, 2))
       case 'slot':
-        return [...get(addresses[s]), ...loadI8x16(16 * u)]
+        return load('i8x16', address(0), 16 * u)
     }
   }
-  const addressesOf = (side: Side, s: 0 | 1): number[] =>
-    Array.from({ length: side === 'slot' ? 1 : nodesOf[side] }, (_, n) => addresses[s] + n)
-  const prepare = (side: Side, s: 0 | 1): Code => [
-    ...addressesOf(side, s).flatMap((local, n) => word(places.sides[s] + 4 * n, local)),
-    ...(side === 'slot'
-      ? []
-      : [
-          ...byte(places.leaves[s], leaf[s]),
-          ...(nodesOf[side] > 1 ? byte(places.rightLeaves[s], rightLeaf[s]) : []),
-          ...forEach(nodesOf[side], (n) => byte(places.sideRanks[s] + n, sideRanks[s] + n)),
-        ]),
-  ]
-  const operation = (left: Side, right: Side, select: (u: number) => Code): Code => [
-    ...[...word(places.ranks, ranks), ...word(places.result, result), ...byte(places.rank, rank)],
-    ...[...prepare(left, 0), ...prepare(right, 1), ...constant(0), ...set(done)],
-    ...repeatWhile(
-      [
-        ...forEach(unrolled, (u) => [...get(result), ...select(u), ...storeI8x16(16 * u)]),
-        ...[ranks, result, done, ...addressesOf(left, 0), ...addressesOf(right, 1)].flatMap((local) =>
-          increase(local, vectorRows),
-        ),
-      ],
-      [...get(done), ...get(rows), op.i32LtU],
-    ),
-  ]
+  return { addresses, prepare, leafBelow }
+}
+
+/** Does the operations from `at` to `end` for as many rows, a multiple of `vectorRows`, as the third parameter says. */
+export function selectLeaves(): WasmFunction {
+  const frame = selectFrame()
+  const { at, end, rows, done, ranks, result, rank } = frame.variables
+  type Combine = (left: Expression<'i8x16'>, right: Expression<'i8x16'>, isRight: Expression<'i8x16'>) => typeof left
+  const operation = (leftSide: Side, rightSide: Side, combine: Combine) => {
+    const [left, right] = [sideCode(frame.variables, leftSide, 0), sideCode(frame.variables, rightSide, 1)]
+    const number = (u: number) => combine(left.leafBelow(u), right.leafBelow(u), isGreater(ranks, rank, u))
+    return [
+      set(ranks, load('i32', at, operationPlaces.ranks)),
+      set(result, load('i32', at, operationPlaces.result)),
+      set(rank, loadSplat('i8x16', at, operationPlaces.rank)),
+      left.prepare,
+      right.prepare,
+      set(done, 0),
+      repeatWhile(lt(done, rows), [
+        times(unrolled, (u) => store('i8x16', result, number(u), 16 * u)),
+        [ranks, result, done, ...left.addresses, ...right.addresses].map((local) => increase(local, vectorRows)),
+      ]),
+    ]
+  }
   // In the order of their kinds.
   const operations = sides.flatMap((left) =>
-    sides.map((right) =>
-      operation(left, right, (u) => [
-        ...[...leafBelow(left, 0, u), ...leafBelow(right, 1, u), ...isGreater(ranks, rank, u), ...andV128, ...maxU8x16],
-      ]),
-    ),
+    sides.map((right) => operation(left, right, (below, above, isRight) => max(below, and(above, isRight)))),
   )
   const selections = selectedSides.flatMap((left) =>
-    selectedSides.map((right) =>
-      operation(left, right, (u) => [
-        ...[...leafBelow(right, 1, u), ...leafBelow(left, 0, u), ...isGreater(ranks, rank, u), ...selectBits],
-      ]),
-    ),
+    selectedSides.map((right) => operation(left, right, (below, above, isRight) => selectBits(above, below, isRight))),
   )
-  const body = repeatWhile(
-    [...choose([...get(at), ...loadI32(kind)], [...operations, ...selections]), ...increase(at, operationBytes)],
-    [...get(at), ...get(end), op.i32LtU],
-  )
-  const locals = [
-    ...Array.from({ length: 3 + 2 * sideNodes }, () => i32),
-    ...Array.from({ length: 5 + 2 * sideNodes }, () => v128),
-  ]
-  return { name: 'select', params: 3, locals, body }
+  const body = repeatWhile(lt(at, end), [
+    choose(load('i32', at, operationPlaces.kind), [...operations, ...selections]),
+    increase(at, operationBytes),
+  ])
+  return defineFunction('select', frame, body)
 }
 
 /**
- * Adds path lengths to the sums at [0, 1): for each of `treesTogether` trees the entry of its table (from parameter 4,
- * float64 each) at the leaf number that it has for the row (from 2, a byte each, 3 bytes between two trees).
+ * Adds path lengths to the sums from `at` to `end`: for each of `treesTogether` trees the entry of its table (float64 each) at the
+ * leaf number that it has for the row (a byte each, `stride` bytes between two trees).
  *
  * @param hasPieces the numbers of pieces follow on the leaf numbers of all trees, and a table has 256 entries for each piece
  */
 export function addLeafValues(hasPieces: boolean): WasmFunction {
-  const [at, end, leaves, stride, tables, number] = [0, 1, 2, 3, 4, 4 + treesTogether] as const
   const rows = 4
   const numbers = hasPieces ? 2 * treesTogether : treesTogether
-  const numberOf = (t: number, k: number): Code => [
-    ...[...get(number + t), ...loadU8(k)],
-    ...(hasPieces ? [...get(number + treesTogether + t), ...loadU8(k), ...constant(8), op.i32Shl, op.i32Or] : []),
-  ]
-  const pathLength = (t: number, k: number): Code => [
-    ...[...get(tables + t), ...numberOf(t, k), ...constant(3), op.i32Shl, op.i32Add, ...loadF64(0)],
-  ]
-  const body = [
-    ...forEach(numbers, (n) => [
-      ...(n === 0 ? get(leaves) : [...get(number + n - 1), ...get(stride), op.i32Add]),
-      ...set(number + n),
+  const frame = declare(
+    { at: 'i32', end: 'i32', leaves: 'i32', stride: 'i32', tables: ['i32', treesTogether] },
+    { number: ['i32', numbers] },
+  )
+  const { at, end, leaves, stride, tables, number } = frame.variables
+  const numberOf = (t: number, k: number) => {
+    const leaf = load('u8', number(t), k)
+    return hasPieces ? or(leaf, shl(load('u8', number(treesTogether + t), k), 8)) : leaf
+  }
+  const pathLength = (t: number, k: number) => load('f64', add(tables(t), shl(numberOf(t, k), 3)))
+  const sumOf = (k: number) => {
+    let sum = load('f64', at, 8 * k)
+    for (let t = 0; t < treesTogether; t++) sum = add(sum, pathLength(t, k))
+    return sum
+  }
+  return defineFunction('add', frame, [
+    times(numbers, (n) => set(number(n), n === 0 ? leaves : add(number(n - 1), stride))),
+    repeatWhile(lt(at, end), [
+      times(rows, (k) => store('f64', at, sumOf(k), 8 * k)),
+      times(numbers, (n) => increase(number(n), rows)),
+      increase(at, 8 * rows),
     ]),
-    ...repeatWhile(
-      [
-        ...forEach(rows, (k) => [
-          ...[...get(at), ...get(at), ...loadF64(8 * k)],
-          ...[...forEach(treesTogether, (t) => [...pathLength(t, k), op.f64Add]), ...storeF64(8 * k)],
-        ]),
-        ...forEach(numbers, (n) => increase(number + n, rows)),
-        ...increase(at, 8 * rows),
-      ],
-      [...get(at), ...get(end), op.i32LtU],
-    ),
-  ]
-  return { name: 'add', params: 4 + treesTogether, locals: Array.from({ length: numbers }, () => i32), body }
+  ])
 }

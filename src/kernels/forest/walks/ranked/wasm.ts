@@ -7,9 +7,9 @@ import {
   type WasmFunction,
   type WasmModule,
 } from '../../../wasm/index.ts'
-import { finiteCheck } from '../padded/index.ts'
+import { finiteCheck } from '../linked/index.ts'
 import { type Geometry, rankedGeometry, wholeVectors } from './geometry.ts'
-import type { RankedForest } from './layout.ts'
+import type { RankedBatch, RankedForest } from './layout.ts'
 import { mapRanks, rankValues } from './values-code.ts'
 import { addLeafValues, selectLeaves } from './walk-code.ts'
 
@@ -85,6 +85,23 @@ export function createRankedKernel(modules: RankedModules = rankedModules()): Ra
     return sum - sum === 0
   }
 
+  /** Ranks the rows among the thresholds of one group of trees. */
+  function mapAll(maps: readonly number[], rows: number): void {
+    loaded.grids.forEach((grid, f) => {
+      const wide = geometry.wideRanks(f)
+      if (grid !== null) map(wide, wide + 2 * rows, maps[f] as number, geometry.ranks(f))
+    })
+  }
+
+  /** Adds the path lengths of some trees, in their order. */
+  function addBatch({ from, to, tables, whole }: RankedBatch, hasPieces: boolean, rows: number): void {
+    // A whole tree is one piece, whose number is 0.
+    if (hasPieces) for (const place of whole) clear(geometry.pieces(place), rows)
+    if (from < to) select(from, to, rows)
+    const addUp = hasPieces ? addPieces : add
+    addUp(geometry.sums, geometry.sums + 8 * rows, geometry.leaves(0), geometry.tileRows, ...tables)
+  }
+
   return {
     load(forest) {
       if (loaded === forest) return
@@ -117,23 +134,12 @@ export function createRankedKernel(modules: RankedModules = rankedModules()): Ra
       return areFinite(sums)
     },
     sumPathLengths(sums) {
-      const { grids, groups } = loaded
       const rows = wholeVectors(sums.length)
       const first = geometry.sums / 8
       doubles.fill(0, first, first + sums.length)
-      for (const { maps, batches, hasPieces } of groups) {
-        for (let f = 0; groups.length > 1 && f < grids.length; f++) {
-          if (grids[f] === null) continue
-          const wide = geometry.wideRanks(f)
-          map(wide, wide + 2 * rows, maps[f] as number, geometry.ranks(f))
-        }
-        const addUp = hasPieces ? addPieces : add
-        for (const { from, to, tables, whole } of batches) {
-          // A whole tree is one piece, whose number is 0.
-          if (hasPieces) for (const place of whole) clear(geometry.pieces(place), rows)
-          if (from < to) select(from, to, rows)
-          addUp(geometry.sums, geometry.sums + 8 * rows, geometry.leaves(0), geometry.tileRows, ...tables)
-        }
+      for (const group of loaded.groups) {
+        if (loaded.groups.length > 1) mapAll(group.maps, rows)
+        for (const batch of group.batches) addBatch(batch, group.hasPieces, rows)
       }
       sums.set(doubles.subarray(first, first + sums.length))
     },

@@ -1,4 +1,4 @@
-import { type Forest, type Tree, treeOf } from '../../index.ts'
+import { type Forest, type Tree, treeOf } from '../index.ts'
 
 /** Column-major rows to walk: feature f of row r is `values[f * stride + r]`. */
 export interface Tile {
@@ -9,8 +9,8 @@ export interface Tile {
 
 /**
  * Adds, for each row, its path length in every tree to `sums`: the depth of the leaf it reaches plus
- * c(rows in that leaf), algorithm 3 of Liu, Ting and Zhou (2008), added in tree order. The plain twin
- * of the WASM kernel and the definition of what that one must give, to the bit. NaN goes left.
+ * c(rows in that leaf), algorithm 3 of Liu, Ting and Zhou (2008), added in tree order. The definition of what the
+ * compiled walks must give, to the bit. NaN goes left.
  *
  * @param lengths c(0) to c(psi), from `averagePathLengths`
  * @param sums one entry per row of the tile, added to

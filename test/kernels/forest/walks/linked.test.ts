@@ -1,10 +1,10 @@
 import { describe, expect, test, vi } from 'vitest'
 import { decodeForest, encodeForest, type Forest, joinTrees, treeOf } from '../../../../src/kernels/forest/forest.ts'
 import { buildTree, type Tree } from '../../../../src/kernels/forest/tree.ts'
-import { layRun, planForest } from '../../../../src/kernels/forest/walks/padded/layout.ts'
-import { createTraverseScorer } from '../../../../src/kernels/forest/walks/padded/scorer.ts'
-import { addPathLengths } from '../../../../src/kernels/forest/walks/padded/traverse.ts'
-import { createKernel } from '../../../../src/kernels/forest/walks/padded/wasm.ts'
+import { createLinkedKernel } from '../../../../src/kernels/forest/walks/linked/kernel.ts'
+import { layLinked, linkedBytes } from '../../../../src/kernels/forest/walks/linked/layout.ts'
+import { createLinkedScorer } from '../../../../src/kernels/forest/walks/linked/scorer.ts'
+import { addPathLengths } from '../../../../src/kernels/forest/walks/path-lengths.ts'
 import { rankedMemoryBytes } from '../../../../src/kernels/forest/walks/ranked/wasm.ts'
 import { createForestWalk, layForest } from '../../../../src/kernels/forest/walks/small-batch.ts'
 import {
@@ -48,19 +48,18 @@ function growForest(rows: number[][], trees: number, depthLimit: number): Forest
 
 /** The sums of the WebAssembly kernel. */
 function fastSums(forest: Forest, rows: number[][]): Float64Array {
-  const plan = planForest(forest)
-  const kernel = createKernel()
+  const { features } = forest
   const tileRows = Math.ceil(rows.length / 8) * 8
+  const kernel = createLinkedKernel()
+  const bytes = new Uint8Array(linkedBytes(forest))
+  layLinked(forest, bytes, 8 * tileRows)
+  kernel.load(bytes, { features, tileRows, factor: 1 })
+  const tile = kernel.tile()
+  rows.forEach((row, r) => {
+    for (let f = 0; f < features; f++) tile[f * tileRows + r] = row[f]!
+  })
   const sums = new Float64Array(rows.length)
-  for (const run of plan.runs) {
-    const bytes = layRun(forest, plan, run, averagePathLengths(forest.psi), 8 * tileRows)
-    kernel.loadTrees(bytes, forest.features, tileRows)
-    const tile = kernel.tile(forest.features, tileRows)
-    rows.forEach((row, r) => {
-      for (let f = 0; f < forest.features; f++) tile[f * tileRows + r] = row[f]!
-    })
-    kernel.addPathLengths(plan.paddedDepth, forest.features, tileRows, sums, 0, sums.length)
-  }
+  kernel.addPathLengths(sums, 0, sums.length)
   return sums
 }
 
@@ -77,7 +76,7 @@ function expectTwins(forest: Forest, rows: number[][]): void {
   const scores = new Float64Array(rows.length)
   const flags = new Uint8Array(rows.length)
   const input = { key: 'a', payload: encodeForest(forest), block, from: 0, to: rows.length, fill: null, scores, flags }
-  createTraverseScorer(decodeForest, 1).score(input)
+  createLinkedScorer(decodeForest, 1).score(input)
   expect([...scores]).toEqual(sums.map((sum) => anomalyScore(sum, scoreFactor(forest.trees, forest.psi))))
   for (const score of scores) expect(score > 0 && score <= 1).toBe(true)
   const laid = layForest(forest)
@@ -93,20 +92,13 @@ describe('both kernels equal the brute-force twin', () => {
     { name: 'two rows a tree', rows: 2, lanes: 1, trees: 3, limit: 1, scored: 20 },
     { name: 'one row to score', rows: 16, lanes: 2, trees: 5, limit: 4, scored: 1 },
     { name: 'the usual forest', rows: 256, lanes: 10, trees: 100, limit: 8, scored: 700 },
-    {
-      name: 'a few rows, for which trees are walked where they lie',
-      rows: 256,
-      lanes: 10,
-      trees: 20,
-      limit: 8,
-      scored: 9,
-    },
+    { name: 'a few rows', rows: 256, lanes: 10, trees: 20, limit: 8, scored: 9 },
     { name: 'one feature', rows: 256, lanes: 1, trees: 20, limit: 8, scored: 300 },
     { name: 'many features', rows: 128, lanes: 300, trees: 10, limit: 7, scored: 100 },
-    { name: 'the deepest padded trees', rows: 1024, lanes: 4, trees: 4, limit: 10, scored: 300 },
-    { name: 'linked trees', rows: 4096, lanes: 3, trees: 6, limit: 12, scored: 3000 },
+    { name: 'deeper trees', rows: 1024, lanes: 4, trees: 4, limit: 10, scored: 300 },
+    { name: 'deep trees', rows: 4096, lanes: 3, trees: 6, limit: 12, scored: 3000 },
     { name: 'trees without a useful limit', rows: 300, lanes: 2, trees: 10, limit: 32, scored: 300 },
-    { name: 'trees in more than one run', rows: 65_536, lanes: 1, trees: 4, limit: 32, scored: 50 },
+    { name: 'large trees', rows: 65_536, lanes: 1, trees: 4, limit: 32, scored: 50 },
   ])('on $name', ({ rows, lanes, trees, limit, scored }) => {
     expectTwins(growForest(normalRows(rows, lanes), trees, limit), normalRows(scored, lanes, 2))
   })
@@ -145,12 +137,13 @@ describe('both kernels equal the brute-force twin', () => {
   })
 })
 
-test('deep forests are linked and large ones are cut into runs', () => {
-  expect(planForest(growForest(normalRows(256, 2), 3, 8)).paddedDepth).toBe(8)
-  const large = planForest(growForest(normalRows(65_536, 1), 4, 32))
-  expect(large.paddedDepth).toBe(0)
-  expect(large.runs.length).toBeGreaterThan(1)
-  expect(large.runs.reduce((sum, run) => sum + run.bytes, 0)).toBe(large.bytes)
+test('a forest that is too large to keep is for the plain walk', () => {
+  const forest = growForest(normalRows(64, 3), 10, 6)
+  const splits = new Int32Array(2 ** 21)
+  const input = { key: 'a', payload: new Uint8Array(), block: blockOf(normalRows(9, 3)), from: 0, to: 9, fill: null }
+  const into = { scores: new Float64Array(9), flags: new Uint8Array(9) }
+  expect(createLinkedScorer(() => ({ ...forest, splits }), 1).score({ ...input, ...into })).toBe(false)
+  expect(createLinkedScorer(() => forest, 1).score({ ...input, ...into })).toBe(true)
 })
 
 describe('a forest laid out for a few rows', () => {
@@ -158,8 +151,8 @@ describe('a forest laid out for a few rows', () => {
     const laid = layForest(growForest(normalRows(256, 10), 100, 8))!
     expect(laid.trees.buffer).toBeInstanceOf(SharedArrayBuffer)
     expect(laid.mostRows).toBe(Math.floor((100_000 - 200 * 10) / (8 * 100 + 10)))
-    // Trees, a tile of 256 rows, the sums and the place of the deepest padded tree, in pages; and the same forest for the ranked walk.
-    const held = laid.trees.byteLength + 8 * 256 * 11 + 24 * 1024
+    // Trees, a tile of 256 rows and the sums, in pages; and the same forest for the ranked walk.
+    const held = laid.trees.byteLength + 8 * 256 * 11
     expect(laid.bytes % 65_536).toBe(0)
     const ranked = laid.ranked!
     expect(ranked.laid.bytes.buffer).toBeInstanceOf(SharedArrayBuffer)
@@ -184,8 +177,8 @@ describe('a forest laid out for a few rows', () => {
     for (const depth of [7, 9, 12]) {
       const laid = structuredClone(layForest(growForest(normalRows(4096, 3), 3, depth))!)
       expect(laid.ranked !== null).toBe(depth < 12)
-      // The check, and one for each way of walking trees of this depth; the seven of the ranked walk.
-      const instances = (depth > 10 ? 2 : 4) + (depth < 12 ? 7 : 0)
+      // The check and the walk; the seven of the ranked walk.
+      const instances = depth < 12 ? 9 : 2
       // As on another thread, which has compiled nothing yet.
       vi.resetModules()
       const other = await import('../../../../src/kernels/forest/walks/small-batch.ts')
@@ -213,8 +206,10 @@ describe('a forest laid out for a few rows', () => {
         Array.from({ length: count }, () => treeOf(forest, 0)),
         forest,
       )
-    expect(layForest(many(341))?.trees.byteLength).toBe(341 * 6128)
-    expect(layForest(many(343))).toBeNull()
+    const bytes = 16 + 24 * tree.splits.length
+    const fitting = Math.floor(2 ** 21 / bytes)
+    expect(layForest(many(fitting))?.trees.byteLength).toBe(fitting * bytes)
+    expect(layForest(many(fitting + 1))).toBeNull()
     const long = growForest([...normalRows(32, 1).map(([value]) => [2 ** (8 * value!)]), [1e300]], 1, 32)
     expect(layForest(many(1000, long))?.mostRows).toBeGreaterThan(1)
     const wide = (features: number) => layForest({ ...many(1), features })
@@ -223,7 +218,7 @@ describe('a forest laid out for a few rows', () => {
 
   test('marks and fills as a scorer does, and leaves other rows alone', () => {
     const walk = createForestWalk(layForest(growForest(normalRows(64, 3), 10, 6))!)
-    const scorer = createTraverseScorer(() => growForest(normalRows(64, 3), 10, 6), 1)
+    const scorer = createLinkedScorer(() => growForest(normalRows(64, 3), 10, 6), 1)
     const rows = normalRows(130, 3, 3).map((row, r) =>
       row.map((value, f) => [value, Number.NaN, Infinity][(r * f) % 5] ?? value),
     )
@@ -250,14 +245,14 @@ describe('a forest laid out for a few rows', () => {
   })
 
   test('is ranked for many of its few rows, and for none where that takes longer', () => {
-    const leastRows = (forest: Forest) => layForest(forest)?.ranked?.leastRows ?? null
-    const usual = leastRows(growForest(normalRows(256, 10), 100, 8))!
+    const minRows = (forest: Forest) => layForest(forest)?.ranked?.minRows ?? null
+    const usual = minRows(growForest(normalRows(256, 10), 100, 8))!
     expect(usual).toBeGreaterThan(50)
     expect(usual).toBeLessThan(90)
     // A tree in pieces, two trees, and nodes that are far more than the levels.
-    expect(leastRows(growForest(normalRows(1024, 1), 3, 32))).toBeNull()
-    expect(leastRows(growForest(normalRows(256, 10), 2, 8))).toBeNull()
-    expect(leastRows({ ...growForest(normalRows(256, 10), 20, 8), features: 400 })).toBeGreaterThan(usual)
+    expect(minRows(growForest(normalRows(1024, 1), 3, 32))).toBeNull()
+    expect(minRows(growForest(normalRows(256, 10), 2, 8))).toBeNull()
+    expect(minRows({ ...growForest(normalRows(256, 10), 20, 8), features: 400 })).toBeGreaterThan(usual)
   })
 })
 
@@ -266,11 +261,7 @@ describe('a scorer', () => {
   const payload = encodeForest(forest)
   const { NaN: missing, POSITIVE_INFINITY: infinity } = Number
 
-  function scoreRows(
-    rows: number[][],
-    fill: Float64Array | null = null,
-    scorer = createTraverseScorer(decodeForest, 1),
-  ) {
+  function scoreRows(rows: number[][], fill: Float64Array | null = null, scorer = createLinkedScorer(decodeForest, 1)) {
     const block = blockOf(rows, 3)
     const scores = new Float64Array(rows.length)
     const flags = new Uint8Array(rows.length)
@@ -312,7 +303,7 @@ describe('a scorer', () => {
     const all = scoreRows(many).scores
     const scores = new Float64Array(600).fill(-1)
     const input = { key: 'a', payload, block: blockOf(many, 3), fill: null, scores, flags: new Uint8Array(600) }
-    createTraverseScorer(decodeForest, 1).score({ ...input, from: 100, to: 390 })
+    createLinkedScorer(decodeForest, 1).score({ ...input, from: 100, to: 390 })
     expect([...scores]).toEqual(all.map((score, r) => (r >= 100 && r < 390 ? score : -1)))
   })
 
@@ -321,7 +312,7 @@ describe('a scorer', () => {
   })
 
   test('keeps forests apart, and a bounded number of them', () => {
-    const scorer = createTraverseScorer(decodeForest, 1)
+    const scorer = createLinkedScorer(decodeForest, 1)
     const wide = Array.from({ length: 12 }, (_, k) => {
       const grown = growForest(normalRows(1024, 2, k), 200, 10)
       return { key: `forest ${k}`, payload: encodeForest(grown) }
@@ -334,7 +325,7 @@ describe('a scorer', () => {
     }
     const first = wide.map((one) => score(one))
     expect(wide.map((one) => score(one))).toEqual(first)
-    expect(score(wide[3]!, createTraverseScorer(decodeForest, 1))).toEqual(first[3])
+    expect(score(wide[3]!, createLinkedScorer(decodeForest, 1))).toEqual(first[3])
     expect(rowOf(block, 0).length).toBe(2)
   })
 })

@@ -1,0 +1,6 @@
+export { finiteCheck } from './finite-check.ts'
+export { createLinkedKernel, type LinkedModules, linkedMemoryBytes, linkedModules } from './kernel.ts'
+export { layLinked, linkedBytes } from './layout.ts'
+export { scoreLinked, type WalkedRows } from './rows.ts'
+export { createLinkedScorer } from './scorer.ts'
+export { type LinkedShape, shapeOf } from './shape.ts'

@@ -1,5 +1,0 @@
-export { finiteCheck } from './code.ts'
-export { runsOf, shapeWalk, type WalkedRows, type WalkShape, walkRows } from './prepared.ts'
-export { createTraverseScorer } from './scorer.ts'
-export { addPathLengths } from './traverse.ts'
-export { createKernel, firstRowsOfWays, type KernelModules, memoryBytes, modulesFor } from './wasm.ts'
