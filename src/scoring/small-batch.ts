@@ -5,10 +5,10 @@
  * same bits from both.
  */
 import { type BatchColumn, type Rows, SmallBatch } from '../json/index.ts'
-import type { TimeContext } from '../kernels/history/index.ts'
 import type { Block } from '../kernels/index.ts'
 import type { ModelHandle } from '../registry/index.ts'
 import type { Roles, ScoreSettings, VersionDocument } from '../schemas/index.ts'
+import type { TimeContext } from '../telemetry/index.ts'
 import { parseTimestamp } from '../time/index.ts'
 import { planVersion, type VersionPlan } from './version-plan.ts'
 

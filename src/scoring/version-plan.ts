@@ -1,10 +1,9 @@
 /** What scoring takes from a version's document and no request changes: worked out once, and kept as long as the document. */
 import { changesScores } from '../history/index.ts'
-import { createTimeContext, type TimeContext } from '../kernels/history/index.ts'
 import type { Guards } from '../kernels/scores/index.ts'
 import type { FeatureLane } from '../reader/index.ts'
 import type { VersionDocument } from '../schemas/index.ts'
-import { featureLanes, isDerived } from '../telemetry/index.ts'
+import { createTimeContext, featureLanes, isDerived, type TimeContext } from '../telemetry/index.ts'
 import { guardsOf } from './telemetry-guards.ts'
 
 export interface VersionPlan {

@@ -20,3 +20,4 @@ export {
   readWindow,
   type Telemetry,
 } from './telemetry.ts'
+export { createTimeContext, type TimeContext } from './time-context.ts'

@@ -4,7 +4,6 @@
  */
 import { DeepWatchError } from '../errors.ts'
 import type { Row } from '../json/index.ts'
-import { createTimeContext, type TimeContext } from '../kernels/history/index.ts'
 import { type Block, blockRows, shareBytes } from '../kernels/index.ts'
 import type { Description, FeatureBlock, FeatureQuery } from '../reader/index.ts'
 import { formatTimestamp } from '../time/index.ts'
@@ -14,6 +13,7 @@ import { describeColumn, type Gathered, gather } from './json-columns.ts'
 import { type Derived, derive } from './json-derived.ts'
 import { entitiesOf, spanOf } from './json-span.ts'
 import { quote, type Telemetry } from './telemetry.ts'
+import { createTimeContext, type TimeContext } from './time-context.ts'
 
 /** Distinct keys that rows may have: every one is looked at, however few rows have it. */
 const mostColumns = 4096

@@ -13,7 +13,7 @@ export type StatementName =
   | 'entities'
   | 'features'
   | 'features-check'
-  | 'features-counted'
+  | 'features-proven'
   | 'interval'
   | 'lock'
   | 'parquet-chunks'

@@ -27,8 +27,8 @@ export function echoOf({ kind, sql, echo }: RelationColumn): Echo {
 
 /** Writes the echoed columns of one chunk. */
 export function echoChunk(chunk: Chunk, columns: readonly EchoedColumn[]): (row: number, text: TextBuffer) => void {
-  const writers = columns.map(({ column, echo }) => echo.writer(chunk, column))
-  const validity = columns.map(({ column }) => chunk.validity(column))
+  const writers = columns.map(({ result, echo }) => echo.writer(chunk, result))
+  const validity = columns.map(({ result }) => chunk.validity(result))
   return (row, text) => {
     for (let index = 0; index < columns.length; index++) {
       text.put((columns[index] as EchoedColumn).key)
@@ -41,7 +41,7 @@ export function echoChunk(chunk: Chunk, columns: readonly EchoedColumn[]): (row:
 
 /** A column of the statement's result that is echoed. */
 export interface EchoedColumn {
-  readonly column: number
+  readonly result: number
   readonly echo: Echo
   /** `"name":` with a comma before it where it is not the first. */
   readonly key: Uint8Array

@@ -1,23 +1,13 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import { createTimeContext, rowHistory, type TimeContext } from '../../../src/kernels/history/index.ts'
-import type { FeatureQuery, HistoryQuery } from '../../../src/reader/index.ts'
-import { createHistories, type HistoryKeeper } from '../../../src/telemetry/index.ts'
-import {
-  type Chunk,
-  collectOften,
-  type Database,
-  isValid,
-  nextChunk,
-  type Relation,
-  requireDoubles,
-  rowsOf,
-  show,
-  streamStatement,
-  TextBuffer,
-} from '../database/index.ts'
+import { circleOf } from '../../../src/kernels/history/index.ts'
+import type { FeatureQuery } from '../../../src/reader/index.ts'
+import { type Chunk, type Database, type Relation, TextBuffer } from '../database/index.ts'
 import { BlockWriter } from './blocks.ts'
+import { checkLabels, drainRows } from './drain.ts'
 import { echoChunk } from './echo.ts'
-import { type FeaturePlan, type LaneSource, planFeatures } from './plan.ts'
+import { entityReader, HistoryColumns } from './history-columns.ts'
+import { localOffset } from './local-time.ts'
+import { type FeaturePlan, type MatrixColumn, planFeatures } from './plan.ts'
 
 export interface StreamLimits {
   readonly maxCells: number
@@ -28,8 +18,7 @@ export interface StreamLimits {
 const EXACT = Number.MAX_SAFE_INTEGER
 
 /**
- * Streams the feature matrix as block frames and returns the number of rows. A stream that did not reach its end is an
- * error: the database ends it silently, so the end is proven by a last row or by the number of rows.
+ * Streams the feature matrix as block frames and returns the number of rows. A stream that did not reach its end is an error.
  */
 export async function streamFeatures(
   database: Database,
@@ -37,75 +26,24 @@ export async function streamFeatures(
   query: FeatureQuery,
   limits: StreamLimits,
 ): Promise<number> {
-  const plan = planFeatures(relation, query)
-  const filler = new LaneFiller(plan, query, limits)
-  await drainLanes(database, plan, (chunk, rows) => filler.take(chunk, rows))
+  const plan = planFeatures(relation, query, await localOffset(database, relation, query))
+  const filler = new MatrixFiller(plan, query, limits)
+  await drainRows(database, plan, (chunk, rows) => filler.take(chunk, rows))
   filler.writer.flush()
   return filler.handedOut
 }
 
-/** Hands the rows of a planned stream to `take`, a chunk at a time: its first `rows` rows. Throws where it did not reach its end. */
-export async function drainLanes(
-  database: Database,
-  plan: FeaturePlan,
-  take: (chunk: Chunk, rows: number) => void,
-): Promise<void> {
-  if (!(await drain(database, plan, take))) await explain(database, plan)
-}
-
-/**
- * Reads the stream to its end; whether the end was proven. The next chunk is decoded, on the database's threads, while this
- * one is put into lanes.
- */
-async function drain(
-  database: Database,
-  plan: FeaturePlan,
-  take: (chunk: Chunk, rows: number) => void,
-): Promise<boolean> {
-  const result = await streamStatement(database.connection, plan.sql, plan.values)
-  requireDoubles(result, plan.doubles)
-  let proven = false
-  let total = 0
-  const collect = collectOften()
-  let ahead = nextChunk(result)
-  try {
-    for (;;) {
-      const chunk = await ahead
-      if (chunk === null) break
-      const { rows } = chunk
-      ahead = nextChunk(result)
-      if (proven) return false
-      if (plan.proof !== null) proven = chunk.bytes(plan.proof, 1)[rows - 1] === 1
-      const own = proven ? rows - 1 : rows
-      take(chunk, own)
-      total += own
-      collect()
-    }
-  } finally {
-    // Nothing else may run on the connection while a chunk is fetched.
-    await ahead.catch(() => null)
-  }
-  return plan.proof === null ? total === plan.expected : proven
-}
-
-/** Finds out why a stream broke off, by a statement that must report it. Always throws. */
-async function explain({ connection, feed }: Database, plan: FeaturePlan): Promise<never> {
-  if (feed.failure === null) await rowsOf(connection, plan.checkSql, plan.values)
-  throw new Error('the stream ended early')
-}
-
-/** Puts the columns of chunks into the lanes of blocks. */
-class LaneFiller {
+/** Puts the results of chunks into the columns of blocks. */
+class MatrixFiller {
   readonly writer: BlockWriter
-  /** Rows taken so far. */
-  total = 0
-  /** Rows of these that went into blocks. */
+  /** Rows that went into blocks. */
   handedOut = 0
+  /** Rows taken so far. */
+  private total = 0
   private readonly plan: FeaturePlan
   private readonly limits: StreamLimits
-  private readonly context: TimeContext | null
   private readonly text: TextBuffer | null
-  private readonly histories: HistoryLanes | null
+  private readonly histories: HistoryColumns | null
   /** Numbers of the entities known or seen so far. */
   private readonly entities: Map<string | null, number>
 
@@ -114,33 +52,26 @@ class LaneFiller {
     this.limits = limits
     this.entities = new Map(query.entities?.map((name, number) => [Buffer.from(name).toString('latin1'), number]))
     this.text = plan.echoed.length === 0 ? null : new TextBuffer(limits.maxDecodedTextBytes)
-    this.writer = new BlockWriter(plan.lanes.length, this.text, query.entities !== undefined)
-    this.context = query.transitions === undefined ? null : createTimeContext(query.transitions)
-    this.histories = query.history === undefined ? null : new HistoryLanes(plan, query.history)
+    this.writer = new BlockWriter(plan.columns.length, this.text, query.entities !== undefined)
+    this.histories = query.history === undefined ? null : new HistoryColumns(plan, query.history)
   }
 
   take(chunk: Chunk, rows: number): void {
-    if ((this.total + rows) * this.plan.lanes.length > this.limits.maxCells) {
+    const { plan, text, writer } = this
+    if ((this.total + rows) * plan.columns.length > this.limits.maxCells) {
       throw new DeepWatchError('decoded_too_large', `The source has more than ${this.limits.maxCells} values.`)
     }
-    const columns = this.plan.lanes.map((lane) => ('column' in lane ? chunk.doubles(lane.column) : null))
-    const times = this.plan.time === null ? null : chunk.doubles(this.plan.time)
+    const times = plan.time === null ? null : chunk.doubles(plan.time)
     if (times !== null) checkTimes(times, rows)
-    const { text } = this
-    const echo = text === null ? null : echoChunk(chunk, this.plan.echoed)
-    const source = this.histories === null ? null : this.histories.sourceOf(chunk, times as Float64Array)
-    const entity = this.plan.entity === null ? null : entityReader(chunk, this.plan.entity)
+    const fillers = plan.columns.map((column) => this.filler(column, chunk))
+    const fillHistory = this.histories?.open(chunk, times as Float64Array) ?? null
+    const echo = text === null ? null : echoChunk(chunk, plan.echoed)
     let from = 0
     while (from < rows) {
-      const part = Math.min(rows - from, this.writer.room)
+      const part = Math.min(rows - from, writer.room)
       for (let row = 0; text !== null && row < part; row++) echo?.(from + row, text)
-      this.plan.lanes.forEach((lane, index) => {
-        const at = index * this.writer.stride + this.writer.rows
-        if ('entity' in lane) this.number(entity ?? (() => null), at, from, part)
-        else this.fill(lane, at, columns[index] ?? null, times, from, part)
-      })
-      const { writer } = this
-      const kept = source === null ? part : (this.histories as HistoryLanes).fill(source, from, part, writer)
+      for (const [index, fill] of fillers.entries()) fill?.(index * writer.stride + writer.rows, from, part)
+      const kept = fillHistory === null ? part : fillHistory(from, part, writer)
       writer.advance(kept)
       this.handedOut += kept
       this.total += part
@@ -148,109 +79,42 @@ class LaneFiller {
     }
   }
 
-  /** Numbers entities; those that have no number yet in the order in which they appear. */
-  private number(entity: (row: number) => string | null, at: number, from: number, rows: number): void {
+  /** Writes `rows` values of a column, from the chunk's row `from` on, to the block's values from `at` on. Null for what others write. */
+  private filler(column: MatrixColumn, chunk: Chunk): ((at: number, from: number, rows: number) => void) | null {
     const { values } = this.writer
-    for (let row = 0; row < rows; row++) {
-      const name = entity(from + row)
-      let number = this.entities.get(name)
-      if (number === undefined) {
-        number = this.entities.size
-        this.entities.set(name, number)
+    if ('timeContext' in column) {
+      const circle = circleOf(column.timeContext)
+      const steps = chunk.doubles(column.step)
+      return (at, from, rows) => {
+        for (let row = 0; row < rows; row++) values[at + row] = circle[steps[from + row] as number] as number
       }
-      values[at + row] = number
     }
-  }
-
-  private fill(
-    lane: LaneSource,
-    at: number,
-    column: Float64Array | null,
-    times: Float64Array | null,
-    from: number,
-    rows: number,
-  ): void {
-    const { values } = this.writer
-    if (column !== null) values.set(column.subarray(from, from + rows), at)
-    else if ('timeContext' in lane) this.context?.fill(lane.timeContext, times as Float64Array, from, rows, values, at)
-    else if ('counted' in lane) for (let row = 0; row < rows; row++) values[at + row] = this.total + row
-    if ('label' in lane && lane.label !== undefined) checkLabels(values, at, rows, lane.label, this.total)
-  }
-}
-
-/** Where the histories of a chunk's rows take their values from. */
-interface HistorySource {
-  readonly times: Float64Array
-  readonly base: readonly Float64Array[]
-  readonly entity: (row: number) => string | null
-}
-
-/** Fills the lanes that are derived from the trailing rows of each entity. */
-class HistoryLanes {
-  private readonly plan: FeaturePlan
-  private readonly keeper: HistoryKeeper
-  private readonly completeOnly: boolean
-  /** Base values and figures of the row at hand. */
-  private readonly values: Float64Array
-  private readonly figures: Float64Array
-  /** Per lane the index of what is derived there; null for other lanes. */
-  private readonly derived: readonly (number | null)[]
-  private readonly stateLane: number
-
-  constructor(plan: FeaturePlan, { columns, derivations, mostBytes, completeOnly }: HistoryQuery) {
-    this.plan = plan
-    this.keeper = createHistories({ columns: columns.length, derivations }, mostBytes)
-    this.completeOnly = completeOnly === true
-    this.values = new Float64Array(columns.length)
-    this.figures = new Float64Array(derivations.length)
-    this.derived = plan.lanes.map((lane) => ('derived' in lane ? lane.derived : null))
-    this.stateLane = plan.lanes.findIndex((lane) => 'history' in lane)
-  }
-
-  sourceOf(chunk: Chunk, times: Float64Array): HistorySource {
-    const { base, entity } = this.plan.history as NonNullable<FeaturePlan['history']>
-    return {
-      times,
-      base: base.map((column) => chunk.doubles(column)),
-      entity: entity === null ? () => null : entityReader(chunk, entity),
-    }
-  }
-
-  /**
-   * Adds the derived lanes to rows that stand in the block already, and gives how many of them stay there: with `completeOnly`
-   * those that lack history are overwritten by the ones behind them.
-   */
-  fill(source: HistorySource, from: number, rows: number, { values, stride, rows: start }: BlockWriter): number {
-    const { derived, stateLane } = this
-    let kept = 0
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < this.values.length; column++)
-        this.values[column] = (source.base[column] as Float64Array)[from + row] as number
-      const time = source.times[from + row] as number
-      const state = this.keeper.take(source.entity(from + row), time, this.values, this.figures)
-      if (this.completeOnly && state !== rowHistory.complete) continue
-      const to = start + kept++
-      for (let lane = 0; lane < derived.length; lane++) {
-        const figure = derived[lane] as number | null
-        if (figure !== null) values[lane * stride + to] = this.figures[figure] as number
-        else if (to !== start + row) values[lane * stride + to] = values[lane * stride + start + row] as number
+    if ('result' in column) {
+      const { label } = column
+      const numbers = chunk.doubles(column.result)
+      return (at, from, rows) => {
+        values.set(numbers.subarray(from, from + rows), at)
+        if (label !== undefined) checkLabels(values, at, rows, label, this.total)
       }
-      if (stateLane !== -1) values[stateLane * stride + to] = state
     }
-    return kept
+    if ('counted' in column) {
+      return (at, _, rows) => {
+        for (let row = 0; row < rows; row++) values[at + row] = this.total + row
+      }
+    }
+    if (!('entity' in column)) return null
+    const entity = this.plan.entity === null ? () => null : entityReader(chunk, this.plan.entity)
+    return (at, from, rows) => {
+      for (let row = 0; row < rows; row++) values[at + row] = this.number(entity(from + row))
+    }
   }
-}
 
-/** The text of a row's entity, one character per byte; null where it has none. */
-function entityReader(chunk: Chunk, column: number): (row: number) => string | null {
-  const validity = chunk.validity(column)
-  const texts = chunk.texts(column)
-  return (row) => {
-    if (!isValid(validity, row)) return null
-    texts.at(row)
-    const { bytes, start, end } = texts
-    // One character per byte: enough to tell texts apart, and quick.
-    return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
+  /** The number of an entity; one that has none yet gets the next. */
+  private number(name: string | null): number {
+    const known = this.entities.get(name)
+    if (known !== undefined) return known
+    this.entities.set(name, this.entities.size)
+    return this.entities.size - 1
   }
 }
 
@@ -259,19 +123,5 @@ function checkTimes(times: Float64Array, rows: number): void {
     if (Math.abs(times[row] as number) > EXACT) {
       throw new DeepWatchError('timestamp_out_of_range', 'A timestamp lies outside the range that can be used.')
     }
-  }
-}
-
-export function checkLabels(values: Float64Array, at: number, rows: number, name: string, first: number): void {
-  for (let row = 0; row < rows; row++) {
-    const value = values[at + row] as number
-    if (value === 0 || value === 1 || Number.isNaN(value)) continue
-    throw new DeepWatchError(
-      'type_mismatch',
-      `The label column ${show(name)} has a value that is not true, false, 0, 1 or null.`,
-      {
-        facts: { column: name.slice(0, 200), firstRows: [first + row] },
-      },
-    )
   }
 }

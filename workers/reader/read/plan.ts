@@ -1,36 +1,36 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import type { TimeContextLane } from '../../../src/kernels/history/index.ts'
+import { stepOf, type TimeContextLane } from '../../../src/kernels/history/index.ts'
 import type { FeatureQuery, ReadWindow } from '../../../src/reader/index.ts'
 import { columnOf, type Relation, type RelationColumn, show, statement, type Values } from '../database/index.ts'
 import { type EchoedColumn, echoOf } from './echo.ts'
 
-/** Where a lane's values come from: a column of the statement's result, the time context, or counting. */
-export type LaneSource =
-  | { readonly column: number; readonly label?: string }
-  | { readonly timeContext: TimeContextLane }
+/** Where a column of the feature matrix takes its values from: the result of this number, or what the reader makes. */
+export type MatrixColumn =
+  | { readonly result: number; readonly label?: string }
+  | { readonly timeContext: TimeContextLane; readonly step: number }
   | { readonly counted: true }
   | { readonly derived: number }
   | { readonly history: true }
   | { readonly entity: true }
 
-/** A statement that streams lanes, and how its result columns become lanes. Decided before anything is read. */
+/** A statement that streams the feature matrix, and how its results become columns. Decided before anything is read. */
 export interface FeaturePlan {
   readonly sql: string
   readonly values: Values
-  /** The same lanes by a statement that reports every error. */
+  /** The same results by a statement that reports every error. */
   readonly checkSql: string
-  readonly lanes: readonly LaneSource[]
-  /** Result columns that must be doubles. */
+  readonly columns: readonly MatrixColumn[]
+  /** Results that must be doubles. */
   readonly doubles: readonly number[]
-  /** Result column of the time in epoch microseconds; null when nobody needs it. */
+  /** Result of the time in epoch microseconds; null when nobody needs it. */
   readonly time: number | null
-  /** Result columns of the histories' base values and of the entity's text; null when nothing is derived. */
+  /** Results of the histories' base values and of the entity's text; null when nothing is derived. */
   readonly history: { readonly base: readonly number[]; readonly entity: number | null } | null
-  /** Result column of the text of the row's entity, for the entity lane. */
+  /** Result of the text of the row's entity, for the entity column. */
   readonly entity: number | null
-  /** Result columns of which the row's text is made. */
+  /** Results of which the row's text is made. */
   readonly echoed: readonly EchoedColumn[]
-  /** Result column that is true in the last row; null when `expected` rows are the proof of completeness. */
+  /** Result that is true in the last row; null when `expected` rows are the proof of completeness. */
   readonly proof: number | null
   readonly expected: number | null
 }
@@ -53,91 +53,134 @@ export class Needed {
   }
 }
 
-/** Plans a feature stream. Throws `unknown_column`, `type_mismatch`, `missing_timestamp`. */
-export function planFeatures(relation: Relation, query: FeatureQuery): FeaturePlan {
-  const needed = new Needed()
-  const results: string[] = []
-  const result = (expression: string): number => results.push(expression) - 1
+/**
+ * Plans a feature stream. Throws `unknown_column`, `type_mismatch`, `missing_timestamp`.
+ * @param offset seconds that local time is ahead of UTC, see `localOffset`; only the time context needs it
+ */
+export function planFeatures(relation: Relation, query: FeatureQuery, offset = '0'): FeaturePlan {
+  const results = new Results(relation)
   const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
-  const wantsTime =
-    query.lanes?.timestamp === true ||
-    query.history !== undefined ||
-    query.features.some((lane) => 'timeContext' in lane)
-  const timeResult = wantsTime ? result(microseconds(needed, requireTime(time))) : null
-  const lanes: LaneSource[] = query.features.map((lane) => {
-    if ('timeContext' in lane || 'derived' in lane) return lane
-    return { column: result(double(needed, requireNumeric(columnOf(relation, lane.name)))) }
+  const timeResult = needsTime(query) ? results.double('micros') : null
+  const micros = timeResult === null ? 'null' : microseconds(results.needed, requireTime(time))
+  const columns = [
+    ...query.features.map((feature) => featureColumn(results, feature)),
+    ...extraColumns(results, query, timeResult),
+  ]
+  if (columns.length === 0) throw new DeepWatchError('no_features', 'No column is asked for.')
+  const base = query.history?.columns.map(({ name }) => results.number(name))
+  const doubles = results.expressions.map((_, index) => index)
+  const historyEntity = results.text(query.history?.entity)
+  const isHistoryEntity = query.lanes?.entity !== true || query.entity === query.history?.entity
+  const entity = isHistoryEntity ? historyEntity : results.text(query.entity)
+  const echoed = (query.include ?? []).map((name, index) => results.echo(name, index))
+  // The row numbers may be all there is; a statement needs a result nevertheless.
+  if (results.expressions.length === 0) results.double('0::double')
+  const window = windowCondition(results.needed, query.window, time)
+  const features = statement('features', {
+    results: results.expressions.map((expression, index) => `${expression} as r${index}`).join(', '),
+    columns: results.needed.list,
+    relation: relation.from,
+    window: window.condition,
+    micros,
+    offset,
   })
-  if (query.lanes?.entity === true) lanes.push({ entity: true })
-  if (query.lanes?.row === true) {
-    const counted = query.window === undefined
-    lanes.push(counted ? { counted } : { column: result(`${needed.add(relation.position)}::double`) })
-  }
-  if (query.lanes?.timestamp === true) lanes.push({ column: timeResult as number })
-  if (query.lanes?.label !== undefined) {
-    const label = requireNumeric(columnOf(relation, query.lanes.label))
-    const column = result(double(needed, label))
-    lanes.push(query.lanes.labelUnchecked === true ? { column } : { column, label: label.name })
-  }
-  if (query.lanes?.history === true) lanes.push({ history: true })
-  const base = query.history?.columns.map(({ name }) =>
-    result(double(needed, requireNumeric(columnOf(relation, name)))),
-  )
-  const padding: string[] = results.map(() => '0::double')
-  const doubles = padding.map((_, index) => index)
-  const textOf = (name: string | undefined): number | null => {
-    if (name === undefined) return null
-    padding.push(`''`)
-    return result(`${needed.add(columnOf(relation, name).expression)}::varchar`)
-  }
-  const historyEntity = textOf(query.history?.entity)
-  const entity =
-    query.lanes?.entity !== true || query.entity === query.history?.entity ? historyEntity : textOf(query.entity)
-  const echoed = (query.include ?? []).map((name, index): EchoedColumn => {
-    const column = columnOf(relation, name)
-    const echo = echoOf(column)
-    const key = Buffer.from(`${index === 0 ? '' : ','}${JSON.stringify(name)}:`)
-    padding.push(echo.padding)
-    return { column: result(echo.expression(needed.add(column.echo ?? column.expression))), echo, key }
-  })
-  if (lanes.length === 0) throw new DeepWatchError('no_features', 'No column is asked for.')
-  const window = windowCondition(needed, query.window, time)
   const counted = query.window === undefined && relation.rows !== null
-  const slots = { columns: needed.list, relation: relation.from, window: window.condition }
-  // The time context and the row numbers may be all there is; a statement needs a column nevertheless.
-  if (results.length === 0) padding.push(String(result('0::double')))
-  const list = results.join(', ')
-  const values = { ...relation.values, ...window.values }
+  const names = results.expressions.map((_, index) => `r${index}`).join(', ')
   return {
-    sql: counted
-      ? statement('features-counted', { lanes: list, ...slots })
-      : statement('features', { lanes: list, padding: padding.join(', '), ...slots }),
-    values,
-    checkSql: statement('features-check', {
-      lanes: results.map((expression, index) => `${expression} as l${index}`).join(', '),
-      counts: `bit_xor(hash(${results.map((_, index) => `l${index}`).join(', ')}))::varchar`,
-      ...slots,
-    }),
-    lanes,
+    sql: counted ? features : statement('features-proven', { features, padding: results.padding.join(', ') }),
+    values: { ...relation.values, ...window.values },
+    checkSql: statement('features-check', { statement: features, counts: `bit_xor(hash(${names}))::varchar` }),
+    columns,
     doubles,
     time: timeResult,
     history: base === undefined ? null : { base, entity: historyEntity },
     entity,
     echoed,
-    proof: counted ? null : results.length,
+    proof: counted ? null : results.expressions.length,
     expected: counted ? relation.rows : null,
   }
 }
 
-/** A number or boolean as a double, NaN for null: the slots of nulls in a vector hold garbage. */
-function double(needed: Needed, column: RelationColumn): string {
-  return `coalesce(${needed.add(column.expression)}::double, 'nan'::double)`
+/** What a statement yields, in order, and a constant of each type beside it. */
+class Results {
+  readonly needed = new Needed()
+  readonly expressions: string[] = []
+  readonly padding: string[] = []
+  readonly relation: Relation
+
+  constructor(relation: Relation) {
+    this.relation = relation
+  }
+
+  double(expression: string): number {
+    return this.add(expression, '0::double')
+  }
+
+  /** A numeric column as a double, NaN for null: the slots of nulls in a vector hold garbage. Throws `unknown_column`, `type_mismatch`. */
+  number(name: string): number {
+    const column = requireNumeric(columnOf(this.relation, name))
+    return this.double(`coalesce(${this.needed.add(column.expression)}::double, 'nan'::double)`)
+  }
+
+  /** A column as text; null without a name. */
+  text(name: string | undefined): number | null {
+    if (name === undefined) return null
+    return this.add(`${this.needed.add(columnOf(this.relation, name).expression)}::varchar`, `''`)
+  }
+
+  /** A column that is echoed as the member of this place. */
+  echo(name: string, place: number): EchoedColumn {
+    const column = columnOf(this.relation, name)
+    const echo = echoOf(column)
+    const result = this.add(echo.expression(this.needed.add(column.echo ?? column.expression)), echo.padding)
+    return { result, echo, key: Buffer.from(`${place === 0 ? '' : ','}${JSON.stringify(name)}:`) }
+  }
+
+  /** The number of a result; what is asked for twice is computed once. */
+  private add(expression: string, padding: string): number {
+    const known = this.expressions.indexOf(expression)
+    if (known !== -1) return known
+    this.padding.push(padding)
+    return this.expressions.push(expression) - 1
+  }
+}
+
+function needsTime({ lanes, history, features }: FeatureQuery): boolean {
+  return lanes?.timestamp === true || history !== undefined || features.some((feature) => 'timeContext' in feature)
+}
+
+function featureColumn(results: Results, feature: FeatureQuery['features'][number]): MatrixColumn {
+  if ('derived' in feature) return feature
+  if ('timeContext' in feature) {
+    const { timeContext } = feature
+    const step = stepOf(timeContext) === 'secondOfDay' ? 'second_of_day' : 'day_of_week'
+    return { timeContext, step: results.double(step) }
+  }
+  return { result: results.number(feature.name) }
+}
+
+/** The columns after the features, in the order of `ExtraLanes`. */
+function extraColumns(results: Results, { lanes, window }: FeatureQuery, time: number | null): MatrixColumn[] {
+  const columns: MatrixColumn[] = []
+  const { entity, row, timestamp, label, labelUnchecked, history } = lanes ?? {}
+  if (entity === true) columns.push({ entity })
+  if (row === true) {
+    const position = () => results.double(`${results.needed.add(results.relation.position)}::double`)
+    columns.push(window === undefined ? { counted: true } : { result: position() })
+  }
+  if (timestamp === true) columns.push({ result: time as number })
+  if (label !== undefined) {
+    const result = results.number(label)
+    columns.push(labelUnchecked === true ? { result } : { result, label })
+  }
+  if (history === true) columns.push({ history })
+  return columns
 }
 
 /** A time in epoch microseconds as a double: NaN for null, infinity for an infinite time, which the reader refuses. */
 export function microseconds(needed: Needed, column: RelationColumn): string {
   const name = needed.add(column.expression)
-  return `case when ${name} is null then 'nan'::double else ${microsecondsOf(name)} end`
+  return `coalesce(epoch_us(${name})::double, case when ${name} is null then 'nan'::double else 'inf'::double end)`
 }
 
 /** The same for a name that the statement knows; null for null. */

@@ -2,11 +2,11 @@ import { ReportTally } from '../../../src/aggregate/index.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../../../src/reader/index.ts'
 import { placesOf } from '../../../src/telemetry/index.ts'
 import { type Cell, type Chunk, columnOf, type Database, isValid, type Relation, rowsOf } from '../database/index.ts'
-import { checkLabels, drainLanes, type FeaturePlan, type LaneSource, planFeatures } from '../read/index.ts'
+import { checkLabels, drainRows, type FeaturePlan, type MatrixColumn, planFeatures } from '../read/index.ts'
 import { entityLength, type Planned, planEntities, planFlagged } from './plan-report.ts'
 
 /** Other entities that are counted. */
-const mostOthers = 1_000
+const maxOthers = 1_000
 
 /** Counts a scored source: one reading of the columns that are needed, and two of its entities where it has some. */
 export async function aggregateScored(
@@ -27,21 +27,21 @@ export async function aggregateScored(
   }
   const rows = ({ sql, values }: Planned): Promise<Cell[][]> => withScores(() => rowsOf(connection, sql, values))
   const tally = new ReportTally(query)
-  const plan = planFeatures(relation, laneQuery(relation, query))
+  const plan = planFeatures(relation, rowQuery(relation, query))
   const reader = new RowReader(plan, query)
-  await withScores(() => drainLanes(database, plan, (chunk, count) => tally.take(reader.read(chunk, count, scores))))
+  await withScores(() => drainRows(database, plan, (chunk, count) => tally.take(reader.read(chunk, count, scores))))
   const { entity } = query
   if (entity === undefined) return { ...tally.result(), entities: null }
   const flagged = await rows(planFlagged(relation, { ...query, entity }))
   const names = JSON.parse(String(flagged[0]?.[0] ?? '[]')) as string[] | null
   const entities = await countEntities(names ?? [], () =>
-    rows(planEntities(relation, { ...query, entity }, names ?? [], mostOthers)),
+    rows(planEntities(relation, { ...query, entity }, names ?? [], maxOthers)),
   )
   return { ...tally.result(), entities }
 }
 
 /** What is read of every row. */
-function laneQuery(relation: Relation, query: AggregateQuery): FeatureQuery {
+function rowQuery(relation: Relation, query: AggregateQuery): FeatureQuery {
   const { timestamp, label, entity, window } = query
   return {
     features: query.features.map(({ name }) => {
@@ -60,28 +60,28 @@ class RowReader {
   private readonly plan: FeaturePlan
   private readonly label: string | undefined
   private readonly features: number
-  private readonly rowLane: number
+  private readonly rowColumn: number
   /** Rows read so far. */
   private total = 0
 
   constructor(plan: FeaturePlan, { features, label, entity }: AggregateQuery) {
     this.plan = plan
     this.features = features.length
-    this.rowLane = placesOf(features.length, { entity: entity !== undefined, row: true }).row!
+    this.rowColumn = placesOf(features.length, { entity: entity !== undefined, row: true }).row!
     this.label = label
   }
 
   /** The first rows of a chunk, valid until the next one is read. */
   read(chunk: Chunk, rows: number, file: Database['scores']): Parameters<ReportTally['take']>[0] {
-    const { lanes, time } = this.plan
+    const { columns, time } = this.plan
     const first = this.total
     this.total += rows
-    const doubles = (lane: LaneSource | undefined) =>
-      lane !== undefined && 'column' in lane ? chunk.doubles(lane.column) : null
-    const features = lanes.slice(0, this.features).map((lane) => doubles(lane)!)
+    const doubles = (column: MatrixColumn | undefined) =>
+      column !== undefined && 'result' in column ? chunk.doubles(column.result) : null
+    const features = columns.slice(0, this.features).map((column) => doubles(column)!)
     // Only in a window is a row's place in the source another one than its place in the stream.
-    const positions = doubles(lanes[this.rowLane])
-    const labels = doubles(lanes.find((lane) => 'label' in lane))
+    const positions = doubles(columns[this.rowColumn])
+    const labels = doubles(columns.find((column) => 'label' in column))
     if (labels !== null) checkLabels(labels, 0, rows, this.label ?? '', first)
     return {
       rows,

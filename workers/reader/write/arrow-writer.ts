@@ -95,8 +95,7 @@ async function* batches(
 
 /** A stream that broke off does not say why; a whole statement does. */
 async function explain({ connection }: Database, sql: string, values: Values): Promise<void> {
-  const slots = { counts: 'count(l0)::varchar', lanes: '1 as l0', columns: '1', window: 'true' }
-  await rowsOf(connection, statement('features-check', { ...slots, relation: `(${sql})` }), values)
+  await rowsOf(connection, statement('features-check', { statement: sql, counts: 'count(*)::varchar' }), values)
 }
 
 function isLast(chunk: Chunk, column: number): boolean {
