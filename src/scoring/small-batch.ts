@@ -51,7 +51,7 @@ export function blockOfSmallBatch(
   // A feature that no row has is missing from the source, which is refused.
   if (found < laneOf.size) return null
   const block = { values, stride: count, rows: count, columns: lanes.length }
-  if (!lanes.some((lane) => 'timeContext' in lane)) return block
+  if (!lanes.some((feature) => 'timeContext' in feature)) return block
   if (times === null || timeContext === null) return null
   fillTimeContext(block, lanes, times, timeContext)
   return block
@@ -59,13 +59,13 @@ export function blockOfSmallBatch(
 
 function fillTimeContext(
   { values, rows }: Block<ArrayBuffer>,
-  lanes: VersionPlan['lanes'],
+  features: VersionPlan['lanes'],
   times: Float64Array,
   context: TimeContext,
 ): void {
-  for (const [place, lane] of lanes.entries()) {
-    if (!('timeContext' in lane)) continue
-    for (let row = 0; row < rows; row++) values[place * rows + row] = context.value(lane.timeContext, times[row]!)
+  for (const [place, feature] of features.entries()) {
+    if (!('timeContext' in feature)) continue
+    for (let row = 0; row < rows; row++) values[place * rows + row] = context.value(feature.timeContext, times[row]!)
   }
 }
 

@@ -1,7 +1,7 @@
-/** Where the lanes of a block stand behind its features. */
+/** Where the columns of a block lie that were asked for beside its features. */
 import type { ExtraLanes } from '../reader/index.ts'
 
-/** Index of each lane that was asked for; null for the others. */
+/** Index of each column that was asked for; null for the others. */
 export interface LanePlaces {
   readonly entity: number | null
   readonly row: number | null
@@ -10,7 +10,7 @@ export interface LanePlaces {
   readonly history: number | null
 }
 
-/** @param features lanes before them */
+/** @param features number of columns before them */
 export function placesOf(features: number, { entity, row, timestamp, label, history }: ExtraLanes): LanePlaces {
   let next = features
   const place = (asked: boolean | undefined) => (asked ? next++ : null)

@@ -1,5 +1,5 @@
 /**
- * Telemetry that came as JSON rows, held in memory. It answers the same questions as a reading process,
+ * The complete reader of JSON rows: telemetry held in memory. It answers the same questions as a reading process,
  * in the same words and with the same numbers, so that a row's score does not depend on its door.
  */
 import { DeepWatchError } from '../errors.ts'
@@ -9,14 +9,14 @@ import type { Description, FeatureBlock, FeatureQuery } from '../reader/index.ts
 import { formatTimestamp } from '../time/index.ts'
 import type { HistoryKeeper } from './histories.ts'
 import { cellReader, entityReader, numberReader, positionsIn, timeOf, timesOf } from './json-cells.ts'
-import { describeColumn, type Gathered, gather } from './json-columns.ts'
+import { countColumns, describeColumn } from './json-columns.ts'
 import { type Derived, derive } from './json-derived.ts'
 import { entitiesOf, spanOf } from './json-span.ts'
 import { quote, type Telemetry } from './telemetry.ts'
 import { createTimeContext, type TimeContext } from './time-context.ts'
 
 /** Distinct keys that rows may have: every one is looked at, however few rows have it. */
-const mostColumns = 4096
+const maxColumns = 4096
 
 /**
  * Reads rows held in memory. Nothing is copied; `close` does nothing.
@@ -25,58 +25,52 @@ const mostColumns = 4096
  */
 export function readRows(
   rows: readonly Row[],
-  columnLimit: number = mostColumns,
+  columnLimit: number = maxColumns,
   live: HistoryKeeper | null = null,
 ): Telemetry {
-  let gathered: ReadonlyMap<string, Gathered> | undefined
   let described: Description | undefined
-  const columns = () => (gathered ??= gather(rows, columnLimit))
-  const describe = () => (described ??= { columns: Array.from(columns().values(), describeColumn), rows: rows.length })
+  const describe = () => ({ columns: countColumns(rows, columnLimit).map(describeColumn), rows: rows.length })
   return {
-    describe: async () => describe(),
+    describe: async () => (described ??= describe()),
     span: async (query) => spanOf(rows, query),
     entities: async (query) => entitiesOf(rows, query),
-    features: (query) => features(rows, columns(), query, live),
+    features: (query) => features(rows, query, live),
     close: async () => {},
   }
 }
 
 async function* features(
   rows: readonly Row[],
-  columns: ReadonlyMap<string, Gathered>,
   query: FeatureQuery,
   live: HistoryKeeper | null,
 ): AsyncGenerator<FeatureBlock> {
   const times = query.timestamp === undefined ? null : timesOf(rows, query.timestamp)
   const inWindow = positionsIn(times, query.window)
-  const derived = query.history
-    ? await derive(rows, columns, { ...query, history: query.history }, times!, inWindow, live)
-    : null
+  const derived = query.history ? await derive(rows, query.history, times!, inWindow, live) : null
   const positions = derived?.positions ?? inWindow
   const total = positions?.length ?? rows.length
   const entities = query.lanes?.entity ? numberEntities(rows, query.entity ?? null, query.entities) : null
-  const lanes = lanesOf(rows, columns, query, times, derived, entities?.numbers)
-  const most = Math.min(blockRows(lanes.length, query.entities !== undefined), echoedRows(query.include))
-  for (let first = 0; first < total; first += most) {
-    const count = Math.min(most, total - first)
-    const block: Block = {
-      values: new Float64Array(shareBytes(8 * count * lanes.length)),
-      stride: count,
-      rows: count,
-      columns: lanes.length,
-    }
+  const readers = columnReaders(rows, query, times, derived, entities?.numbers)
+  const max = Math.min(blockRows(readers.length, query.entities !== undefined), echoedRows(query.include))
+  for (let first = 0; first < total; first += max) {
+    const count = Math.min(max, total - first)
     const at = (row: number) => (positions ? positions[first + row]! : first + row)
-    for (const [index, lane] of lanes.entries()) {
-      const start = index * count
-      if (typeof lane === 'function') for (let row = 0; row < count; row++) block.values[start + row] = lane(at(row))
-      else if (positions) for (let row = 0; row < count; row++) block.values[start + row] = lane[at(row)]!
-      else block.values.set(lane.subarray(first, first + count), start)
-    }
+    const block = fillBlock(readers, count, at)
     const text = query.include
       ? Array.from({ length: count }, (_, row) => members(rows[at(row)]!, query.include!))
       : null
     yield { block, first, text, entity: entities?.name, release: () => {} }
   }
+}
+
+/** The value of one column of a block, by the position of the row in the source. */
+type ColumnReader = (position: number) => number
+
+function fillBlock(readers: readonly ColumnReader[], rows: number, at: (row: number) => number): Block {
+  const values = new Float64Array(shareBytes(8 * rows * readers.length))
+  for (const [column, read] of readers.entries())
+    for (let row = 0; row < rows; row++) values[column * rows + row] = read(at(row))
+  return { values, stride: rows, rows, columns: readers.length }
 }
 
 /** Rows whose echoed names take a MiB: every row repeats them, however little it holds itself. */
@@ -116,31 +110,30 @@ function numberEntities(rows: readonly Row[], column: string | null, given: read
   return { numbers, name: nameOf }
 }
 
-/** Per lane the value at every position of a row, kept or read. */
-function lanesOf(
+/** The features in their order, then what was asked for beside them, in the order of `placesOf`. */
+function columnReaders(
   rows: readonly Row[],
-  columns: ReadonlyMap<string, Gathered>,
   query: FeatureQuery,
   times: Float64Array | null,
   derived: Derived | null,
   entities: Float64Array | undefined,
-): (Float64Array | ((position: number) => number))[] {
+): ColumnReader[] {
   const context: TimeContext | null = query.transitions ? createTimeContext(query.transitions) : null
-  const fillers = query.features.map((lane) => {
-    if ('timeContext' in lane) return (position: number) => context!.value(lane.timeContext, times![position]!)
-    if ('derived' in lane) return derived!.lanes[lane.derived]!
-    return columns.get(lane.name)?.values ?? numberReader(rows, lane.name)
+  const readers = query.features.map((feature): ColumnReader => {
+    if ('timeContext' in feature) return (position) => context!.value(feature.timeContext, times![position]!)
+    if ('derived' in feature) return (position) => derived!.columns[feature.derived]![position]!
+    return numberReader(rows, feature.name)
   })
-  if (entities) fillers.push(entities)
+  if (entities) readers.push((position) => entities[position]!)
   const { row, timestamp, label, labelUnchecked, history } = query.lanes ?? {}
-  if (row) fillers.push((position) => position)
-  if (timestamp) fillers.push((position) => times?.[position] ?? Number.NaN)
-  if (label !== undefined) fillers.push(labelUnchecked ? numberReader(rows, label) : labelFiller(rows, label))
-  if (history) fillers.push(derived!.states)
-  return fillers
+  if (row) readers.push((position) => position)
+  if (timestamp) readers.push((position) => times?.[position] ?? Number.NaN)
+  if (label !== undefined) readers.push(labelUnchecked ? numberReader(rows, label) : labelReader(rows, label))
+  if (history) readers.push((position) => derived!.states[position]!)
+  return readers
 }
 
-function labelFiller(rows: readonly Row[], name: string): (position: number) => number {
+function labelReader(rows: readonly Row[], name: string): ColumnReader {
   const read = numberReader(rows, name)
   return (position) => {
     const value = read(position)

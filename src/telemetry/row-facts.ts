@@ -7,23 +7,23 @@ export interface RowFacts {
   readonly rows: number
   /** Position of a row of the block in the source. */
   position(row: number): number
-  /** The label lane: 1, 0, or NaN for null; NaN too when it was not asked for. */
+  /** The label column: 1, 0, or NaN for null; NaN too when it was not asked for. */
   label(row: number): number
-  /** The timestamp lane in epoch microseconds; NaN when unknown or not asked for. */
+  /** The timestamp column in epoch microseconds; NaN when unknown or not asked for. */
   time(row: number): number
   /** The columns asked for with `include`, as members of a JSON object; null when none were. */
   text(row: number): string | null
-  /** The label lane and the timestamp lane as a whole, an entry per row; null when they were not asked for. */
+  /** The label column and the timestamp column as a whole, an entry per row; null when they were not asked for. */
   readonly labels: Float64Array | null
   readonly times: Float64Array | null
 }
 
-/** Reads what stands behind the `features` first lanes of a block. */
+/** Reads what stands behind the first `features` columns of a block. */
 export function rowFacts(features: number, lanes: ExtraLanes, { block, first, text }: FeatureBlock): RowFacts {
   const places = placesOf(features, lanes)
-  const laneAt = (place: number | null) =>
+  const columnAt = (place: number | null) =>
     place === null ? null : block.values.subarray(block.stride * place, block.stride * place + block.rows)
-  const [positions, times, labels] = [laneAt(places.row), laneAt(places.timestamp), laneAt(places.label)]
+  const [positions, times, labels] = [columnAt(places.row), columnAt(places.timestamp), columnAt(places.label)]
   return {
     rows: block.rows,
     position: (row) => (positions === null ? first + row : positions[row]!),

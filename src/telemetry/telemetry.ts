@@ -158,7 +158,7 @@ function namedFeature(name: string, byName: ReadonlyMap<string, Column>, taken: 
 
 function requireNumeric(column: Column): void {
   if (column.kind === 'number' || column.kind === 'boolean') return
-  if (column.strangers) refuseStrangers(column, column.strangers)
+  if (column.strangers) refuseMistyped(column, column.strangers)
   throw new DeepWatchError(
     'type_mismatch',
     `${quote(column.name)} is ${column.type}; a feature is numeric or boolean.`,
@@ -166,7 +166,7 @@ function requireNumeric(column: Column): void {
   )
 }
 
-function refuseStrangers({ name }: Column, { values, firstRows }: NonNullable<Column['strangers']>): never {
+function refuseMistyped({ name }: Column, { values, firstRows }: NonNullable<Column['strangers']>): never {
   throw new DeepWatchError(
     'type_mismatch',
     `${quote(name)} holds numbers and ${values} values that are none, the first in the rows ${firstRows.join(', ')}.`,
@@ -184,7 +184,7 @@ function defaultFeatures(
   const free = columns.filter(
     (column) => !taken.has(column.name) && !column.partition && !ownColumns.has(column.name.toLowerCase()),
   )
-  for (const column of free) if (column.strangers) refuseStrangers(column, column.strangers)
+  for (const column of free) if (column.strangers) refuseMistyped(column, column.strangers)
   const left = free.filter((column) => column.kind === 'text' || column.kind === 'other').map((column) => column.name)
   if (left.length > 0) {
     warnings.push({
