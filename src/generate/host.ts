@@ -214,4 +214,4 @@ export class Host {
   }
 }
 
-const clip = (value: number, least: number, most: number) => (value < least ? least : value > most ? most : value)
+const clip = (value: number, min: number, max: number) => (value < min ? min : value > max ? max : value)

@@ -61,7 +61,7 @@ export function drawIncident(kind: IncidentKind, start: number, interval: number
 const at = Object.fromEntries(metricNames.map((name, index) => [name, index])) as Record<Metric, number>
 const percents: readonly number[] = [at.cpu_percent, at.memory_percent, at.disk_busy_percent]
 
-/** What goes up together, by form; the first one most. */
+/** What goes up together, by form; the first one by twice as much as the others. */
 const spikes = [
   [at.latency_ms, at.errors_per_minute],
   [at.errors_per_minute, at.latency_ms],
@@ -128,12 +128,12 @@ export function applyIncident(incident: Incident, tick: number, values: Float64A
 }
 
 /** Adds multiples of the values, half as much for those after the first; a percentage only nears its end. */
-function raise(values: Float64Array, metrics: readonly number[], most: number): void {
+function raise(values: Float64Array, metrics: readonly number[], by: number): void {
   for (const [index, metric] of metrics.entries()) {
-    const by = index === 0 ? most : most / 2
+    const factor = index === 0 ? by : by / 2
     const value = values[metric]!
-    if (metric === at.errors_per_minute) values[metric] = Math.round(value + 4 * by)
-    else if (percents.includes(metric)) values[metric] = value + (100 - value) * (1 - 1 / (1 + by))
-    else values[metric] = value * (1 + by)
+    if (metric === at.errors_per_minute) values[metric] = Math.round(value + 4 * factor)
+    else if (percents.includes(metric)) values[metric] = value + (100 - value) * (1 - 1 / (1 + factor))
+    else values[metric] = value * (1 + factor)
   }
 }

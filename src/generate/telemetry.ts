@@ -25,7 +25,7 @@ export interface FleetSettings {
   readonly rows: number
 }
 
-/** A stretch of rows, column by column; all arrays have one length, of which the first `rows` places count. */
+/** Rows, column by column; all arrays have one length, of which the first `rows` places count. */
 export interface Batch {
   rows: number
   /** Epoch seconds. */

@@ -4,16 +4,16 @@ import { derives } from '../kernels/history/index.ts'
 import { columnName } from './source.ts'
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
-const mostSeconds = 31 * 86_400
+const maxSeconds = 31 * 86_400
 /** Rows that a window may reach back. */
-const mostRows = 100_000
+const maxRows = 100_000
 /** Derived features of one model. */
-export const mostDerived = 256
+export const maxDerived = 256
 
 const duration = z
   .string()
   .regex(/^[1-9]\d{0,6}[smhd]$/, 'must be a duration such as 90s, 5m, 1h or 7d')
-  .refine((text) => durationSeconds(text) <= mostSeconds, 'must be at most 31d')
+  .refine((text) => durationSeconds(text) <= maxSeconds, 'must be at most 31d')
   .meta({ examples: ['5m', '1h'] })
 
 /** Seconds of a duration. */
@@ -21,7 +21,7 @@ export function durationSeconds(text: string): number {
   return Number.parseInt(text, 10) * (unitSeconds[text.at(-1)!] ?? Number.NaN)
 }
 
-export const trailingWindow = z.union([z.int('must be a whole number of rows').min(1).max(mostRows), duration])
+export const trailingWindow = z.union([z.int('must be a whole number of rows').min(1).max(maxRows), duration])
 
 export const derivedFeature = z
   .strictObject({

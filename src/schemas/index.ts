@@ -1,4 +1,4 @@
-export { type DerivedFeature, durationSeconds, featureName, mostDerived, windowOf } from './derived.ts'
+export { type DerivedFeature, durationSeconds, featureName, maxDerived, windowOf } from './derived.ts'
 export { type EvaluateSettings, type Evaluation, evaluateSettings, evaluation, type Figures } from './evaluate.ts'
 export { exampleEvaluation, exampleJob, exampleModel, exampleScores, exampleTree, exampleVersion } from './examples.ts'
 export { generateSettings } from './generate.ts'

@@ -76,7 +76,7 @@ type Settings = Readonly<Record<string, unknown>>
  * rest again and again costs more than scoring a row.
  */
 const checked = new WeakMap<z.ZodObject, Map<string, Settings>>()
-const mostChecked = 256
+const maxChecked = 256
 const longestChecked = 1024
 
 /** What settings are known by: everything but the rows, in their order. Names and texts carry their lengths, so that no two settings are known by the same. */
@@ -108,7 +108,7 @@ function remember(schema: z.ZodObject, given: Settings, data: Settings): void {
   const text = textOf(given)
   if (text.length > longestChecked) return
   const known = checked.get(schema) ?? new Map<string, Settings>()
-  if (known.size >= mostChecked) known.clear()
+  if (known.size >= maxChecked) known.clear()
   checked.set(schema, known.set(text, data['rows'] === undefined ? data : { ...data, rows: undefined }))
 }
 

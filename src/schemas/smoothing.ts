@@ -26,11 +26,11 @@ export const smoothingDocument = z
   .optional()
 
 /** Scores that habituation may look back at. */
-const mostRows = 100_000
+const maxRows = 100_000
 
 export const habituation = z
   .strictObject({
-    window: z.int().min(0).max(mostRows).describe('Rows of the entity, at least 2; 0 switches off what auto chooses.'),
+    window: z.int().min(0).max(maxRows).describe('Rows of the entity, at least 2; 0 switches off what auto chooses.'),
   })
   .refine(({ window }) => window !== 1, { path: ['window'], error: 'must be at least 2 rows, or 0' })
   .describe(

@@ -1,7 +1,7 @@
 /** The settings of `POST /train`. */
 import { z } from 'zod'
 import { detectors, seed } from '../detectors/index.ts'
-import { derivedFeature, featureName, mostDerived } from './derived.ts'
+import { derivedFeature, featureName, maxDerived } from './derived.ts'
 import { modelName } from './model-name.ts'
 import { habituation, smoothing } from './smoothing.ts'
 import { columnName, rows, source } from './source.ts'
@@ -56,8 +56,8 @@ export const trainSettings = z.strictObject({
     .max(4096)
     .refine((given) => new Set(given.map(featureName)).size === given.length, 'must not name a feature twice')
     .refine(
-      (given) => given.filter((feature) => typeof feature !== 'string').length <= mostDerived,
-      `must not have more than ${mostDerived} derived features`,
+      (given) => given.filter((feature) => typeof feature !== 'string').length <= maxDerived,
+      `must not have more than ${maxDerived} derived features`,
     )
     .optional()
     .describe(

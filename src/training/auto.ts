@@ -4,7 +4,7 @@
  */
 import { type DetectorParams, detectors } from '../detectors/index.ts'
 import type { Derive } from '../kernels/history/index.ts'
-import { type Choice, type DerivedFeature, mostDerived } from '../schemas/index.ts'
+import { type Choice, type DerivedFeature, maxDerived } from '../schemas/index.ts'
 
 /** What the rule looks at. */
 export interface TelemetryShape {
@@ -72,7 +72,7 @@ const derivesInTurn: readonly (readonly Derived[])[] = [
 /** The first that fits; for single metrics, where a forest is alone, one window is enough. */
 function derivesOf(columns: number): readonly Derived[] | undefined {
   const inTurn = columns < minColumns ? derivesInTurn.slice(1) : derivesInTurn
-  return inTurn.find(({ length }) => length * columns <= mostDerived)
+  return inTurn.find(({ length }) => length * columns <= maxDerived)
 }
 
 /** The rule. `withoutWindows` says why there can be none, where reading the rows has shown it. */
@@ -114,7 +114,7 @@ export function chooseAuto(shape: TelemetryShape, seed: number | undefined, with
       derived.length > 0
         ? {
             what: `${derived.length} derived features, of ${columns.length} columns each ${derives!.map(([derive, window]) => `${derive} over ${window}`).join(', ')} rows`,
-            why: `A change shows itself against the rows before. Many columns get fewer of them: a model has at most ${mostDerived}.`,
+            why: `A change shows itself against the rows before. Many columns get fewer of them: a model has at most ${maxDerived}.`,
           }
         : { what: 'no derived features', why: `${obstacle}.` },
       isEnsemble
@@ -154,7 +154,7 @@ function obstacleTo(
   if (!hasTimestamp) return 'Without a timestamp rows have no order'
   if (rows < minRows) return `${rows} rows are few; windows need ${minRows}`
   if (derives === undefined)
-    return `${columns.length} columns are more than the ${mostDerived} derived features of a model`
+    return `${columns.length} columns are more than the ${maxDerived} derived features of a model`
   if (tied !== null && tied > maxTied)
     return `${Math.round(100 * tied)} % of the rows have the time of the row before: they seem to be several entities, and none is named`
   return null
