@@ -29,11 +29,13 @@ export async function* inOrder<Item, Result>(
 /** Lets `max` callers in at once and `queue` more wait; the next one is refused. */
 export interface Gate {
   readonly saturated: boolean
+  /** How many wait. */
+  readonly waiting: number
   /** Runs `work` when its turn comes. Throws `overloaded` when the queue is full, the signal's reason when aborted. */
   run<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result>
 }
 
-export function createGate(max: number, queue: number): Gate {
+export function createGate(max: number, queue: number, refusal = 'Too much work of this kind is waiting.'): Gate {
   let inside = 0
   const waiting: (() => void)[] = []
   const enter = (signal: AbortSignal | undefined) =>
@@ -53,11 +55,14 @@ export function createGate(max: number, queue: number): Gate {
     get saturated() {
       return inside >= max && waiting.length >= queue
     },
+    get waiting() {
+      return waiting.length
+    },
     async run(work, signal) {
       signal?.throwIfAborted()
       if (inside < max) inside++
       else if (waiting.length < queue) await enter(signal)
-      else throw new DeepWatchError('overloaded', 'Too much work of this kind is waiting.')
+      else throw new DeepWatchError('overloaded', refusal)
       try {
         return await work()
       } finally {

@@ -3,176 +3,119 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import { DeepWatchError } from '../errors.ts'
+import { createGate } from '../flow.ts'
 import type { Source } from '../sources/index.ts'
 import { FRAME, type OpenCommand } from './frames.ts'
 import { ReaderProcess } from './process.ts'
 import { createSession, deathOf } from './session.ts'
+import { Spare } from './spare.ts'
 import type { OpenOptions, ReaderHooks, ReaderLimits, ReaderSession, Readers } from './types.ts'
 
 const WATCH_MS = 200
 const PAGE_BYTES = 4_096
-/** A spare that does not start is tried again after this long. */
-const SPARE_RETRY_MS = 1_000
 
 /**
- * The reading processes: one per session, never used again, at most `readers` at once. A spare is kept warm, with the
- * database loaded, and replaced in the background, so that opening a source costs milliseconds.
+ * The reading processes: one per session, never used again, at most `readers` at once. A spare is kept warm and replaced in the
+ * background.
  */
 export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Readers {
   const homeFolder = join(limits.home, 'reader-home')
+  const gate = createGate(limits.readers, limits.queue, 'Too many sources are waiting to be read.')
   const active = new Set<ReaderProcess>()
-  const waiting: Array<{ enter: () => void; refuse: (error: Error) => void }> = []
-  let inside = 0
-  let closed = false
-  let spare: ReaderProcess | null = null
-  let retry: NodeJS.Timeout | null = null
+  const closing = new AbortController()
 
   function startProcess(): ReaderProcess {
     mkdirSync(homeFolder, { recursive: true, mode: 0o700 })
     return new ReaderProcess({ ...limits, homeFolder })
   }
 
-  function keepSpare(): void {
-    if (closed || spare !== null || retry !== null) return
-    const started = startProcess()
-    spare = started
-    started.ready.catch((error: unknown) => {
-      if (spare === started) spare = null
-      if (closed) return
-      hooks.log?.('a reading process could not be started', { error: String(error) })
-      retry = setTimeout(() => {
-        retry = null
-        keepSpare()
-      }, SPARE_RETRY_MS)
-      retry.unref()
-    })
-    // A spare that dies while it waits is nobody's failure.
-    void started.gone.then(() => {
-      if (spare === started) spare = null
-    })
-  }
+  const spare = new Spare(startProcess, (error) =>
+    hooks.log?.('a reading process could not be started', { error: String(error) }),
+  )
 
   /** Waits for a process to answer, which may take long; whoever gives up, or closes all, ends it. */
-  async function answered(child: ReaderProcess, answer: () => Promise<void>, signal: AbortSignal | undefined) {
-    const abort = (): void => child.kill(signal?.reason as Error)
+  async function answered(child: ReaderProcess, answer: () => Promise<void>, signal: AbortSignal) {
+    const abort = (): void => child.kill(signal.reason as Error)
     active.add(child)
     void child.gone.then(() => active.delete(child))
-    signal?.addEventListener('abort', abort, { once: true })
+    signal.addEventListener('abort', abort, { once: true })
     try {
       await answer()
     } finally {
-      signal?.removeEventListener('abort', abort)
+      signal.removeEventListener('abort', abort)
     }
     return child
   }
 
-  async function takeProcess(signal: AbortSignal | undefined): Promise<ReaderProcess> {
-    const warm = spare
-    spare = null
+  async function takeProcess(signal: AbortSignal): Promise<ReaderProcess> {
+    const warm = spare.take()
     if (warm !== null) {
       try {
         // What kills it from here on may be the source; before, it was not.
         return await answered(warm, () => warm.ready.then(() => warm.ping()), signal)
       } catch {
-        signal?.throwIfAborted()
-        if (closed) throw new DeepWatchError('shutting_down', 'The service is shutting down.')
+        signal.throwIfAborted()
       }
     }
     const cold = startProcess()
     return answered(cold, () => cold.ready, signal)
   }
 
-  async function enter(signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted()
-    if (closed) throw new DeepWatchError('shutting_down', 'The service is shutting down.')
-    if (inside < limits.readers) {
-      inside++
-      return
-    }
-    if (waiting.length >= limits.queue)
-      throw new DeepWatchError('overloaded', 'Too many sources are waiting to be read.')
-    await new Promise<void>((enter, refuse) => {
-      const place = {
-        enter: () => {
-          signal?.removeEventListener('abort', abort)
-          enter()
-        },
-        refuse,
-      }
-      const abort = (): void => {
-        waiting.splice(waiting.indexOf(place), 1)
-        refuse(signal?.reason as Error)
-      }
-      signal?.addEventListener('abort', abort, { once: true })
-      waiting.push(place)
+  /** Opens a session and hands it to `opened`; fulfils when its process is gone. */
+  async function run(
+    source: Source,
+    options: OpenOptions,
+    signal: AbortSignal,
+    opened: (session: ReaderSession) => void,
+  ): Promise<void> {
+    const child = await takeProcess(signal).finally(() => {
+      if (limits.once !== true) setImmediate(() => spare.keep())
     })
-  }
-
-  /** Hands the place on; it becomes free only when nobody waits. */
-  function leave(): void {
-    const next = waiting.shift()
-    if (next !== undefined) next.enter()
-    else inside--
-  }
-
-  async function open(source: Source, options: OpenOptions = {}): Promise<ReaderSession> {
-    const { signal } = options
-    await enter(signal)
-    let child: ReaderProcess
-    try {
-      child = await takeProcess(signal)
-    } catch (error) {
-      leave()
-      throw error
-    } finally {
-      if (limits.once !== true) setImmediate(keepSpare)
-    }
     child.deathError = () => deathOf(source)
     const watch = watchMemory(child, limits.residentBytes)
-    let ending: Promise<void> | null = null
-    const close = (error: Error = new DeepWatchError('internal_error', 'The session is closed.')): Promise<void> => {
-      ending ??= (async () => {
-        signal?.removeEventListener('abort', abort)
-        child.kill(error)
-        await child.gone
-      })()
-      return ending
+    const close = async (error: Error): Promise<void> => {
+      child.kill(error)
+      await child.gone
     }
-    const abort = (): void => void close(signal?.reason as Error)
-    void child.gone.then(() => {
-      clearInterval(watch)
-      leave()
-      if (child.death !== null) hooks.onDeath?.(child.death)
-    })
-    signal?.addEventListener('abort', abort, { once: true })
-    if (signal?.aborted === true) abort()
+    const abort = (): void => void close(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+    if (signal.aborted) abort()
     try {
-      const session = createSession(child, source, () => close())
+      const done = () => close(new DeepWatchError('internal_error', 'The session is closed.'))
+      const session = createSession(child, source, done)
       await openSource(child, source, options, limits)
-      return session
+      opened(session)
     } catch (error) {
-      await close()
+      child.kill(error as Error)
       throw error
+    } finally {
+      await child.gone
+      clearInterval(watch)
+      signal.removeEventListener('abort', abort)
+      if (child.death !== null) hooks.onDeath?.(child.death)
     }
   }
 
-  keepSpare()
+  spare.keep()
   return {
-    open,
+    open(source, options = {}) {
+      const signal = AbortSignal.any([closing.signal, ...(options.signal === undefined ? [] : [options.signal])])
+      return new Promise((opened, refused) => {
+        gate.run(() => run(source, options, signal, opened), signal).catch(refused)
+      })
+    },
     get saturated() {
-      return inside >= limits.readers && waiting.length >= limits.queue
+      return gate.saturated
     },
     get queueSize() {
-      return waiting.length
+      return gate.waiting
     },
     async close() {
-      closed = true
-      if (retry !== null) clearTimeout(retry)
       const error = new DeepWatchError('shutting_down', 'The service is shutting down.')
-      for (const place of waiting.splice(0)) place.refuse(error)
-      const all = [...active, ...(spare === null ? [] : [spare])]
-      for (const child of all) child.kill(error)
-      await Promise.all(all.map((child) => child.gone))
+      closing.abort(error)
+      await spare.close(error)
+      for (const child of active) child.kill(error)
+      await Promise.all([...active].map((child) => child.gone))
     },
   }
 }

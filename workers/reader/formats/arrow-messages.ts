@@ -4,6 +4,7 @@ import { DeepWatchError } from '../../../src/errors.ts'
 import type { OpenFile } from '../database/index.ts'
 
 type Arrow = typeof import('apache-arrow')
+type ArrowMessage = InstanceType<Arrow['Message']>
 
 const CONTINUATION = 0xffffffff
 const METADATA_BYTES = 64 * 1024 * 1024
@@ -27,33 +28,43 @@ export function surveyArrow(arrow: Arrow, file: OpenFile, maxRows: number): Arro
   for (;;) {
     const length = metadataLength(file, at)
     if (length === 0) break
-    if (length > METADATA_BYTES || at + 8 + length > file.bytes) throw cut()
-    const message = decode(arrow, read(file, at + 8, length))
-    const body = message.bodyLength
-    if (body > BODY_BYTES)
-      throw new DeepWatchError('decoded_too_large', `A batch of the Arrow stream is larger than ${BODY_BYTES} bytes.`)
-    at += 8 + length + body
-    if (body < 0 || at > file.bytes) throw cut()
+    const message = readMessage(arrow, file, at, length)
+    at += 8 + length + message.bodyLength
     if (message.isSchema()) {
       if (schema !== null) throw damaged()
       schema = message.header() as unknown as Schema
     } else if (schema === null) throw damaged()
-    if (message.isRecordBatch()) {
-      const { length: count, compression } = message.header()
-      if (compression !== null && compression !== undefined) {
-        throw new DeepWatchError(
-          'source_unreadable',
-          'Compressed Arrow streams are not read; send the batches uncompressed.',
-        )
-      }
-      rows += count
-      if (!(count >= 0) || rows > maxRows) {
-        throw new DeepWatchError('decoded_too_large', `The Arrow stream has more than ${maxRows} rows.`)
-      }
+    rows += batchRows(message)
+    if (!(rows >= 0 && rows <= maxRows)) {
+      throw new DeepWatchError('decoded_too_large', `The Arrow stream has more than ${maxRows} rows.`)
     }
   }
   if (schema === null || at + 8 !== file.bytes) throw damaged()
   return { schema, rows }
+}
+
+/** The metadata of a message whose body lies in the file. */
+function readMessage(arrow: Arrow, file: OpenFile, at: number, length: number): ArrowMessage {
+  if (length > METADATA_BYTES || at + 8 + length > file.bytes) throw cut()
+  const message = decode(arrow, read(file, at + 8, length))
+  const { bodyLength } = message
+  if (bodyLength > BODY_BYTES)
+    throw new DeepWatchError('decoded_too_large', `A batch of the Arrow stream is larger than ${BODY_BYTES} bytes.`)
+  if (bodyLength < 0 || at + 8 + length + bodyLength > file.bytes) throw cut()
+  return message
+}
+
+/** Rows of a message that is a batch; NaN for a count below 0, 0 for other messages. */
+function batchRows(message: ArrowMessage): number {
+  if (!message.isRecordBatch()) return 0
+  const { length, compression } = message.header()
+  if (compression !== null && compression !== undefined) {
+    throw new DeepWatchError(
+      'source_unreadable',
+      'Compressed Arrow streams are not read; send the batches uncompressed.',
+    )
+  }
+  return length >= 0 ? length : Number.NaN
 }
 
 /** The bytes of a stream, message by message: never more than one batch in memory. */
@@ -73,7 +84,7 @@ function metadataLength(file: OpenFile, at: number): number {
   return length
 }
 
-function decode(arrow: Arrow, metadata: Uint8Array): InstanceType<Arrow['Message']> {
+function decode(arrow: Arrow, metadata: Uint8Array): ArrowMessage {
   try {
     return arrow.Message.decode(metadata)
   } catch {
