@@ -3,8 +3,7 @@ import { DeepWatchError } from './errors.ts'
 
 /**
  * Applies `work` to the items of a stream, at most `ahead` at once, and yields the results in order.
- * When the consumer stops or anything fails, what is under way is awaited before the source is closed, so
- * that nothing is touched after the end.
+ * When the consumer stops or anything fails, what is under way is awaited before the source is closed.
  */
 export async function* inOrder<Item, Result>(
   items: AsyncIterable<Item>,
@@ -15,7 +14,7 @@ export async function* inOrder<Item, Result>(
   try {
     for await (const item of items) {
       const result = work(item)
-      // Its failure is met when its turn comes; until then it is not unhandled.
+      // Its failure is thrown when its turn comes; until then it is not unhandled.
       result.catch(() => {})
       underWay.push(result)
       if (underWay.length >= ahead) yield await underWay.shift()!
@@ -66,7 +65,7 @@ export function createGate(max: number, queue: number, refusal = 'Too much work 
       try {
         return await work()
       } finally {
-        // The place is handed on; it becomes free only when nobody waits.
+        // The place goes to the next in the queue; without one it becomes free.
         const next = waiting.shift()
         if (next) next()
         else inside--

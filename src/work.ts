@@ -1,4 +1,4 @@
-/** What a piece of work is done for, and how it tells how far it has come. Jobs and the command line listen. */
+/** The request or command that work is done for, and its progress. Jobs and the command line listen. */
 
 /** The steps that work goes through, in the words of `GET /jobs/{id}` and of the progress bar. */
 export const stages = [
@@ -15,7 +15,7 @@ export type Stage = (typeof stages)[number]
 
 /** Told by a use case while it works; never throws, returns at once. */
 export interface Progress {
-  /** A stage begins. `rows` is how many rows it will go through, null when nobody knows. */
+  /** A stage begins. `rows` is how many rows it will go through, null when that is not known. */
   begin(stage: Stage, rows: number | null): void
   /** `rows` more rows of the stage are done. */
   advance(rows: number): void
@@ -23,11 +23,11 @@ export interface Progress {
 
 /** The request or command that work is done for. */
 export interface Work {
-  /** Aborted when nobody wants the result any more; its reason is a `DeepWatchError`. */
+  /** Aborted when the result is no longer wanted; its reason is a `DeepWatchError`. */
   readonly signal: AbortSignal
   /**
-   * The reason of the signal once nobody wants the result; undefined before. For work that is too short to listen: a signal is
-   * made when it is first asked for, which costs a request more than many a row.
+   * The reason of the signal once it is aborted; undefined before. For short work: the signal is made when it is first read, which
+   * costs more than scoring a row.
    */
   givenUp?(): unknown
   readonly progress?: Progress | undefined

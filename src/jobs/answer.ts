@@ -1,4 +1,4 @@
-/** What a request is answered with, whether it is sent while it is made or kept until somebody asks for it. */
+/** The answer to a request: sent while it is made, or stored until it is fetched. */
 
 export interface AnswerHead {
   readonly status: number
@@ -10,18 +10,18 @@ export interface AnswerHead {
 
 export type Piece = string | Uint8Array
 
-/** Made while they are taken; not asynchronous where nothing has to be waited for. */
+/** Made while they are read; synchronous where nothing has to be waited for. */
 export type Pieces = AsyncGenerator<Piece> | Generator<Piece>
 
 /** An answer that is all there. */
 export interface WholeAnswer extends AnswerHead {
   /** The body in order. */
   readonly pieces: readonly Piece[]
-  /** What it tells of cannot be taken back: a cancel comes too late. */
+  /** Its effect is durable: a cancel comes too late. */
   readonly isCommitted?: boolean
 }
 
-/** An answer that is made while it is taken. */
+/** An answer that is made while it is read. */
 export interface StreamedAnswer extends AnswerHead {
   /** Bytes of the whole; null when that is known only at its end. */
   readonly bytes: number | null
@@ -35,7 +35,7 @@ export interface StreamedAnswer extends AnswerHead {
 
 export type Answer = WholeAnswer | StreamedAnswer
 
-/** Whether an answer is all there, so that nothing of it can fail any more and nothing has to be closed. */
+/** Whether an answer is all there: nothing of it can fail any more, and nothing has to be closed. */
 export const isWhole = (answer: Answer): answer is WholeAnswer => Array.isArray(answer.pieces)
 
 /** An answer that is one JSON value. */

@@ -1,6 +1,6 @@
 /**
- * The folder of the jobs: `<id>.json`, checksummed, and `<id>.result` once a job succeeded. Both take their place whole
- * or not at all. What cannot be read is passed over and named in the log; it goes when it is old.
+ * The folder of the jobs: `<id>.json`, checksummed, and `<id>.result` once a job succeeded. Both appear whole or not at all.
+ * A damaged record is passed over and named in the log; it is removed when it is old.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -12,14 +12,14 @@ import { type JobRecord, jobRecord } from './record.ts'
 
 const recordName = /^([0-9a-f-]{36})\.json$/
 const resultName = /^([0-9a-f-]{36})\.result$/
-/** A record is a few hundred bytes; the facts of a problem may name many columns. */
+/** The facts of a problem may name many columns. */
 const maxRecordBytes = 1024 * 1024
 const format = 1
 
 export interface JobsFolder {
   /**
-   * Everything that can be used, and the names of the records that cannot. Temporary files and results that belong to
-   * nobody are removed, and damaged records that are older than `keepMs`.
+   * All readable records, and the file names of the others. Removes temporary files, results without a record, and damaged records
+   * that are older than `keepMs`.
    */
   load(keepMs: number): Promise<{ records: JobRecord[]; damaged: string[] }>
   /** Durable when it returns. Errors: `storage_full`, `storage_error`. */
@@ -29,7 +29,7 @@ export interface JobsFolder {
    * may throw; then nothing is left. Errors: those of the pieces, `storage_full`, `storage_error`.
    */
   receive(id: string, pieces: Answer['pieces'], check: (bytes: number) => void): Promise<number>
-  /** The bytes of a result. It may be removed meanwhile: what was opened is read to its end. */
+  /** The bytes of a result. A result that is removed meanwhile is still read to its end. */
   read(id: string): Promise<AsyncIterable<Uint8Array>>
   /** Removes record and result. Never throws. */
   remove(id: string): Promise<void>

@@ -1,4 +1,4 @@
-/** One job in memory: what it has come to, and whoever waits to hear of it. */
+/** One job in memory: its record, its latest changes and their listeners. */
 import type { DeepWatchError } from '../errors.ts'
 import type { Progress } from '../work.ts'
 import { isOver, type JobRecord } from './record.ts'
@@ -17,7 +17,7 @@ export interface Moment {
   readonly record: JobRecord
 }
 
-/** Changes that are remembered for listeners who come back. */
+/** Changes that are remembered for listeners that reconnect. */
 const maxMoments = 64
 
 export class Job {
@@ -29,7 +29,7 @@ export class Job {
   #expires: { readonly steady: number; readonly wall: number } | null = null
   #settle: () => void = () => {}
   #stageSince: number
-  /** Fulfils when it is over and nothing of its work is left. */
+  /** Fulfils when the job is over and nothing of its work is left. */
   readonly settled: Promise<void>
 
   constructor(record: JobRecord, clock: Clock) {
@@ -55,12 +55,12 @@ export class Job {
     return { ...this.#record, rowsPerSecond: seconds > 0 ? rowsDone / seconds : 0 }
   }
 
-  /** Sets how long it is kept from now on. */
+  /** Sets how long the job is kept from now on. */
   keepFor(ms: number): void {
     this.#expires = { steady: this.#clock.steady() + ms, wall: this.#clock.wall() + ms }
   }
 
-  /** When it is forgotten, in both times; null while it is not over. */
+  /** When it is forgotten, by both clocks; null while it is not over. */
   get expires(): { readonly steady: number; readonly wall: number } | null {
     return this.#expires
   }
@@ -77,7 +77,7 @@ export class Job {
     return this.#controller.signal
   }
 
-  /** What a use case tells while it works for this job. */
+  /** What a use case reports while it works for this job. */
   readonly progress: Progress = {
     begin: (stage, rows) => {
       this.#stageSince = this.#clock.steady()
@@ -88,7 +88,7 @@ export class Job {
     },
   }
 
-  /** Changes it and tells the listeners. What is over stays as it is. */
+  /** Changes the record and wakes the listeners. A job that is over stays as it is. */
   become(change: Partial<JobRecord>): void {
     if (this.isOver) return
     this.#record = { ...this.record, ...change }
@@ -96,7 +96,7 @@ export class Job {
     for (const wake of [...this.#listeners]) wake()
   }
 
-  /** Nobody wants it any more, or the service ends: `reason` is what the work is thrown. */
+  /** Cancelled, or the service ends: the work fails with `reason`. */
   abort(reason: DeepWatchError): void {
     this.#controller.abort(reason)
   }
@@ -109,7 +109,7 @@ export class Job {
     return this.#moments.at(-1)!
   }
 
-  /** The first change after that number which is still known. */
+  /** The first change after that number that is still remembered. */
   after(number: number): Moment | undefined {
     return this.#moments.find((moment) => moment.number > number)
   }
@@ -137,12 +137,12 @@ export class Job {
   }
 }
 
-/** What a listener hears: a change, or how far it has come since. Null when only to be told that somebody is there. */
+/** What a listener gets: a change, or progress since. Null is a sign of life and nothing else. */
 export type Heard = Moment | null
 
 /**
- * Follows a job to its end: every change after `from`, and progress at most every `paceMs`. Nothing is kept for a
- * listener who is slow: progress is read when it is asked for. Ends early when the signal aborts.
+ * Follows a job to its end: every change after `from`, and progress at most every `paceMs`. A slow listener fills no queue:
+ * progress is read when it is asked for. Ends early when the signal aborts.
  */
 export async function* follow(
   job: Job,

@@ -1,4 +1,4 @@
-/** What is kept of a job on disk, and nothing else: its work, its listeners and its spool end with the process. */
+/** The part of a job that is stored on disk. Its work, its listeners and its spool end with the process. */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { DeepWatchError, type ErrorCode, isErrorCode } from '../errors.ts'
@@ -17,9 +17,9 @@ export const jobRecord = z.strictObject({
   owner: z.string().max(64).nullable(),
   /** Of the request that asked for it. */
   requestId: z.string().max(64),
-  /** A request waits for the answer: the client named a key, and did not ask for a job. */
+  /** A request waits for the answer: the client gave a key and did not ask for a job. */
   awaited: z.boolean(),
-  /** Digests of the idempotency key and of the request made with it; null without one, or when it was given free. */
+  /** Digests of the idempotency key and of the request made with it; null without one, or when it was freed. */
   key: z.strictObject({ id: hex, request: hex }).nullable(),
   state: z.enum(jobStates),
   stage: z.enum(stages),

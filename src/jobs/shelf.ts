@@ -1,4 +1,4 @@
-/** The jobs there are, within bounds of time, number and bytes: what is over is forgotten oldest first. */
+/** All jobs, within bounds of time, number and bytes: jobs that are over are forgotten oldest first. */
 import { DeepWatchError } from '../errors.ts'
 import type { JobsFolder } from './folder.ts'
 import type { Clock, Job } from './job.ts'
@@ -25,7 +25,7 @@ export interface Shelf {
    * Throws `result_too_large` when all of the room is not enough, `storage_full` when the rest is growing too.
    */
   makeRoom(job: Job, bytes: number): void
-  /** The result of this job is written no longer: it counts when it is part of its record. */
+  /** The result of this job is written: from now on its record says how large it is. */
   grown(job: Job): void
   /** Forgets what is too old or too many. */
   expire(): void
@@ -40,7 +40,7 @@ export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLim
   const growing = new Map<Job, number>()
 
   /** What is over, in the order in which it ended. */
-  const kept = (awaited: boolean) => [...jobs.values()].filter((job) => job.isOver && job.record.awaited === awaited)
+  const ended = (awaited: boolean) => [...jobs.values()].filter((job) => job.isOver && job.record.awaited === awaited)
 
   async function forget(job: Job): Promise<void> {
     const { key } = job.record
@@ -70,7 +70,7 @@ export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLim
       const stored = [...jobs.values()].map(({ record }) => record.result?.bytes ?? 0)
       let over = [...growing.values(), ...stored].reduce((sum, each) => sum + each, 0) - limits.resultBytes
       if (over <= 0) return
-      for (const old of [...kept(true), ...kept(false)]) {
+      for (const old of [...ended(true), ...ended(false)]) {
         const { result } = old.record
         if (over <= 0) return
         if (!result) continue
@@ -83,7 +83,7 @@ export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLim
     expire() {
       const now = clock.steady()
       for (const awaited of [true, false]) {
-        const all = kept(awaited)
+        const all = ended(awaited)
         for (const [index, job] of all.entries())
           if (job.expires!.steady <= now || index < all.length - limits.kept) void forget(job)
       }

@@ -17,8 +17,7 @@ import { shareBytes } from '../kernels/index.ts'
  * | ... | payload: the detector's own bytes |
  * | 32 | SHA-256 of everything before it |
  *
- * Magic, format version and the closing checksum stay where they are in every later format, so that a
- * newer file is told from a damaged one.
+ * Magic, format version and checksum stay in these places in every later format: so a newer file is told from a damaged one.
  */
 
 /** The format this software writes. Older ones are read for good, newer ones are refused. */
@@ -27,7 +26,7 @@ export const artefactFormat = 1
 /** Lengths above these are taken for damage rather than believed. */
 export const artefactLimits = { headerBytes: 64 * 1024 * 1024, payloadBytes: 1024 * 1024 * 1024 } as const
 
-/** What an artefact says about itself beside the detector's bytes. */
+/** What an artefact holds beside the detector's bytes. */
 export interface ArtefactHeader {
   readonly model: string
   readonly version: number
@@ -54,7 +53,7 @@ export interface Artefact {
   readonly digest: string
 }
 
-// As in PNG: a byte above 127, both line endings and Ctrl-Z show what text tools did to the file.
+// As in PNG: a byte above 127, both line endings and Ctrl-Z show damage by text tools.
 const MAGIC = Buffer.from('\x89DWM\r\n\x1a\n', 'latin1')
 const FRONT_BYTES = MAGIC.length + 8
 const LENGTH_BYTES = 8

@@ -1,4 +1,4 @@
-/** What people ask about models, and the few things they may do to them. */
+/** What can be asked about models, and done to them, by name and number as an address gives them. */
 import type { TreeNode } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import { modelNamePattern, type VersionDocument } from '../schemas/index.ts'

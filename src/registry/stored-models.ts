@@ -17,7 +17,7 @@ import type { ModelSummary } from './types.ts'
 
 export interface Version<Document> {
   readonly version: number
-  /** True for a version that cannot be read, as nobody can say. */
+  /** True for a version that cannot be read, of which it is not known. */
   readonly serve: boolean
   readonly createdAt: string
   /** Null while quarantined from the start. */
@@ -64,7 +64,7 @@ export async function loadModel<Document>(
   if (!listing.hasState) return { model, foreign }
   const state = await readState(folder)
   if (typeof state === 'string') {
-    // Nobody knows what was chosen, so none of the versions there are serves until somebody chooses.
+    // The choice is lost: no version serves until one is chosen.
     model.stateDamage = state
     model.state = { serving: null, asOf: listing.highest, lastVersion: listing.highest }
   } else {
@@ -154,7 +154,7 @@ export function servingVersion<Document>({ name, state, stateDamage, versions }:
   throw new DeepWatchError(stateDamage, detail, { facts: { model: name } })
 }
 
-/** Whether the files alone would no longer tell the highest number given, or that the version served, once it is gone. */
+/** Whether removing this version would lose the highest number given, or which version serves, unless `state.json` records it. */
 export function needsRecord<Document>({ state, versions, lastVersion }: Model<Document>, version: number): boolean {
   const isNewest = version === Math.max(...versions.keys())
   const isServing = version === chooseServing(state, versions)

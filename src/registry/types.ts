@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Disk } from '../storage/index.ts'
 
-/** Where the registry says what it met; pino's logger fits. */
+/** The part of a logger that the registry needs. */
 interface RegistryLog {
   info(facts: object, message: string): void
   warn(facts: object, message: string): void
@@ -39,7 +39,7 @@ export interface ModelSummary {
   readonly updatedAt: string
 }
 
-/** One version, held whatever becomes of it: a replaced or deleted version still answers from here. */
+/** One version in use. It stays valid when the version is replaced or deleted. */
 export interface ModelHandle<Document extends object = Readonly<Record<string, unknown>>> {
   readonly name: string
   readonly version: number

@@ -6,9 +6,9 @@ import { DeepWatchError } from '../errors.ts'
 /**
  * Path containment: the one place that turns the spelling of a path into a file that may be read.
  *
- * Nothing is filtered by its look. A spelling is resolved, walked from the data root one part at a time, and every
- * symbolic link on the way must end inside a root. What lies outside answers `path_not_allowed` whether it exists or
- * not; only what is missing inside a root answers `source_not_found`.
+ * A spelling is not judged by its text. It is resolved and walked from the data root one part at a time; every symbolic link on
+ * the way must end inside a root. A path outside answers `path_not_allowed` whether it exists or not; only a path that is missing
+ * inside a root answers `source_not_found`.
  */
 
 /** What makes a file the same file: compared when it is opened again and when reading is over. */
@@ -103,7 +103,7 @@ export async function openChecked(path: string): Promise<{ handle: FileHandle; i
   try {
     const stat = await handle.stat({ bigint: true })
     if (!stat.isFile()) throw new DeepWatchError('source_not_regular', 'Only regular files can be read.')
-    // A second name may belong to somebody who put a file from outside here.
+    // A second hard link may have been made to bring a file from outside into a root.
     if (stat.nlink !== 1n || !(await isStillThere(handle, path))) throw notAllowed()
     if (stat.size === 0n) throw new DeepWatchError('source_empty', 'The file is empty.')
     return { handle, identity: identityOf(stat) }

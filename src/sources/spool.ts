@@ -16,10 +16,10 @@ export interface SpoolWriter {
   remove(): Promise<void>
 }
 
-/** The folder for everything that lives as long as one request. All its files together keep within one quota. */
+/** The folder for files that live as long as one request. All of them together keep within one quota. */
 export interface Spool {
   create(): Promise<SpoolWriter>
-  /** Removes everything; for the start of the process alone. */
+  /** Removes everything; only for the start of the process. */
   sweep(): Promise<void>
 }
 

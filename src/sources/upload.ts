@@ -13,8 +13,8 @@ export interface UploadLimits {
 }
 
 /**
- * Copies a body into the spool. Only the time spent waiting for the client counts, never our own writing. The stream is
- * left undestroyed on failure, so that the door can still answer on its connection.
+ * Copies a body into the spool. Only the time spent waiting for the client counts, not our own writing. A failure leaves the
+ * stream open, so that the request can still be answered on its connection.
  *
  * Throws `body_too_large`, `request_timeout`, `incomplete_body`, `storage_full`, `storage_error`.
  */

@@ -208,7 +208,7 @@ function hold(folder: string, generation: number, beatMs: number, onLost: () => 
       }
       if (await isStillOurs()) return
     } catch (error) {
-      // A full or failing disk is no reason to give up what nobody else has taken.
+      // A full or failing disk is no reason to give the folder up: no other process has taken it.
       if (errorCode(error) !== 'ENOENT') return
     }
     if (!held) return

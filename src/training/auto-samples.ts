@@ -1,4 +1,4 @@
-/** What a training uses where its settings leave it open, and the samples drawn for that: windows that the rows do not carry are given up. */
+/** Settles what the settings of a training leave open, and draws the samples: windows for which the rows lack history are dropped. */
 import type { DetectorParams } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import type { Work } from '../work.ts'
@@ -17,7 +17,7 @@ export interface Chosen {
   readonly drawn: Drawn
 }
 
-/** What speaks against windows and against nothing else. */
+/** Errors that only the windows cause, in words. */
 const windowTroubles: Readonly<Record<string, string>> = {
   insufficient_data:
     'Hardly any row has the history that windows need, because of gaps, missing values or the order of rows',
@@ -58,7 +58,7 @@ async function drawAuto(parts: StepParts, plan: TrainingPlan, work: Work): Promi
   const draw = async (choice: AutoPlan): Promise<Chosen> => {
     return { choice, drawn: await drawSamples(parts, plan, choice.detector, choice.derived, work) }
   }
-  /** What was drawn, or what speaks against the windows. */
+  /** What was drawn, or why the windows cannot be used. */
   const attempt = async (choice: AutoPlan): Promise<Chosen | string> => {
     try {
       const chosen = await draw(choice)

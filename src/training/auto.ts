@@ -31,24 +31,24 @@ export interface AutoPlan {
   readonly choice: readonly Choice[]
 }
 
-/** Below this nothing could be held back to put detectors on one scale. */
+/** With fewer rows none can be held back to calibrate the detectors. */
 const minRows = 128
-/** Fewer have hardly anything that could cease to move together. */
+/** With fewer columns there is hardly a relation between them to learn. */
 const minColumns = 3
 /** The covariance of more features takes too long; the time context takes up to 4. */
 const maxFeatures = 1024 - 4
 /** Above this share of rows without enough history the windows cost more than they give. */
 export const maxWithoutHistory = 0.1
-/** More steps without time than this: several hosts in one series. */
+/** A larger share of steps that take no time means several hosts in one series. */
 const maxTied = 0.5
-/** Of a calibrated score: as strange as one held-back row in 200. */
+/** Of a calibrated score: exceeded by one held-back row in 200. */
 const calibratedLine = 0.995
 const contamination = 0.01
-/** Rows after half of which a state that lasts is no anomaly any more. */
+/** A state that lasts for half of these rows is no anomaly any more. */
 const habituationRows = 1000
 
 type Derived = readonly [derive: Derive, window: number]
-/** What is derived of every column, most first. On hosts no one length of window holds everywhere, two together do. */
+/** What is derived of every column, the longest list first. On hosts no single window length works everywhere, two together do. */
 const derivesInTurn: readonly (readonly Derived[])[] = [
   [
     ['diff', 1],
