@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url'
 import { describeMachine, printTable, resultPath } from './report.ts'
 
 const suites = [
-  ...['kernel/compare', 'training/compare', 'training/from-parquet', 'scoring-file/compare', 'pipeline/compare'],
-  ...['online/compare', 'entities/compare', 'memory/run', 'growth/run'],
+  ...['kernels/compare', 'training/compare', 'training/from-parquet', 'scoring/compare', 'pipeline/compare'],
+  ...['online/compare', 'detectors/per-entity', 'memory/run', 'growth/run'],
 ]
 for (const suite of suites) {
   console.log(`\n== ${suite}`)
