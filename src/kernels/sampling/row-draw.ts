@@ -1,6 +1,6 @@
 import { type Block, shareBytes } from '../index.ts'
 import type { SampleSet } from './reservoir.ts'
-import { RowNumbers, reserveOf, rowNumberBytes } from './row-numbers.ts'
+import { RowNumbers, reserveOf, rowNumberBytes, type Wanted } from './row-numbers.ts'
 
 export interface RowDrawOptions {
   /** Samples to draw. */
@@ -78,20 +78,25 @@ export class RowDraw {
     if (this.#seen > this.#options.rows) throw new RangeError('more rows are offered than could be drawn from')
     if (count === 0) return
     const wanted = this.#wanted.between(first, count)
-    const { rows, places } = wanted
+    const { rows } = wanted
     if (positions !== null) for (let i = 0; i < wanted.count; i++) rows[i] = positions[rows[i]!]!
-    const { lanes } = this.#options
-    const matrix = { values: block.values, stride: block.stride, rows }
-    const samples = { values: this.#values, stride: this.#slots, rows: places }
-    for (let f = 0, copied = 0; f < lanes; ) {
-      const together = lanes - f < lanesTogether ? 1 : lanesTogether
-      const copy = together === 1 ? copyLane : copyLanes
-      copy(matrix, samples, f, wanted.count)
-      f += together
-      copied += together * wanted.count
-      if (copied < valuesAtOnce) continue
-      copied = 0
+    const rowsAtOnce = Math.ceil(valuesAtOnce / this.#options.lanes)
+    // The loops are in a function of their own: those of a generator are compiled late, or never.
+    for (let from = 0; from < wanted.count; from += rowsAtOnce) {
+      this.#copy(block, wanted, from, Math.min(from + rowsAtOnce, wanted.count))
       yield
+    }
+  }
+
+  /** Copies the wanted rows from..to-1, all values of one before the next. */
+  #copy({ values, stride }: Block, { rows, places }: Wanted, from: number, to: number): void {
+    const { lanes } = this.#options
+    const samples = this.#values
+    const slots = this.#slots
+    for (let i = from; i < to; i++) {
+      const row = rows[i]!
+      const place = places[i]!
+      for (let f = 0; f < lanes; f++) samples[place + f * slots] = values[row + f * stride]!
     }
   }
 
@@ -127,95 +132,4 @@ export class RowDraw {
     }
     return true
   }
-}
-
-/** Values of rows, lane after lane: that of lane f of the row i is values[f * stride + rows[i]]. */
-interface Lanes {
-  readonly values: Float64Array
-  readonly stride: number
-  readonly rows: Uint32Array
-}
-
-/** Lanes that are copied row by row. */
-const lanesTogether = 8
-
-/**
- * Copies eight lanes from `lane` on of the first `count` rows. No cache holds the source, and its values are far apart: sixteen are asked
- * for before one is put down. Those of one row are come by sooner than as many of one lane, in .65 of the time; row by row takes
- * a fifth longer than two at once on Node 20, and the same on Node 24.
- */
-function copyLanes(source: Lanes, target: Lanes, lane: number, count: number): void {
-  const { values: from, stride, rows } = source
-  const { values: to, stride: size, rows: places } = target
-  const first = lane * stride
-  const place = lane * size
-  for (let i = 0; i + 1 < count; i += 2) {
-    const s = first + rows[i]!
-    const r = first + rows[i + 1]!
-    const v0 = from[s]!
-    const v1 = from[s + stride]!
-    const v2 = from[s + 2 * stride]!
-    const v3 = from[s + 3 * stride]!
-    const v4 = from[s + 4 * stride]!
-    const v5 = from[s + 5 * stride]!
-    const v6 = from[s + 6 * stride]!
-    const v7 = from[s + 7 * stride]!
-    const w0 = from[r]!
-    const w1 = from[r + stride]!
-    const w2 = from[r + 2 * stride]!
-    const w3 = from[r + 3 * stride]!
-    const w4 = from[r + 4 * stride]!
-    const w5 = from[r + 5 * stride]!
-    const w6 = from[r + 6 * stride]!
-    const w7 = from[r + 7 * stride]!
-    const t = place + places[i]!
-    const u = place + places[i + 1]!
-    to[t] = v0
-    to[t + size] = v1
-    to[t + 2 * size] = v2
-    to[t + 3 * size] = v3
-    to[t + 4 * size] = v4
-    to[t + 5 * size] = v5
-    to[t + 6 * size] = v6
-    to[t + 7 * size] = v7
-    to[u] = w0
-    to[u + size] = w1
-    to[u + 2 * size] = w2
-    to[u + 3 * size] = w3
-    to[u + 4 * size] = w4
-    to[u + 5 * size] = w5
-    to[u + 6 * size] = w6
-    to[u + 7 * size] = w7
-  }
-  if (count % 2 === 0) return
-  const last = count - 1
-  for (let f = 0; f < lanesTogether; f++) to[place + f * size + places[last]!] = from[first + f * stride + rows[last]!]!
-}
-
-/** Copies one lane of the first `count` rows, eight values before one is put down as well: a third of the time of one after the other. */
-function copyLane(source: Lanes, target: Lanes, lane: number, count: number): void {
-  const { values: from, rows } = source
-  const { values: to, rows: places } = target
-  const s = lane * source.stride
-  const t = lane * target.stride
-  let i = 0
-  for (; i + 8 <= count; i += 8) {
-    const v0 = from[s + rows[i]!]!
-    const v1 = from[s + rows[i + 1]!]!
-    const v2 = from[s + rows[i + 2]!]!
-    const v3 = from[s + rows[i + 3]!]!
-    const v4 = from[s + rows[i + 4]!]!
-    const v5 = from[s + rows[i + 5]!]!
-    const v6 = from[s + rows[i + 6]!]!
-    const v7 = from[s + rows[i + 7]!]!
-    to[t + places[i]!] = v0
-    to[t + places[i + 1]!] = v1
-    to[t + places[i + 2]!] = v2
-    to[t + places[i + 3]!] = v3
-    to[t + places[i + 4]!] = v4
-    to[t + places[i + 5]!] = v5
-    to[t + places[i + 6]!] = v6
-    to[t + places[i + 7]!] = v7
-  }
-  for (; i < count; i++) to[t + places[i]!] = from[s + rows[i]!]!
 }

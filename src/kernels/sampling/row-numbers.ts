@@ -174,16 +174,10 @@ function rejecting(rows: number, slots: number): Distinct {
   // Every fourth cell is taken at most: so most numbers find theirs at once.
   const cells = 2 ** Math.ceil(Math.log2(4 * slots))
   const taken = numbersFor(rows, cells)
-  const floats = new Float64Array(slots)
   return (random, into) => {
     taken.fill(0)
-    let next = slots
     for (let i = 0; i < slots; ) {
-      if (next === slots) {
-        random.nextFloats(floats)
-        next = 0
-      }
-      const number = Math.floor(floats[next++]! * rows)
+      const number = Math.floor(random.nextFloat() * rows)
       // A cell that is free holds 0.
       const mark = number + 1
       let cell = Math.imul(number, 0x9e37_79b1) & (cells - 1)
