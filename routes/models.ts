@@ -1,8 +1,19 @@
 /** `/models`: look at what was trained, choose what serves, delete. */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { ErrorCode } from '../src/errors.ts'
-import { chooseFormat, noQuery, readQuery, reportAnswers, sendReport, takeSettings, workOf } from '../src/http/index.ts'
+import {
+  type AddressedRequest,
+  answerInJson,
+  chooseFormat,
+  noQuery,
+  readQuery,
+  reportAnswers,
+  route,
+  sendReport,
+  takeSettings,
+  workOf,
+} from '../src/http/index.ts'
 import {
   exampleModel,
   exampleTree,
@@ -38,222 +49,193 @@ const reportQuery = z.strictObject({ format: reportFormat })
 const notThere: readonly ErrorCode[] = ['invalid_id', 'uri_too_long', 'model_not_found']
 const noVersion: readonly ErrorCode[] = [...notThere, 'version_not_found', 'model_corrupt', 'model_version_unsupported']
 
-type Named = { Params: { name: string } }
-type Versioned = { Params: { name: string; version: string } }
-type Indexed = { Params: { name: string; version: string; index: string } }
+type ModelRequest = AddressedRequest<'name'>
+type VersionRequest = AddressedRequest<'name' | 'version'>
 
-export default async function models(app: FastifyInstance): Promise<void> {
-  const use = () => app.deepwatch.service().models
-
-  app.get(
-    '/models',
-    {
-      config: {
-        scope: 'read',
-        operation: {
-          id: 'listModels',
-          summary: 'Every model',
-          tag: 'models',
-          query: page,
-          answers: {
-            200: {
-              description: 'Models by name.',
-              content: { 'application/json': { schema: modelList, example: { models: [exampleModel], next: null } } },
-            },
-          },
-          errors: ['duplicate_key'],
-        },
+export const models = [
+  route({
+    method: 'GET',
+    url: '/models',
+    scope: 'read',
+    operation: {
+      id: 'listModels',
+      summary: 'Every model',
+      tag: 'models',
+      query: page,
+      answers: {
+        200: answerInJson('Models by name.', modelList, { models: [exampleModel], next: null }),
       },
+      errors: ['duplicate_key'],
     },
-    async (request) => use().list(readQuery(page, request)),
-  )
-
-  app.get<Named>(
-    '/models/:name',
-    {
-      config: {
-        scope: 'read',
-        operation: {
-          id: 'getModel',
-          summary: 'One model',
-          tag: 'models',
-          answers: {
-            200: {
-              description: 'Its versions, and which one serves.',
-              content: { 'application/json': { schema: modelSummary, example: exampleModel } },
-            },
-          },
-          errors: notThere,
-        },
+    handler: listModels,
+  }),
+  route<'name'>({
+    method: 'GET',
+    url: '/models/:name',
+    scope: 'read',
+    operation: {
+      id: 'getModel',
+      summary: 'One model',
+      tag: 'models',
+      answers: {
+        200: answerInJson('Its versions, and which one serves.', modelSummary, exampleModel),
       },
+      errors: notThere,
     },
-    async (request) => {
-      readQuery(noQuery, request)
-      return use().model(request.params.name)
-    },
-  )
-
-  app.get<Versioned>(
-    '/models/:name/versions/:version',
-    {
-      config: {
-        scope: 'read',
-        operation: {
-          id: 'getVersion',
-          summary: 'One version, whole',
-          description:
-            'Features with their training profile, detector settings as asked for and as used, shape, threshold, training facts, warnings.',
-          tag: 'models',
-          answers: {
-            200: {
-              description: 'The version document.',
-              content: { 'application/json': { schema: shownVersion, example: { ...exampleVersion, serving: true } } },
-            },
-          },
-          errors: noVersion,
-        },
+    handler: getModel,
+  }),
+  route<'name' | 'version'>({
+    method: 'GET',
+    url: '/models/:name/versions/:version',
+    scope: 'read',
+    operation: {
+      id: 'getVersion',
+      summary: 'One version, whole',
+      description:
+        'Features with their training profile, detector settings as asked for and as used, shape, threshold, training facts, warnings.',
+      tag: 'models',
+      answers: {
+        200: answerInJson('The version document.', shownVersion, { ...exampleVersion, serving: true }),
       },
+      errors: noVersion,
     },
-    async (request) => {
-      readQuery(noQuery, request)
-      return use().version(request.params.name, request.params.version)
-    },
-  )
-
-  app.get<Indexed>(
-    '/models/:name/versions/:version/trees/:index',
-    {
-      config: {
-        scope: 'read',
-        operation: {
-          id: 'getTree',
-          summary: 'One tree, node by node',
-          description: 'In feature names and in the units of the data.',
-          tag: 'models',
-          query: treeQuery,
-          answers: {
-            200: {
-              description: 'The nodes in preorder.',
-              content: { 'application/json': { schema: tree, example: exampleTree } },
-            },
-          },
-          errors: [...noVersion, 'entity_not_found', 'tree_not_found'],
-        },
+    handler: getVersion,
+  }),
+  route<'name' | 'version' | 'index'>({
+    method: 'GET',
+    url: '/models/:name/versions/:version/trees/:index',
+    scope: 'read',
+    operation: {
+      id: 'getTree',
+      summary: 'One tree, node by node',
+      description: 'In feature names and in the units of the data.',
+      tag: 'models',
+      query: treeQuery,
+      answers: {
+        200: answerInJson('The nodes in preorder.', tree, exampleTree),
       },
+      errors: [...noVersion, 'entity_not_found', 'tree_not_found'],
     },
-    async (request) => {
-      const { entity } = readQuery(treeQuery, request)
-      return use().tree(request.params.name, request.params.version, request.params.index, entity)
+    handler: getTree,
+  }),
+  route<'name' | 'version'>({
+    method: 'GET',
+    url: '/models/:name/versions/:version/report',
+    scope: 'read',
+    takesWork: true,
+    formIsASetting: true,
+    operation: {
+      id: 'reportVersion',
+      summary: 'The report of a version',
+      description:
+        'What its training saw. Of a version that keeps no counts of its training the report shows what the version document knows, and says what is missing.',
+      tag: 'models',
+      query: reportQuery,
+      answers: { 200: reportAnswers },
+      errors: [...noVersion, 'overloaded', 'shutting_down'],
     },
-  )
-
-  app.get<Versioned>(
-    '/models/:name/versions/:version/report',
-    {
-      config: {
-        scope: 'read',
-        takesWork: true,
-        formIsASetting: true,
-        operation: {
-          id: 'reportVersion',
-          summary: 'The report of a version',
-          description:
-            'What its training saw. Of a version that keeps no counts of its training the report shows what the version document knows, and says what is missing.',
-          tag: 'models',
-          query: reportQuery,
-          answers: { 200: reportAnswers },
-          errors: [...noVersion, 'overloaded', 'shutting_down'],
-        },
+    handler: reportVersion,
+  }),
+  route<'name'>({
+    method: 'PUT',
+    url: '/models/:name/serving',
+    scope: 'admin',
+    operation: {
+      id: 'chooseServing',
+      summary: 'Choose the version that serves',
+      description: 'Also the way back: choose an older version. The next version trained to serve takes over again.',
+      tag: 'models',
+      query: serving,
+      body: { 'application/json': { schema: serving, example: { version: 3 } } },
+      answers: {
+        200: answerInJson('The model with its new choice.', modelSummary, exampleModel),
       },
+      errors: [
+        ...noVersion,
+        'malformed_json',
+        'duplicate_key',
+        'conflicting_parameter',
+        'unsupported_media_type',
+        'body_too_large',
+        'storage_error',
+        'storage_full',
+      ],
     },
-    async (request, reply) => {
-      const format = chooseFormat(request, readQuery(reportQuery, request).format)
-      const { name, version } = request.params
-      const work = workOf(request)
-      return sendReport(reply, await app.deepwatch.service().reporting.ofVersion(name, version, work), format)
+    handler: chooseServing,
+  }),
+  route<'name'>({
+    method: 'DELETE',
+    url: '/models/:name',
+    scope: 'admin',
+    operation: {
+      id: 'deleteModel',
+      summary: 'Delete a model',
+      description: 'With every version, from memory and disk. What is being scored with it is finished.',
+      tag: 'models',
+      answers: { 204: { description: 'It is gone.' } },
+      errors: [...notThere, 'storage_error'],
     },
-  )
+    handler: deleteModel,
+  }),
+  route<'name' | 'version'>({
+    method: 'DELETE',
+    url: '/models/:name/versions/:version',
+    scope: 'admin',
+    operation: {
+      id: 'deleteVersion',
+      summary: 'Delete a version',
+      description: 'When it served, the newest one left serves. The last one takes the model with it.',
+      tag: 'models',
+      answers: { 204: { description: 'It is gone.' } },
+      errors: [...notThere, 'version_not_found', 'storage_error'],
+    },
+    handler: deleteVersion,
+  }),
+]
 
-  app.put<Named>(
-    '/models/:name/serving',
-    {
-      config: {
-        scope: 'admin',
-        operation: {
-          id: 'chooseServing',
-          summary: 'Choose the version that serves',
-          description:
-            'Also the way back: choose an older version. The next version trained to serve takes over again.',
-          tag: 'models',
-          query: serving,
-          body: { 'application/json': { schema: serving, example: { version: 3 } } },
-          answers: {
-            200: {
-              description: 'The model with its new choice.',
-              content: { 'application/json': { schema: modelSummary, example: exampleModel } },
-            },
-          },
-          errors: [
-            ...noVersion,
-            'malformed_json',
-            'duplicate_key',
-            'conflicting_parameter',
-            'unsupported_media_type',
-            'body_too_large',
-            'storage_error',
-            'storage_full',
-          ],
-        },
-      },
-    },
-    async (request, reply) => {
-      const models = use()
-      const { version } = await takeSettings(app.deepwatch.config, serving, request, reply)
-      return models.serve(request.params.name, version)
-    },
-  )
+async function listModels(request: FastifyRequest) {
+  return request.server.deepwatch.service().models.list(readQuery(page, request))
+}
 
-  app.delete<Named>(
-    '/models/:name',
-    {
-      config: {
-        scope: 'admin',
-        operation: {
-          id: 'deleteModel',
-          summary: 'Delete a model',
-          description: 'With every version, from memory and disk. What is being scored with it is finished.',
-          tag: 'models',
-          answers: { 204: { description: 'It is gone.' } },
-          errors: [...notThere, 'storage_error'],
-        },
-      },
-    },
-    async (request, reply) => {
-      readQuery(noQuery, request)
-      await use().removeModel(request.params.name)
-      return reply.code(204).send()
-    },
-  )
+async function getModel(request: ModelRequest) {
+  readQuery(noQuery, request)
+  return request.server.deepwatch.service().models.model(request.params.name)
+}
 
-  app.delete<Versioned>(
-    '/models/:name/versions/:version',
-    {
-      config: {
-        scope: 'admin',
-        operation: {
-          id: 'deleteVersion',
-          summary: 'Delete a version',
-          description: 'When it served, the newest one left serves. The last one takes the model with it.',
-          tag: 'models',
-          answers: { 204: { description: 'It is gone.' } },
-          errors: [...notThere, 'version_not_found', 'storage_error'],
-        },
-      },
-    },
-    async (request, reply) => {
-      readQuery(noQuery, request)
-      await use().removeVersion(request.params.name, request.params.version)
-      return reply.code(204).send()
-    },
-  )
+async function getVersion(request: VersionRequest) {
+  readQuery(noQuery, request)
+  const { name, version } = request.params
+  return request.server.deepwatch.service().models.version(name, version)
+}
+
+async function getTree(request: AddressedRequest<'name' | 'version' | 'index'>) {
+  const { entity } = readQuery(treeQuery, request)
+  const { name, version, index } = request.params
+  return request.server.deepwatch.service().models.tree(name, version, index, entity)
+}
+
+async function reportVersion(request: VersionRequest, reply: FastifyReply) {
+  const format = chooseFormat(request, readQuery(reportQuery, request).format)
+  const { name, version } = request.params
+  const { reporting } = request.server.deepwatch.service()
+  return sendReport(reply, await reporting.ofVersion(name, version, workOf(request)), format)
+}
+
+async function chooseServing(request: ModelRequest, reply: FastifyReply) {
+  const { models } = request.server.deepwatch.service()
+  const { version } = await takeSettings(serving, request, reply)
+  return models.serve(request.params.name, version)
+}
+
+async function deleteModel(request: ModelRequest, reply: FastifyReply) {
+  readQuery(noQuery, request)
+  await request.server.deepwatch.service().models.removeModel(request.params.name)
+  return reply.code(204).send()
+}
+
+async function deleteVersion(request: VersionRequest, reply: FastifyReply) {
+  readQuery(noQuery, request)
+  const { name, version } = request.params
+  await request.server.deepwatch.service().models.removeVersion(name, version)
+  return reply.code(204).send()
 }

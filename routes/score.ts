@@ -1,16 +1,17 @@
 /** `POST /score`: a source scored with a model, in the form the client accepts. */
 import { createReadStream } from 'node:fs'
-import type { FastifyInstance } from 'fastify'
 import { DeepWatchError } from '../src/errors.ts'
 import {
   acceptedAnswer,
   answerWork,
-  fewJson,
   jsonPieces,
   ndjsonPieces,
   type Return,
+  route,
+  smallBatchJson,
   telemetryBodies,
   telemetryErrors,
+  type WorkKind,
   workErrors,
   workErrorsOf,
   workFields,
@@ -24,70 +25,60 @@ const ndjson = 'application/x-ndjson'
 const parquet = 'application/vnd.apache.parquet'
 const arrow = 'application/vnd.apache.arrow.stream'
 
-export default async function score(app: FastifyInstance): Promise<void> {
-  app.post(
-    '/score',
-    {
-      config: {
-        scope: 'score',
-        takesWork: true,
-        operation: {
-          id: 'score',
-          summary: 'Score a source with a model',
-          description:
-            'Results are in source order, from exactly one version, named in `DeepWatch-Model`. `isAnomaly` is `score > threshold`, the version\'s own threshold. NDJSON ends with a line `{"summary": …}`, or `{"problem": …}` when the source broke off; JSON and Arrow that fail after the headers abort the connection. Parquet and Arrow hold the source\'s own columns with `anomaly_score` and `is_anomaly`.',
-          tag: 'telemetry',
-          headers: workFields,
-          query: scoreSettings.omit({ rows: true }),
-          body: telemetryBodies(scoreSettings, {
-            model: 'web',
-            rows: [
-              { cpu: 0.31, latency_ms: 12.4 },
-              { cpu: 0.99, latency_ms: 840 },
-            ],
-          }),
-          answers: {
-            200: {
-              description: 'The scores.',
-              headers: {
-                'DeepWatch-Model': 'Model and version, such as `web@3`.',
-                'DeepWatch-Threshold': 'The threshold of that version.',
-              },
-              content: {
-                [json]: { schema: scoreAnswer, example: exampleScores },
-                [ndjson]: {
-                  example:
-                    '{"row":0,"score":0.43,"isAnomaly":false}\n{"row":1,"score":0.72,"isAnomaly":true}\n{"summary":{"model":"web","version":3,"threshold":0.61,"rows":2,"anomalies":1,"unscored":0}}\n',
-                },
-                [parquet]: {},
-                [arrow]: {},
-              },
-            },
-            202: acceptedAnswer,
+const scoringWork: WorkKind<typeof scoreSettings> = {
+  kind: 'score',
+  settings: scoreSettings,
+  plan(settings, form, service) {
+    const which = chooseReturn(settings, form)
+    return isTable(form)
+      ? (upload, work) => answerTable(service().scoring.scoreTable(settings, upload, work), form, which)
+      : (upload, work) => answerRows(service().scoring.scoreRows(settings, upload, work), form, which)
+  },
+}
+
+export const score = route({
+  method: 'POST',
+  url: '/score',
+  scope: 'score',
+  takesWork: true,
+  operation: {
+    id: 'score',
+    summary: 'Score a source with a model',
+    description:
+      'Results are in source order, from exactly one version, named in `DeepWatch-Model`. `isAnomaly` is `score > threshold`, the version\'s own threshold. NDJSON ends with a line `{"summary": …}`, or `{"problem": …}` when the source broke off; JSON and Arrow that fail after the headers abort the connection. Parquet and Arrow hold the source\'s own columns with `anomaly_score` and `is_anomaly`.',
+    tag: 'telemetry',
+    headers: workFields,
+    query: scoreSettings.omit({ rows: true }),
+    body: telemetryBodies(scoreSettings, {
+      model: 'web',
+      rows: [
+        { cpu: 0.31, latency_ms: 12.4 },
+        { cpu: 0.99, latency_ms: 840 },
+      ],
+    }),
+    answers: {
+      200: {
+        description: 'The scores.',
+        headers: {
+          'DeepWatch-Model': 'Model and version, such as `web@3`.',
+          'DeepWatch-Threshold': 'The threshold of that version.',
+        },
+        content: {
+          [json]: { schema: scoreAnswer, example: exampleScores },
+          [ndjson]: {
+            example:
+              '{"row":0,"score":0.43,"isAnomaly":false}\n{"row":1,"score":0.72,"isAnomaly":true}\n{"summary":{"model":"web","version":3,"threshold":0.61,"rows":2,"anomalies":1,"unscored":0}}\n',
           },
-          errors: [...telemetryErrors, ...workErrors, ...workErrorsOf.score],
+          [parquet]: {},
+          [arrow]: {},
         },
       },
+      202: acceptedAnswer,
     },
-    (request, reply) =>
-      answerWork(
-        app,
-        {
-          kind: 'score',
-          settings: scoreSettings,
-          plan(settings, form) {
-            const which = chooseReturn(settings, form)
-            const scoring = () => app.deepwatch.service().scoring
-            return isTable(form)
-              ? (upload, work) => answerTable(scoring().scoreTable(settings, upload, work), form, which)
-              : (upload, work) => answerRows(scoring().scoreRows(settings, upload, work), form, which)
-          },
-        },
-        request,
-        reply,
-      ),
-  )
-}
+    errors: [...telemetryErrors, ...workErrors, ...workErrorsOf.score],
+  },
+  handler: (request, reply) => answerWork(scoringWork, request, reply),
+})
 
 const isTable = (form: string) => form === parquet || form === arrow
 
@@ -112,9 +103,8 @@ async function answerRows(begun: Promise<RowRun>, form: string, which: Return): 
   const run = await begun
   const batch = form === json ? run.smallBatch() : null
   if (batch !== null) {
-    const pieces = fewJson(run, await batch, which)
+    const pieces = smallBatchJson(run, await batch, which)
     if (typeof pieces !== 'string') return answerWith(run, form, pieces)
-    // Written out: to spread an object into it took a small request a fortieth of its time.
     return { status: 200, type: form, headers: headersOf(run), pieces: [pieces] }
   }
   if (form !== ndjson) return answerWith(run, form, jsonPieces(run, which))

@@ -1,10 +1,12 @@
 /** `POST /train`: a new version of a model. */
-import type { FastifyInstance } from 'fastify'
 import {
   acceptedAnswer,
+  answerInJson,
   answerWork,
+  route,
   telemetryBodies,
   telemetryErrors,
+  type WorkKind,
   workErrors,
   workErrorsOf,
   workFields,
@@ -12,53 +14,43 @@ import {
 import { jsonAnswer } from '../src/jobs/index.ts'
 import { exampleVersion, trainSettings, versionDocument } from '../src/schemas/index.ts'
 
-export default async function train(app: FastifyInstance): Promise<void> {
-  app.post(
-    '/train',
-    {
-      config: {
-        scope: 'train',
-        takesWork: true,
-        operation: {
-          id: 'train',
-          summary: 'Train a new version of a model',
-          description:
-            'Reads the source twice: once for the samples and the profile, once to score every row for the threshold. When the answer comes the version is on disk and, unless `serve` is false, serving. The same seed and telemetry give the same `payload.sha256`. `GET` the address in `Location` for the document again.',
-          tag: 'telemetry',
-          headers: workFields,
-          query: trainSettings.omit({ rows: true }),
-          body: telemetryBodies(trainSettings, {
-            model: 'web',
-            source: { path: 'web.parquet' },
-            detector: { type: 'isolation-forest', trees: 100, sampleSize: 256, seed: 42 },
-            threshold: { contamination: 0.01 },
-          }),
-          answers: {
-            201: {
-              description: 'The version document.',
-              headers: { Location: 'Where the version is.' },
-              content: { 'application/json': { schema: versionDocument, example: exampleVersion } },
-            },
-            202: acceptedAnswer,
-          },
-          errors: [...telemetryErrors, ...workErrors, ...workErrorsOf.train],
-        },
-      },
-    },
-    (request, reply) =>
-      answerWork(
-        app,
-        {
-          kind: 'train',
-          settings: trainSettings,
-          plan: (settings) => async (upload, work) => {
-            const document = await app.deepwatch.service().training.train(settings, upload, work)
-            const location = `/models/${document.model}/versions/${document.version}`
-            return jsonAnswer(201, document, { headers: { location }, isCommitted: true })
-          },
-        },
-        request,
-        reply,
-      ),
-  )
+const trainingWork: WorkKind<typeof trainSettings> = {
+  kind: 'train',
+  settings: trainSettings,
+  plan: (settings, _form, service) => async (upload, work) => {
+    const document = await service().training.train(settings, upload, work)
+    const location = `/models/${document.model}/versions/${document.version}`
+    return jsonAnswer(201, document, { headers: { location }, isCommitted: true })
+  },
 }
+
+export const train = route({
+  method: 'POST',
+  url: '/train',
+  scope: 'train',
+  takesWork: true,
+  operation: {
+    id: 'train',
+    summary: 'Train a new version of a model',
+    description:
+      'Reads the source twice: once for the samples and the profile, once to score every row for the threshold. When the answer comes the version is on disk and, unless `serve` is false, serving. The same seed and telemetry give the same `payload.sha256`. `GET` the address in `Location` for the document again.',
+    tag: 'telemetry',
+    headers: workFields,
+    query: trainSettings.omit({ rows: true }),
+    body: telemetryBodies(trainSettings, {
+      model: 'web',
+      source: { path: 'web.parquet' },
+      detector: { type: 'isolation-forest', trees: 100, sampleSize: 256, seed: 42 },
+      threshold: { contamination: 0.01 },
+    }),
+    answers: {
+      201: {
+        ...answerInJson('The version document.', versionDocument, exampleVersion),
+        headers: { Location: 'Where the version is.' },
+      },
+      202: acceptedAnswer,
+    },
+    errors: [...telemetryErrors, ...workErrors, ...workErrorsOf.train],
+  },
+  handler: (request, reply) => answerWork(trainingWork, request, reply),
+})

@@ -1,4 +1,4 @@
-/** The whole service as one Fastify app: built here, wired here, listening to nothing. Tests and the OpenAPI printer use the real thing. */
+/** The whole service as one Fastify app, listening to nothing. Tests and `deepwatch openapi` use the same one. */
 import { randomUUID } from 'node:crypto'
 import accepts from '@fastify/accepts'
 import multipart from '@fastify/multipart'
@@ -10,20 +10,24 @@ import { routes } from '../routes/index.ts'
 import type { Config } from './config.ts'
 import { DeepWatchError } from './errors.ts'
 import {
-  answerStrangers,
+  answerUnknownAddresses,
+  answerUnparsable,
+  type Context,
   collectOperations,
   createHttpServer,
   createListeners,
   guard,
+  type Listeners,
   negotiateForms,
   observeRequests,
+  refuseOverload,
   sendProblem,
 } from './http/index.ts'
-import { createMetrics } from './observe/index.ts'
+import { createMetrics, type Metrics } from './observe/index.ts'
 import { type Service, startService } from './service.ts'
 import { software } from './software.ts'
 
-/** The app with its life: `start` once it listens, `drain` before it ends. */
+/** The app with its life: `start` once it listens, `stop` before the process ends. */
 export interface App {
   readonly http: FastifyInstance
   /** Takes the state folder and starts threads and processes. See `startService` for `onHomeLost` and the errors. */
@@ -45,23 +49,81 @@ const docsPolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
+/** What of the app changes while it lives. */
+interface Life {
+  service: Service | null
+  isDraining: boolean
+}
+
 /** Builds the app for a checked configuration. Nothing is started and no file is touched. */
 export async function buildApp(config: Config, log: Logger): Promise<App> {
-  let service: Service | null = null
-  let draining = false
-  const metrics = createMetrics({
+  const life: Life = { service: null, isDraining: false }
+  const metrics = measure(config, life)
+  const listeners = createListeners(config.DEEPWATCH_JOBS_LISTENERS)
+  const http = createFastify(config, log)
+  http.decorate('deepwatch', contextOf(config, life, metrics, listeners))
+  await takeBodiesAsStreams(http, config)
+  await http.register(accepts)
+  const work = observeRequests(http, metrics, log)
+  refuseOverload(http)
+  answerUnknownAddresses(http)
+  guard(http, config.DEEPWATCH_TOKENS)
+  negotiateForms(http)
+  http.setErrorHandler(sendProblem)
+  await addRoutes(http)
+
+  async function end(): Promise<void> {
+    life.isDraining = true
+    // Jobs that do not end in time are interrupted, and that too takes a moment.
+    await Promise.all([work.idle(), life.service?.jobs.drain(0.8 * config.DEEPWATCH_DRAIN_MS)])
+    await listeners.ended()
+    await http.close()
+    await life.service?.close()
+  }
+  let ended: Promise<void> | undefined
+  return {
+    http,
+    async start(onHomeLost = () => {}) {
+      life.service = await startService(config, metrics, log, software.version, onHomeLost)
+    },
+    stop() {
+      ended ??= end()
+      return ended
+    },
+  }
+}
+
+function measure(config: Config, life: Life): Metrics {
+  return createMetrics({
     version: software.version,
     models: config.DEEPWATCH_METRIC_MODELS,
     observed: {
-      models: () => service?.registry.size.models ?? 0,
-      poolQueue: () => service?.pool.queueSize ?? 0,
-      poolUtilization: () => service?.pool.utilization ?? 0,
-      windows: () => service?.windows.size ?? 0,
-      jobs: () => service?.jobs.counts() ?? null,
+      models: () => life.service?.registry.size.models ?? 0,
+      poolQueue: () => life.service?.pool.queueSize ?? 0,
+      poolUtilization: () => life.service?.pool.utilization ?? 0,
+      windows: () => life.service?.windows.size ?? 0,
+      jobs: () => life.service?.jobs.counts() ?? null,
     },
   })
-  const listeners = createListeners(config.DEEPWATCH_JOBS_LISTENERS)
-  const http = Fastify({
+}
+
+function contextOf(config: Config, life: Life, metrics: Metrics, listeners: Listeners): Context {
+  return {
+    service() {
+      if (life.isDraining)
+        throw new DeepWatchError('shutting_down', 'The service finishes what it accepted and takes nothing new.')
+      if (!life.service) throw new DeepWatchError('starting', 'The service is starting.')
+      return life.service
+    },
+    metrics,
+    listeners,
+    config,
+    state: () => (life.isDraining ? 'draining' : life.service ? 'ready' : 'starting'),
+  }
+}
+
+function createFastify(config: Config, log: Logger): FastifyInstance {
+  return Fastify({
     loggerInstance: log,
     requestIdHeader: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -81,48 +143,29 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
     frameworkErrors: (error, request, reply) => {
       sendProblem(error, request, reply)
     },
-    clientErrorHandler: (error, socket) => answerStrangers(error, socket, log),
+    clientErrorHandler: (error, socket) => answerUnparsable(error, socket, log),
   }) as unknown as FastifyInstance
+}
 
-  http.decorate('deepwatch', {
-    service() {
-      if (draining)
-        throw new DeepWatchError('shutting_down', 'The service finishes what it accepted and takes nothing new.')
-      if (!service) throw new DeepWatchError('starting', 'The service is starting.')
-      return service
-    },
-    metrics,
-    listeners,
-    config,
-    state: () => (draining ? 'draining' : service ? 'ready' : 'starting'),
-  })
-
-  // Every body comes as a stream: what it is, is decided in one place.
+/** Every body comes as a stream: what it is, is decided by `takeIn` alone. */
+async function takeBodiesAsStreams(http: FastifyInstance, config: Config): Promise<void> {
   http.removeAllContentTypeParsers()
   // Fastify reads the type of what has no parser by name anew for every request.
   http.addContentTypeParser(['application/json', '*'], (_request, _payload, done) => done(null))
-  await http.register(accepts)
   await http.register(multipart, {
     // Every part comes as a stream of bytes, whatever it says of itself: fields would be decoded, and JSON read leniently.
     isPartAFile: () => true,
-    limits: {
-      fieldNameSize: 100,
-      files: 8,
-      parts: 16,
-      headerPairs: 32,
-      fileSize: config.DEEPWATCH_UPLOAD_BYTES + 1,
-    },
+    limits: { fieldNameSize: 100, files: 8, parts: 16, headerPairs: 32, fileSize: config.DEEPWATCH_UPLOAD_BYTES + 1 },
     throwFileSizeLimit: false,
   })
+}
 
+/** The routes, the document they describe, and the pages that show it. */
+async function addRoutes(http: FastifyInstance): Promise<void> {
   const document: Record<string, unknown> = {}
   await http.register(swagger, { mode: 'static', specification: { document: document as never } })
-  const work = observeRequests(http, metrics, log)
-  guard(http, config.DEEPWATCH_TOKENS)
-  negotiateForms(http)
-  http.setErrorHandler(sendProblem)
   const operationsOf = collectOperations(http, software.version)
-  for (const route of routes) await http.register(route)
+  for (const route of routes) http.route(route)
   // The documents ask for what `openapi.yaml` asks for; their plugin names no scope.
   http.addHook('onRoute', (route) => {
     if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'read' }
@@ -135,23 +178,4 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
   })
   await http.ready()
   Object.assign(document, operationsOf())
-
-  let stopped: Promise<void> | undefined
-  return {
-    http,
-    async start(onHomeLost = () => {}) {
-      service = await startService(config, metrics, log, software.version, onHomeLost)
-    },
-    stop() {
-      stopped ??= (async () => {
-        draining = true
-        // Jobs that do not end in time are interrupted, and that too takes a moment.
-        await Promise.all([work.idle(), service?.jobs.drain(0.8 * config.DEEPWATCH_DRAIN_MS)])
-        await listeners.ended()
-        await http.close()
-        await service?.close()
-      })()
-      return stopped
-    },
-  }
 }

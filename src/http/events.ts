@@ -20,7 +20,7 @@ export interface Listeners {
   ended(): Promise<void>
 }
 
-export function createListeners(most: number): Listeners {
+export function createListeners(max: number): Listeners {
   let count = 0
   let onNone: (() => void) | undefined
   return {
@@ -28,7 +28,7 @@ export function createListeners(most: number): Listeners {
       const given = request.headers['last-event-id']
       // Browsers come back by themselves when a stream ends; this tells them not to.
       if (job.isOver && given === lastId) return reply.code(204).send()
-      if (count >= most) throw new DeepWatchError('overloaded', 'Too many listeners already.')
+      if (count >= max) throw new DeepWatchError('overloaded', 'Too many listeners already.')
       count++
       let isHere = true
       const leave = () => {
@@ -37,11 +37,11 @@ export function createListeners(most: number): Listeners {
         if (--count === 0) onNone?.()
       }
       reply.raw.once('close', leave)
-      request.gone.addEventListener('abort', leave, { once: true })
+      request.abort.signal.addEventListener('abort', leave, { once: true })
       // A number from before a restart may be any: who comes back to a job that is over hears at least its end.
       const number = /^\d{1,9}$/.test(String(given)) ? Number(given) : Number.POSITIVE_INFINITY
       const from = number <= job.newest.number - (job.isOver ? 1 : 0) ? number : null
-      const events = eventsOf(job, follow(job, { from, paceMs, beatMs, signal: request.gone }))
+      const events = eventsOf(job, follow(job, { from, paceMs, beatMs, signal: request.abort.signal }))
       return reply
         .code(200)
         .type('text/event-stream')

@@ -41,3 +41,9 @@ declare module 'fastify' {
     formIsASetting?: boolean
   }
 }
+
+/** An answer in JSON. */
+export const answerInJson = (description: string, schema: z.ZodType, example: unknown): Answer => ({
+  description,
+  content: { 'application/json': { schema, example } },
+})

@@ -25,18 +25,18 @@ export async function* jsonPieces(run: RunOfRows, which: Return): AsyncGenerator
   }
 }
 
-interface FewResults {
+interface SmallBatchResults {
   readonly block: ScoredBlock
   readonly summary: ScoreSummary
 }
 
-/** The same for few rows, which are scored already: the whole text, or pieces where there is much to say of the rows. */
-export function fewJson(run: RunOfRows, few: FewResults, which: Return): string | Generator<string> {
-  const { text, end } = resultPiece(few.block, which, run.threshold, ',', 0)
-  return end === few.block.rows ? jsonHead(run) + text + jsonTail(few.summary) : fewJsonPieces(run, few, which)
+/** The same for a small batch, which is scored already: the whole text, or pieces where there is much to say of the rows. */
+export function smallBatchJson(run: RunOfRows, batch: SmallBatchResults, which: Return): string | Generator<string> {
+  const { text, end } = resultPiece(batch.block, which, run.threshold, ',', 0)
+  return end === batch.block.rows ? jsonHead(run) + text + jsonTail(batch.summary) : smallBatchPieces(run, batch, which)
 }
 
-function* fewJsonPieces(run: RunOfRows, { block, summary }: FewResults, which: Return): Generator<string> {
+function* smallBatchPieces(run: RunOfRows, { block, summary }: SmallBatchResults, which: Return): Generator<string> {
   let before = jsonHead(run)
   for (const results of resultTexts(block, which, run.threshold, ',')) {
     yield before + results

@@ -3,17 +3,19 @@
  * while it is made, kept as a job's result, or both one after the other.
  */
 import { createHash } from 'node:crypto'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { DeepWatchError, type ErrorCode } from '../errors.ts'
 import { type Answer, type Job, type Jobs, jsonAnswer } from '../jobs/index.ts'
 import type { Rows } from '../json/index.ts'
 import { exampleJob, type JobKind, jobDocument } from '../schemas/index.ts'
+import type { Service } from '../service.ts'
 import type { Source } from '../sources/index.ts'
 import { requireOneSource } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
-import { workOf } from './departure.ts'
-import { type Intake, takeIn } from './intake.ts'
+import { workOf } from './aborted-request.ts'
+import { takeIn } from './intake.ts'
+import type { Intake } from './intake-result.ts'
 import { describeJob } from './job-document.ts'
 import type { Answer as AnswerDescription } from './operation.ts'
 import { idempotencyKey, prefersAsync } from './preferences.ts'
@@ -34,7 +36,11 @@ export interface WorkKind<S extends z.ZodObject> {
    * Refuses settings that cannot be meant, before anything is done or accepted, and says how the answer is made.
    * `form` is the media type the client accepts.
    */
-  plan(settings: z.infer<S>, form: string): (upload: Source | null, work: Work) => Promise<Answer>
+  plan(
+    settings: z.infer<S>,
+    form: string,
+    service: () => Service,
+  ): (upload: Source | null, work: Work) => Promise<Answer>
 }
 
 /** What can go wrong with `Prefer` and `Idempotency-Key`. */
@@ -57,22 +63,21 @@ export const acceptedAnswer: AnswerDescription = {
 
 /** Answers a request for work: with the answer, or with the job that makes it. */
 export async function answerWork<S extends z.ZodObject>(
-  app: FastifyInstance,
   kind: WorkKind<S>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const { service, config } = app.deepwatch
-  const { sources, jobs } = service()
+  const { service, config } = request.server.deepwatch
+  const { jobs } = service()
   const isAsync = prefersAsync(request)
   const key = idempotencyKey(request)
-  const intake = await takeIn({ sources, config }, kind.settings, request, reply)
+  const intake = await takeIn(kind.settings, request, reply)
   const { settings, upload } = intake
   let isOurs = true
   try {
     const { rows, source } = settings as unknown as WorkSettings
     requireOneSource({ rows, source, upload })
-    const make = kind.plan(settings, request.form)
+    const make = kind.plan(settings, request.form, service)
     const isJob = isAsync || key !== null
     isOurs = !isJob
     const answer = isJob
@@ -126,13 +131,13 @@ async function answerByJob<S>(
 }
 
 /** The answer of a job when it is over. A client that leaves is not waited for; its job goes on. */
-async function awaitResult(jobs: Jobs, job: Job, { gone }: FastifyRequest): Promise<Answer> {
+async function awaitResult(jobs: Jobs, job: Job, { abort: { signal } }: FastifyRequest): Promise<Answer> {
   await new Promise<void>((resolve, reject) => {
-    const leave = () => reject(gone.reason)
-    if (gone.aborted) leave()
-    gone.addEventListener('abort', leave, { once: true })
+    const leave = () => reject(signal.reason)
+    if (signal.aborted) leave()
+    signal.addEventListener('abort', leave, { once: true })
     void job.settled.then(() => {
-      gone.removeEventListener('abort', leave)
+      signal.removeEventListener('abort', leave)
       resolve()
     })
   })

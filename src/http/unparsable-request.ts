@@ -1,4 +1,4 @@
-/** What is said to connections whose request could not even be parsed. */
+/** The answer to a request that could not be parsed. */
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import type { ErrorCode } from '../errors.ts'
@@ -10,7 +10,7 @@ const meanings: Readonly<Record<string, [ErrorCode, string]>> = {
 }
 
 /** Answers once with a problem document and closes; a connection that is gone already is left alone. */
-export function answerStrangers(error: Error & { code?: string }, socket: Socket, log: FastifyBaseLogger): void {
+export function answerUnparsable(error: Error & { code?: string }, socket: Socket, log: FastifyBaseLogger): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
