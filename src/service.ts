@@ -8,7 +8,7 @@ import { openWindows, type Windows } from './history/index.ts'
 import { type Jobs, openJobs, openJobsFolder } from './jobs/index.ts'
 import type { Metrics } from './observe/index.ts'
 import { Pool } from './pool/index.ts'
-import { createReaders, MOST_BLOCKS, type Readers, readerLimits } from './reader/index.ts'
+import { createReaders, MAX_BLOCKS, type Readers, readerLimits } from './reader/index.ts'
 import { createModels, type Models, openRegistry, type Registry } from './registry/index.ts'
 import { createDrawing, createReporting, type KeptReports, openKeptReports, type Reporting } from './reporting/index.ts'
 import { type VersionDocument, versionDocument } from './schemas/index.ts'
@@ -177,7 +177,7 @@ function createUseCases({
     pool,
     registry,
     historyBytes: config.DEEPWATCH_WINDOW_BYTES,
-    ahead: Math.min(config.poolThreads + 1, MOST_BLOCKS),
+    ahead: Math.min(config.poolThreads + 1, MAX_BLOCKS),
   }
   const training = createTraining({
     ...shared,

@@ -9,7 +9,7 @@ export {
   type ReaderStart,
 } from './frames.ts'
 export { createReaders, readerLimits } from './reader.ts'
-export { MOST_BLOCKS } from './session.ts'
+export { MAX_BLOCKS } from './slabs.ts'
 export {
   type AggregateQuery,
   type Column,

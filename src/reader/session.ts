@@ -1,8 +1,10 @@
 import { DeepWatchError } from '../errors.ts'
-import { type Block, blockRows, shareBytes } from '../kernels/index.ts'
+import { type Block, blockRows } from '../kernels/index.ts'
 import type { Source } from '../sources/index.ts'
-import { BLOCK_HEAD_BYTES, type Command, FRAME } from './frames.ts'
+import { Calls } from './calls.ts'
+import { BLOCK_HEAD_BYTES, FRAME } from './frames.ts'
 import type { ReaderProcess } from './process.ts'
+import { Slabs } from './slabs.ts'
 import type {
   Description,
   EntityRows,
@@ -14,58 +16,16 @@ import type {
   Span,
 } from './types.ts'
 
-/** Blocks that may be out at once; the next one is read only when one came back. Whoever holds more waits for ever. */
-export const MOST_BLOCKS = 6
-
 /** The calls of one session over its process. `close` is given from outside, where the process is accounted for. */
 export function createSession(process: ReaderProcess, source: Source, close: () => Promise<void>): ReaderSession {
+  const calls = new Calls(process, source, close)
   let described: Promise<Description> | null = null
-  /** The call that came last; the next one waits for it. */
-  let last: Promise<void> = Promise.resolve()
-
-  /** Sends a command and hands its frames to `each` until the result. */
-  async function* frames(command: Command): AsyncGenerator<{ kind: number; length: number }, unknown> {
-    const before = last
-    let leave = () => {}
-    last = new Promise((fulfil) => {
-      leave = fulfil
-    })
-    await before
-    let ended = false
-    try {
-      process.send(command)
-      for (;;) {
-        const frame = await process.frame()
-        if (frame.kind === FRAME.result || frame.kind === FRAME.error) {
-          ended = true
-          if (frame.kind === FRAME.error) throw await process.error(frame.length)
-          return await process.json(frame.length)
-        }
-        yield frame
-      }
-    } catch (error) {
-      ended = true
-      // A file that was changed under the reader is a better answer than what it did to the reader.
-      if (error instanceof DeepWatchError && error.status === 422) await source.verifyUnchanged()
-      throw error
-    } finally {
-      // The rest of an answer nobody wants cannot be taken back: the process goes.
-      if (!ended) await close()
-      leave()
-    }
-  }
-
-  async function call(command: Command): Promise<unknown> {
-    const answer = await frames(command).next()
-    if (answer.done !== true) throw process.fatal('crash')
-    return answer.value
-  }
 
   async function* features(query: FeatureQuery): AsyncGenerator<FeatureBlock> {
-    const lanes = query.features.length + countExtra(query)
-    const rows = blockRows(lanes, query.entities !== undefined)
-    const slabs = new Slabs(lanes * rows)
-    const answer = frames({ call: 'features', query })
+    const columns = query.features.length + countExtra(query)
+    const rows = blockRows(columns, query.entities !== undefined)
+    const slabs = new Slabs(columns * rows)
+    const answer = calls.frames({ call: 'features', query })
     let first = 0
     let total: number
     for (;;) {
@@ -77,7 +37,7 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
       const values = await slabs.free()
       let block: FeatureBlock
       try {
-        block = await readBlock(process, step.value.kind, { values, stride: rows, columns: lanes }, first, slabs)
+        block = await readBlock(process, step.value.kind, { values, stride: rows, columns }, first, slabs)
       } catch (error) {
         await answer.return(undefined)
         throw error
@@ -96,7 +56,7 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
   }
 
   async function* arrowScored(query: ScoredQuery): AsyncGenerator<Uint8Array> {
-    const answer = frames({ call: 'arrowScored', query })
+    const answer = calls.frames({ call: 'arrowScored', query })
     let step = await answer.next()
     while (step.done !== true) {
       const bytes = new Uint8Array(step.value.length)
@@ -109,27 +69,20 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
   }
 
   return {
-    describe: () => (described ??= call({ call: 'describe' }) as Promise<Description>),
-    span: ({ timestamp, window, interval }) =>
-      call({
-        call: 'span',
-        timestamp: timestamp ?? null,
-        window: window ?? null,
-        interval: interval ?? null,
-      }) as Promise<Span>,
-    entities: ({ entity, timestamp, window, most }) =>
-      call({ call: 'entities', entity, timestamp: timestamp ?? null, window: window ?? null, most }) as Promise<
-        EntityRows[]
-      >,
+    describe: () => (described ??= calls.call<Description>({ call: 'describe' })),
+    span: ({ timestamp = null, window = null, interval = null }) =>
+      calls.call<Span>({ call: 'span', timestamp, window, interval }),
+    entities: ({ entity, timestamp = null, window = null, most }) =>
+      calls.call<EntityRows[]>({ call: 'entities', entity, timestamp, window, most }),
     features,
     async writeScored(query) {
-      const result = (await call({ call: 'writeScored', query })) as { rows: number; bytes: number }
+      const result = await calls.call<{ rows: number; bytes: number }>({ call: 'writeScored', query })
       await source.verifyUnchanged()
       return result
     },
     arrowScored,
     async aggregate(query) {
-      const result = (await call({ call: 'aggregate', query })) as SourceAggregate
+      const result = await calls.call<SourceAggregate>({ call: 'aggregate', query })
       await source.verifyUnchanged()
       return result
     },
@@ -146,7 +99,7 @@ function countExtra({ lanes }: FeatureQuery): number {
 async function readBlock(
   process: ReaderProcess,
   kind: number,
-  { values, stride, columns: lanes }: Omit<Block, 'rows'>,
+  { values, stride, columns }: Omit<Block, 'rows'>,
   first: number,
   slabs: Slabs,
 ): Promise<FeatureBlock> {
@@ -158,7 +111,7 @@ async function readBlock(
   const parts =
     rows === stride
       ? [new Uint8Array(values.buffer)]
-      : Array.from({ length: lanes }, (_, lane) => new Uint8Array(values.buffer, lane * stride * 8, rows * 8))
+      : Array.from({ length: columns }, (_, column) => new Uint8Array(values.buffer, column * stride * 8, rows * 8))
   if (kind === FRAME.placed) await process.takePlaced(parts, values.byteLength)
   else for (const part of parts) await process.take(part)
   let text: string[] | null = null
@@ -168,47 +121,8 @@ async function readBlock(
     text = bytes.toString('utf8').split('\n')
     if (text.length !== rows) throw process.fatal('crash')
   }
-  const block: Block = { values, stride, rows, columns: lanes }
+  const block: Block = { values, stride, rows, columns }
   return { block, first, text, release: () => slabs.release(values) }
-}
-
-/** Shared memory for blocks, used again and again. */
-class Slabs {
-  private readonly length: number
-  private readonly idle: Float64Array<SharedArrayBuffer>[] = []
-  private readonly out = new Set<Float64Array<SharedArrayBuffer>>()
-  private waiting: ((slab: Float64Array<SharedArrayBuffer>) => void) | null = null
-
-  /** @param length values of a block */
-  constructor(length: number) {
-    this.length = length
-  }
-
-  /** A slab nobody uses; waits for one when the most are out. */
-  async free(): Promise<Float64Array<SharedArrayBuffer>> {
-    const slab = this.idle.pop() ?? (this.out.size < MOST_BLOCKS ? this.create() : await this.next())
-    this.out.add(slab)
-    return slab
-  }
-
-  /** Gives a slab back. Doing it twice has no effect. */
-  release(slab: Float64Array<SharedArrayBuffer>): void {
-    if (!this.out.delete(slab)) return
-    const { waiting } = this
-    this.waiting = null
-    if (waiting !== null) waiting(slab)
-    else this.idle.push(slab)
-  }
-
-  private create(): Float64Array<SharedArrayBuffer> {
-    return new Float64Array(shareBytes(8 * this.length))
-  }
-
-  private next(): Promise<Float64Array<SharedArrayBuffer>> {
-    return new Promise((fulfil) => {
-      this.waiting = fulfil
-    })
-  }
 }
 
 /** The error for a process that died over a source. */
