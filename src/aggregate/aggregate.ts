@@ -11,11 +11,11 @@ import { hourOfWeek } from './hour-of-week.ts'
 const shownFeatures = 40
 const shownEntities = 20
 const shownRows = 20
-/** Stretches the course of the score is told in, at most. */
-const mostStretches = 360
+/** Time buckets, or runs of rows, that the course of the score is told in, at most. */
+const maxBuckets = 360
 /** Entities that are looked at, so that the most flagged ones are found. */
 const watchedEntities = 200
-const mostOthers = 1_000
+const maxOthers = 1_000
 
 export interface ScoredSource {
   /** Reads it: a reading process, or whoever answers as one does. */
@@ -42,7 +42,7 @@ export async function aggregateSource(source: ScoredSource): Promise<ReportAggre
   const { from, to } =
     timestamp === undefined ? { from: null, to: null } : await session.span({ timestamp, window: source.window })
   const timed = from !== null && to !== null
-  const stretches = timed ? timeStretches(from, to) : rowStretches(source.rows)
+  const stretches = timed ? timeBuckets(from, to) : rowBuckets(source.rows)
   const indexes: number[] = []
   const binned = features.flatMap((feature, index) => {
     const range = rangeOf(feature)
@@ -129,7 +129,7 @@ function shapeEntities(
         ? flagged
         : othersFlagged + named.slice(shownEntities).reduce((sum, entity) => sum + entity.flagged, 0),
     others: others + rest,
-    manyOthers: others >= mostOthers,
+    manyOthers: others >= maxOthers,
   }
 }
 
@@ -137,7 +137,7 @@ const second = 1e6
 const minute = 60 * second
 const hour = 60 * minute
 const day = 24 * hour
-/** Lengths a stretch may have: those people think in. */
+/** Lengths a time bucket may have: those people think in. */
 const niceWidths = [
   ...[1, 2, 5, 10, 20, 50, 100, 200, 500].map((milliseconds) => milliseconds * 1000),
   ...[1, 2, 5, 10, 15, 30].map((count) => count * second),
@@ -146,21 +146,21 @@ const niceWidths = [
   ...[1, 2, 7, 14, 28].map((count) => count * day),
 ]
 
-function timeStretches(from: number, to: number) {
+function timeBuckets(from: number, to: number) {
   const width =
-    niceWidths.find((nice) => Math.floor(to / nice) - Math.floor(from / nice) < mostStretches) ??
-    Math.ceil((to - from + 1) / mostStretches / day) * day
+    niceWidths.find((nice) => Math.floor(to / nice) - Math.floor(from / nice) < maxBuckets) ??
+    Math.ceil((to - from + 1) / maxBuckets / day) * day
   const first = Math.floor(from / width) * width
   return { first, width, count: Math.floor((to - first) / width) + 1 }
 }
 
-function rowStretches(rows: number) {
-  const width = Math.max(1, Math.ceil(rows / mostStretches))
+function rowBuckets(rows: number) {
+  const width = Math.max(1, Math.ceil(rows / maxBuckets))
   return { first: 0, width, count: Math.max(1, Math.ceil(rows / width)) }
 }
 
 /**
- * Every hour of the local week with its flagged rows. Stretches of up to an hour tell which hours have no row at all: those are left
+ * Every hour of the local week with its flagged rows. Time buckets of up to an hour tell which hours have no row at all: those are left
  * out. Longer ones span weeks, in which every hour has come.
  */
 function hoursOf(
@@ -173,7 +173,7 @@ function hoursOf(
   if (width > hour) for (let each = 0; each < 168; each++) known.add(each)
   else
     for (const { index } of stretches) {
-      // A stretch may reach from one local hour into the next.
+      // A bucket may reach from one local hour into the next.
       const from = first + index * width
       for (const at of [from, from + width - 1]) known.add(hourOfWeek(at, zone))
     }

@@ -5,7 +5,7 @@ import type { ReportAggregate } from '../schemas/index.ts'
 type Scores = SourceAggregate['scores']
 
 /** Bars the distribution has at most, but for the one that the threshold cuts in two. */
-const mostBars = 80
+const maxBars = 80
 /** The curve has a point per this share of recall. */
 const recallStep = 1 / 200
 
@@ -13,7 +13,7 @@ const recallStep = 1 / 200
 export function scoreBars(scores: Scores, threshold: number): ReportAggregate['scores'] {
   if (scores.length === 0) return []
   const first = scores[0]!.step
-  const width = Math.max(1, Math.ceil((scores.at(-1)!.step + 1 - first) / mostBars))
+  const width = Math.max(1, Math.ceil((scores.at(-1)!.step + 1 - first) / maxBars))
   const bars = new Map<string, ReportAggregate['scores'][number]>()
   for (const { step, flagged, rows } of scores) {
     const index = Math.floor((step - first) / width)

@@ -7,7 +7,7 @@ import { ReportTally } from './tally.ts'
 
 /** Characters of an entity that count, and others that are counted: as in the statements. */
 const entityLength = 200
-const mostOthers = 1_000
+const maxOthers = 1_000
 
 interface Counted {
   rows: number
@@ -28,22 +28,30 @@ export async function aggregateBlocks(
   const features = query.features.map(({ name }) =>
     read.features.findIndex((lane) => 'name' in lane && !('derived' in lane) && lane.name === name),
   )
+  for await (const { piece, facts, scores } of withScores(telemetry, read, scratch)) {
+    const { rows, labels, times, position } = facts
+    const { values, stride } = piece.block
+    if (labels !== null) requireLabels(labels, query.label!, piece.first)
+    const value = (feature: number, row: number) => values[features[feature]! * stride + row]!
+    tally.take({ rows, scores, labels, times, position, value, entity: () => null })
+  }
+  return { ...tally.result(), entities: null }
+}
+
+/** The blocks of a reading with the scores they were given; each is valid until the next is asked for. */
+async function* withScores(telemetry: Pick<Telemetry, 'features'>, read: FeatureQuery, scratch: Scratch) {
   const file = await scratch.readScores()
   try {
     for await (const piece of telemetry.features(read)) {
-      const { rows, labels, times, position } = rowFacts(read.features.length, read.lanes ?? {}, piece)
-      const { values, stride } = piece.block
-      const scores = new Float64Array(rows)
+      const facts = rowFacts(read.features.length, read.lanes ?? {}, piece)
+      const scores = new Float64Array(facts.rows)
       await file.next(scores)
-      if (labels !== null) requireLabels(labels, query.label!, piece.first)
-      const value = (feature: number, row: number) => values[features[feature]! * stride + row]!
-      tally.take({ rows, scores, labels, times, position, value, entity: () => null })
+      yield { piece, facts, scores }
       piece.release()
     }
   } finally {
     await file.close()
   }
-  return { ...tally.result(), entities: null }
 }
 
 function requireLabels(labels: Float64Array, name: string, first: number): void {
@@ -53,7 +61,7 @@ function requireLabels(labels: Float64Array, name: string, first: number): void 
   throw new DeepWatchError('type_mismatch', `${quote(name)} has a value that is no label.`, { facts })
 }
 
-/** The same answer as `ReaderSession.aggregate`; the rows are few enough to be asked one by one. */
+/** The same answer as `ReaderSession.aggregate`; for rows in memory, which may have entities. */
 export async function aggregateRows(
   telemetry: Telemetry,
   scratch: Scratch,
@@ -66,21 +74,14 @@ export async function aggregateRows(
   const lanes = { row: true, timestamp: query.timestamp !== undefined, label: query.label }
   const include = query.entity === undefined ? undefined : [query.entity]
   const { timestamp, window } = query
-  const file = await scratch.readScores()
-  try {
-    for await (const piece of telemetry.features({ features, lanes, timestamp, window, include })) {
-      const { rows, labels, times, position, text } = rowFacts(features.length, lanes, piece)
-      const { values, stride } = piece.block
-      const scores = new Float64Array(rows)
-      await file.next(scores)
-      const value = (feature: number, row: number) => values[feature * stride + row]!
-      const entity = (row: number) => entityOf(text(row))
-      tally.take({ rows, scores, labels, times, position, value, entity })
-      for (let row = 0; row < rows; row++) countEntity(entity(row), scores[row]! > query.threshold)
-      piece.release()
-    }
-  } finally {
-    await file.close()
+  const read = { features, lanes, timestamp, window, include }
+  for await (const { piece, facts, scores } of withScores(telemetry, read, scratch)) {
+    const { rows, labels, times, position, text } = facts
+    const { values, stride } = piece.block
+    const value = (feature: number, row: number) => values[feature * stride + row]!
+    const entity = (row: number) => entityOf(text(row))
+    tally.take({ rows, scores, labels, times, position, value, entity })
+    for (let row = 0; row < rows; row++) countEntity(entity(row), scores[row]! > query.threshold)
   }
 
   function countEntity(entity: string | null, isFlagged: boolean): void {
@@ -109,13 +110,13 @@ function entityOf(text: string | null): string | null {
 function tellEntities(
   entities: ReadonlyMap<string, Counted>,
   unnamed: Counted,
-  most: number,
+  max: number,
 ): SourceAggregate['entities'] {
   const named = [...entities]
     .map(([entity, { rows, flagged }]) => ({ entity, rows, flagged }))
     .filter(({ flagged }) => flagged > 0)
     .sort((a, b) => b.flagged - a.flagged || (a.entity < b.entity ? -1 : 1))
-    .slice(0, most)
+    .slice(0, max)
   if (named.length === 0) return { named, othersRows: 0, othersFlagged: 0, others: 0 }
   const rest = (count: (each: Counted) => number) =>
     [...entities.values(), unnamed].reduce((sum, each) => sum + count(each), 0) -
@@ -124,6 +125,6 @@ function tellEntities(
     named,
     othersRows: rest(({ rows }) => rows),
     othersFlagged: rest(({ flagged }) => flagged),
-    others: Math.min(entities.size - named.length, mostOthers),
+    others: Math.min(entities.size - named.length, maxOthers),
   }
 }

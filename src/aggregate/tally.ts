@@ -2,7 +2,7 @@
 import type { AggregateQuery, FlaggedValues, SourceAggregate, TopRow } from '../reader/index.ts'
 import { hourOfWeek } from './hour-of-week.ts'
 
-/** Some rows in source order. Lanes are null where the source has none. */
+/** Some rows in source order. Columns are null where the source has none. */
 export interface TalliedRows {
   readonly rows: number
   /** NaN where a row has no score. */
@@ -29,22 +29,22 @@ const finest = 1e-12
 const tails = 2048
 
 export class ReportTally {
-  private readonly query: AggregateQuery
+  readonly #query: AggregateQuery
   /** Rows by step and bits below `finerFrom`, by key above. */
-  private readonly coarse = new Float64Array(8 * steps)
-  private readonly fine = new Map<number, number>()
-  private readonly course: Course
-  private readonly hours = new Map<number, number>()
-  private readonly flaggedValues: { counts: number[]; missing: number; belowUsual: number; aboveUsual: number }[]
-  private readonly top: TopRow[] = []
-  private unscored = 0
+  readonly #coarse = new Float64Array(8 * steps)
+  readonly #fine = new Map<number, number>()
+  readonly #course: Course
+  readonly #hours = new Map<number, number>()
+  readonly #flaggedValues: { counts: number[]; missing: number; belowUsual: number; aboveUsual: number }[]
+  readonly #top: TopRow[] = []
+  #unscored = 0
   /** Rows taken so far. */
-  private rows = 0
+  #rows = 0
 
   constructor(query: AggregateQuery) {
-    this.query = query
-    this.course = createCourse(query.stretches.count)
-    this.flaggedValues = query.features.map(() => ({
+    this.#query = query
+    this.#course = createCourse(query.stretches.count)
+    this.#flaggedValues = query.features.map(() => ({
       counts: Array<number>(query.bins + 2).fill(0),
       missing: 0,
       belowUsual: 0,
@@ -54,49 +54,49 @@ export class ReportTally {
 
   take(taken: TalliedRows): void {
     const { scores, labels, times } = taken
-    const { threshold, timestamp, topRows } = this.query
+    const { threshold, timestamp, topRows } = this.#query
     for (let row = 0; row < taken.rows; row++) {
       const score = scores[row]!
       const label = labels === null ? Number.NaN : labels[row]!
       const time = times === null ? Number.NaN : times[row]!
       const isFlagged = score > threshold
-      if (Number.isNaN(score)) this.unscored++
-      else this.countScore(score, isFlagged, label)
-      const place = timestamp === undefined ? this.rows + row : time
-      if (!Number.isNaN(place)) this.countStretch(place, score, isFlagged, label)
-      if (isFlagged) this.countFlagged(taken, row, time)
-      if (this.top.length < topRows ? !Number.isNaN(score) : score > this.top[topRows - 1]!.score)
-        this.rise(taken, row, { score, label, time })
+      if (Number.isNaN(score)) this.#unscored++
+      else this.#countScore(score, isFlagged, label)
+      const place = timestamp === undefined ? this.#rows + row : time
+      if (!Number.isNaN(place)) this.#countBucket(place, score, isFlagged, label)
+      if (isFlagged) this.#countFlagged(taken, row, time)
+      if (this.#top.length < topRows ? !Number.isNaN(score) : score > this.#top[topRows - 1]!.score)
+        this.#rise(taken, row, { score, label, time })
     }
-    this.rows += taken.rows
+    this.#rows += taken.rows
   }
 
   result(): Tallied {
     return {
-      scores: this.scores(),
-      unscored: this.unscored,
-      stretches: stretchesOf(this.course),
-      hours: [...this.hours].map(([hour, flagged]) => ({ hour, flagged })),
-      flaggedValues: this.flaggedValues satisfies FlaggedValues[],
-      top: this.top,
+      scores: this.#scores(),
+      unscored: this.#unscored,
+      stretches: bucketsOf(this.#course),
+      hours: [...this.#hours].map(([hour, flagged]) => ({ hour, flagged })),
+      flaggedValues: this.#flaggedValues satisfies FlaggedValues[],
+      top: this.#top,
     }
   }
 
-  private countScore(score: number, isFlagged: boolean, label: number): void {
+  #countScore(score: number, isFlagged: boolean, label: number): void {
     const step = Math.min(Math.floor(score * steps), steps - 1)
     const bits = (isFlagged ? 4 : 0) + (label === 1 ? 1 : label === 0 ? 0 : 2)
     if (score < finerFrom) {
-      this.coarse[step * 8 + bits]!++
+      this.#coarse[step * 8 + bits]!++
       return
     }
     const tail = Math.floor(-100 * Math.log10(Math.max(1 - score, finest)))
     const key = (step * tails + tail) * 8 + bits
-    this.fine.set(key, (this.fine.get(key) ?? 0) + 1)
+    this.#fine.set(key, (this.#fine.get(key) ?? 0) + 1)
   }
 
-  private countStretch(place: number, score: number, isFlagged: boolean, label: number): void {
-    const { first, width, count } = this.query.stretches
-    const { rows, flagged, labelled, scored, sum, highest } = this.course
+  #countBucket(place: number, score: number, isFlagged: boolean, label: number): void {
+    const { first, width, count } = this.#query.stretches
+    const { rows, flagged, labelled, scored, sum, highest } = this.#course
     // What lies outside counts to the nearest.
     const index = Math.min(Math.max(Math.floor((place - first) / width), 0), count - 1)
     rows[index]!++
@@ -108,15 +108,15 @@ export class ReportTally {
     if (score > highest[index]!) highest[index] = score
   }
 
-  private countFlagged(taken: TalliedRows, row: number, time: number): void {
-    const { features, transitions, bins } = this.query
+  #countFlagged(taken: TalliedRows, row: number, time: number): void {
+    const { features, transitions, bins } = this.#query
     if (!Number.isNaN(time)) {
       const hour = hourOfWeek(time, transitions)
-      this.hours.set(hour, (this.hours.get(hour) ?? 0) + 1)
+      this.#hours.set(hour, (this.#hours.get(hour) ?? 0) + 1)
     }
     for (let feature = 0; feature < features.length; feature++) {
       const { low, high, usualLow, usualHigh } = features[feature]!
-      const counted = this.flaggedValues[feature]!
+      const counted = this.#flaggedValues[feature]!
       const value = taken.value(feature, row)
       if (Number.isNaN(value)) {
         counted.missing++
@@ -130,12 +130,12 @@ export class ReportTally {
   }
 
   /** Puts a row among the highest, behind earlier ones of its score. */
-  private rise(
+  #rise(
     taken: TalliedRows,
     row: number,
     { score, label, time }: { readonly score: number; readonly label: number; readonly time: number },
   ): void {
-    const { features, topRows } = this.query
+    const { features, topRows } = this.#query
     const shown: TopRow = {
       row: taken.position(row),
       score,
@@ -147,14 +147,14 @@ export class ReportTally {
         return Number.isFinite(value) ? value : null
       }),
     }
-    const before = this.top.findIndex((other) => other.score < score)
-    this.top.splice(before === -1 ? this.top.length : before, 0, shown)
-    if (this.top.length > topRows) this.top.pop()
+    const before = this.#top.findIndex((other) => other.score < score)
+    this.#top.splice(before === -1 ? this.#top.length : before, 0, shown)
+    if (this.#top.length > topRows) this.#top.pop()
   }
 
-  private scores(): SourceAggregate['scores'] {
-    const keyed: [number, number][] = [...this.fine]
-    this.coarse.forEach((rows, index) => {
+  #scores(): SourceAggregate['scores'] {
+    const keyed: [number, number][] = [...this.#fine]
+    this.#coarse.forEach((rows, index) => {
       if (rows > 0) keyed.push([(index >> 3) * tails * 8 + (index & 7), rows])
     })
     return keyed
@@ -169,7 +169,7 @@ export class ReportTally {
   }
 }
 
-/** Figures of the stretches, an entry each. */
+/** Figures of the buckets, an entry each. */
 type Course = Readonly<Record<'rows' | 'flagged' | 'labelled' | 'scored' | 'sum' | 'highest', Float64Array>>
 
 function createCourse(count: number): Course {
@@ -184,8 +184,8 @@ function createCourse(count: number): Course {
   }
 }
 
-/** The stretches that have rows. */
-function stretchesOf({ rows, flagged, labelled, scored, sum, highest }: Course): SourceAggregate['stretches'] {
+/** The buckets that have rows. */
+function bucketsOf({ rows, flagged, labelled, scored, sum, highest }: Course): SourceAggregate['stretches'] {
   const stretches: SourceAggregate['stretches'][number][] = []
   for (let index = 0; index < rows.length; index++) {
     if (rows[index] === 0) continue

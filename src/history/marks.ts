@@ -6,13 +6,13 @@ import type { FeatureBlock } from '../reader/index.ts'
 /** Marks of rows beside those of `rowMarks`. */
 export const historyMarks = { insufficient: 4, late: 5 } as const
 
-/** Takes the score from rows whose derived features are not all known. @param lane index of the history lane */
+/** Takes the score from rows whose derived features are not all known. @param column index of the history column */
 export function markHistory(
   { block }: Pick<FeatureBlock, 'block'>,
-  lane: number,
+  column: number,
   { scores, flags }: BlockScores,
 ): void {
-  const start = lane * block.stride
+  const start = column * block.stride
   for (let row = 0; row < block.rows; row++) {
     const state = block.values[start + row]
     if (state === rowHistory.complete) continue

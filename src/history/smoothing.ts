@@ -16,8 +16,8 @@ import type { Kept, WindowOwner, Windows } from './windows.ts'
 
 export type Smoothing = NonNullable<VersionDocument['smoothing']>
 
-/** Where the lanes stand that smoothing needs; null where there is none. */
-type SmoothingLanes = Pick<LanePlaces, 'timestamp' | 'entity'>
+/** Where the columns stand that smoothing needs; null where there is none. */
+type SmoothingPlaces = Pick<LanePlaces, 'timestamp' | 'entity'>
 
 /** Replaces the scores of a block by what becomes of them. Blocks come in the order of the source. */
 export type Smoother = (piece: Pick<FeatureBlock, 'block' | 'entity'>, result: BlockScores) => void
@@ -77,7 +77,7 @@ function stepsOf({ smoothing, habituation }: ScoreSteps, line: number): Step[] {
 /** Whether scores become anything else. */
 export const changesScores = ({ smoothing, habituation }: ScoreSteps): boolean => Boolean(smoothing || habituation)
 
-/** The lanes that the steps need; `column` is that of the entity. Errors: `missing_timestamp`. */
+/** The extra columns that the steps need; `column` is that of the entity. Errors: `missing_timestamp`. */
 export function smoothingLanes(
   { smoothing, habituation }: ScoreSteps,
   timestamp: string | null,
@@ -91,11 +91,11 @@ export function smoothingLanes(
 }
 
 /** Makes the steps over one source, from its first row on. It throws `history_too_large`. */
-export function smoothSource(asked: ScoreSteps, line: number, lanes: SmoothingLanes, mostBytes: number): Smoother {
+export function smoothSource(asked: ScoreSteps, line: number, places: SmoothingPlaces, maxBytes: number): Smoother {
   const steps = stepsOf(asked, line)
   const entities: KeptScores[][] = []
   let bytes = 0
-  return smoothWith(lanes, (id, _, time, score) => {
+  return smoothWith(places, (id, _, time, score) => {
     let kept = entities[id]
     if (kept === undefined) {
       kept = entities[id] = steps.map(({ create }) => create(null))
@@ -107,11 +107,11 @@ export function smoothSource(asked: ScoreSteps, line: number, lanes: SmoothingLa
       become = one.take(time, become)
       bytes += one.bytes
     }
-    if (bytes <= mostBytes) return become
+    if (bytes <= maxBytes) return become
     throw new DeepWatchError(
       'history_too_large',
-      `The scores in the windows of ${entities.length} entities take more than ${Math.floor(mostBytes / 2 ** 20)} MiB; a shorter window needs less.`,
-      { facts: { entities: entities.length, limit: mostBytes } },
+      `The scores in the windows of ${entities.length} entities take more than ${Math.floor(maxBytes / 2 ** 20)} MiB; a shorter window needs less.`,
+      { facts: { entities: entities.length, limit: maxBytes } },
     )
   })
 }
@@ -120,12 +120,12 @@ export function smoothSource(asked: ScoreSteps, line: number, lanes: SmoothingLa
 export function smoothLive(
   asked: ScoreSteps,
   line: number,
-  lanes: SmoothingLanes,
+  places: SmoothingPlaces,
   windows: Windows,
   owner: WindowOwner,
 ): Smoother {
   const steps = stepsOf(asked, line)
-  return smoothWith(lanes, (_, entity, time, score) =>
+  return smoothWith(places, (_, entity, time, score) =>
     steps.reduce(
       (become, { slot, create }) => windows.visit({ owner, slot, entity }, create, (kept) => kept.take(time, become)),
       score,
@@ -133,10 +133,10 @@ export function smoothLive(
   )
 }
 
-function smoothWith({ timestamp, entity }: SmoothingLanes, take: Take): Smoother {
+function smoothWith({ timestamp, entity }: SmoothingPlaces, take: Take): Smoother {
   return ({ block, entity: nameOf }, { scores }) => {
-    const at = (lane: number | null, row: number) =>
-      lane === null ? Number.NaN : (block.values[lane * block.stride + row] as number)
+    const at = (column: number | null, row: number) =>
+      column === null ? Number.NaN : (block.values[column * block.stride + row] as number)
     for (let row = 0; row < block.rows; row++) {
       const score = scores[row]!
       if (Number.isNaN(score)) continue
@@ -182,7 +182,7 @@ export async function* smoothInTurn(
 /** Shares of the way from the threshold to 1 for which the delay is told. */
 const heights = [0.1, 0.25, 0.5, 1]
 /** Rows after which a delay is given up. */
-const mostRows = 1_000_000
+const maxRows = 1_000_000
 
 /**
  * How many rows of a score it takes until the smoothed one passes the threshold, tried out after a window of typical scores.
@@ -199,7 +199,7 @@ export function describeSmoothing(
   const inWindow = rows ?? (interval === null ? null : Math.ceil(micros! / interval))
   const delay = heights.map((height) => {
     const score = threshold + height * (1 - threshold)
-    const needed = inWindow === null || inWindow > mostRows ? null : rowsUntil(inWindow, typical, score, threshold)
+    const needed = inWindow === null || inWindow > maxRows ? null : rowsUntil(inWindow, typical, score, threshold)
     const seconds = needed === null || interval === null ? null : ((needed - 1) * interval) / 1e6
     return { score, rows: needed, seconds }
   })

@@ -9,7 +9,7 @@ import { type KeptReport, keptReport } from '../schemas/index.ts'
 import { putInPlace, realDisk, tryTo } from '../storage/index.ts'
 
 /** Bytes of a file, at most; distributions of features are left out from the end until it fits. */
-const mostBytes = 100 * 1024
+const maxBytes = 100 * 1024
 const formatVersion = 1
 const fileName = /^([1-9]\d{0,14})\.json$/
 
@@ -96,6 +96,6 @@ function fitting(payload: string, report: KeptReport): string {
   for (let profiles = report.profiles.length; ; profiles = Math.floor(profiles * 0.8)) {
     const kept = { ...report, profiles: report.profiles.slice(0, profiles) }
     const text = JSON.stringify({ format: formatVersion, payload, sha256: digest(kept), report: kept })
-    if (Buffer.byteLength(text) <= mostBytes || profiles === 0) return text
+    if (Buffer.byteLength(text) <= maxBytes || profiles === 0) return text
   }
 }

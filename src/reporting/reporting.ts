@@ -64,7 +64,7 @@ export interface Reporting {
 }
 
 /** Labelled rows a report ranks: sorting more would hold up everybody else for seconds. Counts and curve know no such bound. */
-const mostRanked = 2_000_000
+const maxRanked = 2_000_000
 
 const forms: Readonly<Record<ReportFormat, { readonly mediaType: string; readonly contentPolicy: string }>> = {
   html: { mediaType: 'text/html; charset=utf-8', contentPolicy: `${pagePolicy}; frame-ancestors 'none'` },
@@ -174,7 +174,7 @@ async function judge(
   if (gap !== null || aggregate.labels === null) return { evaluation: null, gap }
   const tooMany = 'There are too many labelled rows to rank them: figures beside those of chance are not shown.'
   const { tp, fp, tn, fn } = aggregate.labels.confusion
-  if (tp + fp + tn + fn > mostRanked) return { evaluation: null, gap: tooMany }
+  if (tp + fp + tn + fn > maxRanked) return { evaluation: null, gap: tooMany }
   try {
     return { evaluation: await run.evaluate(), gap: null }
   } catch (error) {

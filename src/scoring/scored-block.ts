@@ -9,7 +9,7 @@ import type { RowFacts } from '../telemetry/index.ts'
 import { reasonsOf } from './telemetry-guards.ts'
 import type { VersionPlan } from './version-plan.ts'
 
-/** A stretch of scored rows. Everything in it is valid until the next one is asked for; its functions are not to be taken out of it. */
+/** Scored rows that follow each other. Everything in it is valid until the next one is asked for; its functions are not to be taken out of it. */
 export interface ScoredBlock extends RowFacts {
   /** One per row; NaN where the row has no score. */
   readonly scores: Float64Array

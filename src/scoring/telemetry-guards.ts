@@ -5,8 +5,8 @@ import type { RowReason, VersionDocument } from '../schemas/index.ts'
 
 const none: readonly never[] = []
 
-/** Most reasons given for a row. */
-const mostReasons = 10
+/** Reasons given for a row, at most. */
+const maxReasons = 10
 
 /**
  * The trained range of every feature that is a column; null for a version trained without guards, or before there
@@ -32,11 +32,11 @@ export function reasonsOf(
   row: number,
 ): readonly RowReason[] {
   if (guards === null) return none
-  const outside = outsideOf(guards, block, row, mostReasons)
+  const outside = outsideOf(guards, block, row, maxReasons)
   return outside.length === 0
     ? none
-    : outside.map(({ column: lane, isNovel }) => ({
+    : outside.map(({ column, isNovel }) => ({
         reason: isNovel ? 'novel_value' : 'out_of_range',
-        feature: names[lane]!,
+        feature: names[column]!,
       }))
 }

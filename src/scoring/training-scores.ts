@@ -3,7 +3,7 @@ import type { ReportAggregate } from '../schemas/index.ts'
 import type { Scratch } from '../sources/index.ts'
 import type { Opened } from '../telemetry/index.ts'
 
-/** A stretch of rows in source order. */
+/** Rows that follow each other in the source. */
 export interface HeldRows {
   readonly rows: number
   /** 1, 0, or NaN for null. */

@@ -3,7 +3,7 @@ import type { ReportFacts } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { given } from './outline.ts'
 import { light } from './palette.ts'
-import { isSpread, scoreCourseSpec, stretchWords } from './score-course.ts'
+import { bucketWords, isSpread, scoreCourseSpec } from './score-course.ts'
 import { type Distribution, scoreDistributionSpec } from './score-distribution.ts'
 import { formatCount, formatShare, formatTime, plural } from './text.ts'
 
@@ -25,7 +25,7 @@ export function anomalyChart(facts: ReportFacts, distribution: Distribution): Ch
     ...(aggregate === null
       ? []
       : [
-          `Above: ${isSpread(aggregate.course) ? `the highest and the mean score of every ${stretchWords(aggregate)}` : 'the score of every row'}. Below: rows by score, counted logarithmically.`,
+          `Above: ${isSpread(aggregate.course) ? `the highest and the mean score of every ${bucketWords(aggregate)}` : 'the score of every row'}. Below: rows by score, counted logarithmically.`,
         ]),
   ]
   const plots = [

@@ -80,12 +80,12 @@ export function featureValues({ feature, training, flagged }: FeatureFacts): Cha
 
 /** Bars relative to the highest of them; the first and the last stand for what lies beyond the range. */
 function barsOf(counts: readonly number[], direction: 1 | -1, kind: string) {
-  const most = Math.max(...counts, 0)
+  const max = Math.max(...counts, 0)
   return counts.flatMap((count, index) => {
     if (count === 0) return []
     const from = index === 0 ? -1 - apart : index === counts.length - 1 ? featureBins + apart : index - 1
     // What is there is seen, however little it is beside the rest.
-    return [{ from, to: from + 1, y: direction * Math.max(count / most, 0.03), kind }]
+    return [{ from, to: from + 1, y: direction * Math.max(count / max, 0.03), kind }]
   })
 }
 

@@ -9,8 +9,8 @@ const weekdays = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']
 const steps = [light.heat1, light.heat2, light.heat3, light.heat4]
 
 export function flagHours(aggregate: ReportAggregate, timeZone: string, width: number): Chart {
-  const most = Math.max(...aggregate.hours.map(({ flagged }) => flagged), 1)
-  const classes = heatClasses(most)
+  const max = Math.max(...aggregate.hours.map(({ flagged }) => flagged), 1)
+  const classes = heatClasses(max)
   const values = aggregate.hours.map(({ hour, flagged }) => ({
     day: Math.floor(hour / 24),
     hour: hour % 24,
@@ -65,13 +65,13 @@ export function flagHours(aggregate: ReportAggregate, timeZone: string, width: n
   }
 }
 
-/** None, and up to four equal steps to the most there are. */
-function heatClasses(most: number): { name: string; to: number; colour: string }[] {
-  const count = Math.min(steps.length, most)
+/** None, and up to four equal steps to the highest count. */
+function heatClasses(max: number): { name: string; to: number; colour: string }[] {
+  const count = Math.min(steps.length, max)
   const classes = [{ name: '0', to: 0, colour: light.empty as string }]
   for (let step = 1; step <= count; step++) {
     const from = classes.at(-1)!.to + 1
-    const to = Math.ceil((most * step) / count)
+    const to = Math.ceil((max * step) / count)
     const name = from === to ? String(from) : `${from} to ${to}`
     classes.push({ name, to, colour: count < 3 ? steps[step + 1]! : steps[step - 1 + (steps.length - count)]! })
   }

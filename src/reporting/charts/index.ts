@@ -5,7 +5,7 @@ export { flagHours } from './flag-hours.ts'
 export { given } from './outline.ts'
 export { type Colour, dark, light } from './palette.ts'
 export { precisionRecall } from './precision-recall.ts'
-export { hasLabelled, isSpread, scoreCourse, stretchWords } from './score-course.ts'
+export { bucketWords, hasLabelled, isSpread, scoreCourse } from './score-course.ts'
 export { type Distribution, scoreDistribution } from './score-distribution.ts'
 export {
   escapeText,

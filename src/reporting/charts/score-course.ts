@@ -1,4 +1,4 @@
-/** The score over time, or over the rows where there is no time: what was highest and what was usual in each stretch. */
+/** The score over time, or over the rows where there is no time: what was highest and what was usual in each time bucket. */
 import type { ReportAggregate, ReportFacts } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { type ChartSpec, given, givenColours } from './outline.ts'
@@ -7,8 +7,8 @@ import { formatCount, formatDuration, formatScore, offsetAt, plural } from './te
 
 /** A line is broken at a gap this many times as long as most gaps are. */
 const longestGap = 3
-/** Up to so many scores each is a point: a line of a few, or one with gaps, would hide some. */
-const fewPoints = 60
+/** Up to so many scores each is a point: a short line, or one with gaps, would hide some. */
+const maxPoints = 60
 
 /** The chart with its words. `width` is the whole picture's, in pixels. */
 export function scoreCourse(facts: ReportFacts, aggregate: ReportAggregate, width: number): Chart {
@@ -19,7 +19,7 @@ export function scoreCourse(facts: ReportFacts, aggregate: ReportAggregate, widt
       : 'Score by position in the source'
   return {
     title: what,
-    description: `${plural(aggregate.rows, 'row')} in stretches of ${stretchWords(aggregate)}; ${formatCount(aggregate.flagged)} above the threshold of ${formatScore(aggregate.threshold)}.`,
+    description: `${plural(aggregate.rows, 'row')} in stretches of ${bucketWords(aggregate)}; ${formatCount(aggregate.flagged)} above the threshold of ${formatScore(aggregate.threshold)}.`,
     spec: scoreCourseSpec(facts, aggregate, {
       width: width - (width < 500 ? 84 : 126),
       height: width < 500 ? 190 : 250,
@@ -27,7 +27,7 @@ export function scoreCourse(facts: ReportFacts, aggregate: ReportAggregate, widt
   }
 }
 
-/** Whether some stretch has several scores, so that the mean is another one than the highest. */
+/** Whether some bucket has several scores, so that the mean is another one than the highest. */
 export function isSpread({ stretches }: ReportAggregate['course']): boolean {
   return stretches.some(({ highest, mean }) => highest !== null && highest - mean! > 1e-9)
 }
@@ -37,8 +37,8 @@ export function hasLabelled({ stretches }: ReportAggregate['course']): boolean {
   return stretches.some(({ labelled }) => labelled > 0)
 }
 
-/** How long a stretch is, in words. */
-export function stretchWords({ course }: ReportAggregate): string {
+/** How long a bucket is, in words. */
+export function bucketWords({ course }: ReportAggregate): string {
   return course.unit === 'time' ? formatDuration(course.width) : plural(course.width, 'row')
 }
 
@@ -106,7 +106,7 @@ export function scoreCourseSpec(
         type: 'line',
         strokeWidth: 1.5,
         interpolate: 'linear',
-        point: points.length <= fewPoints && { size: 24 },
+        point: points.length <= maxPoints && { size: 24 },
       },
       encoding: { x, y, color: colour(hasMean ? 'highest score' : 'score') },
     },
@@ -173,7 +173,7 @@ interface Point {
   readonly flagged: number
 }
 
-/** One point in the middle of each stretch, and one without a value where the line breaks. */
+/** One point in the middle of each bucket, and one without a value where the line breaks. */
 function pointsOf({ stretches, first, width }: ReportAggregate['course'], place: (at: number) => number): Point[] {
   const points: Point[] = []
   const gaps = stretches.slice(1).map(({ index }, place) => index - stretches[place]!.index)
@@ -189,7 +189,7 @@ function pointsOf({ stretches, first, width }: ReportAggregate['course'], place:
   return points
 }
 
-/** Runs of stretches with a labelled row. */
+/** Runs of buckets with a labelled row. */
 function labelledSpans({ stretches, first, width }: ReportAggregate['course'], place: (at: number) => number) {
   const spans: { from: number; to: number }[] = []
   for (const { index, labelled } of stretches) {

@@ -30,10 +30,10 @@ export function scoreDistributionSpec(
   { bars, threshold }: Distribution,
   { width, height }: { readonly width: number; readonly height: number },
 ): ChartSpec {
-  const most = Math.max(1, ...bars.map((bar) => bar.rows))
+  const max = Math.max(1, ...bars.map((bar) => bar.rows))
   const first = Math.min(threshold, bars[0]?.from ?? 0)
   const last = Math.max(threshold, bars.at(-1)?.to ?? 1)
-  const ticks = Array.from({ length: Math.ceil(Math.log10(most)) + 1 }, (_, power) => 10 ** power)
+  const ticks = Array.from({ length: Math.ceil(Math.log10(max)) + 1 }, (_, power) => 10 ** power)
   const domain = given([first - (last - first) * 0.01, last + (last - first) * 0.01])
   // The label stands on the side with more room.
   const isLeft = threshold > (first + last) / 2
@@ -58,7 +58,7 @@ export function scoreDistributionSpec(
           y: {
             field: 'rows',
             type: 'quantitative',
-            scale: { type: 'symlog', domain: given([0, most * 1.3]), nice: false },
+            scale: { type: 'symlog', domain: given([0, max * 1.3]), nice: false },
             axis: { title: 'rows', values: given([0, ...ticks]), labelExpr: shortCount },
           },
           y2: { datum: 0 },

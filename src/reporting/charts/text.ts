@@ -10,12 +10,12 @@ const unseen =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are looked for
   /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 
-/** A name from outside as a person may read it: what cannot be seen is shown as �, and it is cut after `most` characters. */
-export function shownName(name: string, most = 60): string {
+/** A name from outside as a person may read it: what cannot be seen is shown as �, and it is cut after `max` characters. */
+export function shownName(name: string, max = 60): string {
   // Cut first: a name may be very long. A character takes at most a few units.
-  const characters = [...name.slice(0, most * 8).replaceAll(unseen, '\ufffd')]
-  return characters.length > most || name.length > most * 8
-    ? `${characters.slice(0, most - 1).join('')}…`
+  const characters = [...name.slice(0, max * 8).replaceAll(unseen, '\ufffd')]
+  return characters.length > max || name.length > max * 8
+    ? `${characters.slice(0, max - 1).join('')}…`
     : characters.join('')
 }
 

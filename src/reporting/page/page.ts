@@ -1,6 +1,7 @@
 /** The page: one HTML text with its pictures in it. Nothing is fetched, nothing runs. */
 import type { ReportAggregate, ReportFacts } from '../../schemas/index.ts'
 import {
+  bucketWords,
   type Chart,
   type Distribution,
   drawChart,
@@ -17,7 +18,6 @@ import {
   scoreCourse,
   scoreDistribution,
   shownName,
-  stretchWords,
 } from '../charts/index.ts'
 import { featureList, flaggedEntities, judgement, topRows, trainingFacts } from '../sections/index.ts'
 import { pagePolicy } from './policy.ts'
@@ -126,7 +126,7 @@ async function course(facts: ReportFacts, aggregate: ReportAggregate, figure: Fi
   const isTime = course.unit === 'time'
   const zone = isTime ? ` Times are local in ${escapeText(facts.document.timeContext.timeZone)}.` : ''
   const each = isSpread(course)
-    ? `The highest and the mean score of every ${stretchWords(aggregate)}.`
+    ? `The highest and the mean score of every ${bucketWords(aggregate)}.`
     : 'The score of every row.'
   const marks =
     flagged > 0

@@ -2,12 +2,12 @@
 import type { ReportAggregate } from '../../schemas/index.ts'
 import { type Chart, formatCount, formatShare, given, light, plural, shownName } from '../charts/index.ts'
 
-const mostShown = 15
+const maxShown = 15
 
 export function flaggedEntities({ named }: NonNullable<ReportAggregate['entities']>, width: number): Chart {
   const isNarrow = width < 500
   const names = isNarrow ? 16 : 28
-  const shown = named.slice(0, mostShown)
+  const shown = named.slice(0, maxShown)
   const values = shown.map(({ entity, rows, flagged }, index) => ({
     index,
     flagged,
@@ -18,13 +18,13 @@ export function flaggedEntities({ named }: NonNullable<ReportAggregate['entities
   }))
   const longest = Math.max(...values.map(({ name }) => [...name].length))
   const left = longest * 7.4 + 14
-  const most = Math.max(...shown.map(({ flagged }) => flagged))
+  const max = Math.max(...shown.map(({ flagged }) => flagged))
   const y = { field: 'index', type: 'ordinal', axis: null, scale: { paddingInner: 0.35, paddingOuter: 0.1 } }
   // Room at the right for the count of the longest bar.
   const x = {
     field: 'flagged',
     type: 'quantitative',
-    scale: { domain: given([0, most * (isNarrow ? 1.25 : 1.5)]), nice: false },
+    scale: { domain: given([0, max * (isNarrow ? 1.25 : 1.5)]), nice: false },
     axis: null,
   }
   return {

@@ -15,14 +15,14 @@ import {
 } from '../charts/index.ts'
 
 /** Features with a picture where no aggregate has chosen them. */
-const mostShown = 40
+const maxShown = 40
 /** Of usual rows 5 in 100 lie above what is usual and 5 below: more than twice as many are worth a colour. */
 const telling = 0.1
 
 export async function featureList(facts: ReportFacts): Promise<string> {
   const { aggregate, document, profiles } = facts
   const drawable = document.features.flatMap((feature, index) => (rangeOf(feature) === null ? [] : [index]))
-  const shown = aggregate ? aggregate.features.map(({ feature }) => feature) : drawable.slice(0, mostShown)
+  const shown = aggregate ? aggregate.features.map(({ feature }) => feature) : drawable.slice(0, maxShown)
   if (shown.length === 0) return ''
   const trained = new Map(profiles.map(({ feature, counts }) => [feature, counts]))
   const flaggedOf = new Map(aggregate?.features.map((entry) => [entry.feature, entry]))
