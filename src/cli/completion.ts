@@ -30,7 +30,7 @@ export async function run(call: Call): Promise<number> {
   const all = await Promise.all(
     call.commands.map(async (command): Promise<Completed> => {
       const schema = await command.schema?.()
-      const settings = schema ? flagsOfSettings(schema).filter((flag) => !command.without?.includes(flag.path[0]!)) : []
+      const settings = schema ? flagsOfSettings(schema, command.without) : []
       return { command, flags: [...command.own, ...settings], words: words[command.name] ?? [] }
     }),
   )

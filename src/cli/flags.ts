@@ -6,13 +6,7 @@ import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import { mergeSettings } from '../schemas/index.ts'
 import { type Flag, kebabCase, readScalar } from './flag.ts'
-import { suggestion } from './suggestion.ts'
-
-/** What was given: flags by name, and what is no flag. */
-export interface Given {
-  readonly flags: ReadonlyMap<string, string | true>
-  readonly operands: readonly string[]
-}
+import type { Given } from './program.ts'
 
 /** The part of a JSON schema that flags are made from. */
 interface Node {
@@ -30,11 +24,11 @@ interface Node {
 /** Telemetry is given as files instead. */
 const isTelemetry = (key: string, { type }: Node) => key === 'source' || (key === 'rows' && type === 'array')
 
-/** A flag per setting of a schema, in its order; settings within settings get flags of their own. */
-export function flagsOfSettings(schema: z.ZodObject): Flag[] {
+/** A flag per setting of a schema but those `without`, in its order; settings within settings get flags of their own. */
+export function flagsOfSettings(schema: z.ZodObject, without: readonly string[] = []): Flag[] {
   const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node
   const flags = Object.entries(properties)
-    .filter(([key, node]) => !isTelemetry(key, node))
+    .filter(([key, node]) => !isTelemetry(key, node) && !without.includes(key))
     .flatMap(([key, node]) => [flagOf([key], node), ...innerFlags(key, node)])
   // Detectors share settings such as the seed: the first one describes it, the schema of the chosen one judges it.
   return [...new Map(flags.map((flag) => [flag.name, flag] as const).reverse()).values()].reverse()
@@ -102,17 +96,14 @@ function readForm(path: readonly string[], forms: readonly Node[], text: string)
   const literal = forms.find((form) => form.const === text)
   if (literal) return text
   if (/^[[{]/.test(text)) return readJson(text)
-  const types = forms.map(({ type }) => type)
   // A choice between objects is made by the name of their type.
-  const choice = forms.find((form) => form.properties?.['type']?.const !== undefined)
-  if (choice) {
+  if (forms.some((form) => form.properties?.['type']?.const !== undefined)) {
     const types = forms.flatMap((form) => choicesOf(form))
     if (types.includes(text)) return { type: text }
-    const near = suggestion(text, types)
-    throw wrong(
-      `--${kebabCase(path.at(-1)!)}: must be ${types.join(' or ')}${near === null ? '.' : `; did you mean ${near}?`}`,
-    )
+    const detail = `--${kebabCase(path.at(-1)!)}: must be ${types.join(' or ')}, not ${JSON.stringify(text.slice(0, 60))}.`
+    throw new DeepWatchError('validation_failed', detail)
   }
+  const types = forms.map(({ type }) => type)
   if (types.includes('null') && text === 'null') return null
   if (types.includes('array')) return text === '' ? [] : text.split(',')
   const scalar = readScalar(text)
@@ -130,70 +121,6 @@ function readJson(text: string): unknown {
 }
 
 /**
- * Tells flags from operands. `--flag value`, `--flag=value`, `--no-flag` for a switch; `--` ends the flags, `-` is an operand.
- * Errors, all `validation_failed` or `conflicting_parameter`: a flag that is not known, lacks its value, or comes twice.
- */
-export function readArguments(args: readonly string[], flags: readonly Flag[]): Given {
-  const byName = new Map(flags.map((flag) => [flag.name, flag]))
-  const found = new Map<string, string | true>()
-  const operands: string[] = []
-  const put = (name: string, value: string | true) => {
-    const before = found.get(name)
-    if (before !== undefined && before !== value) {
-      throw new DeepWatchError('conflicting_parameter', `--${name} is given twice with different values.`)
-    }
-    found.set(name, value)
-  }
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at]!
-    if (arg === '--') {
-      operands.push(...args.slice(at + 1))
-      break
-    }
-    if (!arg.startsWith('-') || arg === '-') {
-      operands.push(arg)
-      continue
-    }
-    const equals = arg.indexOf('=')
-    const spelled = equals === -1 ? arg : arg.slice(0, equals)
-    const inline = equals === -1 ? undefined : arg.slice(equals + 1)
-    const { flag, negated } = findFlag(spelled, byName, flags)
-    if (flag.hint === '') {
-      if (negated && inline !== undefined) throw wrong(`--no-${flag.name} takes no value.`)
-      put(flag.name, inline ?? (negated ? 'false' : true))
-      continue
-    }
-    const value = inline ?? args[++at]
-    // What looks like the next flag was hardly meant as a value.
-    if (value === undefined || (inline === undefined && /^-[^\d.]/.test(value))) {
-      throw wrong(`--${flag.name} needs a value (${flag.hint}); one that begins with - is written --${flag.name}=…`)
-    }
-    put(flag.name, value)
-  }
-  return { flags: found, operands }
-}
-
-function findFlag(
-  spelled: string,
-  byName: ReadonlyMap<string, Flag>,
-  flags: readonly Flag[],
-): { flag: Flag; negated: boolean } {
-  const name = spelled === '-h' ? 'help' : spelled.startsWith('--') ? spelled.slice(2) : ''
-  const flag = byName.get(name)
-  if (flag) return { flag, negated: false }
-  const positive = name.startsWith('no-') ? byName.get(name.slice(3)) : undefined
-  if (positive?.hint === '') return { flag: positive, negated: true }
-  const near = suggestion(
-    spelled.replace(/^-+/, ''),
-    flags.map((each) => each.name),
-  )
-  const shown = JSON.stringify(spelled.slice(0, 60)).slice(1, -1)
-  throw wrong(`${shown} is not a flag here${near === null ? '' : `; did you mean --${near}?`}`)
-}
-
-const wrong = (detail: string) => new DeepWatchError('validation_failed', detail)
-
-/**
  * The settings that these flags stand for, unchecked. Errors: `conflicting_parameter`, and `validation_failed` for a detector
  * that is not there.
  */
@@ -204,7 +131,7 @@ export function settingsOf(given: Given, flags: readonly Flag[]): Record<string,
     const value = given.flags.get(flag.name)
     if (value === undefined) continue
     const [key, member] = flag.path as [string, string?]
-    const read = value === true ? true : flag.read(value)
+    const read = flag.read(value)
     const before = settings[key]
     if (member === undefined) {
       settings[key] = read

@@ -1,9 +1,8 @@
 /** From arguments to an exit code: finds the command, takes its flags apart, tells errors in one line. */
-import { software } from '../software.ts'
 import type { Call, Command } from './command.ts'
 import { commands } from './commands.ts'
-import { type Flag, switchFlag } from './flag.ts'
 import { listen } from './interrupt.ts'
+import { createProgram, describeCommand, inOneLine, readArguments } from './program.ts'
 
 /** Done, failed, used wrongly. */
 const exitCodes = { done: 0, failed: 1, usage: 2 } as const
@@ -17,53 +16,37 @@ const usageCodes = new Set([
   'invalid_id',
 ])
 
-const helpFlags: readonly Flag[] = [switchFlag('help', 'This text.'), switchFlag('help-all', 'Every flag.')]
-
 /** Runs one command line and gives its exit code. Never throws. */
 export async function main(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args
-  if (name === '--version') return say(`${software.version}\n`)
-  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    const { overview } = await import('./help.ts')
-    return say(overview())
-  }
-  const command = commands.find((each) => each.name === name)
+  const [name = 'help', ...rest] = args
   try {
-    if (command === undefined) return await complainOfCommand(name)
-    return await runCommand(command, rest)
+    const command = commands.find((each) => each.name === name)
+    if (command !== undefined) return await runCommand(command, rest)
+    const program = createProgram(commands)
+    if (name === 'help') program.outputHelp()
+    else inOneLine(() => program.parse(args, { from: 'user' }))
+    return exitCodes.done
   } catch (error) {
-    return tellError(error)
+    return (error as { exitCode?: number }).exitCode === exitCodes.done ? exitCodes.done : tellError(error)
   }
-}
-
-async function complainOfCommand(name: string): Promise<number> {
-  const { suggestion } = await import('./suggestion.ts')
-  const near = suggestion(
-    name,
-    commands.map((each) => each.name),
-  )
-  const advice = near === null ? 'see deepwatch --help' : `did you mean ${near}?`
-  process.stderr.write(
-    `deepwatch: validation_failed: there is no command ${JSON.stringify(name.slice(0, 40))}; ${advice}\n`,
-  )
-  return exitCodes.usage
 }
 
 async function runCommand(command: Command, args: readonly string[]): Promise<number> {
   const flags = await import('./flags.ts')
   const schema = await command.schema?.()
-  const settings = schema
-    ? flags.flagsOfSettings(schema).filter((flag) => !command.without?.includes(flag.path[0]!))
-    : []
-  const all = [...helpFlags, ...command.own, ...settings]
+  const settings = schema ? flags.flagsOfSettings(schema, command.without) : []
   const asked = args.slice(0, args.includes('--') ? args.indexOf('--') : args.length)
-  if (asked.some((arg) => ['--help', '-h', '--help-all'].includes(arg))) {
-    const { longHelp, shortHelp } = await import('./help.ts')
-    return say(asked.includes('--help-all') ? longHelp(command, settings) : shortHelp(command, settings))
+  const wantsAll = asked.includes('--help-all')
+  const wantsHelp = wantsAll || asked.includes('--help') || asked.includes('-h')
+  const program = describeCommand(createProgram(commands), command, settings, wantsHelp && !wantsAll)
+  if (wantsHelp) {
+    program.outputHelp()
+    return exitCodes.done
   }
-  const given = flags.readArguments(args, all)
+  const all = [...command.own, ...settings]
+  const given = readArguments(args, all, program)
   const own = new Map([...given.flags].filter(([name]) => command.own.some((flag) => flag.name === name)))
-  const isQuiet = own.get('quiet') === true
+  const isQuiet = own.has('quiet')
   const { createProgress } = await import('./progress.ts')
   const progress = createProgress(isQuiet ? null : terminal())
   const interrupt = listen()
@@ -73,11 +56,8 @@ async function runCommand(command: Command, args: readonly string[]): Promise<nu
     command,
     operands: given.operands,
     settings: flags.settingsOf(given, settings),
-    text(name) {
-      const value = own.get(name)
-      return typeof value === 'string' ? value : undefined
-    },
-    isOn: (name) => own.get(name) === true,
+    text: (name) => own.get(name),
+    isOn: (name) => own.has(name),
     check: (schema, values) => flags.checkSettings(schema, values, all),
     work: { signal: interrupt.signal, progress },
     env: process.env,
@@ -125,9 +105,4 @@ function tellError(error: unknown): number {
   const line = detail.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
   process.stderr.write(`deepwatch: ${isOurs ? code : 'internal_error'}: ${line}\n`)
   return usageCodes.has(code) ? exitCodes.usage : exitCodes.failed
-}
-
-function say(text: string): number {
-  process.stdout.write(text)
-  return exitCodes.done
 }

@@ -6,7 +6,6 @@ import type { Service } from '../service.ts'
 import type { Call } from './command.ts'
 import { show } from './output.ts'
 import { withService } from './session.ts'
-import { suggestion } from './suggestion.ts'
 
 const verbs: Readonly<Record<string, (call: Call, service: Service, reference: string) => Promise<unknown>>> = {
   async show(_, { models }, reference) {
@@ -31,12 +30,7 @@ const verbs: Readonly<Record<string, (call: Call, service: Service, reference: s
 export async function run(call: Call): Promise<number> {
   const [verb = 'list', reference, ...more] = call.operands
   const names = ['list', ...Object.keys(verbs)]
-  if (!names.includes(verb)) {
-    const near = suggestion(verb, names)
-    throw wrong(
-      `models knows no ${show(verb)}${near === null ? `; there are ${names.join(', ')}` : `; did you mean ${near}?`}`,
-    )
-  }
+  if (!names.includes(verb)) throw wrong(`models knows no ${show(verb)}; there are ${names.join(', ')}.`)
   if (more.length > 0 || (verb === 'list') !== (reference === undefined))
     throw wrong(`models ${verb} takes ${verb === 'list' ? 'nothing' : 'one model'} more.`)
   const answer = await withService(call, { home: call.text('home') }, async (service) =>
