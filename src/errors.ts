@@ -110,8 +110,9 @@ const table = {
   storage_error: { status: 500, title: 'The storage failed' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },
 
-  // Start
+  // Start, and the command line
   invalid_setting: { status: 500, title: 'A setting of the service is not valid' },
+  server_unreachable: { status: 502, title: 'The service cannot be asked' },
   home_locked: { status: 500, title: 'Another process uses the same state folder' },
 } as const satisfies Record<string, ErrorRow>
 

@@ -4,6 +4,8 @@ import { switchFlag, textFlag } from './flag.ts'
 import { generateFormats, reportFormats, scoreFormats } from './format.ts'
 
 const home = textFlag('home', 'DIR', 'State folder; default DEEPWATCH_HOME or ./data.')
+const server = textFlag('server', 'URL', 'Ask this service instead of the state folder.')
+const token = textFlag('token', 'TOKEN', 'For the service; default DEEPWATCH_TOKEN.')
 const json = switchFlag('json', 'One JSON document on standard output.')
 const quiet = switchFlag('quiet', 'No progress and no summary on standard error.')
 const reference = textFlag('model', 'MODEL', 'NAME, NAME@3 or the path of a model file.')
@@ -34,7 +36,7 @@ export const commands: readonly Command[] = [
     summary: 'train a new version of a model',
     operands: 'FILE… --model NAME',
     example: 'deepwatch train web.parquet --model web --label label --seed 42',
-    own: [home, json, quiet],
+    own: [server, token, home, json, quiet],
     schema: trainSchema,
     explained: ['model', 'label', 'entity', 'timestamp', 'features', 'missing', 'detector', 'seed', 'contamination'],
     load: () => import('./train.ts'),
@@ -48,6 +50,8 @@ export const commands: readonly Command[] = [
       reference,
       textFlag('out', 'FILE', 'Where to; - or none is standard output.'),
       textFlag('format', scoreFormats.join('|'), 'By default the ending of --out, else ndjson.', scoreFormats),
+      server,
+      token,
       home,
       json,
       quiet,
@@ -62,7 +66,7 @@ export const commands: readonly Command[] = [
     summary: 'tell how good the flags are on labelled rows',
     operands: 'FILE… --model MODEL',
     example: 'deepwatch evaluate today.parquet --model web --label label',
-    own: [reference, home, json, quiet],
+    own: [reference, server, token, home, json, quiet],
     schema: async () => (await import('../schemas/index.ts')).evaluateSettings,
     without: ['model'],
     explained: ['label', 'entity', 'timestamp', 'window-from', 'window-to'],
@@ -77,6 +81,8 @@ export const commands: readonly Command[] = [
       reference,
       textFlag('out', 'FILE', 'Where to; - or none is standard output.'),
       textFlag('format', reportFormats.join('|'), 'By default the ending of --out, else html.', reportFormats),
+      server,
+      token,
       home,
       json,
       quiet,
@@ -91,8 +97,16 @@ export const commands: readonly Command[] = [
     summary: 'list, show, choose or remove models',
     operands: '[show NAME[@V] | serve NAME@V | rm NAME[@V] --yes]',
     example: 'deepwatch models show web@2',
-    own: [home, switchFlag('yes', 'Really remove.'), json, quiet],
+    own: [switchFlag('yes', 'Really remove.'), server, token, home, json, quiet],
     load: () => import('./models.ts'),
+  },
+  {
+    name: 'jobs',
+    summary: 'list, show or cancel jobs of a service, or take a result',
+    operands: '[show ID | result ID | cancel ID] --server URL',
+    example: 'deepwatch jobs --server http://127.0.0.1:8080',
+    own: [server, token, textFlag('out', 'FILE', 'Where a result goes; - or none is standard output.'), json, quiet],
+    load: () => import('./jobs.ts'),
   },
   {
     name: 'generate',

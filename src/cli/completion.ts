@@ -14,6 +14,7 @@ interface Completed {
 
 const words: Readonly<Record<string, readonly string[]>> = {
   models: ['show', 'serve', 'rm'],
+  jobs: ['show', 'result', 'cancel'],
   completion: ['bash', 'zsh', 'fish'],
 }
 

@@ -1,19 +1,31 @@
 /** `deepwatch evaluate`: how good the flags of a model are on labelled rows. */
-import { evaluateSettings } from '../schemas/index.ts'
+import { type Evaluation, evaluateSettings } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import { givenTelemetry } from './given.ts'
-import { withModel, withTelemetry } from './session.ts'
+import { isRemote } from './server.ts'
+import { namedModel, withModel, withTelemetry } from './session.ts'
 import { evaluationTable } from './summary.ts'
 
 export async function run(call: Call): Promise<number> {
-  const evaluation = await withModel(call, async (home, model) => {
+  const evaluation = isRemote(call) ? await evaluateThere(call) : await evaluateHere(call)
+  call.work.progress.end()
+  await call.print(call.isOn('json') ? `${JSON.stringify(evaluation)}\n` : evaluationTable(evaluation))
+  return 0
+}
+
+async function evaluateThere(call: Call): Promise<Evaluation> {
+  const given = { ...call.settings, model: namedModel(call) }
+  call.check(evaluateSettings, given)
+  const { workThere } = await import('./remote/index.ts')
+  return workThere<Evaluation>(call, 'evaluate', given)
+}
+
+function evaluateHere(call: Call): Promise<Evaluation> {
+  return withModel(call, async (home, model) => {
     const settings = call.check(evaluateSettings, { ...call.settings, model })
     const telemetry = await givenTelemetry(call)
     return withTelemetry(call, home, telemetry, (service, upload) =>
       service.evaluation.evaluate({ ...settings, source: telemetry.source }, upload, call.work),
     )
   })
-  call.work.progress.end()
-  await call.print(call.isOn('json') ? `${JSON.stringify(evaluation)}\n` : evaluationTable(evaluation))
-  return 0
 }

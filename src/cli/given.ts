@@ -48,6 +48,19 @@ export async function givenTelemetry({
   }
 }
 
+/**
+ * The one file of a call that a service is to read, to be opened. Errors: `validation_failed` for several files or a folder, and
+ * those of `givenTelemetry`.
+ */
+export async function givenStream(call: Pick<Call, 'operands' | 'stdin' | 'command'>): Promise<() => Readable> {
+  const [name, ...more] = call.operands
+  if (name === undefined) throw wrong(`${call.command.name} needs a file; - is standard input.`)
+  if (more.length > 0) throw wrong('--server: a service takes one file at a time.')
+  const found = name === '-' ? null : await look(name)
+  if (found?.isFolder) throw wrong(`--server: a service takes a file, and ${show(name)} is a folder.`)
+  return () => (found ? openStream(found) : call.stdin)
+}
+
 function asUpload(open: () => Readable): Telemetry {
   return {
     roots: [],

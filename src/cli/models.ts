@@ -1,78 +1,76 @@
 /** `deepwatch models`: what is in the state folder, and the few things that may be done to it. */
 import { DeepWatchError } from '../errors.ts'
-import type { ModelSummary } from '../registry/index.ts'
-import { modelReferencePattern } from '../schemas/index.ts'
+import type { ModelSummary, ShownVersion } from '../registry/index.ts'
 import type { Service } from '../service.ts'
 import type { Call } from './command.ts'
-import { show } from './output.ts'
+import { servingOf, splitReference } from './reference.ts'
+import { isRemote } from './server.ts'
 import { withService } from './session.ts'
+import { table, toSecond } from './table.ts'
+import { verbOf } from './verb.ts'
 
-const verbs: Readonly<Record<string, (call: Call, service: Service, reference: string) => Promise<unknown>>> = {
-  async show(_, { models }, reference) {
-    const { name, version } = split(reference)
-    const chosen = version ?? models.model(name).serving ?? models.model(name).newest
-    return models.version(name, String(chosen))
+/** Where models are: a state folder, or a service. */
+export interface ModelStore {
+  list(): Promise<ModelSummary[]>
+  model(name: string): Promise<ModelSummary>
+  version(name: string, version: string): Promise<ShownVersion>
+  serve(name: string, version: number): Promise<ModelSummary>
+  /** One version, or the model with all of them where it is null. */
+  remove(name: string, version: string | null): Promise<void>
+}
+
+const verbs: Readonly<Record<string, (call: Call, store: ModelStore, reference: string) => Promise<unknown>>> = {
+  async show(_, store, reference) {
+    const { name, version } = splitReference(reference)
+    return store.version(name, version ?? servingOf(await store.model(name)))
   },
-  async serve(_, { models }, reference) {
-    const { name, version } = split(reference)
+  async serve(_, store, reference) {
+    const { name, version } = splitReference(reference)
     if (version === null) throw wrong('models serve needs a version: NAME@V.')
-    return models.serve(name, version)
+    return store.serve(name, Number(version))
   },
-  async rm(call, { models }, reference) {
+  async rm(call, store, reference) {
     if (!call.isOn('yes')) throw wrong(`models rm removes ${reference} for good; say so with --yes.`)
-    const { name, version } = split(reference)
-    if (version === null) await models.removeModel(name)
-    else await models.removeVersion(name, String(version))
+    const { name, version } = splitReference(reference)
+    await store.remove(name, version)
     return { removed: reference }
   },
 }
 
 export async function run(call: Call): Promise<number> {
-  const [verb = 'list', reference, ...more] = call.operands
-  const names = ['list', ...Object.keys(verbs)]
-  if (!names.includes(verb)) throw wrong(`models knows no ${show(verb)}; there are ${names.join(', ')}.`)
-  if (more.length > 0 || (verb === 'list') !== (reference === undefined))
-    throw wrong(`models ${verb} takes ${verb === 'list' ? 'nothing' : 'one model'} more.`)
-  const answer = await withService(call, { home: call.text('home') }, async (service) =>
-    verb === 'list' ? listAll(service) : verbs[verb]!(call, service, reference!),
-  )
+  const { verb, operand: reference } = verbOf(call, ['list', ...Object.keys(verbs)])
+  const use = async (store: ModelStore) =>
+    reference === null ? { models: await store.list() } : verbs[verb]!(call, store, reference)
+  const answer = isRemote(call)
+    ? await use((await import('./remote/index.ts')).remoteModels(call))
+    : await withService(call, { home: call.text('home') }, (service) => use(localModels(service)))
   if (call.isOn('json') || verb === 'show')
     await call.print(`${JSON.stringify(answer, null, call.isOn('json') ? 0 : 2)}\n`)
-  else if (verb === 'list') await call.print(table((answer as { models: ModelSummary[] }).models))
+  else if (verb === 'list') await call.print(modelTable((answer as { models: ModelSummary[] }).models))
   else call.tell(verb === 'rm' ? `removed ${reference}` : `${reference} serves`)
   return 0
 }
 
-function listAll({ models }: Service): { models: ModelSummary[] } {
-  return { models: models.list({}).models }
+function localModels({ models }: Service): ModelStore {
+  return {
+    list: async () => models.list({}).models,
+    model: async (name) => models.model(name),
+    version: async (name, version) => models.version(name, version),
+    serve: (name, version) => models.serve(name, version),
+    remove: (name, version) => (version === null ? models.removeModel(name) : models.removeVersion(name, version)),
+  }
 }
 
-function table(models: readonly ModelSummary[]): string {
+function modelTable(models: readonly ModelSummary[]): string {
   if (models.length === 0) return 'no models yet\n'
   const rows = models.map(({ name, versions, serving, quarantined, updatedAt }) => [
     name,
     String(versions.length),
     serving === null ? '-' : `@${serving}`,
-    updatedAt.replace(/\.\d+Z$/, 'Z'),
+    toSecond(updatedAt),
     quarantined.length > 0 ? `damaged: ${quarantined.join(', ')}` : '',
   ])
-  const all = [['model', 'versions', 'serving', 'trained', ''], ...rows]
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]!.length)))
-  return all
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('')
-}
-
-function split(reference: string): { name: string; version: number | null } {
-  const [, name, version] = modelReferencePattern.exec(reference) ?? []
-  if (name === undefined) throw new DeepWatchError('invalid_id', `${show(reference)} is no model: NAME or NAME@V.`)
-  return { name, version: version === undefined ? null : Number(version) }
+  return table([['model', 'versions', 'serving', 'trained', ''], ...rows])
 }
 
 const wrong = (detail: string) => new DeepWatchError('validation_failed', detail)

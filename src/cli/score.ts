@@ -8,8 +8,9 @@ import { chooseFormat, refuseBinary, scoreFormats } from './format.ts'
 import { givenTelemetry } from './given.ts'
 import { moveInPlace, type Output, openTarget, toFile, toStdout } from './output.ts'
 import { csvPieces } from './score-csv.ts'
-import { withModel, withTelemetry } from './session.ts'
-import { tellScoring } from './summary.ts'
+import { isRemote } from './server.ts'
+import { namedModel, withModel, withTelemetry } from './session.ts'
+import { type ToldSummary, tellScoring } from './summary.ts'
 
 type Format = (typeof scoreFormats)[number]
 type TableFormat = Extract<Format, 'parquet' | 'arrow'>
@@ -31,7 +32,22 @@ export async function run(call: Call): Promise<number> {
       '--json and --format ask for different documents on standard output.',
     )
   }
-  const summary = await withModel(call, async (home, model) => {
+  const summary = isRemote(call) ? await scoreWithService(call, format, out) : await scoreHere(call, format, out)
+  call.work.progress.end()
+  if (isJson && out !== '-') await call.print(`${JSON.stringify(summary)}\n`)
+  else tellScoring(call, summary)
+  return 0
+}
+
+async function scoreWithService(call: Call, format: Format, out: string): Promise<ToldSummary> {
+  const given = { ...call.settings, model: namedModel(call) }
+  const which = chooseReturn(call.check(scoreSettings, given), format)
+  const { scoreThere } = await import('./remote/index.ts')
+  return writing(call, out, (output) => scoreThere(call, { ...given, return: which }, format, output))
+}
+
+function scoreHere(call: Call, format: Format, out: string): Promise<ScoreSummary> {
+  return withModel(call, async (home, model) => {
     const settings = call.check(scoreSettings, { ...call.settings, model })
     const telemetry = await givenTelemetry(call)
     return withTelemetry(call, home, telemetry, async (service, upload) => {
@@ -42,10 +58,6 @@ export async function run(call: Call): Promise<number> {
         : writeRows(call, await service.scoring.scoreRows(source, upload, call.work), format, which, settings, out)
     })
   })
-  call.work.progress.end()
-  if (isJson && out !== '-') await call.print(`${JSON.stringify(summary)}\n`)
-  else tellScoring(call, summary)
-  return 0
 }
 
 /** As the service chooses; a wish that would change nothing is refused. */
@@ -106,18 +118,21 @@ function piecesOf(run: RunOfRows, format: RowFormat, which: Return, settings: Sc
   return csvPieces(run, which, settings.include ?? [])
 }
 
-/** Writes all pieces, then `end`, to standard output or to a file, which is there only when it is whole. */
-async function writePieces(
-  call: Call,
-  pieces: AsyncIterable<string | Uint8Array>,
-  out: string,
-  end = '',
-): Promise<void> {
-  const output: Output = out === '-' ? toStdout(call.print) : await toFile(out)
-  try {
+/** Writes all pieces, then `end`. */
+function writePieces(call: Call, pieces: AsyncIterable<string | Uint8Array>, out: string, end = ''): Promise<void> {
+  return writing(call, out, async (output) => {
     for await (const piece of pieces) await output.write(piece)
     if (end) await output.write(end)
+  })
+}
+
+/** Hands out standard output, or a file that is there only when it is whole. */
+async function writing<Result>(call: Call, out: string, write: (output: Output) => Promise<Result>): Promise<Result> {
+  const output: Output = out === '-' ? toStdout(call.print) : await toFile(out)
+  try {
+    const result = await write(output)
     await output.finish()
+    return result
   } finally {
     await output.discard()
   }

@@ -32,13 +32,17 @@ export async function withService<Result>(
   use: (service: Service) => Promise<Result>,
 ): Promise<Result> {
   const config: Config = {
-    ...loadConfig(call.env, {
-      // Nothing listens here, and a pipe may be as slow as it likes.
-      HOST: '127.0.0.1',
-      DEEPWATCH_BODY_STALL_MS: patient,
-      DEEPWATCH_BODY_MIN_RATE: '0',
-      ...(options.home === undefined ? {} : { DEEPWATCH_HOME: options.home }),
-    }),
+    // The token is for services that are asked.
+    ...loadConfig(
+      { ...call.env, DEEPWATCH_TOKEN: '' },
+      {
+        // Nothing listens here, and a pipe may be as slow as it likes.
+        HOST: '127.0.0.1',
+        DEEPWATCH_BODY_STALL_MS: patient,
+        DEEPWATCH_BODY_MIN_RATE: '0',
+        ...(options.home === undefined ? {} : { DEEPWATCH_HOME: options.home }),
+      },
+    ),
     roots: options.roots ?? [],
     once: true,
   }
@@ -108,7 +112,7 @@ export function withTelemetry<Result>(
 
 function explainLock(error: unknown): never {
   if (!(error instanceof DeepWatchError) || error.code !== 'home_locked') throw error
-  const advice = 'Ask it over HTTP, or take another folder with --home.'
+  const advice = 'Ask it with --server URL, or take another folder with --home.'
   throw new DeepWatchError('home_locked', `A service uses this state folder. ${advice}`, { cause: error })
 }
 
@@ -127,19 +131,27 @@ export async function withTemporaryHome<Result>(
 
 /**
  * Finds the model that a command names: `NAME` or `NAME@V` in the state folder, anything else is the path of a model
- * file, which gets a state folder of its own for the time. Errors: `validation_failed` without one, `model_not_found`,
+ * file, which gets a state folder of its own for the time. Errors: those of `namedModel`, `model_not_found`,
  * `model_corrupt`, `model_version_unsupported`.
  */
 export async function withModel<Result>(
   call: Call,
   use: (home: string | undefined, reference: string) => Promise<Result>,
 ): Promise<Result> {
-  const named = call.text('model')
-  if (named === undefined) {
-    throw new DeepWatchError('validation_failed', '--model is needed: NAME, NAME@3 or the path of a model file.')
-  }
+  const named = namedModel(call)
   if (modelReferencePattern.test(named)) return use(call.text('home'), named)
   return withTemporaryHome(tmpdir(), async (home) => use(home, await placeModel(named, home)))
+}
+
+/** Error: `validation_failed` without one, and for the path of a file where a service is asked. */
+export function namedModel(call: Call): string {
+  const named = call.text('model')
+  const isFile = named !== undefined && !modelReferencePattern.test(named)
+  if (named !== undefined && !(isFile && call.text('server') !== undefined)) return named
+  const detail = isFile
+    ? '--model: a service knows NAME or NAME@3.'
+    : '--model is needed: NAME, NAME@3 or the path of a model file.'
+  throw new DeepWatchError('validation_failed', detail)
 }
 
 /** Puts a model file into a state folder, whole and checked, and gives its reference. */

@@ -18,9 +18,16 @@ export function tellTraining({ tell }: Teller, document: VersionDocument): void 
   for (const warning of document.warnings) tell(`note: ${warning.message}`)
 }
 
+/** What is known after scoring: a service tells no counts beside a table. */
+export type ToldSummary = Pick<ScoreSummary, 'model' | 'version' | 'threshold'> & Partial<ScoreSummary>
+
 /** What was found. */
-export function tellScoring({ tell }: Teller, summary: ScoreSummary): void {
-  const { model, version, rows, anomalies, unscored, threshold } = summary
+export function tellScoring({ tell }: Teller, summary: ToldSummary): void {
+  const { model, version, rows, anomalies = 0, unscored = 0, threshold } = summary
+  if (rows === undefined) {
+    tell(`${model}@${version}: scored; flags are above ${threshold.toPrecision(4)}`)
+    return
+  }
   const share = rows === unscored ? '' : ` (${percent(anomalies / (rows - unscored))})`
   const left = unscored > 0 ? `, ${count(unscored)} without a score` : ''
   tell(

@@ -340,7 +340,7 @@ describe('errors', () => {
     const { code, stderr } = await inProcess(['models', '--home', app.home])
     expect([code, stderr]).toEqual([
       1,
-      'deepwatch: home_locked: A service uses this state folder. Ask it over HTTP, or take another folder with --home.\n',
+      'deepwatch: home_locked: A service uses this state folder. Ask it with --server URL, or take another folder with --home.\n',
     ])
     await app.stop()
     expect((await inProcess(['models', '--home', app.home])).text).toBe('no models yet\n')
