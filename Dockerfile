@@ -3,24 +3,22 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
-COPY tsconfig.json bundle.mjs ./
+COPY tsconfig.json tsconfig.build.json bundle.mjs ./
 COPY src src
 COPY routes routes
 COPY workers workers
 COPY sql sql
-COPY test test
-COPY bench bench
-RUN npm run build && rm -rf dist/test dist/bench && npm prune --omit=dev --ignore-scripts
+# The image holds what the package holds, and its dependencies.
+RUN npm run build:package && npm prune --omit=dev --ignore-scripts \
+  && mkdir /package && tar -xzf "$(npm pack --ignore-scripts --silent)" -C /package --strip-components=1
 
 FROM node:24-bookworm-slim
 # No package manager in the image that serves. The shell stays: it sets the address-space limit of the reading process.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn* /usr/local/bin/yarn* \
   && mkdir -p /var/lib/deepwatch && chown 10001:10001 /var/lib/deepwatch
 WORKDIR /app
-COPY --from=build /app/package.json ./
+COPY --from=build /package ./
 COPY --from=build /app/node_modules node_modules
-COPY --from=build /app/sql sql
-COPY --from=build /app/dist dist
 USER 10001:10001
 # Inside a container the address is not loopback: give DEEPWATCH_TOKENS, or DEEPWATCH_OPEN=true on a network of its own.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DEEPWATCH_HOME=/var/lib/deepwatch

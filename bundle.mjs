@@ -28,6 +28,7 @@ const isExternal = (id, importer) =>
 const bundled = new Map([...(await bundle(others, '')), ...(await bundle(reader, 'reader-'))])
 
 put(bundled)
+removeStale(['src', 'routes', 'workers', 'test', 'bench'])
 
 /** The files of these programs by their names; those they share begin with `prefix`. */
 async function bundle(programs, prefix) {
@@ -47,6 +48,17 @@ async function bundle(programs, prefix) {
     },
   })
   return output.map((file) => [file.fileName, file.type === 'chunk' ? file.code : file.source])
+}
+
+/** Removes what was compiled from a source that was moved or deleted: a test would still run. */
+function removeStale(folders) {
+  const compiled = folders.filter((name) => existsSync(join('dist', name)))
+  for (const name of compiled.flatMap((folder) =>
+    readdirSync(join('dist', folder), { recursive: true }).map((each) => join(folder, each)),
+  )) {
+    const source = name.replace(/\.js(\.map)?$/, '.ts')
+    if (source !== name && !existsSync(source)) rmSync(join('dist', name))
+  }
 }
 
 /** Writes what differs and removes what is no more: a service that runs from here finds its files at every moment. */

@@ -16,7 +16,7 @@ export async function run(call: Call): Promise<number> {
 async function evaluateThere(call: Call): Promise<Evaluation> {
   const given = { ...call.settings, model: namedModel(call) }
   call.check(evaluateSettings, given)
-  const { workThere } = await import('./remote/index.ts')
+  const { workThere } = await import('./remote-work.ts')
   return workThere<Evaluation>(call, 'evaluate', given)
 }
 

@@ -13,7 +13,7 @@ export async function run(call: Call): Promise<number> {
   if (!isRemote(call)) throw new DeepWatchError('validation_failed', '--server is needed: only a service has jobs.')
   if (verb !== 'result' && call.text('out') !== undefined)
     throw new DeepWatchError('unused_setting', '--out: is for jobs result.')
-  const { remoteJobs } = await import('./remote/index.ts')
+  const { remoteJobs } = await import('./remote-jobs.ts')
   const jobs = remoteJobs(call)
   const id = operand ?? ''
   const print = (document: object) => call.print(`${JSON.stringify(document, null, call.isOn('json') ? 0 : 2)}\n`)

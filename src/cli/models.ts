@@ -1,23 +1,14 @@
 /** `deepwatch models`: what is in the state folder, and the few things that may be done to it. */
 import { DeepWatchError } from '../errors.ts'
-import type { ModelSummary, ShownVersion } from '../registry/index.ts'
+import type { ModelSummary } from '../registry/index.ts'
 import type { Service } from '../service.ts'
 import type { Call } from './command.ts'
 import { servingOf, splitReference } from './reference.ts'
+import type { ModelStore } from './remote-models.ts'
 import { isRemote } from './server.ts'
 import { withService } from './session.ts'
 import { table, toSecond } from './table.ts'
 import { verbOf } from './verb.ts'
-
-/** Where models are: a state folder, or a service. */
-export interface ModelStore {
-  list(): Promise<ModelSummary[]>
-  model(name: string): Promise<ModelSummary>
-  version(name: string, version: string): Promise<ShownVersion>
-  serve(name: string, version: number): Promise<ModelSummary>
-  /** One version, or the model with all of them where it is null. */
-  remove(name: string, version: string | null): Promise<void>
-}
 
 const verbs: Readonly<Record<string, (call: Call, store: ModelStore, reference: string) => Promise<unknown>>> = {
   async show(_, store, reference) {
@@ -42,7 +33,7 @@ export async function run(call: Call): Promise<number> {
   const use = async (store: ModelStore) =>
     reference === null ? { models: await store.list() } : verbs[verb]!(call, store, reference)
   const answer = isRemote(call)
-    ? await use((await import('./remote/index.ts')).remoteModels(call))
+    ? await use((await import('./remote-models.ts')).remoteModels(call))
     : await withService(call, { home: call.text('home') }, (service) => use(localModels(service)))
   if (call.isOn('json') || verb === 'show')
     await call.print(`${JSON.stringify(answer, null, call.isOn('json') ? 0 : 2)}\n`)

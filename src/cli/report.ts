@@ -52,7 +52,7 @@ function checkCall(call: Call, model: string): ReportSettings {
 async function drawThere(call: Call, format: ReportFormat): Promise<Drawn> {
   const model = namedModel(call)
   checkCall(call, model)
-  const { reportThere } = await import('./remote/index.ts')
+  const { reportThere } = await import('./remote-report.ts')
   return reportThere(call, { ...call.settings, model, format })
 }
 

@@ -42,7 +42,7 @@ export async function run(call: Call): Promise<number> {
 async function scoreWithService(call: Call, format: Format, out: string): Promise<ToldSummary> {
   const given = { ...call.settings, model: namedModel(call) }
   const which = chooseReturn(call.check(scoreSettings, given), format)
-  const { scoreThere } = await import('./remote/index.ts')
+  const { scoreThere } = await import('./remote-score.ts')
   return writing(call, out, (output) => scoreThere(call, { ...given, return: which }, format, output))
 }
 

@@ -11,7 +11,7 @@ export async function run(call: Call): Promise<number> {
   const given = withDetector(call.settings)
   const settings = call.check(trainSettings, given)
   const document = isRemote(call)
-    ? await (await import('./remote/index.ts')).workThere<VersionDocument>(call, 'train', given)
+    ? await (await import('./remote-work.ts')).workThere<VersionDocument>(call, 'train', given)
     : await trainHere(call, settings)
   call.work.progress.end()
   if (call.isOn('json')) await call.print(`${JSON.stringify(document)}\n`)

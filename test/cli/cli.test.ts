@@ -161,7 +161,7 @@ describe('start-up', () => {
     const named = later.filter((name) => !name.startsWith('.'))
     const ofPrometheus = ['@opentelemetry/api', 'bintrees', 'prom-client', 'tdigest']
     expect([...new Set([...named, ...packages(...files)])].sort()).toEqual(
-      ['pino', 'piscina', 'zod', ...ofPrometheus].sort(),
+      ['lru-cache', 'pino', 'piscina', 'zod', ...ofPrometheus].sort(),
     )
     expect(packages(bundleOf('generate'))).toEqual(['zod'])
   })

@@ -1,7 +1,7 @@
 /** The jobs of a service, as `deepwatch jobs` uses them. */
-import type { JobDocument } from '../../schemas/index.ts'
-import type { Call } from '../command.ts'
-import { connect } from './client.ts'
+import type { JobDocument } from '../schemas/index.ts'
+import type { Call } from './command.ts'
+import { connect } from './remote-client.ts'
 
 /** Errors of all: those of `ask`. */
 export function remoteJobs(call: Call) {

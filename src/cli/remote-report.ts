@@ -1,10 +1,10 @@
 /** A report that a service draws. */
-import type { ModelSummary } from '../../registry/index.ts'
-import type { ReportFormat } from '../../schemas/index.ts'
-import type { Call } from '../command.ts'
-import { servingOf, splitReference } from '../reference.ts'
-import { connect } from './client.ts'
-import { upload } from './upload.ts'
+import type { ModelSummary } from '../registry/index.ts'
+import type { ReportFormat } from '../schemas/index.ts'
+import type { Call } from './command.ts'
+import { servingOf, splitReference } from './reference.ts'
+import { connect } from './remote-client.ts'
+import { upload } from './remote-upload.ts'
 
 /** Of the file that the call names, or of what a training saw where it names none. Errors: those of `upload` and of the service. */
 export async function reportThere(

@@ -1,10 +1,10 @@
 /** A local file on its way to a service: multipart, the settings first. */
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { DeepWatchError } from '../../errors.ts'
-import type { Call } from '../command.ts'
-import { givenStream } from '../given.ts'
-import type { Answer, Remote } from './client.ts'
+import { DeepWatchError } from '../errors.ts'
+import type { Call } from './command.ts'
+import { givenStream } from './given.ts'
+import type { Answer, Remote } from './remote-client.ts'
 
 /**
  * Sends the one file that the call names with these settings, and gives the answer. Errors: those of `ask`, `validation_failed`

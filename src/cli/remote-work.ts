@@ -1,9 +1,9 @@
 /** Work that a service does as a job: its progress is shown here, and an interrupt cancels it there. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JobDocument } from '../../schemas/index.ts'
-import type { Call } from '../command.ts'
-import { connect, type Remote } from './client.ts'
-import { upload } from './upload.ts'
+import type { JobDocument } from '../schemas/index.ts'
+import type { Call } from './command.ts'
+import { connect, type Remote } from './remote-client.ts'
+import { upload } from './remote-upload.ts'
 
 const firstWaitMs = 50
 const maxWaitMs = 1_000

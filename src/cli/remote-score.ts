@@ -1,12 +1,12 @@
 /** Scores of a service, streamed into an output in the formats that the command writes without one. */
-import { DeepWatchError, isErrorCode } from '../../errors.ts'
-import type { ScoreSettings, ScoreSummary } from '../../schemas/index.ts'
-import type { Call } from '../command.ts'
-import type { Output } from '../output.ts'
-import { csvHead, csvLine } from '../score-csv.ts'
-import type { ToldSummary } from '../summary.ts'
-import { connect } from './client.ts'
-import { upload } from './upload.ts'
+import { DeepWatchError, isErrorCode } from '../errors.ts'
+import type { ScoreSettings, ScoreSummary } from '../schemas/index.ts'
+import type { Call } from './command.ts'
+import type { Output } from './output.ts'
+import { connect } from './remote-client.ts'
+import { upload } from './remote-upload.ts'
+import { csvHead, csvLine } from './score-csv.ts'
+import type { ToldSummary } from './summary.ts'
 
 const types = {
   json: 'application/json',

@@ -1,12 +1,12 @@
 /** A running service, as the commands with `--server` talk to it. */
 import type { Readable } from 'node:stream'
 import { type Dispatcher, request } from 'undici'
-import { DeepWatchError, isErrorCode } from '../../errors.ts'
-import type { Call } from '../command.ts'
+import { DeepWatchError, isErrorCode } from '../errors.ts'
+import type { Call } from './command.ts'
 
 export type Answer = Dispatcher.ResponseData
 
-export interface Asked {
+interface Asked {
   readonly method?: 'GET' | 'PUT' | 'POST' | 'DELETE'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Readable

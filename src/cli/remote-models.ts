@@ -1,8 +1,17 @@
 /** The models of a service, as `deepwatch models` uses them. */
-import type { ModelSummary, ShownVersion } from '../../registry/index.ts'
-import type { Call } from '../command.ts'
-import type { ModelStore } from '../models.ts'
-import { connect } from './client.ts'
+import type { ModelSummary, ShownVersion } from '../registry/index.ts'
+import type { Call } from './command.ts'
+import { connect } from './remote-client.ts'
+
+/** Where models are: a state folder, or a service. */
+export interface ModelStore {
+  list(): Promise<ModelSummary[]>
+  model(name: string): Promise<ModelSummary>
+  version(name: string, version: string): Promise<ShownVersion>
+  serve(name: string, version: number): Promise<ModelSummary>
+  /** One version, or the model with all of them where it is null. */
+  remove(name: string, version: string | null): Promise<void>
+}
 
 export function remoteModels(call: Call): ModelStore {
   const remote = connect(call)

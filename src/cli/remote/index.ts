@@ -1,5 +1,0 @@
-export { remoteJobs } from './jobs.ts'
-export { remoteModels } from './models.ts'
-export { reportThere } from './report.ts'
-export { scoreThere } from './score.ts'
-export { workThere } from './work.ts'
