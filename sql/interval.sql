@@ -3,11 +3,11 @@
 -- {{micros}}: the time in epoch microseconds as double, NaN for null.
 -- {{entity}}: the text of the entity, or null.
 -- {{columns}}, {{relation}}, {{window}}: as in features.sql.
--- {{most}}: how many rows are looked at.
+-- {{max}}: how many rows are looked at.
 -- Returns: microseconds as a double, and a share, or null.
 select quantile_disc(step, 0.5) filter (where step > 0), avg((step = 0)::int) filter (where step is not null)
 from (
   select t - lag(t) over (partition by entity order by t) as step
-  from (select {{micros}} as t, {{entity}} as entity from (select {{columns}} from {{relation}}) where {{window}} limit {{most}})
+  from (select {{micros}} as t, {{entity}} as entity from (select {{columns}} from {{relation}}) where {{window}} limit {{max}})
   where not isnan(t) and not isinf(t)
 )

@@ -3,10 +3,10 @@
 -- {{entity}}: the entity as text.
 -- $threshold: score above which a row is an anomaly (double).
 -- $names: the entities to tell about (list of texts).
--- $most: entities up to which the others are counted (integer).
+-- $max: entities up to which the others are counted (integer).
 -- Returns per named entity, and for all others together: entity (text, null for the others), rows, flagged rows, entities (integers).
 select case when list_contains($names::varchar[], entity) then entity end as name, count(*),
-  count(*) filter (where not isnan(score) and score > $threshold), len(approx_top_k(entity, $most::bigint))
+  count(*) filter (where not isnan(score) and score > $threshold), len(approx_top_k(entity, $max::bigint))
 from (
   select {{entity}} as entity, score_at(position) as score
   from (

@@ -79,13 +79,13 @@ async function completeSource(): Promise<Relation> {
 async function describe(): Promise<Description> {
   const { columns, rows } = await source()
   return {
-    columns: columns.map(({ name, type, kind, partition, precisionLoss, strangers }) => ({
+    columns: columns.map(({ name, type, kind, partition, precisionLoss, mistyped }) => ({
       name,
       type,
       kind,
       partition,
       precisionLoss,
-      ...(strangers === undefined ? {} : { strangers }),
+      ...(mistyped === undefined ? {} : { mistyped }),
     })),
     rows,
   }

@@ -42,7 +42,7 @@ export async function aggregateSource(source: ScoredSource): Promise<ReportAggre
   const { from, to } =
     timestamp === undefined ? { from: null, to: null } : await session.span({ timestamp, window: source.window })
   const timed = from !== null && to !== null
-  const stretches = timed ? timeBuckets(from, to) : rowBuckets(source.rows)
+  const buckets = timed ? timeBuckets(from, to) : rowBuckets(source.rows)
   const indexes: number[] = []
   const binned = features.flatMap((feature, index) => {
     const range = rangeOf(feature)
@@ -60,15 +60,15 @@ export async function aggregateSource(source: ScoredSource): Promise<ReportAggre
     entity: roles.entity ?? undefined,
     label: roles.label ?? undefined,
     window: source.window,
-    stretches,
+    buckets,
     transitions,
     features: binned,
     bins: featureBins,
     topRows: shownRows,
     topEntities: watchedEntities,
   })
-  const hours = timed ? hoursOf(found, stretches, transitions) : []
-  return shape(found, { indexes, from, to, threshold, hours, course: { unit: timed ? 'time' : 'rows', ...stretches } })
+  const hours = timed ? hoursOf(found, buckets, transitions) : []
+  return shape(found, { indexes, from, to, threshold, hours, course: { unit: timed ? 'time' : 'rows', ...buckets } })
 }
 
 interface Shape {
@@ -95,7 +95,7 @@ function shape(found: SourceAggregate, { indexes, from, to, threshold, hours, co
     to,
     scores: scoreBars(found.scores, threshold),
     labels: judgeLabels(found.scores),
-    course: { unit: course.unit, first: course.first, width: course.width, stretches: [...found.stretches] },
+    course: { unit: course.unit, first: course.first, width: course.width, stretches: [...found.buckets] },
     hours,
     features: telling.map((place) => ({
       feature: indexes[place]!,
@@ -164,7 +164,7 @@ function rowBuckets(rows: number) {
  * out. Longer ones span weeks, in which every hour has come.
  */
 function hoursOf(
-  { hours, stretches }: SourceAggregate,
+  { hours, buckets }: SourceAggregate,
   { first, width }: { readonly first: number; readonly width: number },
   zone: ZoneTransitions,
 ): ReportAggregate['hours'] {
@@ -172,7 +172,7 @@ function hoursOf(
   const known = new Set(flagged.keys())
   if (width > hour) for (let each = 0; each < 168; each++) known.add(each)
   else
-    for (const { index } of stretches) {
+    for (const { index } of buckets) {
       // A bucket may reach from one local hour into the next.
       const from = first + index * width
       for (const at of [from, from + width - 1]) known.add(hourOfWeek(at, zone))

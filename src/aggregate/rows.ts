@@ -43,7 +43,7 @@ async function* withScores(telemetry: Pick<Telemetry, 'features'>, read: Feature
   const file = await scratch.readScores()
   try {
     for await (const piece of telemetry.features(read)) {
-      const facts = rowFacts(read.features.length, read.lanes ?? {}, piece)
+      const facts = rowFacts(read.features.length, read.extra ?? {}, piece)
       const scores = new Float64Array(facts.rows)
       await file.next(scores)
       yield { piece, facts, scores }
@@ -71,10 +71,10 @@ export async function aggregateRows(
   const entities = new Map<string, Counted>()
   const unnamed: Counted = { rows: 0, flagged: 0 }
   const features: FeatureQuery['features'] = query.features.map(({ name }) => ({ name, kind: 'number' }))
-  const lanes = { row: true, timestamp: query.timestamp !== undefined, label: query.label }
+  const extra = { row: true, timestamp: query.timestamp !== undefined, label: query.label }
   const include = query.entity === undefined ? undefined : [query.entity]
   const { timestamp, window } = query
-  const read = { features, lanes, timestamp, window, include }
+  const read = { features, extra, timestamp, window, include }
   for await (const { piece, facts, scores } of withScores(telemetry, read, scratch)) {
     const { rows, labels, times, position, text } = facts
     const { values, stride } = piece.block

@@ -43,7 +43,7 @@ export class ReportTally {
 
   constructor(query: AggregateQuery) {
     this.#query = query
-    this.#course = createCourse(query.stretches.count)
+    this.#course = createCourse(query.buckets.count)
     this.#flaggedValues = query.features.map(() => ({
       counts: Array<number>(query.bins + 2).fill(0),
       missing: 0,
@@ -75,7 +75,7 @@ export class ReportTally {
     return {
       scores: this.#scores(),
       unscored: this.#unscored,
-      stretches: bucketsOf(this.#course),
+      buckets: bucketsOf(this.#course),
       hours: [...this.#hours].map(([hour, flagged]) => ({ hour, flagged })),
       flaggedValues: this.#flaggedValues satisfies FlaggedValues[],
       top: this.#top,
@@ -95,7 +95,7 @@ export class ReportTally {
   }
 
   #countBucket(place: number, score: number, isFlagged: boolean, label: number): void {
-    const { first, width, count } = this.#query.stretches
+    const { first, width, count } = this.#query.buckets
     const { rows, flagged, labelled, scored, sum, highest } = this.#course
     // What lies outside counts to the nearest.
     const index = Math.min(Math.max(Math.floor((place - first) / width), 0), count - 1)
@@ -185,12 +185,12 @@ function createCourse(count: number): Course {
 }
 
 /** The buckets that have rows. */
-function bucketsOf({ rows, flagged, labelled, scored, sum, highest }: Course): SourceAggregate['stretches'] {
-  const stretches: SourceAggregate['stretches'][number][] = []
+function bucketsOf({ rows, flagged, labelled, scored, sum, highest }: Course): SourceAggregate['buckets'] {
+  const buckets: SourceAggregate['buckets'][number][] = []
   for (let index = 0; index < rows.length; index++) {
     if (rows[index] === 0) continue
     const isScored = scored[index]! > 0
-    stretches.push({
+    buckets.push({
       index,
       rows: rows[index]!,
       flagged: flagged[index]!,
@@ -199,5 +199,5 @@ function bucketsOf({ rows, flagged, labelled, scored, sum, highest }: Course): S
       mean: isScored ? sum[index]! / scored[index]! : null,
     })
   }
-  return stretches
+  return buckets
 }

@@ -5,7 +5,7 @@ export {
   type ScoreSteps,
   smoothInOrder,
   smoothInTurn,
-  smoothingLanes,
+  smoothingColumns,
   smoothLive,
   smoothSource,
 } from './smoothing.ts'

@@ -9,15 +9,15 @@ import {
 } from '../kernels/history/index.ts'
 import { scoreBins } from '../kernels/scores/index.ts'
 import type { BlockScores } from '../pool/index.ts'
-import type { ExtraLanes, FeatureBlock } from '../reader/index.ts'
+import type { ExtraColumns, FeatureBlock } from '../reader/index.ts'
 import { durationSeconds, type VersionDocument } from '../schemas/index.ts'
-import { entityBytes, type LanePlaces, type Turn } from '../telemetry/index.ts'
+import { type ColumnPlaces, entityBytes, type Turn } from '../telemetry/index.ts'
 import type { Kept, WindowOwner, Windows } from './windows.ts'
 
 export type Smoothing = NonNullable<VersionDocument['smoothing']>
 
 /** Where the columns stand that smoothing needs; null where there is none. */
-type SmoothingPlaces = Pick<LanePlaces, 'timestamp' | 'entity'>
+type SmoothingPlaces = Pick<ColumnPlaces, 'timestamp' | 'entity'>
 
 /** Replaces the scores of a block by what becomes of them. Blocks come in the order of the source. */
 export type Smoother = (piece: Pick<FeatureBlock, 'block' | 'entity'>, result: BlockScores) => void
@@ -78,11 +78,11 @@ function stepsOf({ smoothing, habituation }: ScoreSteps, line: number): Step[] {
 export const changesScores = ({ smoothing, habituation }: ScoreSteps): boolean => Boolean(smoothing || habituation)
 
 /** The extra columns that the steps need; `column` is that of the entity. Errors: `missing_timestamp`. */
-export function smoothingLanes(
+export function smoothingColumns(
   { smoothing, habituation }: ScoreSteps,
   timestamp: string | null,
   column: string | null,
-): Pick<ExtraLanes, 'timestamp' | 'entity'> {
+): Pick<ExtraColumns, 'timestamp' | 'entity'> {
   const needsTime = typeof smoothing?.window === 'string'
   if (needsTime && timestamp === null)
     throw new DeepWatchError('missing_timestamp', 'smoothing: a window of time needs a timestamp column.')

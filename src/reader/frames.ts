@@ -18,13 +18,13 @@ export const FRAME = {
   result: 2,
   /** JSON of `Failure`. */
   error: 3,
-  /** Rows and bytes of text (two unsigned 32-bit), the lanes one after the other, the text: a line per row. */
+  /** Rows and bytes of text (two unsigned 32-bit), the columns one after the other, the text: a line per row. */
   block: 4,
   /** Bytes of the output stream. */
   bytes: 5,
   /** Empty: work is going on. */
   beat: 6,
-  /** As `block`, but that the lanes lie in the next place of the exchange. */
+  /** As `block`, but that the columns lie in the next place of the exchange. */
   placed: 7,
 } as const
 
@@ -80,7 +80,7 @@ export type Command =
       readonly entity: string
       readonly timestamp: string | null
       readonly window: ReadWindow | null
-      readonly most: number
+      readonly max: number
     }
   | { readonly call: 'features'; readonly query: FeatureQuery }
   | { readonly call: 'writeScored'; readonly query: ScoredQuery }

@@ -121,7 +121,7 @@ export class ReaderProcess {
     })
   }
 
-  /** Fills `parts` with the block that a `placed` frame told of. @param placeBytes bytes of a full block of its lanes */
+  /** Fills `parts` with the block that a `placed` frame told of. @param placeBytes bytes of a full block of its columns */
   async takePlaced(parts: readonly Uint8Array[], placeBytes: number): Promise<void> {
     await this.exchange.take(parts, placeBytes).catch(() => {
       throw this.fatal('crash')
@@ -227,7 +227,7 @@ export class ReaderProcess {
 
 function start(options: ProcessOptions, argument: string, exchange: number | null): ChildProcess {
   // Room for all that starting makes: it is not collected on the way.
-  const node = [process.execPath, '--expose-gc', '--no-warnings', '--min-semi-space-size=4', programs.reader, argument]
+  const node = [process.execPath, '--expose-gc', '--no-warnings', programs.reader, argument]
   const bytes = options.addressSpaceBytes
   const limit = process.platform === 'linux' && bytes > 0 ? `ulimit -v ${Math.floor(bytes / 1024)};` : ''
   // The shell replaces itself by the process, so that a signal reaches it. A crash leaves no memory image behind.

@@ -72,8 +72,8 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
     describe: () => (described ??= calls.call<Description>({ call: 'describe' })),
     span: ({ timestamp = null, window = null, interval = null }) =>
       calls.call<Span>({ call: 'span', timestamp, window, interval }),
-    entities: ({ entity, timestamp = null, window = null, most }) =>
-      calls.call<EntityRows[]>({ call: 'entities', entity, timestamp, window, most }),
+    entities: ({ entity, timestamp = null, window = null, max }) =>
+      calls.call<EntityRows[]>({ call: 'entities', entity, timestamp, window, max }),
     features,
     async writeScored(query) {
       const result = await calls.call<{ rows: number; bytes: number }>({ call: 'writeScored', query })
@@ -90,8 +90,8 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
   }
 }
 
-function countExtra({ lanes }: FeatureQuery): number {
-  const { row, timestamp, label, history, entity } = lanes ?? {}
+function countExtra({ extra }: FeatureQuery): number {
+  const { row, timestamp, label, history, entity } = extra ?? {}
   return [row, timestamp, label !== undefined, history, entity].filter(Boolean).length
 }
 

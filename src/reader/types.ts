@@ -1,4 +1,4 @@
-import type { Derivation, TimeContextLane, ZoneTransitions } from '../kernels/history/index.ts'
+import type { Derivation, TimeContextColumn, ZoneTransitions } from '../kernels/history/index.ts'
 /**
  * What the rest of the house sees of the reading process: plain shapes, no DuckDB, no SQL.
  * Times are epoch microseconds (UTC) as numbers, exact within +-2^53; a naive time is UTC.
@@ -20,7 +20,7 @@ export interface Column {
   /** Integers that may lie beyond 2^53, so that their double is rounded. */
   readonly precisionLoss: boolean
   /** Values that are not numbers among numbers, where a format can mix them (JSON rows): how many, and the first rows. */
-  readonly strangers?: { readonly values: number; readonly firstRows: readonly number[] }
+  readonly mistyped?: { readonly values: number; readonly firstRows: readonly number[] }
 }
 
 export interface Description {
@@ -74,7 +74,7 @@ export interface EntitiesQuery {
   readonly timestamp?: string | undefined
   readonly window?: ReadWindow | undefined
   /** How many entities are told at most. */
-  readonly most: number
+  readonly max: number
 }
 
 /** An entity by its name, and how many rows it has. */
@@ -86,12 +86,12 @@ export interface EntityRows {
 /** Rows whose steps tell the interval. */
 export const intervalRows = 65_536
 
-export type { TimeContextLane }
+export type { TimeContextColumn }
 
-/** One lane of the feature matrix: a column of the source, a part of the time context, or what the history derives. */
-export type FeatureLane =
+/** One column of the feature matrix: a column of the source, a part of the time context, or what the history derives. */
+export type FeatureColumn =
   | { readonly name: string; readonly kind: 'number' | 'boolean' }
-  | { readonly timeContext: TimeContextLane }
+  | { readonly timeContext: TimeContextColumn }
   /** Index into `FeatureQuery.history.derivations`; `name` is for people. */
   | { readonly derived: number; readonly name: string }
 
@@ -103,13 +103,13 @@ export interface HistoryQuery {
   /** Column that tells entities apart; without one all rows are of one entity. */
   readonly entity?: string | undefined
   /** Bytes that all histories together may take; more is `history_too_large`. */
-  readonly mostBytes: number
+  readonly maxBytes: number
   /** Rows of which something derived is not known are left out of the stream. Not to be had with `include`. */
   readonly completeOnly?: boolean | undefined
 }
 
-/** Lanes after the features, in this order: entity, row, timestamp, label, history. */
-export interface ExtraLanes {
+/** Columns after the features, in this order: entity, row, timestamp, label, history. */
+export interface ExtraColumns {
   /**
    * Which entity the row is of: its place in `FeatureQuery.entities`, and for all others numbers from there on in the order in
    * which they appear.
@@ -128,25 +128,25 @@ export interface ExtraLanes {
 }
 
 export interface FeatureQuery {
-  readonly features: readonly FeatureLane[]
-  /** Column with the time; needed by a window, the timestamp lane and the time context. */
+  readonly features: readonly FeatureColumn[]
+  /** Column with the time; needed by a window, the timestamp column and the time context. */
   readonly timestamp?: string | undefined
-  /** Needed with time-context lanes. */
+  /** Needed with time-context columns. */
   readonly transitions?: ZoneTransitions | undefined
   readonly window?: ReadWindow | undefined
-  /** Needed with derived lanes; needs `timestamp`. */
+  /** Needed with derived columns; needs `timestamp`. */
   readonly history?: HistoryQuery | undefined
-  /** Column that tells entities apart, for the entity lane; without one all rows are of one entity. */
+  /** Column that tells entities apart, for the entity column; without one all rows are of one entity. */
   readonly entity?: string | undefined
   /** Entities that have numbers already, in their order. */
   readonly entities?: readonly string[] | undefined
-  readonly lanes?: ExtraLanes | undefined
+  readonly extra?: ExtraColumns | undefined
   /** Columns echoed per row as JSON text. */
   readonly include?: readonly string[] | undefined
 }
 
 /**
- * A stretch of the feature stream. Every block but the last has exactly `blockRows(lanes)` rows (more with `entities`) and that
+ * A part of the feature stream. Every block but the last has exactly `blockRows(columns)` rows (more with `entities`) and that
  * stride, whatever the format, the window and the number of files.
  */
 export interface FeatureBlock {
@@ -155,7 +155,7 @@ export interface FeatureBlock {
   readonly first: number
   /** Per row the members of a JSON object without its braces: `"host":"a","n":3`. Null when nothing is included. */
   readonly text: readonly string[] | null
-  /** The name of an entity by its number in the entity lane, for rows in memory; null for rows that name none. */
+  /** The name of an entity by its number in the entity column, for rows in memory; null for rows that name none. */
   readonly entity?: ((id: number) => string | null) | undefined
   /** Gives the memory back; the block must not be touched afterwards. At most a few blocks are out at once. */
   release(): void
@@ -190,8 +190,8 @@ export interface AggregateQuery {
   readonly entity?: string | undefined
   readonly label?: string | undefined
   readonly window?: ReadWindow | undefined
-  /** The course of the score is told in `count` stretches from `first` on, each `width` long: microseconds, or rows without a timestamp. */
-  readonly stretches: { readonly first: number; readonly width: number; readonly count: number }
+  /** The course of the score is told in `count` buckets from `first` on, each `width` long: microseconds, or rows without a timestamp. */
+  readonly buckets: { readonly first: number; readonly width: number; readonly count: number }
   /** Offsets of the local time in which hours are told; as few as the source's span needs. */
   readonly transitions: ZoneTransitions
   readonly features: readonly BinnedFeature[]
@@ -217,8 +217,8 @@ export interface SourceAggregate {
     readonly rows: number
   }[]
   readonly unscored: number
-  /** The stretches that have rows, ascending. `highest` and `mean` are of the scores, null where none is scored. */
-  readonly stretches: readonly {
+  /** The buckets that have rows, ascending. `highest` and `mean` are of the scores, null where none is scored. */
+  readonly buckets: readonly {
     readonly index: number
     readonly rows: number
     readonly flagged: number

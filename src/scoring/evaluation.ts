@@ -7,7 +7,7 @@ import { createEventJudge } from '../kernels/history/index.ts'
 import { createRandom } from '../kernels/sampling/index.ts'
 import { createScoreList, createTopScores, f1Of } from '../kernels/scores/index.ts'
 import type { Pool } from '../pool/index.ts'
-import type { ExtraLanes } from '../reader/index.ts'
+import type { ExtraColumns } from '../reader/index.ts'
 import type { EvaluateSettings, Evaluation, Figures } from '../schemas/index.ts'
 import type { Scratch, Source } from '../sources/index.ts'
 import { type RowFacts, rowFacts } from '../telemetry/index.ts'
@@ -76,8 +76,8 @@ function asksForLabels(found: Prepared, settings: Pick<EvaluateSettings, 'label'
   requireColumns(found.description, [label], 'label')
   const entity = settings.entity ?? roles.entity
   const isThere = entity !== null && found.description.columns.some((column) => column.name === entity)
-  const lanes: ExtraLanes = { ...found.query.lanes, timestamp: found.query.timestamp !== undefined, label }
-  return { ...found, query: { ...found.query, lanes, include: isThere ? [entity] : undefined } }
+  const lanes: ExtraColumns = { ...found.query.extra, timestamp: found.query.timestamp !== undefined, label }
+  return { ...found, query: { ...found.query, extra: lanes, include: isThere ? [entity] : undefined } }
 }
 
 type LabelledRows = Pick<RowFacts, 'rows' | 'labels' | 'times' | 'text'>
@@ -169,7 +169,7 @@ async function* readRows({ opened, query }: Prepared): AsyncGenerator<RowFacts> 
   const history = 'derived' in one ? query.history : undefined
   for await (const piece of opened.telemetry.features({ ...query, features, history })) {
     try {
-      yield rowFacts(features.length, query.lanes ?? {}, piece)
+      yield rowFacts(features.length, query.extra ?? {}, piece)
     } finally {
       piece.release()
     }

@@ -190,7 +190,7 @@ async function withRowFacts(prepared: Prepared, include: ScoreSettings['include'
     throw error
   }
   // Only a window makes a row's place in the source differ from its place in the stream.
-  return { ...prepared, query: { ...query, lanes: { ...query.lanes, ...(query.window && { row: true }) }, include } }
+  return { ...prepared, query: { ...query, extra: { ...query.extra, ...(query.window && { row: true }) }, include } }
 }
 
 function streamedRun(parts: ScoringParts, prepared: Prepared, settings: ScoreSettings, work: Work): RowRun {

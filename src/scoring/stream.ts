@@ -9,7 +9,7 @@ import {
   markHistory,
   smoothInOrder,
   smoothInTurn,
-  smoothingLanes,
+  smoothingColumns,
   smoothLive,
   smoothSource,
   type Windows,
@@ -100,10 +100,10 @@ export async function prepareScoring(
       history: historyQuery(handle.document.features.filter(isDerived), entity, parts.historyBytes),
       entity: entity ?? undefined,
       entities: entities?.names,
-      lanes: {
+      extra: {
         ...(entities && { entity: true }),
         // Without a row there is no time that could be missing.
-        ...(description.columns.length > 0 && smoothingLanes(document, found.timestamp, entity)),
+        ...(description.columns.length > 0 && smoothingColumns(document, found.timestamp, entity)),
       },
     }
     const { history } = query
@@ -166,8 +166,8 @@ export async function* scoreStream(
   const { guards } = plan
   const entities = entityModelsOf(handle)
   const model = scoringModel(handle, plan)
-  const query = { ...asked, lanes: { ...asked.lanes, history: asked.history !== undefined } }
-  const places = placesOf(plan.names.length, query.lanes)
+  const query = { ...asked, extra: { ...asked.extra, history: asked.history !== undefined } }
+  const places = placesOf(plan.names.length, query.extra)
   const guardsAt = ({ values, stride }: Block) =>
     entities && guards && places.entity !== null
       ? (row: number) => entities.guardsOf(values[places.entity! * stride + row]!, guards)
@@ -199,7 +199,7 @@ export async function* scoreStream(
     account.enter(piece.block.rows, result)
     progress?.advance(piece.block.rows)
     try {
-      const facts = rowFacts(plan.names.length, query.lanes, piece)
+      const facts = rowFacts(plan.names.length, query.extra, piece)
       yield new ScoredRows(plan, facts, piece.block, result, guardsAt(piece.block))
     } finally {
       piece.release()

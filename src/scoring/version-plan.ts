@@ -1,15 +1,15 @@
 /** What scoring takes from a version's document and no request changes: worked out once, and kept as long as the document. */
 import { changesScores } from '../history/index.ts'
 import type { Guards } from '../kernels/scores/index.ts'
-import type { FeatureLane } from '../reader/index.ts'
+import type { FeatureColumn } from '../reader/index.ts'
 import type { VersionDocument } from '../schemas/index.ts'
-import { createTimeContext, featureLanes, isDerived, type TimeContext } from '../telemetry/index.ts'
+import { createTimeContext, featureColumns, isDerived, type TimeContext } from '../telemetry/index.ts'
 import { guardsOf } from './telemetry-guards.ts'
 
 export interface VersionPlan {
   /** Of the features, in order. */
   readonly names: readonly string[]
-  readonly lanes: readonly FeatureLane[]
+  readonly lanes: readonly FeatureColumn[]
   /** The lane of every feature that is a column as it stands. */
   readonly laneOf: ReadonlyMap<string, number>
   readonly guards: Guards | null
@@ -28,7 +28,7 @@ export function planVersion(document: VersionDocument): VersionPlan {
   const known = plans.get(document)
   if (known) return known
   const { features, missing, timeContext } = document
-  const lanes = featureLanes(features)
+  const lanes = featureColumns(features)
   const columns = lanes.flatMap((lane, index): [string, number][] => ('kind' in lane ? [[lane.name, index]] : []))
   const plan: VersionPlan = {
     names: features.map(({ name }) => name),

@@ -1,8 +1,8 @@
 /** Where the columns of a block lie that were asked for beside its features. */
-import type { ExtraLanes } from '../reader/index.ts'
+import type { ExtraColumns } from '../reader/index.ts'
 
 /** Index of each column that was asked for; null for the others. */
-export interface LanePlaces {
+export interface ColumnPlaces {
   readonly entity: number | null
   readonly row: number | null
   readonly timestamp: number | null
@@ -11,7 +11,7 @@ export interface LanePlaces {
 }
 
 /** @param features number of columns before them */
-export function placesOf(features: number, { entity, row, timestamp, label, history }: ExtraLanes): LanePlaces {
+export function placesOf(features: number, { entity, row, timestamp, label, history }: ExtraColumns): ColumnPlaces {
   let next = features
   const place = (asked: boolean | undefined) => (asked ? next++ : null)
   return {

@@ -36,7 +36,7 @@ export const isDerived = (feature: Feature): feature is Extract<Feature, { kind:
 export function historyQuery(
   features: readonly Derived[],
   entity: string | null,
-  mostBytes: number,
+  maxBytes: number,
 ): HistoryQuery | undefined {
   if (features.length === 0) return undefined
   const columns = new Map(features.map(({ column, columnKind }) => [column, { name: column, kind: columnKind }]))
@@ -50,5 +50,5 @@ export function historyQuery(
       maxGap: maxGapSeconds === null ? null : 1e6 * maxGapSeconds,
     }),
   )
-  return { columns: [...columns.values()], derivations, entity: entity ?? undefined, mostBytes }
+  return { columns: [...columns.values()], derivations, entity: entity ?? undefined, maxBytes }
 }

@@ -19,8 +19,8 @@ export interface Turn {
 /** Characters of a name and its place in a table, roughly. */
 export const entityBytes = (entity: string | null) => 100 + 2 * (entity?.length ?? 0)
 
-/** Histories that begin empty and may take `mostBytes` together. `take` throws `history_too_large`. */
-export function createHistories(plan: HistoryPlan, mostBytes: number): HistoryKeeper {
+/** Histories that begin empty and may take `maxBytes` together. `take` throws `history_too_large`. */
+export function createHistories(plan: HistoryPlan, maxBytes: number): HistoryKeeper {
   const known = new Map<string | null, History>()
   let bytes = 0
   // Neighbouring rows are often of one entity.
@@ -39,7 +39,7 @@ export function createHistories(plan: HistoryPlan, mostBytes: number): HistoryKe
       const before = history.bytes
       const state = history.take(time, base, out)
       bytes += history.bytes - before
-      if (bytes > mostBytes || history.rows > maxHistoryRows) refuse(known.size, mostBytes)
+      if (bytes > maxBytes || history.rows > maxHistoryRows) refuse(known.size, maxBytes)
       return state
     },
   }

@@ -1,4 +1,4 @@
-export { type LanePlaces, placesOf } from './columns.ts'
+export { type ColumnPlaces, placesOf } from './columns.ts'
 export { type Derived, describeDerived, historyQuery, isDerived } from './derived.ts'
 export { createHistories, entityBytes, type HistoryKeeper, type Turn } from './histories.ts'
 export { readRows } from './json-rows.ts'
@@ -13,7 +13,7 @@ export {
 export { PlainFacts, type RowFacts, rowFacts } from './row-facts.ts'
 export {
   type ColumnPlan,
-  featureLanes,
+  featureColumns,
   planColumns,
   planScoring,
   quote,

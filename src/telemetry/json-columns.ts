@@ -66,7 +66,7 @@ export function describeColumn(column: ColumnCounts): Column {
   const empty = numbers + booleans + texts + others === 0
   const mixed = numbers + booleans > 0 && texts + others > 0
   const facts = { name, type: empty ? 'null' : typeNames[kind], kind, partition: false, precisionLoss: false }
-  return mixed ? { ...facts, strangers: { values: texts + others, firstRows: firstMistyped } } : facts
+  return mixed ? { ...facts, mistyped: { values: texts + others, firstRows: firstMistyped } } : facts
 }
 
 function kindOf({ numbers, booleans, texts, times, others }: ColumnCounts): ColumnKind {

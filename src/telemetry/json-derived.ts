@@ -31,8 +31,8 @@ export async function derive(
   inWindow: Uint32Array | null,
   live: HistoryKeeper | null,
 ): Promise<Derived> {
-  const { derivations, mostBytes } = history
-  const keeper = live ?? createHistories({ columns: history.columns.length, derivations }, mostBytes)
+  const { derivations, maxBytes } = history
+  const keeper = live ?? createHistories({ columns: history.columns.length, derivations }, maxBytes)
   const entity = entityReader(rows, history.entity ?? null)
   const bases = history.columns.map(({ name }) => numberReader(rows, name))
   const columns = derivations.map(() => new Float64Array(rows.length))

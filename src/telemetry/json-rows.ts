@@ -49,7 +49,7 @@ async function* features(
   const derived = query.history ? await derive(rows, query.history, times!, inWindow, live) : null
   const positions = derived?.positions ?? inWindow
   const total = positions?.length ?? rows.length
-  const entities = query.lanes?.entity ? numberEntities(rows, query.entity ?? null, query.entities) : null
+  const entities = query.extra?.entity ? numberEntities(rows, query.entity ?? null, query.entities) : null
   const readers = columnReaders(rows, query, times, derived, entities?.numbers)
   const max = Math.min(blockRows(readers.length, query.entities !== undefined), echoedRows(query.include))
   for (let first = 0; first < total; first += max) {
@@ -125,7 +125,7 @@ function columnReaders(
     return numberReader(rows, feature.name)
   })
   if (entities) readers.push((position) => entities[position]!)
-  const { row, timestamp, label, labelUnchecked, history } = query.lanes ?? {}
+  const { row, timestamp, label, labelUnchecked, history } = query.extra ?? {}
   if (row) readers.push((position) => position)
   if (timestamp) readers.push((position) => times?.[position] ?? Number.NaN)
   if (label !== undefined) readers.push(labelUnchecked ? numberReader(rows, label) : labelReader(rows, label))

@@ -52,7 +52,7 @@ function intervalOf(
 }
 
 /** As `sql/entities.sql`. */
-export function entitiesOf(rows: readonly Row[], { entity, timestamp, window, most }: EntitiesQuery): EntityRows[] {
+export function entitiesOf(rows: readonly Row[], { entity, timestamp, window, max }: EntitiesQuery): EntityRows[] {
   const times = timestamp === undefined ? null : timesOf(rows, timestamp)
   const positions = positionsIn(times, window)
   const name = entityReader(rows, entity)
@@ -62,5 +62,5 @@ export function entitiesOf(rows: readonly Row[], { entity, timestamp, window, mo
     if (found === null || found === '' || Buffer.byteLength(found) > fleetBounds.nameBytes) continue
     counts.set(found, (counts.get(found) ?? 0) + 1)
   }
-  return Array.from(counts, ([found, count]) => ({ name: found, rows: count })).slice(0, most)
+  return Array.from(counts, ([found, count]) => ({ name: found, rows: count })).slice(0, max)
 }

@@ -1,5 +1,5 @@
 /** What is told about the rows of a block beside their features. */
-import type { ExtraLanes, FeatureBlock } from '../reader/index.ts'
+import type { ExtraColumns, FeatureBlock } from '../reader/index.ts'
 import { placesOf } from './columns.ts'
 
 /** Valid until the next block is asked for; its functions are not to be taken out of it. */
@@ -19,7 +19,7 @@ export interface RowFacts {
 }
 
 /** Reads what stands behind the first `features` columns of a block. */
-export function rowFacts(features: number, lanes: ExtraLanes, { block, first, text }: FeatureBlock): RowFacts {
+export function rowFacts(features: number, lanes: ExtraColumns, { block, first, text }: FeatureBlock): RowFacts {
   const places = placesOf(features, lanes)
   const columnAt = (place: number | null) =>
     place === null ? null : block.values.subarray(block.stride * place, block.stride * place + block.rows)

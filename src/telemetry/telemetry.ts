@@ -3,7 +3,7 @@
  * decides it once and the model remembers; scoring finds the same columns again by name.
  */
 import { DeepWatchError } from '../errors.ts'
-import type { Column, Description, FeatureLane, ReaderSession, ReadWindow } from '../reader/index.ts'
+import type { Column, Description, FeatureColumn, ReaderSession, ReadWindow } from '../reader/index.ts'
 import type { DerivedFeature, Feature, Roles, TrainSettings, Warning } from '../schemas/index.ts'
 import { parseTimestamp } from '../time/index.ts'
 import { isDerived } from './derived.ts'
@@ -158,7 +158,7 @@ function namedFeature(name: string, byName: ReadonlyMap<string, Column>, taken: 
 
 function requireNumeric(column: Column): void {
   if (column.kind === 'number' || column.kind === 'boolean') return
-  if (column.strangers) refuseMistyped(column, column.strangers)
+  if (column.mistyped) refuseMistyped(column, column.mistyped)
   throw new DeepWatchError(
     'type_mismatch',
     `${quote(column.name)} is ${column.type}; a feature is numeric or boolean.`,
@@ -166,7 +166,7 @@ function requireNumeric(column: Column): void {
   )
 }
 
-function refuseMistyped({ name }: Column, { values, firstRows }: NonNullable<Column['strangers']>): never {
+function refuseMistyped({ name }: Column, { values, firstRows }: NonNullable<Column['mistyped']>): never {
   throw new DeepWatchError(
     'type_mismatch',
     `${quote(name)} holds numbers and ${values} values that are none, the first in the rows ${firstRows.join(', ')}.`,
@@ -184,7 +184,7 @@ function defaultFeatures(
   const free = columns.filter(
     (column) => !taken.has(column.name) && !column.partition && !ownColumns.has(column.name.toLowerCase()),
   )
-  for (const column of free) if (column.strangers) refuseMistyped(column, column.strangers)
+  for (const column of free) if (column.mistyped) refuseMistyped(column, column.mistyped)
   const left = free.filter((column) => column.kind === 'text' || column.kind === 'other').map((column) => column.name)
   if (left.length > 0) {
     warnings.push({
@@ -198,7 +198,7 @@ function defaultFeatures(
 
 /** Where scoring finds what a model needs. `timestamp` is null when the source has none. */
 export interface ScoringPlan {
-  readonly lanes: readonly FeatureLane[]
+  readonly lanes: readonly FeatureColumn[]
   readonly timestamp: string | null
   readonly warnings: readonly Warning[]
 }
@@ -219,7 +219,7 @@ export function planScoring(
   const timestamp = column?.name ?? (wanted === null ? findTimestamp(description.columns, undefined, byName) : null)
   // Without a row there is nothing that could be missing.
   const nothing = description.rows === 0 && description.columns.length === 0
-  if (nothing) return { lanes: featureLanes(model.features), timestamp, warnings: [] }
+  if (nothing) return { lanes: featureColumns(model.features), timestamp, warnings: [] }
   const needsTime = (feature: Feature) => feature.kind === 'timeContext' || feature.kind === 'derived'
   const missing = model.features.filter((feature) => {
     const column = columnOf(feature)
@@ -243,7 +243,7 @@ export function planScoring(
     const column = columnOf(feature)
     if (column !== null) requireNumeric(byName.get(column)!)
   }
-  return { lanes: featureLanes(model.features), timestamp, warnings: [] }
+  return { lanes: featureColumns(model.features), timestamp, warnings: [] }
 }
 
 /** The column of the source that a feature needs; null for a part of the time context. */
@@ -252,7 +252,7 @@ function columnOf(feature: Feature): string | null {
 }
 
 /** The lanes of the feature matrix for a model's features, in the model's order. */
-export function featureLanes(features: readonly Feature[]): FeatureLane[] {
+export function featureColumns(features: readonly Feature[]): FeatureColumn[] {
   let derived = 0
   return features.map((feature) => {
     if (feature.kind === 'timeContext') return { timeContext: feature.timeContext }

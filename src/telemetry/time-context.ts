@@ -1,4 +1,4 @@
-import { circleOf, stepOf, type TimeContextLane, type ZoneTransitions } from '../kernels/history/index.ts'
+import { circleOf, stepOf, type TimeContextColumn, type ZoneTransitions } from '../kernels/history/index.ts'
 
 const DAY_SECONDS = 86_400
 const MICROS = 1_000_000
@@ -10,7 +10,7 @@ const EXACT = Number.MAX_SAFE_INTEGER
 /** Computes the time context of rows in memory for one zone, as `sql/features.sql` does for files. */
 export interface TimeContext {
   /** The value for an instant in epoch microseconds; NaN when it is NaN or beyond +-2^53. */
-  value(part: TimeContextLane, micros: number): number
+  value(part: TimeContextColumn, micros: number): number
 }
 
 /** A time context over the offsets of one zone. Keeps a cursor: instants in rising order cost no search. */

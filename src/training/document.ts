@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { describeSmoothing } from '../history/index.ts'
 import { quantiles } from '../kernels/models/index.ts'
 import { scoreBins } from '../kernels/scores/index.ts'
-import type { FeatureLane } from '../reader/index.ts'
+import type { FeatureColumn } from '../reader/index.ts'
 import type { Feature, FeatureProfile, VersionDocument, Warning } from '../schemas/index.ts'
 import type { SourceFacts } from '../telemetry/index.ts'
 import { formatTimestamp } from '../time/index.ts'
@@ -99,7 +99,7 @@ export function describeFeatures(drawn: Drawn): Feature[] {
   return drawn.features.map((feature, index) => describeFeature(drawn, feature, index))
 }
 
-function describeFeature(drawn: Drawn, feature: FeatureLane, index: number): Feature {
+function describeFeature(drawn: Drawn, feature: FeatureColumn, index: number): Feature {
   const profile = describeProfile(drawn, index)
   const name = featureName(feature)
   if ('timeContext' in feature) return { name, kind: 'timeContext', timeContext: feature.timeContext, profile }

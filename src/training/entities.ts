@@ -43,7 +43,7 @@ export async function planEntities(
     throw new DeepWatchError('validation_failed', 'perEntity: name the column that tells entities apart as entity.')
   requireNames(columns.find(({ name }) => name === entity)!)
   const timestamp = query.timestamp ?? undefined
-  const found = await telemetry.entities({ entity, timestamp, window, most: max + 1 })
+  const found = await telemetry.entities({ entity, timestamp, window, max: max + 1 })
   if (found.length > max)
     throw new DeepWatchError('too_many_entities', `${quote(entity)} has more than ${max} values.`, {
       facts: { column: entity, limit: max },

@@ -1,14 +1,14 @@
 /** Labels, times and entities of the training rows, up to a bound: flags are judged without reading the source again. */
 import type { FeatureBlock } from '../reader/index.ts'
 import type { HeldRows } from '../scoring/index.ts'
-import type { LanePlaces } from '../telemetry/index.ts'
+import type { ColumnPlaces } from '../telemetry/index.ts'
 
 /** 13 bytes each. As many as a report ranks. */
 const maxHeldRows = 2_000_000
 
 export interface HeldLabels {
   /** Takes the rows of a block that has a label column, in source order. */
-  add(piece: FeatureBlock, places: LanePlaces): void
+  add(piece: FeatureBlock, places: ColumnPlaces): void
   /** The rows taken; null when they were too many, or none. */
   rows(): Iterable<HeldRows> | null
 }

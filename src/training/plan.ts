@@ -1,9 +1,9 @@
 /** First step of a training: what the columns mean, which rows are meant and what is read of them. No feature value is looked at. */
 import { randomInt } from 'node:crypto'
 import { DeepWatchError } from '../errors.ts'
-import { smoothingLanes } from '../history/index.ts'
+import { smoothingColumns } from '../history/index.ts'
 import type { Pool } from '../pool/index.ts'
-import type { ExtraLanes, ReadWindow, Span } from '../reader/index.ts'
+import type { ExtraColumns, ReadWindow, Span } from '../reader/index.ts'
 import { detectorSettings, type Roles, type TrainSettings } from '../schemas/index.ts'
 import { type ColumnPlan, type Opened, planColumns, readWindow, type Telemetry } from '../telemetry/index.ts'
 import { type EntityPlan, planEntities } from './entities.ts'
@@ -41,7 +41,7 @@ export interface TrainingPlan {
   readonly telemetry: Telemetry
   readonly remembered: Remembering | null
   /** What is read beside the features when rows are scored. */
-  readonly beside: ExtraLanes
+  readonly beside: ExtraColumns
 }
 
 /** Bytes of blocks that a training remembers instead of reading them again. */
@@ -67,7 +67,7 @@ export async function planTraining(
   const { timestamp, entity } = columns.roles
   if (window && timestamp === null)
     throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
-  const smoothing = smoothingLanes({ smoothing: settings.smoothing }, timestamp, entity)
+  const smoothing = smoothingColumns({ smoothing: settings.smoothing }, timestamp, entity)
   // A smoothed score tells its delay in seconds, too, where there is a time.
   const isSmoothed = requested.type === 'auto' || settings.smoothing !== undefined
   const interval = columns.derived.length > 0 || (isSmoothed && timestamp !== null) ? { entity } : undefined
@@ -98,7 +98,7 @@ export async function planTraining(
 }
 
 /** What judging the flags needs, or the report of the version, which no label makes fail. */
-function labelsBeside({ label, timestamp, entity }: Roles, wantsScores: boolean, isRemembered: boolean): ExtraLanes {
+function labelsBeside({ label, timestamp, entity }: Roles, wantsScores: boolean, isRemembered: boolean): ExtraColumns {
   const judges = wantsScores && label !== null
   return {
     ...((wantsScores || isRemembered) && label !== null && { label, ...(!wantsScores && { labelUnchecked: true }) }),

@@ -10,7 +10,7 @@ import type { KeptReport, ReportAggregate, TrainingBins, VersionDocument } from 
 import type { TrainingScoresKept } from '../scoring/index.ts'
 import type { Scratch } from '../sources/index.ts'
 import { errorCode } from '../storage/index.ts'
-import type { LanePlaces, Opened } from '../telemetry/index.ts'
+import type { ColumnPlaces, Opened } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { holdLabels } from './held-labels.ts'
 import type { TrainingPlan } from './plan.ts'
@@ -69,7 +69,7 @@ export class TrainingRecord {
   }
 
   /** Holds the labels of a block, for whoever takes the scores over. */
-  hold(piece: FeatureBlock, places: LanePlaces): void {
+  hold(piece: FeatureBlock, places: ColumnPlaces): void {
     this.#labels.add(piece, places)
   }
 

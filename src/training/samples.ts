@@ -21,7 +21,7 @@ import {
   sampleOf,
   streams,
 } from '../kernels/sampling/index.ts'
-import type { Column, FeatureBlock, FeatureLane, FeatureQuery, HistoryQuery } from '../reader/index.ts'
+import type { Column, FeatureBlock, FeatureColumn, FeatureQuery, HistoryQuery } from '../reader/index.ts'
 import type { DerivedFeature, Warning } from '../schemas/index.ts'
 import { type Derived, describeDerived, historyQuery, placesOf, quote } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
@@ -36,7 +36,7 @@ const profileSeed = 0
 /** What a pass over the rows came to. */
 export interface Drawn {
   /** The columns of the feature matrix, in order; `columns` are those that are columns of the source. */
-  readonly features: readonly FeatureLane[]
+  readonly features: readonly FeatureColumn[]
   readonly columns: readonly Column[]
   readonly derived: readonly Derived[]
   /** How many features, the first, are columns of the source; undefined when nothing is derived from them. */
@@ -135,7 +135,7 @@ function requireHistory(rows: number, { derived, plan }: Draw): void {
 class SamplePass {
   readonly #draw: Draw
   readonly #columns: readonly Column[]
-  readonly #features: readonly FeatureLane[]
+  readonly #features: readonly FeatureColumn[]
   readonly #query: FeatureQuery
   readonly #leavesOut: boolean
   readonly #samples: RowDraw
@@ -214,7 +214,7 @@ class SamplePass {
   }
 
   #noteOffenders({ block, first }: FeatureBlock, { firsts }: Inspection): void {
-    const { row } = placesOf(this.#features.length, this.#query.lanes ?? {})
+    const { row } = placesOf(this.#features.length, this.#query.extra ?? {})
     firsts.forEach((positions, feature) => {
       const offenders = this.#offenders[feature]!
       for (const position of positions.slice(0, 3 - offenders.length))
@@ -261,7 +261,7 @@ class SamplePass {
       query: {
         ...this.#query,
         history,
-        lanes: { ...plan.beside, ...(plan.window && { row: true }), ...(history && { history: true }) },
+        extra: { ...plan.beside, ...(plan.window && { row: true }), ...(history && { history: true }) },
         entities: undefined,
       },
       rowsWithoutHistory: history ? plan.span.rowsInWindow - this.rows : 0,
@@ -290,7 +290,7 @@ class SamplePass {
 }
 
 /** What a pass reads. Without histories it is what the scoring pass reads too, so that remembered blocks serve both. */
-function passQuery({ plan, history }: Draw, features: readonly FeatureLane[]): FeatureQuery {
+function passQuery({ plan, history }: Draw, features: readonly FeatureColumn[]): FeatureQuery {
   const { timestamp, entity } = plan.columns.roles
   return {
     features,
@@ -299,7 +299,7 @@ function passQuery({ plan, history }: Draw, features: readonly FeatureLane[]): F
     window: plan.window,
     // Rows without history would count as missing, and they are not.
     history: history && { ...history, completeOnly: true },
-    lanes: {
+    extra: {
       ...(plan.entities && { entity: true }),
       // Only then does a row's place in the source differ from its place in the stream.
       ...((plan.window || history) && { row: true }),
@@ -328,6 +328,6 @@ async function inTurns(work: Generator<void>, signal: AbortSignal): Promise<void
 }
 
 /** The name a feature has in documents and messages. */
-export function featureName(feature: FeatureLane): string {
+export function featureName(feature: FeatureColumn): string {
   return 'timeContext' in feature ? feature.timeContext : feature.name
 }

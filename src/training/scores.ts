@@ -8,7 +8,7 @@ import {
   markHistory,
   type ScoreSteps,
   smoothInOrder,
-  smoothingLanes,
+  smoothingColumns,
   smoothSource,
 } from '../history/index.ts'
 import { shareBytes } from '../kernels/index.ts'
@@ -51,7 +51,7 @@ export async function scoreTraining(
 ): Promise<TrainingScores> {
   const steps: ScoreSteps = { smoothing: plan.settings.smoothing, habituation: judging.habituation }
   const query = passQuery(plan, drawn, steps)
-  const places = placesOf(drawn.features.length, query.lanes ?? {})
+  const places = placesOf(drawn.features.length, query.extra ?? {})
   const model = modelOf(drawn, fitted)
   const histogram = createScoreHistogram()
   const search = searchThreshold(judging, drawn.rowsUsed)
@@ -94,7 +94,7 @@ function passQuery({ columns }: TrainingPlan, { query, entities }: Drawn, steps:
     ...query,
     entity: entity ?? undefined,
     entities: entities?.names,
-    lanes: { ...(entities && { entity: true }), ...query.lanes, ...smoothingLanes(steps, timestamp, entity) },
+    extra: { ...(entities && { entity: true }), ...query.extra, ...smoothingColumns(steps, timestamp, entity) },
   }
 }
 

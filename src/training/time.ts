@@ -1,7 +1,7 @@
 /** Whether and how a model looks at the clock. */
 import { DeepWatchError } from '../errors.ts'
 import type { ZoneTransitions } from '../kernels/history/index.ts'
-import type { Span, TimeContextLane } from '../reader/index.ts'
+import type { Span, TimeContextColumn } from '../reader/index.ts'
 import type { TrainSettings } from '../schemas/index.ts'
 import { isTimeZone, zoneTransitions } from '../time/index.ts'
 
@@ -10,14 +10,14 @@ type TimeFeature = 'hour' | 'dayOfWeek'
 export interface TimeContextPlan {
   readonly features: readonly TimeFeature[]
   /** The columns of the feature matrix that these become. */
-  readonly columns: readonly TimeContextLane[]
+  readonly columns: readonly TimeContextColumn[]
   readonly timeZone: string
   /** Null without such columns. */
   readonly transitions: ZoneTransitions | null
   readonly leftOut: readonly { readonly feature: TimeFeature; readonly reason: string }[]
 }
 
-const columnsOf: Readonly<Record<TimeFeature, readonly TimeContextLane[]>> = {
+const columnsOf: Readonly<Record<TimeFeature, readonly TimeContextColumn[]>> = {
   hour: ['hour_sin', 'hour_cos'],
   dayOfWeek: ['day_of_week_sin', 'day_of_week_cos'],
 }

@@ -50,7 +50,7 @@ const query = (more: Partial<AggregateQuery> = {}): AggregateQuery => ({
   timestamp: 'ts',
   entity: 'ho"st',
   label: 'label',
-  stretches: { first: start, width: 3600e6, count: 49 },
+  buckets: { first: start, width: 3600e6, count: 49 },
   transitions: zoneTransitions(zone),
   features: [
     { name: 'a', low: -8, high: 8, usualLow: -5, usualHigh: 5 },
@@ -112,21 +112,21 @@ describe('an aggregate says of a source what its rows say', () => {
     expect(scores.at(-1)).toMatchObject({ step: 999, tail: 400, flagged: true })
   })
 
-  test('by stretch: rows, flags, labels, highest and mean score', async () => {
-    const { stretches } = await aggregate()
+  test('by bucket: rows, flags, labels, highest and mean score', async () => {
+    const { buckets } = await aggregate()
     const of = (row: Row) => Math.floor((row.ts! - start) / 3600e6)
     const timed = rows.filter(({ ts }) => ts !== null)
-    expect(stretches.map(({ index }) => index)).toEqual([...new Set(timed.map(of))].sort((a, b) => a - b))
-    for (const stretch of stretches) {
-      const own = timed.filter((row) => of(row) === stretch.index)
+    expect(buckets.map(({ index }) => index)).toEqual([...new Set(timed.map(of))].sort((a, b) => a - b))
+    for (const bucket of buckets) {
+      const own = timed.filter((row) => of(row) === bucket.index)
       const scores = own.map(({ score }) => score).filter((score) => !Number.isNaN(score))
-      expect(stretch).toMatchObject({
+      expect(bucket).toMatchObject({
         rows: own.length,
         flagged: own.filter(({ score }) => score > threshold).length,
         labelled: own.filter(({ label }) => label === 1).length,
         highest: Math.max(...scores),
       })
-      expect(stretch.mean).toBeCloseTo(scores.reduce((sum, score) => sum + score, 0) / scores.length, 12)
+      expect(bucket.mean).toBeCloseTo(scores.reduce((sum, score) => sum + score, 0) / scores.length, 12)
     }
   })
 
@@ -220,12 +220,10 @@ describe('an aggregate says of a source what its rows say', () => {
       timestamp: undefined,
       entity: undefined,
       label: undefined,
-      stretches: { first: 0, width: 100, count: 7 },
+      buckets: { first: 0, width: 100, count: 7 },
       features: [],
     })
-    expect(found.stretches.map(({ index, rows }) => [index, rows])).toEqual(
-      Array.from({ length: 7 }, (_, i) => [i, 100]),
-    )
+    expect(found.buckets.map(({ index, rows }) => [index, rows])).toEqual(Array.from({ length: 7 }, (_, i) => [i, 100]))
     expect(found).toMatchObject({ hours: [], entities: null, flaggedValues: [] })
     expect(new Set(found.scores.map(({ label }) => label))).toEqual(new Set([null]))
   })
@@ -241,7 +239,7 @@ describe('blocks that were read for something else say the same', () => {
     ],
     timestamp: 'ts',
     transitions: zoneTransitions(zone),
-    lanes: { timestamp: true, label: 'label', labelUnchecked: true },
+    extra: { timestamp: true, label: 'label', labelUnchecked: true },
   }
   const both = async (more: Partial<AggregateQuery>, how: FeatureQuery, file = 'rows.parquet') => {
     const asked = query({ entity: undefined, ...more })
@@ -270,11 +268,11 @@ describe('blocks that were read for something else say the same', () => {
   }
 
   test('all rows', () => both({}, read))
-  test('without labels', () => both({ label: undefined }, { ...read, lanes: { timestamp: true } }))
+  test('without labels', () => both({ label: undefined }, { ...read, extra: { timestamp: true } }))
   test('without a time', () =>
     both(
-      { timestamp: undefined, stretches: { first: 0, width: 100, count: 7 } },
-      { features: read.features.slice(1, 3), lanes: { label: 'label', labelUnchecked: true } },
+      { timestamp: undefined, buckets: { first: 0, width: 100, count: 7 } },
+      { features: read.features.slice(1, 3), extra: { label: 'label', labelUnchecked: true } },
     ))
   test('a window', async () => {
     const window = { from: start + 100 * 250_000_000, to: start + 200 * 250_000_000, exclude: [] }
@@ -284,7 +282,7 @@ describe('blocks that were read for something else say the same', () => {
       path,
       Float64Array.from(inside, ({ score }) => score),
     )
-    await both({ window, scoresPath: path }, { ...read, window, lanes: { ...read.lanes, row: true } })
+    await both({ window, scoresPath: path }, { ...read, window, extra: { ...read.extra, row: true } })
   })
   test('a label that is none', async () => {
     const odd = 'select i::double as a, false as b, i % 4 as label, now()::timestamp as ts from range(4) t(i)'

@@ -1,6 +1,6 @@
 import * as arrow from 'apache-arrow'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { FeatureLane } from '../../src/reader/types.ts'
+import type { FeatureColumn } from '../../src/reader/types.ts'
 import { type Bench, codeOf, readAll, startBench, tryReading } from '../reader/tools.ts'
 
 let bench: Bench
@@ -9,7 +9,7 @@ beforeAll(async () => {
   bench = await startBench()
 })
 
-const number = (name: string): FeatureLane => ({ name, kind: 'number' })
+const number = (name: string): FeatureColumn => ({ name, kind: 'number' })
 const start = Date.UTC(2025, 0, 1) * 1000
 
 /** A stream with a batch per table. */
@@ -63,7 +63,7 @@ describe('an Arrow stream', () => {
     const read = await readAll(session, {
       features: [...names.map(number), { name: 'flag', kind: 'boolean' }],
       include: ['i64', 'text', 'word', 'list', 'millis'],
-      lanes: { row: true },
+      extra: { row: true },
     })
     expect(read.lanes.map((lane) => lane.slice(0, 2))).toEqual([
       [-1, Number.NaN],
@@ -85,7 +85,7 @@ describe('an Arrow stream', () => {
       ['nanos', start + 1],
       ['day', start],
     ] as const) {
-      const times = await readAll(session, { features: [number('f64')], timestamp: name, lanes: { timestamp: true } })
+      const times = await readAll(session, { features: [number('f64')], timestamp: name, extra: { timestamp: true } })
       expect([name, times.lanes[1]?.[0]]).toEqual([name, value])
     }
     await session.close()
@@ -163,7 +163,7 @@ describe('an Arrow stream', () => {
     })
     const session = await bench.open(bench.file('far.arrows', streamOf(far)))
     expect(
-      await codeOf(readAll(session, { features: [number('n')], timestamp: 't', lanes: { timestamp: true } })),
+      await codeOf(readAll(session, { features: [number('n')], timestamp: 't', extra: { timestamp: true } })),
     ).toBe('timestamp_out_of_range')
     await session.close()
     bench.file('1.arrows', streamOf(new arrow.Table({ n: vector([1], new arrow.Float64()) })))

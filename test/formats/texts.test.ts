@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { ColumnType, FeatureLane } from '../../src/reader/types.ts'
+import type { ColumnType, FeatureColumn } from '../../src/reader/types.ts'
 import { type Bench, codeOf, readAll, startBench, tryReading } from '../reader/tools.ts'
 
 let bench: Bench
@@ -9,7 +9,7 @@ beforeAll(async () => {
   bench = await startBench()
 })
 
-const number = (name: string): FeatureLane => ({ name, kind: 'number' })
+const number = (name: string): FeatureColumn => ({ name, kind: 'number' })
 
 /** Kinds by name, or the error's code. */
 async function kindsOf(name: string, content: string | Uint8Array, types?: readonly ColumnType[]): Promise<unknown> {
@@ -53,7 +53,7 @@ describe('CSV', () => {
     const read = await readAll(session, {
       features: [number('n'), { name: 'flag', kind: 'boolean' }, number('empty')],
       timestamp: 'ts',
-      lanes: { timestamp: true, row: true },
+      extra: { timestamp: true, row: true },
       include: ['text'],
     })
     const start = Date.UTC(2025, 0, 1) * 1000
@@ -175,7 +175,7 @@ describe('CSV', () => {
     const session = await bench.open(bench.file('long.csv', `n,ts,text\n${lines.join('\n')}\n`))
     for (const from of [0, 100_000]) {
       const window = from === 0 ? undefined : { from: (start + from * 1000) * 1000, to: null, exclude: [] }
-      const read = await readAll(session, { features: [number('n')], timestamp: 'ts', window, lanes: { row: true } })
+      const read = await readAll(session, { features: [number('n')], timestamp: 'ts', window, extra: { row: true } })
       expect(read.rows).toBe(rows - from)
       expect(read.lanes[0]?.findIndex((value, i) => value !== from + i)).toBe(-1)
       expect(read.lanes[1]?.findIndex((value, i) => value !== from + i)).toBe(-1)
@@ -222,7 +222,7 @@ describe('NDJSON', () => {
     expect(rows).toBe(3)
     expect(columns.find(({ name }) => name === 'mixed')).toMatchObject({
       type: 'mixed',
-      strangers: { values: 1, firstRows: [2] },
+      mistyped: { values: 1, firstRows: [2] },
     })
     const read = await readAll(session, { features: [number('n')], include: ['ts', 'nested', 'mixed', 'late'] })
     expect(read.lanes).toEqual([[1, 0.5, Number.NaN]])

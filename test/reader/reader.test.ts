@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { blockRows } from '../../src/kernels/block.ts'
-import type { FeatureLane } from '../../src/reader/types.ts'
+import type { FeatureColumn } from '../../src/reader/types.ts'
 import { type Bench, codeOf, readAll, sql, startBench, tryReading, writeParquet } from './tools.ts'
 
-const number = (name: string): FeatureLane => ({ name, kind: 'number' })
+const number = (name: string): FeatureColumn => ({ name, kind: 'number' })
 const SECOND = 1_000_000
 const start = Date.UTC(2025, 0, 1) * 1000
 
@@ -22,7 +22,7 @@ describe('the feature stream', () => {
     const rows = 300_000
     await one(bench, `select i as n, i * 0.5 as half from range(${rows}) t(i)`, 'row_group_size 2048')
     const session = await bench.open('x.parquet')
-    const read = await readAll(session, { features: [number('half'), number('n')], lanes: { row: true } })
+    const read = await readAll(session, { features: [number('half'), number('n')], extra: { row: true } })
     expect(read.rows).toBe(rows)
     const full = blockRows(3)
     expect(read.blocks).toEqual(
@@ -160,7 +160,7 @@ describe('the feature stream', () => {
         features: [number('n')],
         timestamp: 'ts',
         window,
-        lanes: { row: true, timestamp: true },
+        extra: { row: true, timestamp: true },
       })
       expect(read.lanes[0]).toEqual(here)
       expect(read.lanes[1]).toEqual(here)
@@ -197,7 +197,7 @@ describe('the feature stream', () => {
       features: names.map(number),
       timestamp: 'ts',
       window,
-      lanes: { row: true },
+      extra: { row: true },
       include: ['filename'],
     })
     expect(read.lanes.map(([value]) => value)).toEqual([4007, 4000, 4000, 4000])
@@ -225,17 +225,17 @@ describe('the feature stream', () => {
     await one(bench, `select 1 as n, ${list}`)
     const session = await bench.open('x.parquet')
     for (let i = 0; i < cases.length; i++) {
-      const query = { features: [number('n')], timestamp: `t${i}`, lanes: { timestamp: true } }
+      const query = { features: [number('n')], timestamp: `t${i}`, extra: { timestamp: true } }
       const expected = cases[i]?.[1]
       if (typeof expected === 'string')
         expect([cases[i]?.[0], await codeOf(readAll(session, query))]).toEqual([cases[i]?.[0], expected])
       else expect([cases[i]?.[0], (await readAll(session, query)).lanes[1]?.[0]]).toEqual([cases[i]?.[0], expected])
     }
-    expect(await codeOf(readAll(session, { features: [number('n')], lanes: { timestamp: true } }))).toBe(
+    expect(await codeOf(readAll(session, { features: [number('n')], extra: { timestamp: true } }))).toBe(
       'missing_timestamp',
     )
     expect(
-      await codeOf(readAll(session, { features: [number('n')], timestamp: 'n', lanes: { timestamp: true } })),
+      await codeOf(readAll(session, { features: [number('n')], timestamp: 'n', extra: { timestamp: true } })),
     ).toBe('type_mismatch')
     expect(await codeOf(readAll(session, { features: [number('absent')] }))).toBe('unknown_column')
     expect(await codeOf(readAll(session, { features: [number('t0')] }))).toBe('type_mismatch')
@@ -250,7 +250,7 @@ describe('the feature stream', () => {
     )
     const session = await bench.open('x.parquet')
     const lane = async (label: string): Promise<number[] | undefined> =>
-      (await readAll(session, { features: [number('n')], lanes: { label } })).lanes[1]?.slice(0, 3)
+      (await readAll(session, { features: [number('n')], extra: { label } })).lanes[1]?.slice(0, 3)
     expect(await lane('flag')).toEqual([1, 0, 1])
     expect(await lane('bit')).toEqual([0, 1, 0])
     expect(await lane('gap')).toEqual([0, Number.NaN, 0])
@@ -524,7 +524,7 @@ describe('a scored source', () => {
     const written = await session.writeScored({ scoresPath, threshold: 0.5, anomaliesOnly: false })
     expect(written.rows).toBe(rows)
     // Threads are as many as before for what comes next.
-    expect((await readAll(session, { features: [number('c0')], lanes: {} })).rows).toBe(rows)
+    expect((await readAll(session, { features: [number('c0')], extra: {} })).rows).toBe(rows)
     await session.close()
     expect(bench.deaths).toEqual([])
   })

@@ -3,12 +3,12 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseBody } from '../../src/json/body.ts'
 import type { Rows as GivenRows } from '../../src/json/small-batch.ts'
-import { createTimeContext } from '../../src/telemetry/time-context.ts'
-import type { FeatureLane } from '../../src/reader/types.ts'
+import type { FeatureColumn } from '../../src/reader/types.ts'
 import type { Feature } from '../../src/schemas/model.ts'
 import { blockOfSmallBatch } from '../../src/scoring/small-batch.ts'
 import { readRows } from '../../src/telemetry/json-rows.ts'
 import { planScoring } from '../../src/telemetry/telemetry.ts'
+import { createTimeContext } from '../../src/telemetry/time-context.ts'
 
 const profile = { finite: 1, missing: 0, infinite: 0, min: 0, max: 1 } as Feature['profile']
 const column = (name: string) => ({ name, kind: 'number', type: 'number', profile }) as Feature
@@ -25,7 +25,7 @@ type Rows = Record<string, unknown>[]
 
 const plans = models.map(({ features }) => {
   const lanes = features.map(
-    (feature): FeatureLane =>
+    (feature): FeatureColumn =>
       feature.kind === 'timeContext' ? { timeContext: feature.timeContext } : { name: feature.name, kind: 'number' },
   )
   const laneOf = new Map(lanes.flatMap((lane, n): [string, number][] => ('kind' in lane ? [[lane.name, n]] : [])))

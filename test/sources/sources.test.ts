@@ -254,7 +254,7 @@ describe('lists and folders', () => {
     ])
     await session.close()
     const list = await bench.open(['data/z.parquet', 'data/host=b/x.parquet'])
-    expect((await readAll(list, { features: [{ name: 'n', kind: 'number' }], lanes: { row: true } })).lanes).toEqual([
+    expect((await readAll(list, { features: [{ name: 'n', kind: 'number' }], extra: { row: true } })).lanes).toEqual([
       [4, 0],
       [0, 1],
     ])

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { TIME_CONTEXT_LANES, type ZoneTransitions } from '../../src/kernels/history/time-context.ts'
+import { TIME_CONTEXT_COLUMNS, type ZoneTransitions } from '../../src/kernels/history/time-context.ts'
 import type { FeatureBlock } from '../../src/reader/types.ts'
 import { readRows } from '../../src/telemetry/json-rows.ts'
 import { createTimeContext } from '../../src/telemetry/time-context.ts'
@@ -110,7 +110,7 @@ describe('the two doors', () => {
       return { ts: `${new Date(second * 1000).toISOString().slice(0, 19)}.${micros}Z` }
     })
     const session = await bench.open('times.parquet')
-    const features = TIME_CONTEXT_LANES.map((timeContext) => ({ timeContext }))
+    const features = TIME_CONTEXT_COLUMNS.map((timeContext) => ({ timeContext }))
     let compared = 0
     for (const zone of zones) {
       const query = { features, timestamp: 'ts', transitions: zoneTransitions(zone) }
@@ -165,7 +165,7 @@ describe('time context', () => {
 
   test('hostile instants: none, before 1970, far away, at the edge of exact numbers', () => {
     const context = createTimeContext(zoneTransitions('Asia/Kathmandu'))
-    for (const lane of TIME_CONTEXT_LANES) {
+    for (const lane of TIME_CONTEXT_COLUMNS) {
       for (const instant of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 2 ** 53, -(2 ** 53)]) {
         expect(context.value(lane, instant)).toBeNaN()
       }
@@ -191,7 +191,7 @@ describe('time context', () => {
     const rising = createTimeContext(zoneTransitions('America/New_York'))
     const other = createTimeContext(zoneTransitions('America/New_York'))
     const times = Array.from({ length: 4_000 }, (_, i) => ((i * 2_654_435_761) % 4.1e9) * 1e6)
-    for (const part of TIME_CONTEXT_LANES) {
+    for (const part of TIME_CONTEXT_COLUMNS) {
       const expected = new Map([...times].sort((a, b) => a - b).map((time) => [time, rising.value(part, time)]))
       for (const time of times) expect(Object.is(other.value(part, time), expected.get(time))).toBe(true)
     }

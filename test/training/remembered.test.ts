@@ -4,7 +4,7 @@ import type { Telemetry } from '../../src/telemetry/telemetry.ts'
 import { rememberBlocks } from '../../src/training/remembered.ts'
 import { blockOf } from '../kernels/blocks.ts'
 
-const query: FeatureQuery = { features: [{ name: 'a', kind: 'number' }], lanes: { row: true, timestamp: true } }
+const query: FeatureQuery = { features: [{ name: 'a', kind: 'number' }], extra: { row: true, timestamp: true } }
 
 /** Telemetry of blocks of two lanes whose memory is used again as soon as it is given back, and how often it was read. */
 function reading(sizes: readonly number[], fails = false) {
@@ -56,11 +56,11 @@ describe('remembered blocks', () => {
     const { telemetry, told } = reading([3])
     const remembered = rememberBlocks(telemetry, 1_000)
     await rowsOf(remembered)
-    const same = { lanes: { timestamp: true, row: true, label: undefined }, features: query.features }
+    const same = { extra: { timestamp: true, row: true, label: undefined }, features: query.features }
     expect(remembered.remembers(same)).toBe(true)
     await rowsOf(remembered, same)
     expect(told.readings).toBe(1)
-    const other = { ...query, lanes: { row: true } }
+    const other = { ...query, extra: { row: true } }
     expect(remembered.remembers(other)).toBe(false)
     await rowsOf(remembered, other)
     expect(told.readings).toBe(2)

@@ -18,10 +18,10 @@ export interface ZoneTransitions {
  * `hour_*`: angle 2 pi s / 86400 with s the whole local second of the day (0 to 86399, wall clock).
  * `day_of_week_*`: angle 2 pi d / 7 with d = 0 for Monday to 6 for Sunday, local.
  */
-export type TimeContextLane = 'hour_sin' | 'hour_cos' | 'day_of_week_sin' | 'day_of_week_cos'
+export type TimeContextColumn = 'hour_sin' | 'hour_cos' | 'day_of_week_sin' | 'day_of_week_cos'
 
 /** The parts of the time context in the order in which they enter a model. */
-export const TIME_CONTEXT_LANES: readonly TimeContextLane[] = [
+export const TIME_CONTEXT_COLUMNS: readonly TimeContextColumn[] = [
   'hour_sin',
   'hour_cos',
   'day_of_week_sin',
@@ -32,14 +32,14 @@ const DAY_SECONDS = 86_400
 const WEEK_DAYS = 7
 
 /** Which step of local time a part is made of. */
-export function stepOf(part: TimeContextLane): 'secondOfDay' | 'dayOfWeek' {
+export function stepOf(part: TimeContextColumn): 'secondOfDay' | 'dayOfWeek' {
   return part === 'hour_sin' || part === 'hour_cos' ? 'secondOfDay' : 'dayOfWeek'
 }
 
-const circles = new Map<TimeContextLane, Float64Array>()
+const circles = new Map<TimeContextColumn, Float64Array>()
 
 /** Every value of a part by its step, see `stepOf`: made once, looked up per row. NaN is no step: `circle[NaN]` is undefined. */
-export function circleOf(part: TimeContextLane): Float64Array {
+export function circleOf(part: TimeContextColumn): Float64Array {
   const known = circles.get(part)
   if (known !== undefined) return known
   const period = stepOf(part) === 'secondOfDay' ? DAY_SECONDS : WEEK_DAYS

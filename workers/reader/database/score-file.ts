@@ -90,11 +90,11 @@ export class ScoreFile {
     return this.scores[position - this.first] as number
   }
 
-  /** Reads the scores of this position and of those that follow it, `most` together. */
-  private read(position: number, most: number): void {
+  /** Reads the scores of this position and of those that follow it, `max` together. */
+  private read(position: number, max: number): void {
     if (this.fd === null) throw new Error('no scores are open')
     if (position >= this.count) throw mismatch()
-    const rows = Math.min(most, this.count - position)
+    const rows = Math.min(max, this.count - position)
     const bytes = new Uint8Array(this.scores.buffer, 0, 8 * rows)
     for (let filled = 0; filled < bytes.length; ) {
       const read = readSync(this.fd, bytes, filled, bytes.length - filled, position * 8 + filled)

@@ -1,7 +1,7 @@
 import { DeepWatchError } from '../../../src/errors.ts'
 
 /** Text of one block; a row of text is bounded by the database's own memory limit before it gets here. */
-const MOST_BYTES = 128 * 1024 * 1024
+const MAX_BYTES = 128 * 1024 * 1024
 const START_BYTES = 1024 * 1024
 const LINE_END = 10
 const QUOTE = 0x22
@@ -63,7 +63,7 @@ export class TextBuffer {
 
   private reserve(more: number): void {
     const end = this.length + more
-    if (end + this.total > this.maxTotal || end > MOST_BYTES) {
+    if (end + this.total > this.maxTotal || end > MAX_BYTES) {
       throw new DeepWatchError('decoded_too_large', 'The columns to include hold more text than is allowed.')
     }
     if (end + 2 <= this.bytes.length) return

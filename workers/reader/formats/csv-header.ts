@@ -62,12 +62,12 @@ function firstRecord(head: Buffer, whole: boolean): string {
 
 function delimiterOf(line: string): string {
   let best = ','
-  let most = 0
+  let max = 0
   for (const delimiter of DELIMITERS) {
     const count = split(line, delimiter).length - 1
-    if (count > most) {
+    if (count > max) {
       best = delimiter
-      most = count
+      max = count
     }
   }
   return best

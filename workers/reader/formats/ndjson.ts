@@ -25,7 +25,7 @@ interface Seen {
   times: number
   others: number
   /** First rows whose value is neither number, boolean nor null. */
-  readonly strangers: number[]
+  readonly mistyped: number[]
 }
 
 interface Survey {
@@ -82,7 +82,7 @@ function survey({ files, command }: RelationInput, wanted: ReadonlySet<string> |
     for (const key in row) {
       let seen = keys.get(key)
       if (seen === undefined) {
-        seen = { numbers: 0, booleans: 0, texts: 0, times: 0, others: 0, strangers: [] }
+        seen = { numbers: 0, booleans: 0, texts: 0, times: 0, others: 0, mistyped: [] }
         keys.set(key, seen)
         missing?.delete(key)
         if (keys.size > command.maxColumns) checkNames([...keys.keys()], command.maxColumns)
@@ -102,7 +102,7 @@ function count(seen: Seen, value: unknown, row: number): void {
       if (seen.times === seen.texts && parseTimestamp(value) !== null) seen.times++
       seen.texts++
     } else seen.others++
-    if (seen.strangers.length < 3) seen.strangers.push(row)
+    if (seen.mistyped.length < 3) seen.mistyped.push(row)
   }
 }
 
@@ -129,7 +129,7 @@ const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
 }
 
 function describeColumn(name: string, index: number, seen: Seen, given: ColumnKind | undefined): RelationColumn {
-  const { numbers, booleans, texts, others, strangers } = seen
+  const { numbers, booleans, texts, others, mistyped } = seen
   const kind = given ?? kindOf(seen)
   const empty = given === undefined && numbers + booleans + texts + others === 0
   const mixed = given === undefined && numbers + booleans > 0 && texts + others > 0
@@ -139,7 +139,7 @@ function describeColumn(name: string, index: number, seen: Seen, given: ColumnKi
     kind,
     partition: false,
     precisionLoss: false,
-    ...(mixed ? { strangers: { values: texts + others, firstRows: strangers } } : {}),
+    ...(mixed ? { mistyped: { values: texts + others, firstRows: mistyped } } : {}),
     expression: kind === 'timestamp' ? `make_timestamptz(v${index}::bigint)` : `v${index}`,
     sql: SQL_TYPES[kind],
     echo: `j${index}`,
@@ -204,10 +204,10 @@ class JsonWalk implements FeedWalk {
       if (micros !== null) return micros
     } else if (typeof value === 'boolean') return value
     else if (typeof value === 'number' && (kind === 'number' || value === 0 || value === 1)) return value
-    throw this.stranger(name, row)
+    throw this.mistyped(name, row)
   }
 
-  private stranger(name: string, row: number): DeepWatchError {
+  private mistyped(name: string, row: number): DeepWatchError {
     const at = this.first + row
     return new DeepWatchError('type_mismatch', `The column ${show(name)} has a value of another type in row ${at}.`, {
       facts: { column: name.slice(0, 200), firstRows: [at] },

@@ -6,7 +6,7 @@ import { awaitTaken, send } from './pipe.ts'
 
 const EXCHANGE = 4
 /** A shorter block is quicker through the pipe. */
-const LEAST_PLACED_BYTES = 64 * 1024
+const MIN_PLACED_BYTES = 64 * 1024
 
 let exchange: Exchange | null = null
 
@@ -16,24 +16,24 @@ export function useExchange(): void {
 }
 
 /**
- * Collects rows into full blocks and sends each as one frame, lanes one after the other. Where blocks are cut depends on
- * the number of lanes alone, never on how the source hands out its rows.
+ * Collects rows into full blocks and sends each as one frame, columns one after the other. Where blocks are cut depends on
+ * the number of columns alone, never on how the source hands out its rows.
  */
 export class BlockWriter {
   readonly stride: number
-  /** Lane `l` of row `r` stands at `l * stride + r`. */
+  /** Column `c` of row `r` stands at `c * stride + r`. */
   readonly values: Float64Array
   /** Rows collected and not sent yet. */
   rows = 0
-  private readonly lanes: number
+  private readonly columns: number
   private readonly text: TextBuffer | null
 
   /** `text` collects the text of the same rows, where there is any; `byEntity` as for `blockRows`. */
-  constructor(lanes: number, text: TextBuffer | null, byEntity: boolean) {
-    this.lanes = lanes
+  constructor(columns: number, text: TextBuffer | null, byEntity: boolean) {
+    this.columns = columns
     this.text = text
-    this.stride = blockRows(lanes, byEntity)
-    this.values = new Float64Array(this.stride * lanes)
+    this.stride = blockRows(columns, byEntity)
+    this.values = new Float64Array(this.stride * columns)
   }
 
   /** Room left in the block. */
@@ -54,12 +54,14 @@ export class BlockWriter {
     const head = new Uint8Array(8)
     new DataView(head.buffer).setUint32(0, this.rows, true)
     new DataView(head.buffer).setUint32(4, text.byteLength, true)
-    const lanes: Uint8Array[] = []
-    if (this.rows === this.stride) lanes.push(bytesOf(this.values, 0, this.values.length))
-    else for (let lane = 0; lane < this.lanes; lane++) lanes.push(bytesOf(this.values, lane * this.stride, this.rows))
-    const isShort = this.rows * this.lanes * 8 < LEAST_PLACED_BYTES
-    if (!isShort && exchange?.put(lanes, this.values.byteLength)) send(FRAME.placed, head, text)
-    else send(FRAME.block, head, ...lanes, text)
+    const columns: Uint8Array[] = []
+    if (this.rows === this.stride) columns.push(bytesOf(this.values, 0, this.values.length))
+    else
+      for (let column = 0; column < this.columns; column++)
+        columns.push(bytesOf(this.values, column * this.stride, this.rows))
+    const isShort = this.rows * this.columns * 8 < MIN_PLACED_BYTES
+    if (!isShort && exchange?.put(columns, this.values.byteLength)) send(FRAME.placed, head, text)
+    else send(FRAME.block, head, ...columns, text)
     this.rows = 0
   }
 }

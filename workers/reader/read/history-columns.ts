@@ -17,9 +17,9 @@ export class HistoryColumns {
   private readonly derived: readonly (number | null)[]
   private readonly stateColumn: number
 
-  constructor(plan: FeaturePlan, { columns, derivations, mostBytes, completeOnly }: HistoryQuery) {
+  constructor(plan: FeaturePlan, { columns, derivations, maxBytes, completeOnly }: HistoryQuery) {
     this.plan = plan
-    this.keeper = createHistories({ columns: columns.length, derivations }, mostBytes)
+    this.keeper = createHistories({ columns: columns.length, derivations }, maxBytes)
     this.completeOnly = completeOnly === true
     this.values = new Float64Array(columns.length)
     this.figures = new Float64Array(derivations.length)

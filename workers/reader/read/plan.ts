@@ -1,5 +1,5 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import { stepOf, type TimeContextLane } from '../../../src/kernels/history/index.ts'
+import { stepOf, type TimeContextColumn } from '../../../src/kernels/history/index.ts'
 import type { FeatureQuery, ReadWindow } from '../../../src/reader/index.ts'
 import { columnOf, type Relation, type RelationColumn, show, statement, type Values } from '../database/index.ts'
 import { type EchoedColumn, echoOf } from './echo.ts'
@@ -7,7 +7,7 @@ import { type EchoedColumn, echoOf } from './echo.ts'
 /** Where a column of the feature matrix takes its values from: the result of this number, or what the reader makes. */
 export type MatrixColumn =
   | { readonly result: number; readonly label?: string }
-  | { readonly timeContext: TimeContextLane; readonly step: number }
+  | { readonly timeContext: TimeContextColumn; readonly step: number }
   | { readonly counted: true }
   | { readonly derived: number }
   | { readonly history: true }
@@ -70,7 +70,7 @@ export function planFeatures(relation: Relation, query: FeatureQuery, offset = '
   const base = query.history?.columns.map(({ name }) => results.number(name))
   const doubles = results.expressions.map((_, index) => index)
   const historyEntity = results.text(query.history?.entity)
-  const isHistoryEntity = query.lanes?.entity !== true || query.entity === query.history?.entity
+  const isHistoryEntity = query.extra?.entity !== true || query.entity === query.history?.entity
   const entity = isHistoryEntity ? historyEntity : results.text(query.entity)
   const echoed = (query.include ?? []).map((name, index) => results.echo(name, index))
   // The row numbers may be all there is; a statement needs a result nevertheless.
@@ -145,8 +145,8 @@ class Results {
   }
 }
 
-function needsTime({ lanes, history, features }: FeatureQuery): boolean {
-  return lanes?.timestamp === true || history !== undefined || features.some((feature) => 'timeContext' in feature)
+function needsTime({ extra, history, features }: FeatureQuery): boolean {
+  return extra?.timestamp === true || history !== undefined || features.some((feature) => 'timeContext' in feature)
 }
 
 function featureColumn(results: Results, feature: FeatureQuery['features'][number]): MatrixColumn {
@@ -159,10 +159,10 @@ function featureColumn(results: Results, feature: FeatureQuery['features'][numbe
   return { result: results.number(feature.name) }
 }
 
-/** The columns after the features, in the order of `ExtraLanes`. */
-function extraColumns(results: Results, { lanes, window }: FeatureQuery, time: number | null): MatrixColumn[] {
+/** The columns after the features, in the order of `ExtraColumns`. */
+function extraColumns(results: Results, { extra, window }: FeatureQuery, time: number | null): MatrixColumn[] {
   const columns: MatrixColumn[] = []
-  const { entity, row, timestamp, label, labelUnchecked, history } = lanes ?? {}
+  const { entity, row, timestamp, label, labelUnchecked, history } = extra ?? {}
   if (entity === true) columns.push({ entity })
   if (row === true) {
     const position = () => results.double(`${results.needed.add(results.relation.position)}::double`)

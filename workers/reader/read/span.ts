@@ -62,7 +62,7 @@ async function intervalOf(
   const name = query.interval?.entity ?? null
   const entity = name === null ? 'null' : `${needed.add(columnOf(relation, name).expression)}::varchar`
   const slots = { micros, entity, columns: needed.list, relation: relation.from, window: window.condition }
-  const sql = statement('interval', { ...slots, most: String(intervalRows) })
+  const sql = statement('interval', { ...slots, max: String(intervalRows) })
   const [row] = await rowsOf(database.connection, sql, { ...relation.values, ...window.values })
   const [interval, tied] = (row ?? []).map((value) => (typeof value === 'number' ? value : null))
   return { interval: interval ?? null, tied: tied ?? null }

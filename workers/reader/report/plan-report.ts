@@ -20,8 +20,8 @@ export function planFlagged(relation: Relation, query: EntityQuery): Planned {
 }
 
 /** Plans `sql/report-entities.sql` for these entities. Throws as `planFlagged` does. */
-export function planEntities(relation: Relation, query: EntityQuery, names: readonly string[], most: number): Planned {
-  return finish('report-entities', { threshold: query.threshold, names, most }, relation, query)
+export function planEntities(relation: Relation, query: EntityQuery, names: readonly string[], max: number): Planned {
+  return finish('report-entities', { threshold: query.threshold, names, max }, relation, query)
 }
 
 function finish(

@@ -51,7 +51,7 @@ function rowQuery(relation: Relation, query: AggregateQuery): FeatureQuery {
     timestamp,
     window,
     entity,
-    lanes: { row: true, timestamp: timestamp !== undefined, label, entity: entity !== undefined },
+    extra: { row: true, timestamp: timestamp !== undefined, label, entity: entity !== undefined },
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from '../database/index.ts'
 
 /** Rows of a row group when there are few columns, which is also what the database takes by itself. */
-const mostGroupRows = 122_880
+const maxGroupRows = 122_880
 /** Of its memory the database may fill so much with a row group: the writer holds two or three, and reading takes as much again. */
 const groupShare = 0.1
 /** Row groups that a thread of several holds at once: the one it collects, what it is turned into, and what is being written. */
@@ -17,7 +17,7 @@ const heldGroups = 3
 /** Rows of a row group to write: fewer of many columns, so that the memory of those that are held does not grow with these. */
 export function groupRowsFor({ memoryBytes }: Database, columns: number): number {
   const fitting = Math.floor((groupShare * memoryBytes) / (8 * columns) / CHUNK_ROWS) * CHUNK_ROWS
-  return Math.min(mostGroupRows, Math.max(CHUNK_ROWS, fitting))
+  return Math.min(maxGroupRows, Math.max(CHUNK_ROWS, fitting))
 }
 
 /** A guess at the bytes of a decoded value. */
