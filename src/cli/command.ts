@@ -49,4 +49,6 @@ export interface Call {
   tell(line: string): void
   /** Text or bytes on standard output; waits until they are taken. */
   print(text: string | Uint8Array): Promise<void>
+  /** A document as JSON on standard output: with `--json` on one line, else indented by so many spaces. */
+  printJson(document: unknown, indent?: number): Promise<void>
 }

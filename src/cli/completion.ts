@@ -1,9 +1,8 @@
 /** `deepwatch completion`: a script for a shell, made from the table of commands and the settings' schemas. */
-import { DeepWatchError } from '../errors.ts'
 import type { Call, Command } from './command.ts'
 import type { Flag } from './flag.ts'
 import { flagsOfSettings } from './flags.ts'
-import { show } from './output.ts'
+import { show, wrong } from './usage.ts'
 
 interface Completed {
   readonly command: Command
@@ -21,13 +20,9 @@ const words: Readonly<Record<string, readonly string[]>> = {
 const shells: Readonly<Record<string, (all: readonly Completed[]) => string>> = { bash, zsh, fish }
 
 export async function run(call: Call): Promise<number> {
-  const [shell = '', ...more] = call.operands
-  const script = Object.hasOwn(shells, shell) && more.length === 0 ? shells[shell] : undefined
-  if (!script)
-    throw new DeepWatchError(
-      'validation_failed',
-      `completion knows bash, zsh and fish, not ${show(call.operands.join(' '))}.`,
-    )
+  const shell = call.operands.join(' ')
+  const script = Object.hasOwn(shells, shell) ? shells[shell] : undefined
+  if (!script) throw wrong(`completion knows bash, zsh and fish, not ${show(shell)}.`)
   const all = await Promise.all(
     call.commands.map(async (command): Promise<Completed> => {
       const schema = await command.schema?.()
@@ -39,39 +34,25 @@ export async function run(call: Call): Promise<number> {
   return 0
 }
 
-const names = (all: readonly Completed[]) => all.map(({ command }) => command.name).join(' ')
-const spelled = ({ flags }: Completed) => ['--help', '--help-all', ...flags.map(({ name }) => `--${name}`)].join(' ')
-
 function bash(all: readonly Completed[]): string {
-  const choices = new Map(
-    all
-      .flatMap(({ flags }) => flags.filter((flag) => flag.hint !== '' && flag.choices.length > 0))
-      .map((flag) => [flag.name, flag.choices]),
-  )
-  const values = [...choices].map(
-    ([name, values]) => `    --${name}) COMPREPLY=($(compgen -W '${values.join(' ')}' -- "$word")); return ;;`,
-  )
-  const plain = [
-    ...new Set(
-      all
-        .flatMap(({ flags }) => flags)
-        .filter((flag) => flag.hint !== '' && !choices.has(flag.name))
-        .map(({ name }) => `--${name}`),
-    ),
-  ]
-  const cases = all.map(
-    (each) => `    ${each.command.name}) flags='${spelled(each)}' words='${each.words.join(' ')}' ;;`,
-  )
+  const flags = all.flatMap((each) => each.flags).filter(({ hint }) => hint !== '')
+  const values = [...new Map(flags.map((flag) => [flag.name, flag.choices]))].map(([name, choices]) => {
+    const source = choices.length > 0 ? `-W '${choices.join(' ')}'` : '-f'
+    return `    --${name}) COMPREPLY=($(compgen ${source} -- "$word")); return ;;`
+  })
+  const cases = all.map(({ command, flags, words }) => {
+    const spelled = ['help', 'help-all', ...flags.map(({ name }) => name)].map((name) => `--${name}`)
+    return `    ${command.name}) flags='${spelled.join(' ')}' words='${words.join(' ')}' ;;`
+  })
   return `# bash completion of deepwatch: source <(deepwatch completion bash)
 _deepwatch() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} flags='' words=''
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W '${names(all)} --help --version' -- "$word"))
+    COMPREPLY=($(compgen -W '${all.map(({ command }) => command.name).join(' ')} --help --version' -- "$word"))
     return
   fi
   case $before in
 ${values.join('\n')}
-    ${plain.join('|')}) COMPREPLY=($(compgen -f -- "$word")); return ;;
   esac
   case \${COMP_WORDS[1]} in
 ${cases.join('\n')}
@@ -89,25 +70,19 @@ complete -o filenames -F _deepwatch deepwatch
 const tame = (text: string) =>
   text
     .replaceAll("'", '')
-    .replaceAll(/[[\]:\\]/g, ' ')
-    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/[[\]:\\\s]+/g, ' ')
     .trim()
 
 function zsh(all: readonly Completed[]): string {
-  const argument = (flag: Flag) => {
-    const value =
-      flag.hint === ''
-        ? ''
-        : `:${tame(flag.name)}:${flag.choices.length > 0 ? `(${flag.choices.join(' ')})` : '_files'}`
-    return `        '--${flag.name}[${tame(flag.about)}]${value}'`
-  }
-  const cases = all.map((each) => {
-    const rest = each.words.length > 0 ? `(${each.words.join(' ')})` : '_files'
-    return `    ${each.command.name})
+  const oneOf = (choices: readonly string[]) => (choices.length > 0 ? `(${choices.join(' ')})` : '_files')
+  const argument = ({ name, hint, about, choices }: Flag) =>
+    `        '--${name}[${tame(about)}]${hint === '' ? '' : `:${name}:${oneOf(choices)}`}'`
+  const cases = all.map(
+    ({ command, flags, words }) => `    ${command.name})
       _arguments '--help[short help]' '--help-all[every flag]' \\
-${[...each.flags.map(argument), `        '*:operand:${rest}'`].join(' \\\n')}
-      ;;`
-  })
+${[...flags.map(argument), `        '*:operand:${oneOf(words)}'`].join(' \\\n')}
+      ;;`,
+  )
   return `#compdef deepwatch
 # zsh completion of deepwatch: source <(deepwatch completion zsh)
 _deepwatch() {
@@ -136,9 +111,9 @@ function fish(all: readonly Completed[]): string {
     return [
       `complete -c deepwatch -n __fish_use_subcommand -f -a ${command.name} -d '${tame(command.summary)}'`,
       ...(words.length > 0 ? [`${inside} -f -a '${words.join(' ')}'`] : []),
-      ...flags.map((flag) => {
-        const values = flag.choices.length > 0 ? ` -f -a '${flag.choices.join(' ')}'` : ''
-        return `${inside} -l ${flag.name}${flag.hint === '' ? '' : ` -r${values}`} -d '${tame(flag.about)}'`
+      ...flags.map(({ name, hint, about, choices }) => {
+        const values = choices.length > 0 ? ` -f -a '${choices.join(' ')}'` : ''
+        return `${inside} -l ${name}${hint === '' ? '' : ` -r${values}`} -d '${tame(about)}'`
       }),
     ]
   })

@@ -2,21 +2,22 @@
 import { type Evaluation, evaluateSettings } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import { givenTelemetry } from './given.ts'
-import { isRemote } from './server.ts'
-import { namedModel, withModel, withTelemetry } from './session.ts'
+import { isRemote, namedModel } from './named.ts'
+import { workThere } from './remote-work.ts'
+import { withModel, withTelemetry } from './session.ts'
 import { evaluationTable } from './summary.ts'
 
 export async function run(call: Call): Promise<number> {
   const evaluation = isRemote(call) ? await evaluateThere(call) : await evaluateHere(call)
   call.work.progress.end()
-  await call.print(call.isOn('json') ? `${JSON.stringify(evaluation)}\n` : evaluationTable(evaluation))
+  if (call.isOn('json')) await call.printJson(evaluation)
+  else await call.print(evaluationTable(evaluation))
   return 0
 }
 
-async function evaluateThere(call: Call): Promise<Evaluation> {
+function evaluateThere(call: Call): Promise<Evaluation> {
   const given = { ...call.settings, model: namedModel(call) }
   call.check(evaluateSettings, given)
-  const { workThere } = await import('./remote-work.ts')
   return workThere<Evaluation>(call, 'evaluate', given)
 }
 

@@ -1,8 +1,8 @@
 /** Which format a command writes, and where it may go. */
 import { extname } from 'node:path'
-import { DeepWatchError } from '../errors.ts'
 import type { ReportFormat } from '../schemas/index.ts'
 import type { Call } from './command.ts'
+import { wrong } from './usage.ts'
 
 /** Formats of rows on standard output or in a file. */
 export const scoreFormats = ['ndjson', 'csv', 'arrow', 'parquet', 'json'] as const
@@ -33,24 +33,18 @@ export function chooseFormat<F extends string>(call: Call, formats: readonly F[]
   const is = (text: string | undefined): text is F => (formats as readonly (string | undefined)[]).includes(text)
   if (named !== undefined) {
     if (is(named)) return named
-    throw new DeepWatchError('validation_failed', `--format: must be ${formats.join(', ')}.`)
+    throw wrong(`--format: must be ${formats.join(', ')}.`)
   }
   if (out === '-') return otherwise
   const found = endings[extname(out).toLowerCase()]
   if (is(found)) return found
-  throw new DeepWatchError(
-    'validation_failed',
-    `--format: is needed where --out does not end in ${formats.map((format) => `.${format}`).join(', ')}.`,
-  )
+  throw wrong(`--format: is needed where --out does not end in ${formats.map((format) => `.${format}`).join(', ')}.`)
 }
 
 /** Refuses bytes on a terminal, and Parquet, which is written from its end, on standard output. */
 export function refuseBinary(call: Call, format: string): void {
-  if (format === 'parquet') throw new DeepWatchError('validation_failed', '--out: Parquet needs a file.')
+  if (format === 'parquet') throw wrong('--out: Parquet needs a file.')
   if (call.isTerminal && (format === 'arrow' || format === 'png')) {
-    throw new DeepWatchError(
-      'validation_failed',
-      `--format: ${format} is no text for a terminal; name a file with --out, or pipe it.`,
-    )
+    throw wrong(`--format: ${format} is no text for a terminal; name a file with --out, or pipe it.`)
   }
 }

@@ -7,19 +7,11 @@ import { DeepWatchError } from '../errors.ts'
 import type { FleetSettings } from '../generate/index.ts'
 import { programs } from '../places.ts'
 import type { Work } from '../work.ts'
-import { openTarget } from './output.ts'
+import { wholeFile } from './output.ts'
 
 /** Writes a run as Parquet and gives its rows; the file appears whole or not at all. Errors: `storage_full`, `storage_error`. */
-export async function writeParquet(fleet: FleetSettings, path: string, work: Work): Promise<number> {
-  const target = await openTarget(path)
-  try {
-    const rows = await follow({ fleet, output: target.temporary }, work)
-    await target.commit()
-    return rows
-  } finally {
-    await target.discard()
-  }
-}
+export const writeParquet = (fleet: FleetSettings, path: string, work: Work): Promise<number> =>
+  wholeFile(path, (output) => follow({ fleet, output }, work))
 
 async function follow(start: WriterStart, { signal, progress }: Work): Promise<number> {
   const child = spawn(process.execPath, ['--expose-gc', '--no-warnings', programs.writer, JSON.stringify(start)], {
@@ -33,7 +25,7 @@ async function follow(start: WriterStart, { signal, progress }: Work): Promise<n
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
   let done = 0
-  let end: WriterReport | null = null
+  let end: Exclude<WriterReport, { rows: number }> | null = null
   try {
     for await (const line of createInterface({ input: child.stdout })) {
       const report = JSON.parse(line) as WriterReport

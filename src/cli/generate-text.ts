@@ -1,7 +1,7 @@
 /** Generated rows as text. The same numbers in every format: a double as JavaScript writes it reads back as itself. */
-import { type Batch, type FleetTelemetry, metricNames, metricScales } from '../generate/index.ts'
+import { createBatch, createTelemetry, type FleetSettings, metricNames, metricScales } from '../generate/index.ts'
 
-export const csvHead = `timestamp,host,${metricNames.join(',')},label,incident\n`
+const batchRows = 8_192
 
 /** Writers of the metrics' values, which have few decimals: the same text as JavaScript's own, in a quarter of the time. */
 const decimals = metricScales.map((scale) => {
@@ -16,37 +16,41 @@ const decimals = metricScales.map((scale) => {
   }
 })
 
-/** A writer of batches as lines of CSV; no incident is an empty cell. */
-export function csvRows({ hosts, kinds }: FleetTelemetry): (batch: Batch) => string {
-  const clock = createClock()
-  return ({ rows, times, hosts: numbers, values, incidents }) => {
-    let text = ''
-    for (let row = 0; row < rows; row++) {
-      text += `${clock(times[row]!)},${hosts[numbers[row]!]!}`
-      for (let metric = 0; metric < decimals.length; metric++) text += `,${decimals[metric]!(values[metric]![row]!)}`
-      const incident = incidents[row]!
-      text += incident === 0 ? ',false,\n' : `,true,${kinds[incident - 1]!}\n`
-    }
-    return text
-  }
+/** What stands around the values of a row, and a row's end by the number of its incident; 0 is none. */
+const csv = {
+  head: `timestamp,host,${metricNames.join(',')},label,incident\n`,
+  start: (time: string, host: string) => `${time},${host}`,
+  keys: metricNames.map(() => ','),
+  end: (kind: string | null) => (kind === null ? ',false,\n' : `,true,${kind}\n`),
+}
+const ndjson: typeof csv = {
+  head: '',
+  start: (time, host) => `{"timestamp":"${time}","host":"${host}"`,
+  keys: metricNames.map((name) => `,"${name}":`),
+  end: (kind) => `,"label":${kind !== null},"incident":${JSON.stringify(kind)}}\n`,
 }
 
-const keys = metricNames.map((name) => `,"${name}":`)
-
-/** A writer of batches as lines of JSON; no incident is null. */
-export function ndjsonRows({ hosts, kinds }: FleetTelemetry): (batch: Batch) => string {
+/** The text of all rows in pieces, and how many rows each holds; no incident is an empty cell or null. */
+export function* textPieces(
+  fleet: FleetSettings,
+  format: 'csv' | 'ndjson',
+): Generator<{ bytes: string; rows: number }> {
+  const { head, start, keys, end } = format === 'csv' ? csv : ndjson
+  const telemetry = createTelemetry(fleet)
+  const ends = [null, ...telemetry.kinds].map(end)
   const clock = createClock()
-  return ({ rows, times, hosts: numbers, values, incidents }) => {
-    let text = ''
+  const batch = createBatch(batchRows)
+  for (let text = head; ; text = '') {
+    telemetry.next(batch)
+    const { rows, times, hosts, values, incidents } = batch
     for (let row = 0; row < rows; row++) {
-      text += `{"timestamp":"${clock(times[row]!)}","host":"${hosts[numbers[row]!]!}"`
+      text += start(clock(times[row]!), telemetry.hosts[hosts[row]!]!)
       for (let metric = 0; metric < keys.length; metric++)
         text += keys[metric]! + decimals[metric]!(values[metric]![row]!)
-      const incident = incidents[row]!
-      text +=
-        incident === 0 ? ',"label":false,"incident":null}\n' : `,"label":true,"incident":"${kinds[incident - 1]!}"}\n`
+      text += ends[incidents[row]!]!
     }
-    return text
+    if (text !== '') yield { bytes: text, rows }
+    if (rows === 0) return
   }
 }
 

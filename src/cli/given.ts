@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream'
 import { DeepWatchError } from '../errors.ts'
 import type { Source, Sources } from '../sources/index.ts'
 import type { Call } from './command.ts'
-import { show } from './output.ts'
+import { show, wrong } from './usage.ts'
 
 /** What a command was given to read. */
 export interface Telemetry {
@@ -22,27 +22,16 @@ export interface Telemetry {
   upload(sources: Sources, signal: AbortSignal): Promise<Source | null>
 }
 
-/** Refuses what a command does not take. */
-export function noOperands({ operands, command }: Call): void {
-  if (operands.length > 0) throw wrong(`${command.name} takes no ${show(operands[0]!)}.`)
-}
-
 /** Errors: `validation_failed` without a file or with a stream among several, `source_not_found`, `source_unreadable`. */
-export async function givenTelemetry({
-  operands,
-  stdin,
-  command,
-}: Pick<Call, 'operands' | 'stdin' | 'command'>): Promise<Telemetry> {
-  if (operands.length === 0) throw wrong(`${command.name} needs a file; - is standard input.`)
-  const found = await Promise.all(operands.map((name) => (name === '-' ? null : look(name))))
-  const isStream = found.some((file) => file === null || file.isStream)
-  if (isStream) {
+export async function givenTelemetry(call: Call): Promise<Telemetry> {
+  const found = await Promise.all(givenNames(call).map(look))
+  if (found.some(({ isStream }) => isStream)) {
     if (found.length > 1) throw wrong('standard input, a pipe or a file with several names (hard links) stands alone.')
-    return asUpload(() => (found[0] ? openStream(found[0]) : stdin))
+    return asUpload(() => openStream(call, found[0]!))
   }
-  const paths = found.map((file) => file!.path)
+  const paths = found.map(({ path }) => path)
   return {
-    roots: [...new Set(found.map((file) => (file!.isFolder ? file!.path : dirname(file!.path))))],
+    roots: [...new Set(found.map(({ path, isFolder }) => (isFolder ? path : dirname(path))))],
     source: { path: paths.length === 1 ? paths[0]! : paths },
     upload: async () => null,
   }
@@ -52,13 +41,17 @@ export async function givenTelemetry({
  * The one file of a call that a service is to read, to be opened. Errors: `validation_failed` for several files or a folder, and
  * those of `givenTelemetry`.
  */
-export async function givenStream(call: Pick<Call, 'operands' | 'stdin' | 'command'>): Promise<() => Readable> {
-  const [name, ...more] = call.operands
-  if (name === undefined) throw wrong(`${call.command.name} needs a file; - is standard input.`)
+export async function givenStream(call: Call): Promise<() => Readable> {
+  const [name, ...more] = givenNames(call)
   if (more.length > 0) throw wrong('--server: a service takes one file at a time.')
-  const found = name === '-' ? null : await look(name)
-  if (found?.isFolder) throw wrong(`--server: a service takes a file, and ${show(name)} is a folder.`)
-  return () => (found ? openStream(found) : call.stdin)
+  const found = await look(name!)
+  if (found.isFolder) throw wrong(`--server: a service takes a file, and ${show(name!)} is a folder.`)
+  return () => openStream(call, found)
+}
+
+function givenNames({ operands, command }: Call): readonly string[] {
+  if (operands.length > 0) return operands
+  throw wrong(`${command.name} needs a file; - is standard input.`)
 }
 
 function asUpload(open: () => Readable): Telemetry {
@@ -83,6 +76,7 @@ function asUpload(open: () => Readable): Telemetry {
 }
 
 interface Found {
+  /** Real, or - for standard input. */
   readonly path: string
   readonly isFolder: boolean
   readonly isStream: boolean
@@ -90,12 +84,14 @@ interface Found {
 }
 
 /** A pipe is waited for, not opened: opening one that nobody writes to would hold a thread that no interrupt reaches. */
-function openStream({ path, isPipe }: Found): Readable {
+function openStream(call: Call, { path, isPipe }: Found): Readable {
+  if (path === '-') return call.stdin
   if (!isPipe) return createReadStream(path)
   return new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false })
 }
 
 async function look(name: string): Promise<Found> {
+  if (name === '-') return { path: name, isFolder: false, isStream: true, isPipe: false }
   try {
     const path = await realpath(name)
     const found = await stat(path)
@@ -103,16 +99,13 @@ async function look(name: string): Promise<Found> {
     // A file with several names is refused by path, where a client could have linked it there; here it is read as it comes.
     return { path, isFolder, isStream: !isFolder && (!found.isFile() || found.nlink > 1), isPipe: found.isFIFO() }
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
     // A pipe of a shell, such as <(zcat x), has no real path.
     const stream = await stat(name).catch(() => null)
-    if (stream?.isFIFO() || stream?.isCharacterDevice()) {
+    if (stream?.isFIFO() || stream?.isCharacterDevice())
       return { path: name, isFolder: false, isStream: true, isPipe: stream.isFIFO() }
-    }
+    const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR')
       throw new DeepWatchError('source_not_found', `There is no file ${show(name)}.`)
     throw new DeepWatchError('source_unreadable', `${show(name)} cannot be opened (${code}).`, { cause: error })
   }
 }
-
-const wrong = (detail: string) => new DeepWatchError('validation_failed', detail)

@@ -68,7 +68,9 @@ async function runCommand(command: Command, args: readonly string[]): Promise<nu
     },
     isTerminal: process.stdout.isTTY === true,
     tell: (line) => void (isQuiet || process.stderr.write(`${line}\n`)),
-    print: (text) => interrupt.print(text),
+    print: interrupt.print,
+    printJson: (document, indent = 0) =>
+      interrupt.print(`${JSON.stringify(document, null, own.has('json') ? 0 : indent)}\n`),
   }
   try {
     const { run } = await command.load()
@@ -93,7 +95,6 @@ function terminal() {
     write: (text: string) => void stderr.write(text),
     columns: () => (stderr.isTTY && !isDumb ? stderr.columns || 80 : null),
     color: stderr.isTTY && !isDumb && (process.env['NO_COLOR'] ?? '') === '',
-    now: () => performance.now(),
   }
 }
 

@@ -1,16 +1,19 @@
-/** `deepwatch models`: what is in the state folder, and the few things that may be done to it. */
-import { DeepWatchError } from '../errors.ts'
-import type { ModelSummary } from '../registry/index.ts'
+/** `deepwatch models`: what is in the state folder or a service, and the few things that may be done to it. */
+import type { ModelSummary, ShownVersion } from '../registry/index.ts'
 import type { Service } from '../service.ts'
 import type { Call } from './command.ts'
-import { servingOf, splitReference } from './reference.ts'
-import type { ModelStore } from './remote-models.ts'
-import { isRemote } from './server.ts'
+import { isRemote, servingOf, splitReference, verbOf } from './named.ts'
+import { connect } from './remote-client.ts'
 import { withService } from './session.ts'
-import { table, toSecond } from './table.ts'
-import { verbOf } from './verb.ts'
+import { table, toSecond } from './text.ts'
+import { wrong } from './usage.ts'
+
+type ModelStore = ReturnType<typeof remoteModels>
 
 const verbs: Readonly<Record<string, (call: Call, store: ModelStore, reference: string) => Promise<unknown>>> = {
+  async list(_, store) {
+    return { models: await store.list() }
+  },
   async show(_, store, reference) {
     const { name, version } = splitReference(reference)
     return store.version(name, version ?? servingOf(await store.model(name)))
@@ -29,17 +32,34 @@ const verbs: Readonly<Record<string, (call: Call, store: ModelStore, reference: 
 }
 
 export async function run(call: Call): Promise<number> {
-  const { verb, operand: reference } = verbOf(call, ['list', ...Object.keys(verbs)])
-  const use = async (store: ModelStore) =>
-    reference === null ? { models: await store.list() } : verbs[verb]!(call, store, reference)
+  const { verb, operand: reference } = verbOf(call, Object.keys(verbs))
+  const use = (store: ModelStore) => verbs[verb]!(call, store, reference)
   const answer = isRemote(call)
-    ? await use((await import('./remote-models.ts')).remoteModels(call))
+    ? await use(remoteModels(call))
     : await withService(call, { home: call.text('home') }, (service) => use(localModels(service)))
-  if (call.isOn('json') || verb === 'show')
-    await call.print(`${JSON.stringify(answer, null, call.isOn('json') ? 0 : 2)}\n`)
+  if (call.isOn('json') || verb === 'show') await call.printJson(answer, 2)
   else if (verb === 'list') await call.print(modelTable((answer as { models: ModelSummary[] }).models))
   else call.tell(verb === 'rm' ? `removed ${reference}` : `${reference} serves`)
   return 0
+}
+
+function remoteModels(call: Call) {
+  const remote = connect(call)
+  const path = (name: string, version: string) => `models/${name}/versions/${version}`
+  return {
+    list: () => remote.pages<ModelSummary>('models'),
+    model: (name: string) => remote.json<ModelSummary>(`models/${name}`),
+    version: (name: string, version: string) => remote.json<ShownVersion>(path(name, version)),
+    serve: (name: string, version: number) =>
+      remote.json<ModelSummary>(`models/${name}/serving`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ version }),
+      }),
+    /** One version, or the model with all of them where it is null. */
+    remove: (name: string, version: string | null) =>
+      remote.remove(version === null ? `models/${name}` : path(name, version)),
+  }
 }
 
 function localModels({ models }: Service): ModelStore {
@@ -63,5 +83,3 @@ function modelTable(models: readonly ModelSummary[]): string {
   ])
   return table([['model', 'versions', 'serving', 'trained', ''], ...rows])
 }
-
-const wrong = (detail: string) => new DeepWatchError('validation_failed', detail)

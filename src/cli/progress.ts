@@ -1,5 +1,6 @@
 /** Shows on standard error how far work has come: a bar on a terminal, plain lines in a pipe. Never on standard output. */
 import type { Progress, Stage } from '../work.ts'
+import { count } from './text.ts'
 
 const names: Readonly<Record<Stage, string>> = {
   waiting: 'opening',
@@ -14,36 +15,25 @@ const names: Readonly<Record<Stage, string>> = {
 
 const redrawMs = 100
 const lineEveryMs = 5_000
+const clearLine = '\r\x1b[K'
 
-export interface ProgressOptions {
+interface Screen {
   readonly write: (text: string) => void
   /** Columns of the terminal, asked for at each drawing; null where there is none. */
   readonly columns: () => number | null
   readonly color: boolean
-  /** Milliseconds from any fixed moment. */
-  readonly now: () => number
-}
-
-/** Seconds and rows of each stage that was gone through, in order. */
-interface StageTime {
-  readonly stage: Stage
-  readonly rows: number
-  readonly seconds: number
 }
 
 export interface ShownProgress extends Progress {
   /** Ends the last stage; what is written to the terminal afterwards begins on a line of its own. */
   end(): void
-  /** Stages that have ended. */
-  readonly stages: readonly StageTime[]
+  /** Stages that have ended, in order. */
+  readonly stages: readonly { readonly stage: Stage; readonly rows: number; readonly seconds: number }[]
 }
 
-/** `options` null measures and shows nothing. */
-export function createProgress(
-  options: ProgressOptions | null,
-  now: () => number = () => performance.now(),
-): ShownProgress {
-  const stages: StageTime[] = []
+/** `screen` null measures and shows nothing. `now` gives milliseconds from any fixed moment. */
+export function createProgress(screen: Screen | null, now = (): number => performance.now()): ShownProgress {
+  const stages: { stage: Stage; rows: number; seconds: number }[] = []
   let stage: Stage | null = null
   let total: number | null = null
   let rows = 0
@@ -52,95 +42,87 @@ export function createProgress(
   let isDrawn = false
 
   const seconds = () => (now() - started) / 1000
-  const isTerminal = () => options !== null && options.columns() !== null
 
   function show(): void {
-    if (options === null || stage === null) return
-    const time = now()
-    if (time - shownAt < (isTerminal() ? redrawMs : lineEveryMs)) return
-    shownAt = time
-    const columns = options.columns()
-    if (columns === null) options.write(`${describe()}\n`)
-    else {
-      options.write(
-        `\r\x1b[K${bar(barWidth(columns), options.color)}${cut(describe(), columns - barWidth(columns) - 15)}`,
-      )
-      isDrawn = true
+    if (screen === null || stage === null) return
+    const columns = screen.columns()
+    if (now() - shownAt < (columns === null ? lineEveryMs : redrawMs)) return
+    shownAt = now()
+    if (columns === null) {
+      screen.write(`${[names[stage], ...facts(rows, total, seconds(), count)].join('  ')}\n`)
+      return
     }
-  }
-
-  function bar(width: number, color: boolean): string {
-    const head = names[stage!].padEnd(11)
-    if (total === null || total === 0) return `${head} ${' '.repeat(width)} `
-    const filled = Math.min(width, Math.floor((rows / total) * width))
-    const [on, off] = color ? ['\x1b[36m', '\x1b[0m'] : ['', '']
-    return `${head} ${on}${'█'.repeat(filled)}${off}${'░'.repeat(width - filled)}  `
-  }
-
-  function describe(): string {
-    const elapsed = seconds()
-    const rate = elapsed > 0.2 ? rows / elapsed : 0
-    const parts: string[] = isTerminal() ? [] : [names[stage!]]
-    const number = isTerminal() ? shortCount : count
-    if (total !== null && total > 0) {
-      parts.push(`${Math.min(100, Math.floor((rows / total) * 100))} %`, `${number(rows)} of ${number(total)} rows`)
-    } else if (rows > 0) parts.push(`${number(rows)} rows`)
-    if (rate > 0 && rows > 0) parts.push(`${shortCount(rate)} rows/s`)
-    if (rate > 0 && total !== null && rows > 0 && rows < total) parts.push(`${clock((total - rows) / rate)} left`)
-    return parts.join('  ')
+    const width = Math.max(8, Math.min(24, columns - 66))
+    const told = facts(rows, total, seconds(), shortCount).join('  ')
+    const shown = total ? bar(rows / total, width, screen.color) : ' '.repeat(width)
+    screen.write(`${clearLine}${names[stage].padEnd(11)} ${shown}  ${told.slice(0, Math.max(0, columns - width - 15))}`)
+    isDrawn = true
   }
 
   /** What remains of a stage when it is over. */
-  function finish(): void {
+  function end(): void {
     if (stage === null) return
     const took = seconds()
     stages.push({ stage, rows, seconds: took })
+    if (isDrawn) screen?.write(clearLine)
     // Waiting that did not happen is not worth a line.
-    if (options !== null && (rows > 0 || took > 0.05)) {
+    if (rows > 0 || took > 0.05) {
       const speed = rows > 0 && took > 0 ? `  ${shortCount(rows / took)} rows/s` : ''
-      const line = `${names[stage].padEnd(11)} ${rows > 0 ? `${count(rows)} rows in ` : ''}${took.toFixed(2)} s${speed}`
-      options.write(`${isDrawn ? '\r\x1b[K' : ''}${line}\n`)
-    } else if (isDrawn) options?.write('\r\x1b[K')
+      screen?.write(
+        `${names[stage].padEnd(11)} ${rows > 0 ? `${count(rows)} rows in ` : ''}${took.toFixed(2)} s${speed}\n`,
+      )
+    }
     isDrawn = false
     stage = null
   }
 
   return {
     begin(next, all) {
-      finish()
+      end()
       stage = next
       total = all
       rows = 0
       started = now()
-      shownAt = isTerminal() ? 0 : started
+      // A bar is there at once, a line only when there is something to tell.
+      shownAt = screen?.columns() == null ? started : Number.NEGATIVE_INFINITY
       show()
     },
     advance(more) {
       rows += more
       show()
     },
-    end: finish,
+    end,
     stages,
   }
 }
 
-/** What the words leave of a line. */
-const barWidth = (columns: number) => Math.max(8, Math.min(24, columns - 66))
+/** `share` of the rows is done. */
+function bar(share: number, width: number, color: boolean): string {
+  const filled = Math.min(width, Math.floor(share * width))
+  const [on, off] = color ? ['\x1b[36m', '\x1b[0m'] : ['', '']
+  return `${on}${'█'.repeat(filled)}${off}${'░'.repeat(width - filled)}`
+}
 
-const cut = (text: string, length: number) => (text.length > length ? text.slice(0, Math.max(0, length)) : text)
-
-/** 1234567 as 1,234,567. */
-export const count = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',')
+/** Share, rows, speed and time left, as far as they are known. */
+function facts(rows: number, total: number | null, seconds: number, number: (value: number) => string): string[] {
+  const rate = seconds > 0.2 ? rows / seconds : 0
+  const told: string[] = []
+  if (total)
+    told.push(`${Math.min(100, Math.floor((rows / total) * 100))} %`, `${number(rows)} of ${number(total)} rows`)
+  else if (rows > 0) told.push(`${number(rows)} rows`)
+  if (rate > 0) told.push(`${shortCount(rate)} rows/s`)
+  if (rate > 0 && total !== null && rows < total) told.push(`${clock((total - rows) / rate)} left`)
+  return told
+}
 
 function shortCount(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(1)} M`
   return value >= 1e4 ? `${Math.round(value / 1e3)} k` : String(Math.round(value))
 }
 
+/** Seconds as 3:05 or 1:03:05. */
 function clock(seconds: number): string {
   const whole = Math.ceil(seconds)
-  const [minutes, rest] = [Math.floor(whole / 60), String(whole % 60).padStart(2, '0')]
-  return minutes < 60
-    ? `${minutes}:${rest}`
-    : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}:${rest}`
+  const rest = new Date((whole % 3_600) * 1000).toISOString().slice(14, 19)
+  return whole < 3_600 ? rest.replace(/^0/, '') : `${Math.floor(whole / 3_600)}:${rest}`
 }

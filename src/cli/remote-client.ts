@@ -1,10 +1,13 @@
 /** A running service, as the commands with `--server` talk to it. */
 import type { Readable } from 'node:stream'
-import { type Dispatcher, request } from 'undici'
+import { buffer } from 'node:stream/consumers'
+import type { Dispatcher } from 'undici'
 import { DeepWatchError, isErrorCode } from '../errors.ts'
 import type { Call } from './command.ts'
+import { conflicting, wrong } from './usage.ts'
 
 export type Answer = Dispatcher.ResponseData
+export type Remote = ReturnType<typeof connect>
 
 interface Asked {
   readonly method?: 'GET' | 'PUT' | 'POST' | 'DELETE'
@@ -16,53 +19,54 @@ interface Asked {
   readonly isWork?: boolean
 }
 
-export interface Remote {
-  /**
-   * Asks, and gives the answer once its head is there and says success. `path` has no slash at its front.
-   * Errors: the code of the service's problem document, `server_unreachable` for anything else that goes wrong.
-   */
-  ask(path: string, asked?: Asked): Promise<Answer>
-  /** The same, for the JSON document that the answer holds. */
-  json<Document>(path: string, asked?: Asked): Promise<Document>
-  documentOf<Document>(answer: Answer): Promise<Document>
-  /** The items of a list that is answered in pages, which stand in a member called as the list. */
-  pages<Item>(list: 'models' | 'jobs'): Promise<Item[]>
-  /** The whole body of an answer. */
-  bytes(answer: Answer): Promise<Buffer>
-  /** The pieces of an answer. Errors: `server_unreachable` when it ends early. */
-  pieces(answer: Answer): AsyncGenerator<Buffer>
-}
-
 const patienceMs = 10_000
 const maxProblemBytes = 65_536
 
-/** Errors: `validation_failed` for an address or a token that is none, `conflicting_parameter` beside `--home`. */
-export function connect(call: Call): Remote {
-  if (call.text('home') !== undefined)
-    throw new DeepWatchError('conflicting_parameter', '--server and --home name two places for the models.')
+/**
+ * The service that a call names. Paths have no slash at their front. Errors: `validation_failed` for an address or a token that is
+ * none, `conflicting_parameter` beside `--home`; of all requests: the code of the service's problem document, `server_unreachable`
+ * for anything else that goes wrong, also on the way.
+ */
+export function connect(call: Call) {
+  if (call.text('home') !== undefined) throw conflicting('--server and --home name two places for the models.')
   const base = baseOf(call.text('server') ?? '')
   const token = call.text('token') ?? call.env['DEEPWATCH_TOKEN'] ?? ''
   if (!/^[\x21-\x7e]*$/.test(token)) throw wrong('--token: must be printable ASCII without spaces.')
+  const authorization = token === '' ? {} : { authorization: `Bearer ${token}` }
+
   const unreachable = (why: string, cause?: unknown) =>
     new DeepWatchError('server_unreachable', `${base.origin}: ${why}.`, { cause })
+  const noService = (answered: string) => unreachable(`answered ${answered}; it may be no DeepWatch service`)
 
-  async function ask(path: string, { method, headers, body, signal = call.work.signal, isWork }: Asked = {}) {
+  /** Gives the answer once its head is there and says success. */
+  async function ask(path: string, { method = 'GET', headers, body, signal, isWork }: Asked = {}) {
+    const { request } = await import('undici')
     const patience = isWork ? 0 : patienceMs
+    const stop = signal ?? call.work.signal
     try {
       const answer = await request(new URL(path, base), {
-        method: method ?? 'GET',
-        headers: { ...headers, ...(token === '' ? {} : { authorization: `Bearer ${token}` }) },
+        method,
+        headers: { ...headers, ...authorization },
         body: body ?? null,
-        signal,
+        signal: stop,
         headersTimeout: patience,
         bodyTimeout: patience,
       })
       if (answer.statusCode >= 200 && answer.statusCode < 300) return answer
       throw await problemOf(answer)
     } catch (error) {
-      signal.throwIfAborted()
+      stop.throwIfAborted()
       throw error instanceof DeepWatchError ? error : unreachable(whyNot(error), error)
     }
+  }
+
+  /** The error that a problem document tells of. */
+  async function problemOf(answer: Answer): Promise<DeepWatchError> {
+    let text = ''
+    for await (const piece of pieces(answer)) if (text.length < maxProblemBytes) text += piece
+    const { code, detail } = parse(text)
+    if (isErrorCode(code)) return new DeepWatchError(code, String(detail))
+    return noService(`${answer.statusCode} without a problem document`)
   }
 
   async function* pieces(answer: Answer): AsyncGenerator<Buffer> {
@@ -74,44 +78,40 @@ export function connect(call: Call): Remote {
     }
   }
 
-  async function bytes(answer: Answer): Promise<Buffer> {
-    const all: Buffer[] = []
-    for await (const piece of pieces(answer)) all.push(piece)
-    return Buffer.concat(all)
-  }
-
-  /** The error that a problem document tells of. */
-  async function problemOf(answer: Answer): Promise<DeepWatchError> {
-    let text = ''
-    for await (const piece of pieces(answer)) if (text.length < maxProblemBytes) text += piece
-    const { code, detail } = parse(text)
-    return isErrorCode(code)
-      ? new DeepWatchError(code, String(detail))
-      : unreachable(`answered ${answer.statusCode} without a problem document; it may be no DeepWatch service`)
-  }
-
-  const json = async <Document>(path: string, asked?: Asked) => documentOf<Document>(await ask(path, asked))
+  const bytes = (answer: Answer): Promise<Buffer> => buffer(pieces(answer))
 
   async function documentOf<Document>(answer: Answer): Promise<Document> {
     const document = parse((await bytes(answer)).toString())
     if (Object.keys(document).length > 0) return document as Document
-    throw unreachable('answered with no JSON document; it may be no DeepWatch service')
+    throw noService('with no JSON document')
   }
 
-  async function pages<Item>(list: string): Promise<Item[]> {
+  const json = async <Document>(path: string, asked?: Asked) => documentOf<Document>(await ask(path, asked))
+
+  /** The items of a list that is answered in pages, which stand in a member called as the list. */
+  async function pages<Item>(list: 'models' | 'jobs'): Promise<Item[]> {
     const items: Item[] = []
-    let next: string | null = null
-    do {
-      const query: string = next === null ? '' : `?after=${encodeURIComponent(next)}`
-      const page: Record<string, unknown> = await json(`${list}${query}`)
-      if (!Array.isArray(page[list])) throw unreachable('answered with no list; it may be no DeepWatch service')
-      items.push(...page[list])
-      next = (page['next'] as string | null | undefined) ?? null
-    } while (next !== null)
-    return items
+    let query = ''
+    for (;;) {
+      const { [list]: page, next } = await json<Record<string, unknown>>(`${list}${query}`)
+      if (!Array.isArray(page)) throw noService('with no list')
+      items.push(...page)
+      if (typeof next !== 'string') return items
+      query = `?after=${encodeURIComponent(next)}`
+    }
   }
 
-  return { ask, json, documentOf, pages, bytes, pieces }
+  async function remove(path: string): Promise<void> {
+    await bytes(await ask(path, { method: 'DELETE' }))
+  }
+
+  return { ask, pieces, bytes, documentOf, json, pages, remove }
+}
+
+/** The model and its version that an answer is of. */
+export function answeredBy({ headers }: Answer): { model: string; version: number } {
+  const [model = '', version] = String(headers['deepwatch-model']).split('@')
+  return { model, version: Number(version) }
 }
 
 /** An object, empty where the text holds none. */
@@ -132,18 +132,17 @@ function baseOf(text: string): URL {
   return url.pathname.endsWith('/') ? url : new URL(`${url.href}/`)
 }
 
+const reasons: readonly [RegExp, string][] = [
+  [/^ECONNREFUSED$/, 'nothing listens there'],
+  [/^(ENOTFOUND|EAI_AGAIN)$/, 'its name is not known'],
+  [/TIMEOUT|ETIMEDOUT/, 'it does not answer in time'],
+  [/SSL|TLS|CERT|SIGNED|UNABLE_TO|EPROTO/, 'no trusted TLS connection'],
+  [/^(ECONNRESET|EPIPE|UND_ERR_SOCKET|ERR_STREAM_PREMATURE_CLOSE|UND_ERR_\w+_MISMATCH)$/, 'the connection broke'],
+]
+
 /** What went wrong on the way, for a person. */
 function whyNot(error: unknown): string {
   const { code = 'unknown reason' } = error as { code?: string }
-  const reasons: readonly [RegExp, string][] = [
-    [/^ECONNREFUSED$/, 'nothing listens there'],
-    [/^(ENOTFOUND|EAI_AGAIN)$/, 'its name is not known'],
-    [/TIMEOUT|ETIMEDOUT/, 'it does not answer in time'],
-    [/SSL|TLS|CERT|SIGNED|UNABLE_TO|EPROTO/, 'no trusted TLS connection'],
-    [/^(ECONNRESET|EPIPE|UND_ERR_SOCKET|ERR_STREAM_PREMATURE_CLOSE|UND_ERR_\w+_MISMATCH)$/, 'the connection broke'],
-  ]
-  const [, reason] = reasons.find(([pattern]) => pattern.test(code)) ?? []
-  return `${reason ?? 'it cannot be asked'} (${code})`
+  const [, reason = 'it cannot be asked'] = reasons.find(([pattern]) => pattern.test(code)) ?? []
+  return `${reason} (${code})`
 }
-
-const wrong = (detail: string) => new DeepWatchError('validation_failed', detail)

@@ -2,8 +2,8 @@
 import { DeepWatchError, isErrorCode } from '../errors.ts'
 import type { ScoreSettings, ScoreSummary } from '../schemas/index.ts'
 import type { Call } from './command.ts'
-import type { Output } from './output.ts'
-import { connect } from './remote-client.ts'
+import type { Write } from './output.ts'
+import { answeredBy, connect } from './remote-client.ts'
 import { upload } from './remote-upload.ts'
 import { csvHead, csvLine } from './score-csv.ts'
 import type { ToldSummary } from './summary.ts'
@@ -24,27 +24,23 @@ export async function scoreThere(
   call: Call,
   settings: ScoreSettings & Readonly<Record<string, unknown>>,
   format: keyof typeof types,
-  output: Output,
+  write: Write,
 ): Promise<ToldSummary> {
   const remote = connect(call)
   const answer = await upload(call, remote, 'score', settings, { accept: types[format] })
   const pieces = remote.pieces(answer)
-  const [model = '', version] = String(answer.headers['deepwatch-model']).split('@')
-  const told = { model, version: Number(version), threshold: Number(answer.headers['deepwatch-threshold']) }
-  if (format === 'ndjson' || format === 'csv') {
-    const include = format === 'csv' ? (settings.include ?? []) : null
-    return writeLines(pieces, output, include)
-  }
+  if (format === 'ndjson') return writeLines(pieces, write, null)
+  if (format === 'csv') return writeLines(pieces, write, settings.include ?? [])
   let tail = ''
   for await (const piece of pieces) {
-    await output.write(piece)
+    await write(piece)
     if (format === 'json') tail = (tail + piece.toString('latin1')).slice(-maxTail)
   }
-  if (format === 'json') await output.write('\n')
+  if (format === 'json') await write('\n')
   const [, rows, anomalies, unscored] = /"rows":(\d+),"anomalies":(\d+),"unscored":(\d+)\}$/.exec(tail) ?? []
-  return rows === undefined
-    ? told
-    : { ...told, rows: Number(rows), anomalies: Number(anomalies), unscored: Number(unscored) }
+  const told = { ...answeredBy(answer), threshold: Number(answer.headers['deepwatch-threshold']) }
+  if (rows === undefined) return told
+  return { ...told, rows: Number(rows), anomalies: Number(anomalies), unscored: Number(unscored) }
 }
 
 /** Longer than the counts at the end of a JSON answer. */
@@ -53,10 +49,10 @@ const maxTail = 128
 /** Passes lines on, or as CSV with the columns of `include`, and gives the summary that stands in the last one. */
 async function writeLines(
   pieces: AsyncIterable<Buffer>,
-  output: Output,
+  write: Write,
   include: readonly string[] | null,
 ): Promise<ScoreSummary> {
-  if (include) await output.write(csvHead(include))
+  if (include) await write(csvHead(include))
   const decoder = new TextDecoder()
   let rest = ''
   let summary: ScoreSummary | undefined
@@ -67,7 +63,7 @@ async function writeLines(
     if (last.startsWith('{"problem":')) throw problemIn(last)
     if (last.startsWith('{"summary":')) summary = read<{ summary: ScoreSummary }>(last).summary
     const rows = include && summary ? lines.slice(0, -1) : lines
-    await output.write(rows.map((line) => (include ? csvLine(read(line), include) : `${line}\n`)).join(''))
+    await write(rows.map((line) => (include ? csvLine(read(line), include) : `${line}\n`)).join(''))
   }
   if (summary) return summary
   throw new DeepWatchError('server_unreachable', 'The answer ended before its summary.')

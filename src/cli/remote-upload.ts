@@ -15,21 +15,19 @@ export async function upload(
   remote: Remote,
   path: string,
   settings: Readonly<Record<string, unknown>>,
-  headers: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
-  const open = await givenStream(call)
-  const ask = (body: Readable | string) =>
-    remote.ask(path, { method: 'POST', isWork: true, body, headers: { ...headers, 'content-type': type } })
+  const file = (await givenStream(call))()
   const boundary = `deepwatch-${randomBytes(16).toString('hex')}`
   const type = `multipart/form-data; boundary=${boundary}`
-  const file = open()
+  const ask = (body: Readable | string) =>
+    remote.ask(path, { method: 'POST', isWork: true, body, headers: { ...headers, 'content-type': type } })
   let failure: unknown
   file.on('error', (error: NodeJS.ErrnoException) => {
     failure = new DeepWatchError('source_unreadable', `The file cannot be read (${error.code}).`, { cause: error })
   })
   try {
-    const body = Readable.from(multipart(boundary, settings, file), { objectMode: false })
-    return await ask(body)
+    return await ask(Readable.from(multipart(boundary, settings, file), { objectMode: false }))
   } catch (error) {
     const isBroken = error instanceof DeepWatchError && error.code === 'server_unreachable'
     throw failure ?? (isBroken ? await ask('').then(() => error, refusalOr(error)) : error)

@@ -4,30 +4,29 @@
  * of them are complete, `summary.json` last.
  */
 import { createReadStream } from 'node:fs'
-import { lstat, mkdir, readdir, rename, rmdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rmdir, stat, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
 import { artefactName } from '../registry/index.ts'
-import { type ScoreSummary, type TrainSettings, trainSettings, type VersionDocument } from '../schemas/index.ts'
+import { type ScoreSummary, type TrainSettings, trainSettings } from '../schemas/index.ts'
+import type { TableRun } from '../scoring/index.ts'
 import type { Service } from '../service.ts'
 import { software } from '../software.ts'
-import type { Source } from '../sources/index.ts'
-import type { Trained } from '../training/index.ts'
-import type { Progress, Work } from '../work.ts'
+import type { Progress } from '../work.ts'
 import type { Call } from './command.ts'
 import { withChosenDetector } from './detector.ts'
 import { givenTelemetry, type Telemetry } from './given.ts'
-import { show, storageFailure } from './output.ts'
+import { storageFailure } from './output.ts'
 import { withTelemetry, withTemporaryHome } from './session.ts'
 import { evaluationTable, tellScoring, tellTraining } from './summary.ts'
+import { show, wrong } from './usage.ts'
 
 /** In the order in which they are put in place. */
 const fileNames = ['model', 'scores.parquet', 'anomaly_chart.png', 'report.html', 'summary.json'] as const
 
-type Made = Awaited<ReturnType<typeof pipeline>>
-
 export async function run(call: Call): Promise<number> {
   const started = performance.now()
+  const seconds = () => (performance.now() - started) / 1000
   const out = call.text('out')
   if (out === undefined) throw wrong('--out is needed: the folder for the results.')
   const name = call.text('model') ?? nameAfter(call.operands[0])
@@ -38,20 +37,22 @@ export async function run(call: Call): Promise<number> {
     const made = await withTemporaryHome(folder.path, async (home) => {
       const ready = join(home, 'ready')
       await mkdir(ready)
-      const made = await withTelemetry(call, home, telemetry, (service, upload) =>
-        pipeline(call, service, settings, telemetry, upload, { home, ready }),
-      )
+      const made = await make(call, settings, telemetry, home, ready)
       call.work.progress.end()
-      const summary = summaryOf(call, made, (performance.now() - started) / 1000)
+      const summary = summaryOf(call, made, seconds())
       await writeFile(join(ready, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`)
       call.work.signal.throwIfAborted()
       for (const file of fileNames) await rename(join(ready, file), join(folder.path, file))
-      if (call.isOn('json')) await call.print(`${JSON.stringify(summary)}\n`)
+      if (call.isOn('json')) await call.printJson(summary)
       return made
     }).catch((error: unknown) => {
       throw error instanceof DeepWatchError || call.work.signal.aborted ? error : storageFailure(error, out)
     })
-    await conclude(call, made, out, (performance.now() - started) / 1000)
+    tellTraining(call, made.document)
+    tellScoring(call, made.counts)
+    if (made.evaluation) call.tell(evaluationTable(made.evaluation).trimEnd())
+    for (const note of made.notes) call.tell(`note: ${note}`)
+    call.tell(`${seconds().toFixed(1)} s; open ${join(out, 'report.html')}`)
     return 0
   } catch (error) {
     await folder.giveUp()
@@ -59,81 +60,73 @@ export async function run(call: Call): Promise<number> {
   }
 }
 
-/** Everything but the summary, into `ready`. */
-async function pipeline(
-  { work }: Call,
-  service: Service,
-  settings: TrainSettings,
-  { source }: Telemetry,
-  upload: Source | null,
-  { home, ready }: { readonly home: string; readonly ready: string },
-) {
-  const { progress } = work
-  const watched: Progress = {
-    begin(stage, rows) {
-      // Reading keeps one processor busy and half of another: there is time to load what draws. Before it, everything else loads.
-      if (stage === 'sampling') service.reporting.warm()
-      progress.begin(stage, rows)
-    },
-    advance: progress.advance,
-  }
-  const trained = await service.training.trainAndScore({ ...settings, source }, upload, { ...work, progress: watched })
+type Made = Awaited<ReturnType<typeof make>>
+
+/** Everything but the summary, into `ready`: the files, and the facts for the summary. */
+function make(call: Call, settings: TrainSettings, telemetry: Telemetry, home: string, ready: string) {
+  const { work } = call
+  const { source } = telemetry
+  return withTelemetry(call, home, telemetry, async (service, upload) => {
+    const progress = warming(service, work.progress)
+    const { document, scores } = await service.training.trainAndScore({ ...settings, source }, upload, {
+      ...work,
+      progress,
+    })
+    try {
+      const { model, version } = document
+      // Written, not copied: the file is the user's and gets the mode that theirs have.
+      await writeFile(join(ready, 'model'), createReadStream(join(home, 'models', model, artefactName(version))))
+      const scored = { model: `${model}@${version}`, source, ...(settings.window ? { window: settings.window } : {}) }
+      // The reading process writes the table while the flags are judged; drawing has a thread of its own. Only the latter tell how far they are.
+      const quietly = { signal: work.signal, log: work.log }
+      const [written, judged] = await Promise.allSettled([
+        service.scoring
+          .scoreTable(scored, upload, quietly, { known: scores })
+          .then((run) => closing(run, () => writeScores(run, ready))),
+        service.scoring
+          .scoreTable(scored, upload, work, { isReport: true, known: scores })
+          .then((run) => closing(run, () => draw(service, run, work, ready, document.training.rowsInWindow))),
+      ])
+      if (written.status === 'rejected') throw written.reason
+      if (judged.status === 'rejected') throw judged.reason
+      const { evaluation, gaps } = judged.value
+      return { document, counts: written.value, evaluation, notes: gaps }
+    } finally {
+      await scores?.close()
+    }
+  })
+}
+
+/** Reading keeps one processor busy and half of another: there is time to load what draws. Before it, everything else loads. */
+const warming = (service: Service, progress: Progress): Progress => ({
+  begin(stage, rows) {
+    if (stage === 'sampling') service.reporting.warm()
+    progress.begin(stage, rows)
+  },
+  advance: progress.advance,
+})
+
+async function closing<Result>(run: TableRun, use: () => Promise<Result>): Promise<Result> {
   try {
-    return await conclusions(service, settings, { trained, source, upload }, { home, ready }, work)
+    return await use()
   } finally {
-    await trained.scores?.close()
+    await run.close()
   }
 }
 
-/** What follows from a training: the files, and the facts for the summary. */
-async function conclusions(
-  service: Service,
-  settings: TrainSettings,
-  {
-    trained: { document, scores },
-    source,
-    upload,
-  }: { readonly trained: Trained; readonly source: Telemetry['source']; readonly upload: Source | null },
-  { home, ready }: { readonly home: string; readonly ready: string },
-  work: Work,
-) {
-  const { model, version } = document
-  // Written, not copied: the file is the user's and gets the mode that theirs have.
-  await writeFile(join(ready, 'model'), createReadStream(join(home, 'models', model, artefactName(version))))
-  const scored = { model: `${model}@${version}`, source, ...(settings.window ? { window: settings.window } : {}) }
-  // The reading process writes the table while the flags are judged; drawing has a thread of its own. Only the latter tell how far they are.
-  const quietly = { signal: work.signal, log: work.log }
-  const [written, judged] = await Promise.allSettled([
-    (async () => {
-      const run = await service.scoring.scoreTable(scored, upload, quietly, { known: scores })
-      try {
-        const table = await run.toParquet(false)
-        await rename(table.path, join(ready, 'scores.parquet'))
-        return table.summary
-      } finally {
-        await run.close()
-      }
-    })(),
-    (async () => {
-      const run = await service.scoring.scoreTable(scored, upload, work, { isReport: true, known: scores })
-      try {
-        const [chart, report] = await Promise.all([
-          service.reporting.chartOf(run, work),
-          service.reporting.ofRun(run, work),
-        ])
-        work.progress?.begin('writing', document.training.rowsInWindow)
-        await writeFile(join(ready, 'anomaly_chart.png'), chart.body)
-        await writeFile(join(ready, 'report.html'), (await report.render('html')).body)
-        return report.facts
-      } finally {
-        await run.close()
-      }
-    })(),
-  ])
-  if (written.status === 'rejected') throw written.reason
-  if (judged.status === 'rejected') throw judged.reason
-  const { evaluation, gaps } = judged.value
-  return { document, counts: written.value, evaluation, notes: gaps }
+async function writeScores(run: TableRun, ready: string): Promise<ScoreSummary> {
+  const table = await run.toParquet(false)
+  await rename(table.path, join(ready, 'scores.parquet'))
+  return table.summary
+}
+
+/** Draws the chart and the report, and gives the report's facts. */
+async function draw(service: Service, run: TableRun, work: Call['work'], ready: string, rows: number) {
+  const [chart, report] = await Promise.all([service.reporting.chartOf(run, work), service.reporting.ofRun(run, work)])
+  work.progress.begin('writing', rows)
+  await writeFile(join(ready, 'anomaly_chart.png'), chart.body)
+  await writeFile(join(ready, 'report.html'), (await report.render('html')).body)
+  return report.facts
 }
 
 /** What `summary.json` holds. */
@@ -162,18 +155,10 @@ function summaryOf({ work }: Call, made: Made, seconds: number) {
   }
 }
 
-async function conclude(call: Call, { document, counts, evaluation, notes }: Made, out: string, seconds: number) {
-  tellTraining(call, document satisfies VersionDocument)
-  tellScoring(call, counts satisfies ScoreSummary)
-  if (evaluation) call.tell(evaluationTable(evaluation).trimEnd())
-  for (const note of notes) call.tell(`note: ${note}`)
-  call.tell(`${seconds.toFixed(1)} s; open ${join(out, 'report.html')}`)
-}
-
 /** The first file's name as a model may be called. */
-function nameAfter(operand: string | undefined): string {
-  const stem = basename(operand ?? '').replace(/\.[a-z.]+$/i, '')
-  const name = stem
+function nameAfter(operand = ''): string {
+  const name = basename(operand)
+    .replace(/\.[a-z.]+$/i, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9_-]+/g, '-')
     .replace(/^[-_]+/, '')
@@ -186,23 +171,19 @@ async function openFolder(out: string, isForced: boolean): Promise<{ path: strin
   const path = resolve(out)
   try {
     const made = await mkdir(path, { recursive: true })
-    const there: string[] = []
-    for (const name of await readdir(path)) if ((fileNames as readonly string[]).includes(name)) there.push(name)
-    for (const name of there) {
-      if ((await lstat(join(path, name))).isDirectory()) throw wrong(`--out: ${show(join(out, name))} is a folder.`)
-    }
-    if (there.length > 0 && !isForced) {
-      throw wrong(`--out: ${show(out)} holds ${there.join(', ')} already; --force replaces them.`)
-    }
+    const there = (await readdir(path, { withFileTypes: true })).filter(({ name }) =>
+      fileNames.some((file) => file === name),
+    )
+    const taken = there.find((each) => each.isDirectory())
+    if (taken) throw wrong(`--out: ${show(join(out, taken.name))} is a folder.`)
+    if (there.length > 0 && !isForced)
+      throw wrong(
+        `--out: ${show(out)} holds ${there.map(({ name }) => name).join(', ')} already; --force replaces them.`,
+      )
     return { path, giveUp: async () => void (made && (await rmdir(path).catch(() => {}))) }
   } catch (error) {
     if (error instanceof DeepWatchError) throw error
-    const isFolder = await stat(path).then(
-      (found) => found.isDirectory(),
-      () => true,
-    )
-    throw isFolder ? storageFailure(error, out) : wrong(`--out: ${show(out)} is not a folder.`)
+    const found = await stat(path).catch(() => null)
+    throw found?.isDirectory() === false ? wrong(`--out: ${show(out)} is not a folder.`) : storageFailure(error, out)
   }
 }
-
-const wrong = (detail: string) => new DeepWatchError('validation_failed', detail)

@@ -1,7 +1,6 @@
 /** Scored rows as CSV (RFC 4180, LF). */
 import type { Return, RunOfRows } from '../http/index.ts'
 import type { ScoredBlock } from '../scoring/index.ts'
-import { csvCell } from './csv.ts'
 
 const pieceLength = 65_536
 
@@ -51,4 +50,11 @@ function resultOf(block: ScoredBlock, row: number, threshold: number, hasValues:
     reasons: block.reasons(row),
     values: hasValues ? JSON.parse(`{${block.text(row)}}`) : {},
   }
+}
+
+/** A value as a cell: empty for null, quoted where it has to be. */
+function csvCell(value: unknown): string {
+  if (value === null || value === undefined) return ''
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return /[",\r\n]|^\s|\s$/.test(text) || text === '' ? `"${text.replaceAll('"', '""')}"` : text
 }

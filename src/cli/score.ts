@@ -1,16 +1,17 @@
 /** `deepwatch score`: rows with a score, to standard output or a file. */
-import { DeepWatchError } from '../errors.ts'
 import { jsonPieces, ndjsonPieces, type Return, type RunOfRows } from '../http/index.ts'
 import { type ScoreSettings, type ScoreSummary, scoreSettings } from '../schemas/index.ts'
 import type { RowRun, TableRun } from '../scoring/index.ts'
 import type { Call } from './command.ts'
 import { chooseFormat, refuseBinary, scoreFormats } from './format.ts'
 import { givenTelemetry } from './given.ts'
-import { moveInPlace, type Output, openTarget, toFile, toStdout } from './output.ts'
+import { isRemote, namedModel } from './named.ts'
+import { moveInPlace, openTarget, writePieces, writing } from './output.ts'
+import { scoreThere } from './remote-score.ts'
 import { csvPieces } from './score-csv.ts'
-import { isRemote } from './server.ts'
-import { namedModel, withModel, withTelemetry } from './session.ts'
+import { withModel, withTelemetry } from './session.ts'
 import { type ToldSummary, tellScoring } from './summary.ts'
+import { conflicting, unused } from './usage.ts'
 
 type Format = (typeof scoreFormats)[number]
 type TableFormat = Extract<Format, 'parquet' | 'arrow'>
@@ -26,24 +27,19 @@ export async function run(call: Call): Promise<number> {
   if (out === '-') refuseBinary(call, format)
   // Nobody waits for minutes to hear that there is no such folder.
   else await openTarget(out)
-  if (isJson && out === '-' && format !== 'json') {
-    throw new DeepWatchError(
-      'conflicting_parameter',
-      '--json and --format ask for different documents on standard output.',
-    )
-  }
-  const summary = isRemote(call) ? await scoreWithService(call, format, out) : await scoreHere(call, format, out)
+  if (isJson && out === '-' && format !== 'json')
+    throw conflicting('--json and --format ask for different documents on standard output.')
+  const summary = isRemote(call) ? await scoreWithService(call, format) : await scoreHere(call, format, out)
   call.work.progress.end()
-  if (isJson && out !== '-') await call.print(`${JSON.stringify(summary)}\n`)
+  if (isJson && out !== '-') await call.printJson(summary)
   else tellScoring(call, summary)
   return 0
 }
 
-async function scoreWithService(call: Call, format: Format, out: string): Promise<ToldSummary> {
+function scoreWithService(call: Call, format: Format): Promise<ToldSummary> {
   const given = { ...call.settings, model: namedModel(call) }
   const which = chooseReturn(call.check(scoreSettings, given), format)
-  const { scoreThere } = await import('./remote-score.ts')
-  return writing(call, out, (output) => scoreThere(call, { ...given, return: which }, format, output))
+  return writing(call, (write) => scoreThere(call, { ...given, return: which }, format, write))
 }
 
 function scoreHere(call: Call, format: Format, out: string): Promise<ScoreSummary> {
@@ -55,7 +51,7 @@ function scoreHere(call: Call, format: Format, out: string): Promise<ScoreSummar
       const source = { ...settings, source: telemetry.source }
       return isTable(format)
         ? writeTable(call, await service.scoring.scoreTable(source, upload, call.work), format, which, out)
-        : writeRows(call, await service.scoring.scoreRows(source, upload, call.work), format, which, settings, out)
+        : writeRows(call, await service.scoring.scoreRows(source, upload, call.work), format, which, settings)
     })
   })
 }
@@ -64,10 +60,10 @@ function scoreHere(call: Call, format: Format, out: string): Promise<ScoreSummar
 function chooseReturn(settings: ScoreSettings, format: Format): Return {
   const which = settings.return ?? (format === 'json' ? 'anomalies' : 'all')
   if (which === 'none' && (isTable(format) || format === 'csv')) {
-    throw new DeepWatchError('unused_setting', '--return: none leaves nothing to write in this format.')
+    throw unused('--return: none leaves nothing to write in this format.')
   }
   if (settings.include && (isTable(format) || which === 'none')) {
-    throw new DeepWatchError('unused_setting', '--include: this format holds every column of the source, or no row.')
+    throw unused('--include: this format holds every column of the source, or no row.')
   }
   return which
 }
@@ -82,7 +78,7 @@ async function writeTable(
   const anomaliesOnly = which === 'anomalies'
   try {
     if (format === 'parquet') await moveInPlace((await run.toParquet(anomaliesOnly)).path, out)
-    else await writePieces(call, await run.toArrow(anomaliesOnly), out)
+    else await writePieces(call, await run.toArrow(anomaliesOnly))
     return await run.summary()
   } finally {
     await run.close()
@@ -95,7 +91,6 @@ async function writeRows(
   format: RowFormat,
   which: Return,
   settings: ScoreSettings,
-  out: string,
 ): Promise<ScoreSummary> {
   const { model, version, threshold } = run
   let summary: ScoreSummary | undefined
@@ -104,36 +99,18 @@ async function writeRows(
     return summary
   }
   try {
-    const pieces = piecesOf({ model, version, threshold, blocks }, format, which, settings)
-    await writePieces(call, pieces, out, format === 'json' ? '\n' : '')
+    await writePieces(call, piecesOf({ model, version, threshold, blocks }, format, which, settings))
     return summary!
   } finally {
     await run.close()
   }
 }
 
-function piecesOf(run: RunOfRows, format: RowFormat, which: Return, settings: ScoreSettings): AsyncIterable<string> {
-  if (format === 'json') return jsonPieces(run, which)
-  if (format === 'ndjson') return ndjsonPieces(run, which)
-  return csvPieces(run, which, settings.include ?? [])
-}
-
-/** Writes all pieces, then `end`. */
-function writePieces(call: Call, pieces: AsyncIterable<string | Uint8Array>, out: string, end = ''): Promise<void> {
-  return writing(call, out, async (output) => {
-    for await (const piece of pieces) await output.write(piece)
-    if (end) await output.write(end)
-  })
-}
-
-/** Hands out standard output, or a file that is there only when it is whole. */
-async function writing<Result>(call: Call, out: string, write: (output: Output) => Promise<Result>): Promise<Result> {
-  const output: Output = out === '-' ? toStdout(call.print) : await toFile(out)
-  try {
-    const result = await write(output)
-    await output.finish()
-    return result
-  } finally {
-    await output.discard()
+async function* piecesOf(run: RunOfRows, format: RowFormat, which: Return, settings: ScoreSettings) {
+  if (format === 'ndjson') yield* ndjsonPieces(run, which)
+  else if (format === 'csv') yield* csvPieces(run, which, settings.include ?? [])
+  else {
+    yield* jsonPieces(run, which)
+    yield '\n'
   }
 }

@@ -12,41 +12,27 @@ import { modelNamePattern, modelReferencePattern } from '../schemas/index.ts'
 import type { Service } from '../service.ts'
 import { software } from '../software.ts'
 import type { Source } from '../sources/index.ts'
-import type { Work } from '../work.ts'
 import type { Call } from './command.ts'
 import type { Telemetry } from './given.ts'
-import { show } from './output.ts'
+import { namedModel } from './named.ts'
+import { show } from './usage.ts'
 
-/** Whose environment settings come from, and whose signal ends the work. */
-type Caller = Pick<Call, 'env'> & { readonly work: Work }
-
-const patient = String(3_600_000)
+/** Nothing listens here, and a pipe may be as slow as it likes. The token is for services that are asked. */
+const fixed = { HOST: '127.0.0.1', DEEPWATCH_BODY_STALL_MS: '3600000', DEEPWATCH_BODY_MIN_RATE: '0' }
+const withoutToken = { DEEPWATCH_TOKEN: '' }
 
 /**
- * Starts the service on a state folder, hands it to `use`, and ends it whatever happens.
- * Errors: `home_locked`, `invalid_setting` and what `use` throws.
+ * Starts the service on a state folder, by default the one of the environment, hands it to `use`, and ends it whatever happens.
+ * `roots` are the folders whose files may be named. Errors: `home_locked`, `invalid_setting` and what `use` throws.
  */
 export async function withService<Result>(
-  call: Caller,
-  options: { readonly home?: string | undefined; readonly roots?: readonly string[] },
+  { env, work }: Call,
+  { home, roots = [] }: { readonly home: string | undefined; readonly roots?: readonly string[] },
   use: (service: Service) => Promise<Result>,
 ): Promise<Result> {
-  const config: Config = {
-    // The token is for services that are asked.
-    ...loadConfig(
-      { ...call.env, DEEPWATCH_TOKEN: '' },
-      {
-        // Nothing listens here, and a pipe may be as slow as it likes.
-        HOST: '127.0.0.1',
-        DEEPWATCH_BODY_STALL_MS: patient,
-        DEEPWATCH_BODY_MIN_RATE: '0',
-        ...(options.home === undefined ? {} : { DEEPWATCH_HOME: options.home }),
-      },
-    ),
-    roots: options.roots ?? [],
-    once: true,
-  }
-  call.work.signal.throwIfAborted()
+  const flags = home === undefined ? fixed : { ...fixed, DEEPWATCH_HOME: home }
+  const config: Config = { ...loadConfig({ ...env, ...withoutToken }, flags), roots, once: true }
+  work.signal.throwIfAborted()
   optimizeLate()
   const service = await startHouse(config)
   try {
@@ -58,8 +44,7 @@ export async function withService<Result>(
 
 /**
  * Node 20's engine optimizes whatever ran for a millisecond or two, on threads that the work itself needs, and a command is over before
- * most of that pays: asked to wait six times as long, `deepwatch run` takes .92 of the time on two cores. The engine of Node 24 has
- * a quick compiler before the thorough one, and gains nothing.
+ * most of that pays: it is asked to wait. The engine of Node 24 has a quick compiler before the thorough one, and gains nothing.
  */
 function optimizeLate(): void {
   if (process.versions.v8.startsWith('11.')) setFlagsFromString('--interrupt-budget=400000')
@@ -76,11 +61,12 @@ async function startHouse(config: Config): Promise<Service> {
     ])
     const observed = { models: () => 0, poolQueue: () => 0, poolUtilization: () => 0 }
     const metrics = createMetrics({ version: software.version, models: 1, observed })
-    const log = pino({ level: 'silent' })
-    return await startService(config, metrics, log, software.version, () => {}, readers)
+    return await startService(config, metrics, pino({ level: 'silent' }), software.version, () => {}, readers)
   } catch (error) {
     await readers?.close()
-    return explainLock(error)
+    if (!(error instanceof DeepWatchError) || error.code !== 'home_locked') throw error
+    const advice = 'Ask it with --server URL, or take another folder with --home.'
+    throw new DeepWatchError('home_locked', `A service uses this state folder. ${advice}`, { cause: error })
   }
 }
 
@@ -95,7 +81,7 @@ function startReaders(config: Config): Readers | null {
 
 /** The same, with what a command was given to read spooled where it has to be. */
 export function withTelemetry<Result>(
-  call: Caller,
+  call: Call,
   home: string | undefined,
   telemetry: Telemetry,
   use: (service: Service, upload: Source | null) => Promise<Result>,
@@ -108,12 +94,6 @@ export function withTelemetry<Result>(
       await upload?.dispose()
     }
   })
-}
-
-function explainLock(error: unknown): never {
-  if (!(error instanceof DeepWatchError) || error.code !== 'home_locked') throw error
-  const advice = 'Ask it with --server URL, or take another folder with --home.'
-  throw new DeepWatchError('home_locked', `A service uses this state folder. ${advice}`, { cause: error })
 }
 
 /** An empty state folder that is gone afterwards. `inside` is an existing folder on the disk that results go to. */
@@ -141,17 +121,6 @@ export async function withModel<Result>(
   const named = namedModel(call)
   if (modelReferencePattern.test(named)) return use(call.text('home'), named)
   return withTemporaryHome(tmpdir(), async (home) => use(home, await placeModel(named, home)))
-}
-
-/** Error: `validation_failed` without one, and for the path of a file where a service is asked. */
-export function namedModel(call: Call): string {
-  const named = call.text('model')
-  const isFile = named !== undefined && !modelReferencePattern.test(named)
-  if (named !== undefined && !(isFile && call.text('server') !== undefined)) return named
-  const detail = isFile
-    ? '--model: a service knows NAME or NAME@3.'
-    : '--model is needed: NAME, NAME@3 or the path of a model file.'
-  throw new DeepWatchError('validation_failed', detail)
 }
 
 /** Puts a model file into a state folder, whole and checked, and gives its reference. */

@@ -1,7 +1,7 @@
 /** What commands say to people when they are done. */
 import type { Evaluation, Figures, ScoreSummary, VersionDocument } from '../schemas/index.ts'
 import type { Call } from './command.ts'
-import { count } from './progress.ts'
+import { count } from './text.ts'
 
 type Teller = Pick<Call, 'tell'>
 

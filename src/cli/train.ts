@@ -3,7 +3,8 @@ import { type TrainSettings, trainSettings, type VersionDocument } from '../sche
 import type { Call } from './command.ts'
 import { withDetector } from './detector.ts'
 import { givenTelemetry } from './given.ts'
-import { isRemote } from './server.ts'
+import { isRemote } from './named.ts'
+import { workThere } from './remote-work.ts'
 import { withTelemetry } from './session.ts'
 import { tellTraining } from './summary.ts'
 
@@ -11,10 +12,10 @@ export async function run(call: Call): Promise<number> {
   const given = withDetector(call.settings)
   const settings = call.check(trainSettings, given)
   const document = isRemote(call)
-    ? await (await import('./remote-work.ts')).workThere<VersionDocument>(call, 'train', given)
+    ? await workThere<VersionDocument>(call, 'train', given)
     : await trainHere(call, settings)
   call.work.progress.end()
-  if (call.isOn('json')) await call.print(`${JSON.stringify(document)}\n`)
+  if (call.isOn('json')) await call.printJson(document)
   else tellTraining(call, document)
   return 0
 }

@@ -50,7 +50,7 @@ export interface Training {
 }
 
 /** A version and the scores of the rows it was trained on. */
-export interface Trained {
+interface Trained {
   readonly document: VersionDocument
   readonly scores: TrainingScoresKept | null
 }

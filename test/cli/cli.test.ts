@@ -556,7 +556,7 @@ describe('progress', () => {
     let time = 0
     const texts: string[] = []
     const progress = createProgress(
-      { write: (text) => void texts.push(text), columns: () => columns, color: false, now: () => time },
+      { write: (text) => void texts.push(text), columns: () => columns, color: false },
       () => time,
     )
     return { progress, texts, pass: (ms: number) => (time += ms) }
