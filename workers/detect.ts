@@ -1,85 +1,45 @@
-/**
- * The inner end of the thread pool: one exported function per kind of task. Never throws; what goes
- * wrong comes back as a `Failure`. Knows numbers and detectors, no files, no settings, no metrics.
- */
-import { createEntityScorer, findDetector, fitEntity, type Scorer } from '../src/detectors/index.ts'
+/** The inner end of the pool: an exported function per kind of task of `ThreadTasks`. Never throws: an error is a `Failure`. */
+import { createEntityScorer, findDetector, fitEntity } from '../src/detectors/index.ts'
 import { DeepWatchError } from '../src/errors.ts'
 import { shareTogether } from '../src/kernels/index.ts'
 import { findUnusable, profileBlock } from '../src/kernels/models/index.ts'
 import { sampleOf } from '../src/kernels/sampling/index.ts'
 import { arrangeColumns, raiseOutside, rank as rankScores } from '../src/kernels/scores/index.ts'
-import type {
-  ArrangeTask,
-  Failure,
-  FitEntitiesResult,
-  FitEntitiesTask,
-  FitResult,
-  FitTask,
-  Inspection,
-  InspectTask,
-  JoinResult,
-  JoinTask,
-  PrepareSmallBatchResult,
-  PrepareSmallBatchTask,
-  RankResult,
-  RankTask,
-  Reply,
-  ScoreEntitiesTask,
-  ScoreResult,
-  ScoreTask,
-  Stoppable,
-  Stopped,
-} from './messages.ts'
+import type { Reply, Stoppable, ThreadTasks } from './messages.ts'
 
-/** One scorer per detector; each keeps its prepared models within a bound. */
-const scorers = new Map<string, Scorer>()
-
-function scorerOf(id: string): Scorer {
-  let scorer = scorers.get(id)
-  if (scorer === undefined) {
-    scorer = findDetector(id).createScorer()
-    scorers.set(id, scorer)
-  }
-  return scorer
-}
-
-/** The same for models per entity. */
-const entityScorers = new Map<string, ReturnType<typeof createEntityScorer>>()
-
-function entityScorerOf(id: string): ReturnType<typeof createEntityScorer> {
-  let scorer = entityScorers.get(id)
-  if (scorer === undefined) {
-    scorer = createEntityScorer(scorerOf(id))
-    entityScorers.set(id, scorer)
-  }
-  return scorer
-}
-
-function answer<Result extends object>(work: () => Result): Reply<Result> {
-  try {
-    return { ...work(), ok: true }
-  } catch (error) {
-    return failureOf(error)
+/** The same for every call with an id: `create` is asked once. */
+function perDetector<Made>(create: (id: string) => Made): (id: string) => Made {
+  const made = new Map<string, Made>()
+  return (id) => {
+    if (!made.has(id)) made.set(id, create(id))
+    return made.get(id)!
   }
 }
 
-function failureOf(error: unknown): Failure {
-  if (error instanceof DeepWatchError) {
-    return { ok: false, code: error.code, detail: error.message, cause: String(error.cause ?? '') }
+/** A scorer keeps its prepared models within a bound. */
+const scorerOf = perDetector((id) => findDetector(id).createScorer())
+const entityScorerOf = perDetector((id) => createEntityScorer(scorerOf(id)))
+
+/** The same function, whose errors are answers. */
+function answering<Work extends (task: never) => object>(work: Work) {
+  return (task: Parameters<Work>[0]): Reply<ReturnType<Work>> => {
+    try {
+      return { ...(work(task as never) as ReturnType<Work>), ok: true }
+    } catch (error) {
+      if (error instanceof DeepWatchError)
+        return { ok: false, code: error.code, detail: error.message, cause: String(error.cause ?? '') }
+      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      return { ok: false, code: 'internal_error', detail: 'A computation failed.', cause }
+    }
   }
-  const cause = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return { ok: false, code: 'internal_error', detail: 'A computation failed.', cause }
 }
 
-/** Profile and unusable rows of one block. */
-export function inspect({ block, features, usableOnly }: InspectTask): Reply<Inspection> {
-  return answer(() => {
-    const profile = profileBlock(block, features)
-    const unusable = findUnusable(block, profile)
-    const isPartial = usableOnly && unusable.marks !== null
-    return { ...unusable, profile: isPartial ? profileBlock(block, features, unusable.marks) : profile }
-  })
-}
+export const inspect = answering<ThreadTasks['inspect']>(({ block, features, usableOnly }) => {
+  const profile = profileBlock(block, features)
+  const unusable = findUnusable(block, profile)
+  const isPartial = usableOnly && unusable.marks !== null
+  return { ...unusable, profile: isPartial ? profileBlock(block, features, unusable.marks) : profile }
+})
 
 /**
  * Works through from..to-1 in steps until the end, or until a look up says that others have their turn.
@@ -98,9 +58,9 @@ function untilPause({ from, to, pauses }: Stoppable, work: (at: number, until: n
   }
 }
 
-/** Fits some of a model's pieces; all of them it puts together at once, which saves a message. */
-export function fit({ detector, effective, seed, samples, varying, deviations, ...share }: FitTask): Reply<FitResult> {
-  return answer(() => {
+/** All pieces of a model are put together at once, which saves a message. */
+export const fit = answering<ThreadTasks['fit']>(
+  ({ detector, effective, seed, samples, varying, deviations, ...share }) => {
     const found = findDetector(detector)
     const pieces: Uint8Array[] = []
     const to = untilPause(share, (at, until) => {
@@ -112,67 +72,42 @@ export function fit({ detector, effective, seed, samples, varying, deviations, .
     const isWhole = share.from === 0 && to === found.pieces(effective)
     if (!isWhole) return { pieces: shareTogether(pieces), payload: null, to }
     return { pieces: [], payload: found.join({ pieces, effective, seed, features: samples.lanes, samples }), to }
+  },
+)
+
+export const fitEntities = answering<ThreadTasks['fitEntities']>(({ detector, samples, ...how }) => {
+  const found = findDetector(detector)
+  return { models: samples.map((sample) => fitEntity(found, sample, how)) }
+})
+
+export const join = answering<ThreadTasks['join']>(({ detector, ...input }) => {
+  return { payload: findDetector(detector).join(input) }
+})
+
+export const rank = answering<ThreadTasks['rank']>((task) => ({ ranking: rankScores(task) }))
+
+export const score = answering<ThreadTasks['score']>(({ detector, payload, guards, from, to, pauses, ...task }) => {
+  const start = performance.now()
+  const scorer = scorerOf(detector)
+  const input = { ...task, payload: new Uint8Array(payload) }
+  const stopped = untilPause({ from, to, pauses }, (at, until) => {
+    scorer.score({ ...input, from: at, to: until })
+    if (guards !== null) raiseOutside(guards, task.block, at, until, task.scores)
   })
-}
+  return { seconds: (performance.now() - start) / 1000, to: stopped }
+})
 
-/** Fits the models of some entities. */
-export function fitEntities({ detector, samples, ...how }: FitEntitiesTask): Reply<FitEntitiesResult> {
-  return answer(() => {
-    const found = findDetector(detector)
-    return { models: samples.map((sample) => fitEntity(found, sample, how)) }
-  })
-}
+export const scoreEntities = answering<ThreadTasks['scoreEntities']>(({ detector, payload, ...task }) => {
+  const start = performance.now()
+  entityScorerOf(detector).score({ ...task, payload: new Uint8Array(payload) })
+  return { seconds: (performance.now() - start) / 1000 }
+})
 
-/** Puts the pieces of a model together. */
-export function join({ detector, ...input }: JoinTask): Reply<JoinResult> {
-  return answer(() => ({ payload: findDetector(detector).join(input) }))
-}
+export const prepareSmallBatch = answering<ThreadTasks['prepareSmallBatch']>(({ detector, payload }) => {
+  return { prepared: findDetector(detector).fewRows?.prepare(new Uint8Array(payload)) ?? null }
+})
 
-/** Ranks scores against their labels; sorts them where they are. */
-export function rank(task: RankTask): Reply<RankResult> {
-  return answer(() => ({ ranking: rankScores(task) }))
-}
-
-/** Scores some rows of a block into the shared arrays of the task. */
-export function score({
-  detector,
-  payload,
-  guards,
-  from,
-  to,
-  pauses,
-  ...task
-}: ScoreTask): Reply<ScoreResult & Stopped> {
-  return answer(() => {
-    const start = performance.now()
-    const scorer = scorerOf(detector)
-    const input = { ...task, payload: new Uint8Array(payload) }
-    const stopped = untilPause({ from, to, pauses }, (at, until) => {
-      scorer.score({ ...input, from: at, to: until })
-      if (guards !== null) raiseOutside(guards, task.block, at, until, task.scores)
-    })
-    return { seconds: (performance.now() - start) / 1000, to: stopped }
-  })
-}
-
-/** Prepares a model for small batches, which no thread scores. */
-export function prepareSmallBatch({ detector, payload }: PrepareSmallBatchTask): Reply<PrepareSmallBatchResult> {
-  return answer(() => ({ prepared: findDetector(detector).fewRows?.prepare(new Uint8Array(payload)) ?? null }))
-}
-
-/** Copies some columns of a block with its rows in another order. */
-export function arrange({ block, order, into, from, to }: ArrangeTask): Reply<object> {
-  return answer(() => {
-    arrangeColumns(block, order, into, from, to)
-    return {}
-  })
-}
-
-/** Scores some rows of a block, each with the model of its entity, into the shared arrays of the task. */
-export function scoreEntities({ detector, payload, ...task }: ScoreEntitiesTask): Reply<ScoreResult> {
-  return answer(() => {
-    const start = performance.now()
-    entityScorerOf(detector).score({ ...task, payload: new Uint8Array(payload) })
-    return { seconds: (performance.now() - start) / 1000 }
-  })
-}
+export const arrange = answering<ThreadTasks['arrange']>(({ block, order, into, from, to }) => {
+  arrangeColumns(block, order, into, from, to)
+  return {}
+})

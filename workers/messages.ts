@@ -1,7 +1,4 @@
-/**
- * What crosses the border between the service and its threads and programs: plain data and shared memory only.
- * Errors cross as `Failure`, because a thrown one would lose its code on the way.
- */
+/** What crosses threads and processes: plain data and shared memory. Errors cross as `Failure`: a thrown one would lose its code. */
 import type { DetectorParams, EffectiveSettings, JoinInput, PreparedForFew } from '../src/detectors/index.ts'
 import type { FleetSettings } from '../src/generate/index.ts'
 import type { Block } from '../src/kernels/index.ts'
@@ -10,7 +7,7 @@ import type { Sample, SampleSet } from '../src/kernels/sampling/index.ts'
 import type { Guards, Labelled, Ranking, RowRun } from '../src/kernels/scores/index.ts'
 import type { ReportFacts, ReportFormat } from '../src/schemas/index.ts'
 
-export interface Failure {
+interface Failure {
   readonly ok: false
   /** A code of the error table. */
   readonly code: string
@@ -20,14 +17,6 @@ export interface Failure {
 }
 
 export type Reply<Result> = (Result & { readonly ok: true }) | Failure
-
-export interface InspectTask {
-  readonly block: Block
-  /** The first columns, that are looked at. */
-  readonly features: number
-  /** Rows with a value that is not finite are kept out of the profile. */
-  readonly usableOnly: boolean
-}
 
 /** Profile and unusable rows of one block. */
 export interface Inspection extends Unusable {
@@ -56,8 +45,7 @@ export interface Stopped {
   readonly to: number
 }
 
-/** Pieces from..to-1 of a model are fitted. */
-export interface FitTask extends Stoppable {
+interface FitTask extends Stoppable {
   readonly detector: string
   readonly effective: EffectiveSettings
   readonly seed: number
@@ -66,14 +54,13 @@ export interface FitTask extends Stoppable {
   readonly deviations: Float64Array
 }
 
-export interface FitResult extends Stopped {
+interface FitResult extends Stopped {
   readonly pieces: readonly Uint8Array<SharedArrayBuffer>[]
   /** The model, where the thread fitted all of its pieces without a pause: then it does not tell these. */
   readonly payload: Uint8Array<ArrayBuffer> | null
 }
 
-/** Fits the models of some entities. */
-export interface FitEntitiesTask {
+interface FitEntitiesTask {
   readonly detector: string
   readonly params: DetectorParams
   readonly measured: number | undefined
@@ -82,19 +69,6 @@ export interface FitEntitiesTask {
   readonly samples: readonly (Sample & { readonly values: Float64Array<SharedArrayBuffer> })[]
 }
 
-export interface FitEntitiesResult {
-  /** One per entity; null where nothing varies. */
-  readonly models: readonly (Uint8Array<ArrayBuffer> | null)[]
-}
-
-/** Puts the fitted pieces together. */
-export type JoinTask = JoinInput & { readonly detector: string }
-
-export interface JoinResult {
-  readonly payload: Uint8Array<ArrayBuffer>
-}
-
-/** Rows from..to-1 of a block are scored. */
 export interface ScoreTask extends Stoppable {
   readonly key: string
   readonly detector: string
@@ -106,19 +80,13 @@ export interface ScoreTask extends Stoppable {
   readonly flags: Uint8Array<SharedArrayBuffer>
 }
 
-/** Prepares a model for small batches. */
-export interface PrepareSmallBatchTask {
-  readonly detector: string
-  readonly payload: SharedArrayBuffer
+interface ScoreEntitiesTask extends Omit<ScoreTask, keyof Stoppable> {
+  /** See `EntityScoreInput`. */
+  readonly order: Uint32Array<SharedArrayBuffer>
+  readonly runs: readonly RowRun[]
 }
 
-export interface PrepareSmallBatchResult {
-  /** Null where such calls are for the threads. */
-  readonly prepared: PreparedForFew | null
-}
-
-/** Columns from..to-1 of a block that are copied with its rows in another order; see `arrangeColumns`. */
-export interface ArrangeTask {
+interface ArrangeTask {
   readonly block: Block
   readonly order: Uint32Array<SharedArrayBuffer>
   readonly into: Float64Array<SharedArrayBuffer>
@@ -126,24 +94,34 @@ export interface ArrangeTask {
   readonly to: number
 }
 
-/** Scores some rows of a block, each with the model of its entity. */
-export interface ScoreEntitiesTask extends Omit<ScoreTask, keyof Stoppable> {
-  /** See `EntityScoreInput`. */
-  readonly order: Uint32Array<SharedArrayBuffer>
-  readonly runs: readonly RowRun[]
-}
-
-/** Scores of labelled rows, in shared memory. */
-export type RankTask = Labelled
-
-export interface RankResult {
-  readonly ranking: Ranking
-}
-
 export interface ScoreResult {
   /** Processor time of the kernel, in seconds by the wall clock of its thread. */
   readonly seconds: number
 }
+
+/** What the threads of the pool do, a function per kind of task. Each answers with a `Reply`. */
+export interface ThreadTasks {
+  /** Looks at the first `features` columns. With `usableOnly`, rows with a value that is not finite are kept out of the profile. */
+  inspect(task: { readonly block: Block; readonly features: number; readonly usableOnly: boolean }): Inspection
+  /** Fits pieces from..to-1 of a model. */
+  fit(task: FitTask): FitResult
+  /** Fits the models of some entities, one each; null where nothing varies. */
+  fitEntities(task: FitEntitiesTask): { readonly models: readonly (Uint8Array<ArrayBuffer> | null)[] }
+  /** Puts the fitted pieces together. */
+  join(task: JoinInput & { readonly detector: string }): { readonly payload: Uint8Array<ArrayBuffer> }
+  /** Scores rows from..to-1 of a block into the shared arrays of the task. */
+  score(task: ScoreTask): ScoreResult & Stopped
+  /** Scores some rows of a block, each with the model of its entity, into the shared arrays of the task. */
+  scoreEntities(task: ScoreEntitiesTask): ScoreResult
+  /** Copies columns from..to-1 of a block with its rows in another order; see `arrangeColumns`. */
+  arrange(task: ArrangeTask): object
+  /** Prepares a model for small batches; null where such calls are for the threads. */
+  prepareSmallBatch(task: Pick<ScoreTask, 'detector' | 'payload'>): { readonly prepared: PreparedForFew | null }
+  /** Ranks scores of labelled rows; sorts them where they are, in shared memory. */
+  rank(task: Labelled): { readonly ranking: Ranking }
+}
+
+export type ResultOf<Name extends keyof ThreadTasks> = ReturnType<ThreadTasks[Name]>
 
 /** What the drawing thread is asked for. */
 export interface DrawTask {

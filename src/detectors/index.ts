@@ -5,7 +5,6 @@ export type {
   ModelShape,
   PreparedForFew,
   ScoreFew,
-  Scorer,
   TreeNode,
 } from './detector.ts'
 export { defaultDetector, detectors, findDetector } from './list.ts'

@@ -8,10 +8,7 @@ import type { ScoringModel } from './types.ts'
 
 /** Values that are put in another order sooner than a thread could be asked to. */
 const maxArrangedHere = 16_384
-/**
- * Memory for the rows of a block in another order is kept for so many blocks, and up to so many bytes each, which only blocks of very
- * many columns exceed: new memory takes as long to fill as it takes to put rows in order.
- */
+/** Memory for rows in another order that is kept: so many rooms, of up to so many bytes each. New memory takes long to fill. */
 const maxRooms = 2
 const maxRoomBytes = 16 * 1024 * 1024
 

@@ -1,5 +1,5 @@
 /** Training on the threads: the pieces of one model, or the models of many entities. */
-import type { FitEntitiesResult, FitResult, JoinResult, Pauses } from '../../workers/messages.ts'
+import type { Pauses, ResultOf } from '../../workers/messages.ts'
 import { type DetectorParams, type EffectiveSettings, findDetector } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import type { Sample, SampleSet } from '../kernels/sampling/index.ts'
@@ -50,13 +50,13 @@ export async function fitModel(
   const parts = Math.min(threads, Math.ceil((count * samples.filled) / minTaskRows))
   const share = { detector, effective, seed, samples, varying, deviations, pauses }
   const tasks = cutEvenly(count, parts).map(([from, to]): Task => ({ name: 'fit', message: { ...share, from, to } }))
-  const results = await queue.runAll<FitResult>(tasks, options)
+  const results = await queue.runAll<ResultOf<'fit'>>(tasks, options)
   // One thread that fitted all pieces has put them together.
   const whole = results[0]?.payload
   if (whole) return whole
   const pieces = results.flatMap((result) => result.pieces)
   const message = { detector, pieces, effective, seed, features: samples.lanes, samples }
-  return (await queue.runOne<JoinResult>({ name: 'join', message }, options)).payload
+  return (await queue.runOne<ResultOf<'join'>>({ name: 'join', message }, options)).payload
 }
 
 /** The model of each entity, the same bytes for any number of threads; null where nothing varies in its sample. */
@@ -72,7 +72,7 @@ export async function fitEntityModels(
     const tasks = cutEvenly(round.length, Math.ceil(round.length / entitiesPerTask)).map(
       ([from, to]): Task => ({ name: 'fitEntities', message: { ...request, samples: round.slice(from, to) } }),
     )
-    const results = await queue.runAll<FitEntitiesResult>(tasks, { ...options, patient: true })
+    const results = await queue.runAll<ResultOf<'fitEntities'>>(tasks, { ...options, patient: true })
     const fitted = results.flatMap((result) => result.models)
     models.push(...fitted)
     bytes += fitted.reduce((sum, model) => sum + (model?.byteLength ?? 0), 0)

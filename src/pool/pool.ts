@@ -1,4 +1,4 @@
-import type { Inspection, Pauses, PrepareSmallBatchResult, RankResult, ScoreResult } from '../../workers/messages.ts'
+import type { Inspection, Pauses, ResultOf, ScoreResult } from '../../workers/messages.ts'
 import { type Block, shareBytes } from '../kernels/index.ts'
 import type { Labelled, Ranking } from '../kernels/scores/index.ts'
 import { programs } from '../places.ts'
@@ -22,10 +22,7 @@ export interface PoolOptions {
 /** Rooms for scores that are kept: some blocks of a source are under way at once, and a row's room has nine bytes: half a MiB, with entities two. */
 const maxScoreRooms = 8
 
-/**
- * The threads of the service, behind a bounded queue. Every method that computes rejects with a `DeepWatchError`: `overloaded`,
- * `shutting_down`, `internal_error` and those named beside it.
- */
+/** The threads behind a bounded queue. Every method may reject with `overloaded`, `shutting_down`, `internal_error` and what it names. */
 export class Pool {
   readonly #size: number
   readonly #threads: Threads
@@ -51,16 +48,13 @@ export class Pool {
     })
     const prepare = ({ detector, payload }: ScoringModel) =>
       this.#queue
-        .runOne<PrepareSmallBatchResult>({ name: 'prepareSmallBatch', message: { detector, payload } }, {})
+        .runOne<ResultOf<'prepareSmallBatch'>>({ name: 'prepareSmallBatch', message: { detector, payload } }, {})
         .then(({ prepared }) => prepared)
     this.#batches = new SharedBatches(threads, this.#scoreBlock, createSmallBatchScoring(prepare))
     this.#scoreEntities = createEntityScoring(threads, this.#queue)
   }
 
-  /**
-   * Profile and unusable rows of one block, over its first `features` columns. With `usableOnly` the profile
-   * is over the usable rows.
-   */
+  /** Profile and unusable rows of one block, over its first `features` columns; with `usableOnly` the profile is over usable rows. */
   async inspect(
     block: Block,
     features: number,
@@ -76,10 +70,7 @@ export class Pool {
     return fitModel(this.#queue, this.#size, request, this.#pausesAfter(1), options)
   }
 
-  /**
-   * The model of each entity, the same bytes for any number of threads; null where nothing varies in its sample.
-   * @throws `training_too_large`
-   */
+  /** The model of each entity, null where nothing varies; the same bytes for any number of threads. @throws `training_too_large` */
   async fitEntities(
     request: FitEntitiesRequest,
     options: CallOptions = {},
@@ -105,13 +96,10 @@ export class Pool {
     }
   }
 
-  /**
-   * Ranks scores against labels, on one thread: millions would keep everybody waiting. The arrays lie in shared memory; those of
-   * the anomalies are sorted.
-   */
+  /** Ranks scores against labels. The arrays lie in shared memory; those of the anomalies are sorted. */
   async rank(message: Labelled, options: CallOptions = {}): Promise<Ranking> {
     this.#queue.admit(options)
-    return (await this.#queue.runOne<RankResult>({ name: 'rank', message }, options)).ranking
+    return (await this.#queue.runOne<ResultOf<'rank'>>({ name: 'rank', message }, options)).ranking
   }
 
   /** Calls that wait for their first turn on a thread. */

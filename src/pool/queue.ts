@@ -5,10 +5,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
   /** Instead of a signal, for a small batch: asked before its block leaves, and when it gives a reason the call rejects with it. */
   readonly givenUp?: (() => unknown) | undefined
-  /**
-   * Wait for a turn instead of being refused when the queue is full: for the later blocks of work that
-   * was accepted. Whoever sets it bounds the number of its blocks in flight.
-   */
+  /** Wait for a turn instead of being refused: for later blocks of accepted work. Whoever sets it bounds its blocks in flight. */
   readonly patient?: boolean | undefined
 }
 
@@ -44,10 +41,7 @@ interface Call<Task> {
   readonly fail: (reason: unknown) => void
 }
 
-/**
- * A bounded queue in front of the threads. Calls take turns, one task each, so that a small batch does not wait for all of a
- * large block or all trees of a forest.
- */
+/** A bounded queue in front of the threads. Calls take turns, one task each: a small batch does not wait for all of a large block. */
 export class TaskQueue<Task> {
   readonly #threads: number
   readonly #maxWaiting: number
@@ -86,10 +80,7 @@ export class TaskQueue<Task> {
     return this.#isClosing || this.#isFull()
   }
 
-  /**
-   * Throws when a call must not come in.
-   * @throws DeepWatchError `overloaded`, `shutting_down`; the reason of an aborted signal
-   */
+  /** @throws DeepWatchError `overloaded`, `shutting_down`; the reason of an aborted signal */
   admit({ signal, givenUp, patient = false }: CallOptions): void {
     signal?.throwIfAborted()
     const reason = givenUp?.()

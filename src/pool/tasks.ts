@@ -1,34 +1,12 @@
 /** What the threads are asked to do, and how a call is cut into such tasks. */
-import type {
-  ArrangeTask,
-  FitEntitiesTask,
-  FitTask,
-  InspectTask,
-  JoinTask,
-  Pauses,
-  PrepareSmallBatchTask,
-  RankTask,
-  Reply,
-  ScoreEntitiesTask,
-  ScoreResult,
-  ScoreTask,
-  Stoppable,
-  Stopped,
-} from '../../workers/messages.ts'
+import type { Pauses, Reply, ScoreResult, ScoreTask, Stoppable, Stopped, ThreadTasks } from '../../workers/messages.ts'
 import { DeepWatchError, isErrorCode } from '../errors.ts'
 import { TaskLost, type Turn } from './queue.ts'
 import type { Threads } from './threads.ts'
 
-export type Task =
-  | { readonly name: 'inspect'; readonly message: InspectTask }
-  | { readonly name: 'fit'; readonly message: FitTask }
-  | { readonly name: 'fitEntities'; readonly message: FitEntitiesTask }
-  | { readonly name: 'join'; readonly message: JoinTask }
-  | { readonly name: 'score'; readonly message: ScoreTask }
-  | { readonly name: 'prepareSmallBatch'; readonly message: PrepareSmallBatchTask }
-  | { readonly name: 'arrange'; readonly message: ArrangeTask }
-  | { readonly name: 'scoreEntities'; readonly message: ScoreEntitiesTask }
-  | { readonly name: 'rank'; readonly message: RankTask }
+export type Task = {
+  [Name in keyof ThreadTasks]: { readonly name: Name; readonly message: Parameters<ThreadTasks[Name]>[0] }
+}[keyof ThreadTasks]
 
 /** A block to be scored, before it is cut. */
 export type ScoreMessage = Omit<ScoreTask, keyof Stoppable>

@@ -15,18 +15,10 @@ export interface ThreadOptions {
   readonly concurrentTasksPerWorker?: number
 }
 
-export interface Threads {
-  /** Calls an exported function of the program. Rejects when the thread dies; an aborted signal ends the thread. */
-  run(name: string, message: unknown, signal?: AbortSignal): Promise<unknown>
-  /** Threads that run or start. */
-  readonly size: number
-  /** Threads that ended since the start. */
-  readonly deaths: number
-  close(): Promise<void>
-}
+export type Threads = ReturnType<typeof startThreads>
 
 /** Starts threads for a program. They inherit neither secrets nor loaders. */
-export function startThreads(program: URL, options: ThreadOptions): Threads {
+export function startThreads(program: URL, options: ThreadOptions) {
   let deaths = 0
   let isClosed = false
   let piscina = start()
@@ -59,14 +51,18 @@ export function startThreads(program: URL, options: ThreadOptions): Threads {
   }
 
   return {
-    run: (name, message, signal) => piscina.run(message, signal ? { name, signal } : { name }),
-    get size() {
+    /** Calls an exported function of the program. Rejects when the thread dies; an aborted signal ends the thread. */
+    run: (name: string, message: unknown, signal?: AbortSignal): Promise<unknown> =>
+      piscina.run(message, signal ? { name, signal } : { name }),
+    /** Threads that run or start. */
+    get size(): number {
       return piscina.threads.length
     },
-    get deaths() {
+    /** Threads that ended since the start. */
+    get deaths(): number {
       return deaths
     },
-    async close() {
+    async close(): Promise<void> {
       isClosed = true
       await piscina.destroy()
     },
