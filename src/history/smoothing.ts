@@ -159,10 +159,7 @@ export async function* smoothInOrder(blocks: AsyncIterable<Scored>, smooth: Smoo
   }
 }
 
-/**
- * The same blocks, smoothed at once when those who came before are done: scores may be ready in another order than that in
- * which their rows came, and whoever takes an answer slowly must not hold up the others.
- */
+/** The same blocks, smoothed all at once when their turn has come: whoever takes an answer slowly must not hold up others. */
 export async function* smoothInTurn(
   blocks: AsyncIterable<Scored>,
   smooth: Smoother,

@@ -25,35 +25,9 @@ export interface Kept {
   store(): Float64Array
 }
 
-export interface Windows {
-  /** The histories of a version's entities, going on from request to request. */
-  histories(owner: WindowOwner, plan: HistoryPlan): HistoryKeeper
-  /**
-   * Lets `use` work with what is kept for an entity under a slot of a version. `create` makes it, from what was stored where
-   * there is that. What `use` made of it is kept, until room is needed.
-   */
-  visit<Own extends Kept, Result>(
-    place: { readonly owner: WindowOwner; readonly slot: string; readonly entity: string | null },
-    create: (stored: Float64Array | null) => Own,
-    use: (kept: Own) => Result,
-  ): Result
-  /** A place in one of the lines of those who work on a version's windows in several steps. */
-  turn(owner: WindowOwner, line: 'rows' | 'scores'): Turn
-  /** Windows that are kept. */
-  readonly size: number
-  readonly bytes: number
-  removeVersion(model: string, version: number): void
-  removeModel(model: string): void
-  /** Writes everything down. Errors: whatever the disk throws. */
-  save(): Promise<void>
-}
+export type Windows = Awaited<ReturnType<typeof openWindows>>
 
-export interface WindowLimits {
-  readonly entities: number
-  readonly bytes: number
-}
-
-export interface WindowHooks {
+interface WindowHooks {
   onEvicted(): void
   /** What an earlier process wrote down cannot be used. */
   onDamaged(): void
@@ -64,31 +38,37 @@ const fileName = 'windows.bin'
 const formatVersion = 1
 const digestBytes = 32
 
-interface Entry {
+interface Place {
   readonly owner: WindowOwner
   readonly slot: string
   readonly entity: string | null
+}
+
+interface Entry extends Place {
   /** From an earlier process, and not asked for yet. */
-  stored: Float64Array | null
-  kept: Kept | null
-  bytes: number
+  readonly stored: Float64Array | null
+  readonly kept: Kept | null
+  readonly bytes: number
 }
 
 /** Takes up what the last orderly stop left in `home`; the file is gone then, because it must not be taken up twice. */
-export async function openWindows(home: string, limits: WindowLimits, hooks: WindowHooks): Promise<Windows> {
+export async function openWindows(
+  home: string,
+  limits: { readonly entities: number; readonly bytes: number },
+  hooks: WindowHooks,
+) {
   const folder = join(home, folderName)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   /** The longest unseen first. */
   const entries = new Map<string, Entry>()
   let bytes = 0
 
+  /** A place in one of the lines of those who work on a version's windows in several steps. */
+  const turn = createTurns()
+
   const drop = (key: string, entry: Entry) => {
     entries.delete(key)
     bytes -= entry.bytes
-  }
-  const settle = (entry: Entry, size: number) => {
-    bytes += size - entry.bytes
-    entry.bytes = size
   }
   function makeRoom(): void {
     for (const [key, entry] of entries) {
@@ -100,34 +80,74 @@ export async function openWindows(home: string, limits: WindowLimits, hooks: Win
   function removeWhere(matches: (owner: WindowOwner) => boolean): void {
     for (const [key, entry] of entries) if (matches(entry.owner)) drop(key, entry)
   }
-  function add(entry: Entry): Entry {
-    const key = keyOf(entry)
+  function add(key: string, entry: Entry): void {
     const before = entries.get(key)
     if (before) drop(key, before)
     entries.set(key, entry)
     bytes += entry.bytes
-    return entry
   }
 
-  const visit: Windows['visit'] = ({ owner, slot, entity }, create, use) => {
-    const found = entries.get(keyOf({ owner, slot, entity }))
-    const { name, version, digest } = owner
-    // No more of the owner is held: a handle would keep its forest in memory.
-    const fresh = { owner: { name, version, digest }, slot, entity, stored: null, kept: null, bytes: 0 }
-    const entry = add(found ?? fresh)
-    const kept = (entry.kept ?? create(entry.stored)) as ReturnType<typeof create>
-    entry.kept = kept
-    entry.stored = null
+  /** Lets `use` work with what is kept for an entity, or else made by `create` from what was stored; the result is kept. */
+  function visit<Own extends Kept, Result>(
+    place: Place,
+    create: (stored: Float64Array | null) => Own,
+    use: (kept: Own) => Result,
+  ): Result {
+    const key = keyOf(place)
+    const found = entries.get(key)
+    const kept = (found?.kept ?? create(found?.stored ?? null)) as Own
     const result = use(kept)
-    settle(entry, kept.bytes + entityBytes(entity))
+    const { slot, entity } = place
+    const { name, version, digest } = place.owner
+    // No more of the owner is held: a handle would keep its forest in memory.
+    const owner = found?.owner ?? { name, version, digest }
+    add(key, { owner, slot, entity, stored: null, kept, bytes: kept.bytes + entityBytes(entity) })
     makeRoom()
     return result
   }
 
+  for (const entry of await takeUp(folder, hooks)) add(keyOf(entry), entry)
+  makeRoom()
+
+  return {
+    visit,
+    /** The histories of a version's entities, going on from request to request. */
+    histories: (owner: WindowOwner, plan: HistoryPlan): HistoryKeeper => ({
+      turn: () => turn(owner, 'rows'),
+      take(entity, time, base, out) {
+        const place = { owner, slot: 'derived', entity }
+        const create = (stored: Float64Array | null) => (stored ? restoreHistory(plan, stored) : new History(plan))
+        return visit(place, create, (history) => {
+          const state = history.take(time, base, out)
+          if (history.rows > maxHistoryRows) history.clear()
+          return state
+        })
+      },
+    }),
+    turn,
+    /** Windows that are kept. */
+    get size(): number {
+      return entries.size
+    },
+    get bytes(): number {
+      return bytes
+    },
+    removeVersion: (model: string, version: number): void =>
+      removeWhere((owner) => owner.name === model && owner.version === version),
+    removeModel: (model: string): void => removeWhere((owner) => owner.name === model),
+    /** Writes everything down. Errors: whatever the disk throws. */
+    async save(): Promise<void> {
+      if (entries.size > 0) await putInPlace(realDisk, folder, fileName, encode([...entries.values()]))
+    },
+  }
+}
+
+/** Gives out places in the lines of those who work on a version's windows in several steps. */
+function createTurns() {
   /** The end of the line, per version that somebody works on. */
   const lines = new Map<string, Promise<void>>()
 
-  const turn: Windows['turn'] = ({ digest }, line) => {
+  return ({ digest }: WindowOwner, line: 'rows' | 'scores'): Turn => {
     const key = `${line} ${digest}`
     const come = lines.get(key) ?? Promise.resolve()
     let leave = () => {}
@@ -141,40 +161,9 @@ export async function openWindows(home: string, limits: WindowLimits, hooks: Win
     })
     return { come, leave: () => leave() }
   }
-
-  for (const entry of await takeUp(folder, hooks)) add(entry)
-  makeRoom()
-
-  return {
-    visit,
-    histories: (owner, plan) => ({
-      turn: () => turn(owner, 'rows'),
-      take(entity, time, base, out) {
-        const place = { owner, slot: 'derived', entity }
-        const create = (stored: Float64Array | null) => (stored ? restoreHistory(plan, stored) : new History(plan))
-        return visit(place, create, (history) => {
-          const state = history.take(time, base, out)
-          if (history.rows > maxHistoryRows) history.clear()
-          return state
-        })
-      },
-    }),
-    turn,
-    get size() {
-      return entries.size
-    },
-    get bytes() {
-      return bytes
-    },
-    removeVersion: (model, version) => removeWhere((owner) => owner.name === model && owner.version === version),
-    removeModel: (model) => removeWhere((owner) => owner.name === model),
-    async save() {
-      if (entries.size > 0) await putInPlace(realDisk, folder, fileName, encode([...entries.values()]))
-    },
-  }
 }
 
-function keyOf({ owner, slot, entity }: Pick<Entry, 'owner' | 'slot' | 'entity'>): string {
+function keyOf({ owner, slot, entity }: Place): string {
   return `${owner.name}@${owner.version} ${owner.digest} ${slot} ${entity === null ? '' : `=${entity}`}`
 }
 
@@ -210,20 +199,13 @@ async function takeUp(folder: string, hooks: WindowHooks): Promise<Entry[]> {
   }
 }
 
-interface StoredHead {
-  readonly owner: WindowOwner
-  readonly slot: string
-  readonly entity: string | null
-  readonly numbers: number
-}
-
 function decode(bytes: Buffer): Entry[] {
   const digest = createHash('sha256').update(bytes.subarray(digestBytes)).digest()
   if (!digest.equals(bytes.subarray(0, digestBytes))) throw new Error('the digest does not match')
   const headEnd = digestBytes + 4 + bytes.readUInt32LE(digestBytes)
   const head = JSON.parse(bytes.subarray(digestBytes + 4, headEnd).toString()) as {
     format: number
-    entries: StoredHead[]
+    entries: (Place & { readonly numbers: number })[]
   }
   if (head.format !== formatVersion) throw new Error('the format is another one')
   let at = headEnd

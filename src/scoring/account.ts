@@ -32,10 +32,8 @@ export class ScoreAccount {
   /** The first `rows` scores of a block. */
   enter(rows: number, { scores, flags, seconds }: BlockScores): void {
     const threshold = this.#handle.document.threshold.value
-    let anomalies = 0
-    for (let row = 0; row < rows; row++) if (scores[row]! > threshold) anomalies++
-    this.#anomalies += anomalies
     for (let row = 0; row < rows; row++) {
+      if (scores[row]! > threshold) this.#anomalies++
       // Nearly every row has a score.
       if (flags[row] === rowMarks.usable) continue
       const reason = reasonOf[flags[row]!]
@@ -51,9 +49,7 @@ export class ScoreAccount {
   /** What it came to; time is measured from the beginning to here. */
   close(): ScoringEnd {
     const { name, version, document } = this.#handle
-    const rows = this.#rows
-    const anomalies = this.#anomalies
-    const unscored = this.#unscored
+    const [rows, anomalies, unscored] = [this.#rows, this.#anomalies, this.#unscored]
     return {
       summary: { model: name, version, threshold: document.threshold.value, rows, anomalies, unscored },
       counts: {

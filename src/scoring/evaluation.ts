@@ -1,6 +1,6 @@
 /**
- * Evaluation: how good the flags of a version are on labelled telemetry, beside a random score that flags
- * as much. No accuracy, which is high for whoever flags nothing; no point adjustment, which is high for chance.
+ * How good the flags of a version are on labelled telemetry, beside a random score that flags as much.
+ * No accuracy, which is high for whoever flags nothing; no point adjustment, which is high for chance.
  */
 import { DeepWatchError } from '../errors.ts'
 import { createEventJudge } from '../kernels/history/index.ts'
@@ -13,15 +13,7 @@ import type { Scratch, Source } from '../sources/index.ts'
 import { type RowFacts, rowFacts } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './stream.ts'
-
-export interface EvaluationUseCase {
-  /**
-   * Scores a labelled source and compares. Nothing is counted into the metrics.
-   * Errors: those of `prepareScoring`, `validation_failed` without a label column, `type_mismatch` for a label
-   * that is none, `one_class` when no row or every row is an anomaly, `evaluation_too_large`.
-   */
-  evaluate(settings: EvaluateSettings, upload: Source | null, work: Work): Promise<Evaluation>
-}
+import type { HeldRows } from './training-scores.ts'
 
 /** Labelled rows one evaluation can rank: 8 bytes each are held, and twice that while they are ranked. */
 const maxRows = 20_000_000
@@ -30,9 +22,16 @@ const maxEntities = 100_000
 /** The random score is the same for everybody, so that an evaluation can be repeated. */
 const randomSeed = 20_080_101
 
-export function createEvaluation(parts: ScoreStreamParts): EvaluationUseCase {
+export type EvaluationUseCase = ReturnType<typeof createEvaluation>
+
+export function createEvaluation(parts: ScoreStreamParts) {
   return {
-    async evaluate(settings, upload, work) {
+    /**
+     * Scores a labelled source and compares. Nothing is counted into the metrics.
+     * Errors: those of `prepareScoring`, `validation_failed` without a label column, `type_mismatch` for a label
+     * that is none, `one_class` when no row or every row is an anomaly, `evaluation_too_large`.
+     */
+    async evaluate(settings: EvaluateSettings, upload: Source | null, work: Work): Promise<Evaluation> {
       const handle = await parts.registry.resolve(settings.model)
       const found = await prepareScoring(parts, handle, settings, upload, { signal: work.signal })
       try {
@@ -50,13 +49,10 @@ export interface Spooled {
   readonly scratch: Scratch
   readonly counted: Counted | null
   /** Labels, times and entities of all rows; null when they have to be read. */
-  readonly held: Iterable<LabelledRows> | null
+  readonly held: Iterable<HeldRows> | null
 }
 
-/**
- * The same evaluation for scores that were spooled: labels, times and entities are read, nothing is scored again. Where the rows
- * were counted before, one reading is enough. Errors: as `EvaluationUseCase.evaluate`.
- */
+/** The same for spooled scores: nothing is scored again, and counted rows are read once. Errors: as `EvaluationUseCase.evaluate`. */
 export async function evaluateSpooled(
   pool: Pool,
   found: Prepared,
@@ -80,8 +76,7 @@ function asksForLabels(found: Prepared, settings: Pick<EvaluateSettings, 'label'
   return { ...found, query: { ...found.query, extra: lanes, include: isThere ? [entity] : undefined } }
 }
 
-type LabelledRows = Pick<RowFacts, 'rows' | 'labels' | 'times' | 'text'>
-type JudgedRows = LabelledRows & { readonly scores: Float64Array }
+type JudgedRows = HeldRows & { readonly scores: Float64Array }
 
 async function compare(
   pool: Pool,
@@ -146,14 +141,13 @@ type Chance = Awaited<ReturnType<typeof createChance>>
 /** Gives every judged row a random score, of which as many are flagged as were. */
 async function createChance({ rows, flagged }: Counted) {
   const random = createRandom(randomSeed, 0)
-  const scoresOf = scoresOnce()
   const judgement = new Judgement(await chanceThreshold(rows, flagged))
   return {
     judgement,
     /** `isScored` tells which labelled rows have a score of the model. */
-    take(block: LabelledRows, isScored: (row: number) => boolean): void {
+    take(block: HeldRows, isScored: (row: number) => boolean): void {
       const { rows, labels } = block
-      const scores = scoresOf(rows).fill(Number.NaN)
+      const scores = new Float64Array(rows).fill(Number.NaN)
       for (let row = 0; labels !== null && row < rows; row++)
         if (!Number.isNaN(labels[row]!) && isScored(row)) scores[row] = random.nextFloat()
       judgement.take(block, scores)
@@ -176,26 +170,16 @@ async function* readRows({ opened, query }: Prepared): AsyncGenerator<RowFacts> 
   }
 }
 
-/** Room for the scores of one block, used again for the next: fresh arrays are outside of the heap, and collecting them is dear. */
-function scoresOnce(): (rows: number) => Float64Array {
-  let scores = new Float64Array(0)
-  return (rows) => {
-    if (scores.length < rows) scores = new Float64Array(rows)
-    return scores.subarray(0, rows)
-  }
-}
-
 /** Rows with the scores they were given; valid until the next are asked for. */
 async function* withScores(
-  blocks: AsyncIterable<LabelledRows> | Iterable<LabelledRows>,
+  blocks: AsyncIterable<HeldRows> | Iterable<HeldRows>,
   scratch: Scratch,
 ): AsyncGenerator<JudgedRows> {
   const file = await scratch.readScores()
-  const scoresOf = scoresOnce()
   try {
     for await (const block of blocks) {
       const { rows, labels, times } = block
-      const scores = scoresOf(rows)
+      const scores = new Float64Array(rows)
       await file.next(scores)
       yield { rows, labels, times, text: (row) => block.text(row), scores }
     }
@@ -229,8 +213,6 @@ class Judgement {
   readonly #negative = createScoreList()
   readonly #events = createEventJudge()
   readonly #confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
-  readonly #anomalies = scoresOnce()
-  readonly #others = scoresOnce()
   #hasTime = false
   /** Rows without a label, and rows with one but without a score. */
   unlabelled = 0
@@ -249,7 +231,7 @@ class Judgement {
   }
 
   /** Takes the rows that have a label and a score. */
-  take(block: LabelledRows, scores: Float64Array): void {
+  take(block: HeldRows, scores: Float64Array): void {
     const { rows, labels, times } = block
     if (labels === null) {
       this.unlabelled += rows
@@ -263,7 +245,7 @@ class Judgement {
 
   #judge(labels: Float64Array, scores: Float64Array): void {
     const { length } = labels
-    const [anomalies, others] = [this.#anomalies(length), this.#others(length)]
+    const [anomalies, others] = [new Float64Array(length), new Float64Array(length)]
     let [found, normal, tp, fp, unlabelled] = [0, 0, 0, 0, 0]
     for (let row = 0; row < length; row++) {
       const label = labels[row]!
@@ -288,7 +270,7 @@ class Judgement {
     this.#confusion.tn += normal - fp
   }
 
-  #takeEvents(block: LabelledRows, labels: Float64Array, times: Float64Array, scores: Float64Array): void {
+  #takeEvents(block: HeldRows, labels: Float64Array, times: Float64Array, scores: Float64Array): void {
     for (let row = 0; row < block.rows; row++) {
       const [label, score, time] = [labels[row]!, scores[row]!, times[row]!]
       if (Number.isNaN(label) || Number.isNaN(score) || Number.isNaN(time)) continue
@@ -330,17 +312,14 @@ function tooLarge(what: string, limit: number): DeepWatchError {
   )
 }
 
-/** One bit per row, in a list that grows. */
-interface Marks {
-  push(mark: boolean): void
-  has(index: number): boolean
-}
+type Marks = ReturnType<typeof createMarks>
 
-function createMarks(): Marks {
+/** One bit per row, in a list that grows. */
+function createMarks() {
   let bits = new Uint8Array(65_536)
   let length = 0
   return {
-    push(mark) {
+    push(mark: boolean): void {
       if (length >> 3 === bits.length) {
         const longer = new Uint8Array(2 * bits.length)
         longer.set(bits)
@@ -349,6 +328,6 @@ function createMarks(): Marks {
       if (mark) bits[length >> 3]! |= 1 << (length & 7)
       length++
     },
-    has: (index) => ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0,
+    has: (index: number): boolean => ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0,
   }
 }

@@ -1,7 +1,4 @@
-/**
- * Scoring, the one way for every door: rows in source order, compared with the version's own threshold,
- * counted. The door formats what comes out.
- */
+/** Scoring, the one way for every door: rows in source order, compared with the threshold of the version, counted. */
 import { aggregateSource } from '../aggregate/index.ts'
 import type { Windows } from '../history/index.ts'
 import type { Block } from '../kernels/index.ts'
@@ -63,53 +60,27 @@ export interface RowRun extends ScoringRun {
   smallBatch(): Promise<ScoredBatch> | null
 }
 
-/**
- * A scoring whose scores are kept in a file until the run closes. The first method called scores everything; the others take the
- * scores from the file. They may be called in any order and as often as needed, one after another.
- */
-export interface TableRun extends ScoringRun {
-  /** Scores everything, if that was not done yet. */
-  summary(): Promise<ScoreSummary>
-  /** Writes the source's columns with score and flag; the file is gone after `close`. */
-  toParquet(anomaliesOnly: boolean): Promise<{ path: string; bytes: number; summary: ScoreSummary }>
-  /** The same table as a stream of Arrow IPC bytes. */
-  toArrow(anomaliesOnly: boolean): Promise<AsyncIterable<Uint8Array>>
-  /** How good the flags are; labels, times and entities are read once more. Errors: those of `EvaluationUseCase.evaluate`. */
-  evaluate(): Promise<Evaluation>
-  /** What a report is drawn from, counted in SQL. */
-  aggregate(): Promise<ReportAggregate>
-}
+/** Its scores are in a file until it closes: the first method called scores everything. Any order, one after another, as often as needed. */
+export type TableRun = ReturnType<typeof spooledRun>
 
 interface TableOptions {
   /** A report looks at what it is given and leaves no trace: it neither counts into the metrics nor moves windows on. */
   readonly isReport?: boolean
-  /**
-   * The scores of the telemetry that the version was trained on, when that is the source: they are not computed again, and it is
-   * not opened again. They stay the caller's, who may give them to several runs.
-   */
+  /** The scores of the telemetry of the training, when that is the source: nothing is computed or opened again. They stay the caller's. */
   readonly known?: TrainingScoresKept | null
 }
 
+export type Scoring = ReturnType<typeof createScoring>
+
 /**
- * Opens a model and a source.
+ * What opens a model and a source.
  *
  * Errors of both methods: `model_not_found`, `version_not_found`, `model_corrupt`, those of opening a source, and of
  * `planScoring`, `missing_timestamp`, `unknown_column`.
  */
-export interface Scoring {
-  scoreRows(settings: ScoreSettings, upload: Source | null, work: Work): Promise<RowRun>
-  /** Every column of the source is in the table: `include` is of no use here. */
-  scoreTable(
-    settings: Omit<ScoreSettings, 'include'>,
-    upload: Source | null,
-    work: Work,
-    options?: TableOptions,
-  ): Promise<TableRun>
-}
-
-export function createScoring(parts: ScoringParts): Scoring {
+export function createScoring(parts: ScoringParts) {
   return {
-    async scoreRows(settings, upload, work) {
+    async scoreRows(settings: ScoreSettings, upload: Source | null, work: Work): Promise<RowRun> {
       // The handle pins the version: it answers to the end, whatever is trained or deleted meanwhile.
       const handle = await parts.registry.resolve(settings.model)
       const batch = smallBatchOf(handle, settings)
@@ -119,7 +90,13 @@ export function createScoring(parts: ScoringParts): Scoring {
       return streamedRun(parts, await withRowFacts(prepared, settings.include), settings, work)
     },
 
-    async scoreTable(settings, upload, work, { isReport = false, known = null } = {}) {
+    /** Every column of the source is in the table: `include` is of no use here. */
+    async scoreTable(
+      settings: Omit<ScoreSettings, 'include'>,
+      upload: Source | null,
+      work: Work,
+      { isReport = false, known = null }: TableOptions = {},
+    ): Promise<TableRun> {
       const handle = await parts.registry.resolve(settings.model)
       const scratch = known?.scratch ?? (await parts.scratch())
       try {
@@ -206,12 +183,10 @@ function streamedRun(parts: ScoringParts, prepared: Prepared, settings: ScoreSet
   }
 }
 
-type Identity = Omit<ScoringRun, 'close'>
-
 function identityOf(
   { handle: { name, version, document }, opened, query, description }: Prepared,
   { entity, label }: Pick<ScoreSettings, 'entity' | 'label'>,
-): Identity {
+): Omit<ScoringRun, 'close'> {
   const roles = {
     timestamp: query.timestamp ?? null,
     entity: presentColumn(description, entity ?? document.roles.entity),
@@ -220,25 +195,20 @@ function identityOf(
   return { model: name, version, threshold: document.threshold.value, document, source: opened.facts, roles }
 }
 
-/** Where a run keeps its scores, and what is known of them before it begins. */
-interface Spool {
-  readonly scratch: Scratch
-  readonly known: TrainingScoresKept | null
-  readonly isCounted: boolean
-}
-
+/** @param spool where the run keeps its scores, and what is known of them before it begins */
 function spooledRun(
   parts: ScoringParts,
   prepared: Prepared,
   settings: ScoreSettings,
-  { scratch, known, isCounted }: Spool,
+  spool: { readonly scratch: Scratch; readonly known: TrainingScoresKept | null; readonly isCounted: boolean },
   work: Work,
-): TableRun {
+) {
+  const { scratch, known, isCounted } = spool
   const identity = identityOf(prepared, settings)
   const session = prepared.opened.session!
   /** Not yet told to the metrics, which hear of a table when it was written. */
   let counts: ScoredCounts | null = null
-  let aggregated: Promise<ReportAggregate> | null = null
+  let isAggregated = false
 
   const summary = once(async () => {
     if (known) return summaryOfTraining(identity.document)
@@ -246,13 +216,18 @@ function spooledRun(
     if (isCounted) counts = end.counts
     return end.summary
   })
-  async function aggregateOnce(): Promise<ReportAggregate> {
+  const aggregate = once(async (): Promise<ReportAggregate> => {
     const ofTraining = await known?.aggregate
     if (ofTraining) return ofTraining
     const { rows } = await summary()
     work.progress?.begin('reporting', null)
-    return aggregateSource({ session, ...aggregateQuery(prepared, identity), scoresPath: scratch.scoresPath, rows })
-  }
+    const { threshold, roles, document } = identity
+    const { features, timeContext } = document
+    const { timeZone, transitions } = timeContext
+    const { window } = prepared.query
+    const { scoresPath } = scratch
+    return aggregateSource({ session, scoresPath, threshold, features, roles, window, rows, timeZone, transitions })
+  })
   const tableQuery = (anomaliesOnly: boolean): ScoredQuery => {
     const { timestamp, window } = prepared.query
     return { scoresPath: scratch.scoresPath, threshold: identity.threshold, timestamp, window, anomaliesOnly }
@@ -264,27 +239,34 @@ function spooledRun(
 
   return {
     ...identity,
+    /** Scores everything, if that was not done yet. */
     summary,
-    async toParquet(anomaliesOnly) {
+    /** Writes the source's columns with score and flag; the file is gone after `close`. */
+    async toParquet(anomaliesOnly: boolean) {
       const counted = await summary()
       work.progress?.begin('writing', counted.rows)
       const { bytes } = await session.writeScored(tableQuery(anomaliesOnly))
       count()
       return { path: scratch.outputPath, bytes, summary: counted }
     },
-    async toArrow(anomaliesOnly) {
+    /** The same table as a stream of Arrow IPC bytes. */
+    async toArrow(anomaliesOnly: boolean) {
       await summary()
       return atItsEnd(session.arrowScored(tableQuery(anomaliesOnly)), count)
     },
-    async evaluate() {
+    /** How good the flags are; labels, times and entities are read once more. Errors: those of `EvaluationUseCase.evaluate`. */
+    async evaluate(): Promise<Evaluation> {
       await summary()
-      const spooled = { scratch, counted: countedIn(await aggregated), held: known?.heldRows() ?? null }
+      const counted = isAggregated ? countedIn(await aggregate()) : null
+      const spooled = { scratch, counted, held: known?.heldRows() ?? null }
       return evaluateSpooled(parts.pool, prepared, settings, spooled, work)
     },
+    /** What a report is drawn from, counted in SQL. */
     aggregate() {
-      aggregated ??= aggregateOnce()
-      return aggregated
+      isAggregated = true
+      return aggregate()
     },
+    /** Ends reading processes and removes files. Idempotent, never throws. */
     close: once(async () => {
       await prepared.opened.close()
       if (!known) await scratch.dispose()
@@ -301,30 +283,18 @@ function once<Result>(work: () => Promise<Result>): () => Promise<Result> {
   }
 }
 
-function aggregateQuery({ query: { window } }: Prepared, { threshold, roles, document }: Identity) {
-  const { features, timeContext } = document
-  const { timeZone, transitions } = timeContext
-  return { threshold, features, roles, window, timeZone, transitions }
-}
-
 /** The rows that an evaluation judges, by what was counted for a report; null when nothing was. */
-function countedIn(aggregate: ReportAggregate | null): Counted | null {
-  if (!aggregate?.labels) return null
-  const { tp, fp, tn, fn } = aggregate.labels.confusion
+function countedIn({ labels }: ReportAggregate): Counted | null {
+  if (!labels) return null
+  const { tp, fp, tn, fn } = labels.confusion
   return { rows: tp + fp + tn + fn, flagged: tp + fp }
 }
 
 /** What a version says of the rows it was trained on. */
 function summaryOfTraining({ model, version, threshold, training }: VersionDocument): ScoreSummary {
+  const { value, flaggedRows: anomalies } = threshold
   const { rowsInWindow: rows, rowsUsed } = training
-  return {
-    model,
-    version,
-    threshold: threshold.value,
-    rows,
-    anomalies: threshold.flaggedRows,
-    unscored: rows - rowsUsed,
-  }
+  return { model, version, threshold: value, rows, anomalies, unscored: rows - rowsUsed }
 }
 
 /** The same pieces; `then` is called after the last one. */

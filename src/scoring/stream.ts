@@ -1,7 +1,4 @@
-/**
- * The stream that scoring and evaluating share: a version pinned, a source opened, the model's features found
- * in it, block after block through the threads.
- */
+/** What scoring and evaluating share: a version, a source with its features, and block after block through the threads. */
 import { DeepWatchError } from '../errors.ts'
 import { inOrder } from '../flow.ts'
 import {
@@ -76,28 +73,26 @@ export async function prepareScoring(
   upload: Source | null,
   { windows, ...options }: OpenTelemetryOptions & { readonly windows?: Windows | undefined },
 ): Promise<Prepared> {
-  const types = columnTypes(handle.document, target)
+  const { document } = handle
   const opened = await parts.open(
     { rows: target.rows, source: target.source, upload },
-    { ...options, types, expect: expectedColumns(handle.document, target) },
+    { ...options, types: columnTypes(document, target), expect: expectedColumns(document, target) },
   )
   try {
     const description = await opened.telemetry.describe()
-    const found = planScoring(description, handle.document, target)
+    const found = planScoring(description, document, target)
     const window = readWindow(target.window)
     if (window && found.timestamp === null) {
       throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
     }
-    const { document } = handle
-    const { roles } = document
-    const entity = presentColumn(description, target.entity ?? roles.entity)
+    const entity = presentColumn(description, target.entity ?? document.roles.entity)
     const entities = entityModelsOf(handle)
     const query: FeatureQuery = {
       features: found.lanes,
       timestamp: found.timestamp ?? undefined,
-      transitions: handle.document.timeContext.transitions ?? undefined,
+      transitions: document.timeContext.transitions ?? undefined,
       window,
-      history: historyQuery(handle.document.features.filter(isDerived), entity, parts.historyBytes),
+      history: historyQuery(document.features.filter(isDerived), entity, parts.historyBytes),
       entity: entity ?? undefined,
       entities: entities?.names,
       extra: {
@@ -124,13 +119,10 @@ export function presentColumn({ columns }: Description, name: string | null): st
 
 /** Refuses names that the source does not have: `unknown_column`. */
 export function requireColumns(description: Description, names: readonly string[], setting: string): void {
-  const known = new Set(description.columns.map((column) => column.name))
-  for (const name of names) {
-    if (known.has(name)) continue
-    throw new DeepWatchError('unknown_column', `${setting}: the source has no column ${quote(name)}.`, {
-      facts: { column: name },
-    })
-  }
+  const column = names.find((name) => presentColumn(description, name) === null)
+  if (column === undefined) return
+  const detail = `${setting}: the source has no column ${quote(column)}.`
+  throw new DeepWatchError('unknown_column', detail, { facts: { column } })
 }
 
 /** Columns that NDJSON has to be searched for although they may be absent: roles, and what is echoed. */

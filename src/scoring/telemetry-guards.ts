@@ -8,10 +8,7 @@ const none: readonly never[] = []
 /** Reasons given for a row, at most. */
 const maxReasons = 10
 
-/**
- * The trained range of every feature that is a column; null for a version trained without guards, or before there
- * were any. Time context is not guarded: a new hour is no new value. Derived features are, unless `auto` left them out.
- */
+/** The trained range of every feature but the time context; null without guards. `auto` may leave derived features out. */
 export function guardsOf({ features, guards }: VersionDocument): Guards | null {
   if (!guards) return null
   const isGuarded = (kind: string) => kind !== 'timeContext' && (kind !== 'derived' || guards.derived !== false)

@@ -1,18 +1,10 @@
 /** What a training hands to whoever scores or evaluates its telemetry next, so that it is not scored again. */
 import type { ReportAggregate } from '../schemas/index.ts'
 import type { Scratch } from '../sources/index.ts'
-import type { Opened } from '../telemetry/index.ts'
+import type { Opened, RowFacts } from '../telemetry/index.ts'
 
-/** Rows that follow each other in the source. */
-export interface HeldRows {
-  readonly rows: number
-  /** 1, 0, or NaN for null. */
-  readonly labels: Float64Array
-  /** Epoch microseconds, NaN where unknown; null without a timestamp. */
-  readonly times: Float64Array | null
-  /** Tells entities apart; it is not their name. */
-  text(row: number): string | null
-}
+/** Rows that follow each other in the source. `text` tells entities apart; it is not their name. */
+export type HeldRows = Pick<RowFacts, 'rows' | 'labels' | 'times' | 'text'>
 
 /** The scores of all rows of a training in source order, and their counts: its telemetry need not be scored again. */
 export interface TrainingScoresKept {

@@ -30,7 +30,7 @@ test('rows come back in order, stretch by stretch, whatever became of their bloc
   // As often as they are asked for.
   for (const stretches of [held.rows()!, held.rows()!]) {
     const all = [...stretches]
-    expect(all.map(({ rows, labels, times }) => ({ rows, labels: [...labels], times: [...times!] }))).toEqual([
+    expect(all.map(({ rows, labels, times }) => ({ rows, labels: [...labels!], times: [...times!] }))).toEqual([
       { rows: 2, labels: [1, Number.NaN], times: [1000, Number.NaN] },
       { rows: 1, labels: [0], times: [3000] },
     ])
