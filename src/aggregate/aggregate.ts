@@ -1,11 +1,11 @@
 /** Asks a scored source for what a report shows, and cuts the answer to what will be drawn. */
 import type { ZoneTransitions } from '../kernels/history/index.ts'
-import type { ReaderSession, ReadWindow, SourceAggregate, TopRow } from '../reader/index.ts'
+import type { ReaderSession, ReadWindow, SourceAggregate } from '../reader/index.ts'
 import type { Feature, ReportAggregate, Roles } from '../schemas/index.ts'
 import { zoneTransitions } from '../time/index.ts'
 import { judgeLabels, scoreBars } from './curve.ts'
 import { featureBins, rangeOf } from './feature-range.ts'
-import { hourOfWeek } from './hour-of-week.ts'
+import { hourOfWeek, transitionsWithin } from './local-time.ts'
 
 /** Features shown in full; entities and rows told by name. */
 const shownFeatures = 40
@@ -15,7 +15,7 @@ const shownRows = 20
 const maxBuckets = 360
 /** Entities that are looked at, so that the most flagged ones are found. */
 const watchedEntities = 200
-const maxOthers = 1_000
+export const maxOthers = 1_000
 
 export interface ScoredSource {
   /** Reads it: a reading process, or whoever answers as one does. */
@@ -33,9 +33,7 @@ export interface ScoredSource {
   readonly transitions: ZoneTransitions | null
 }
 
-/**
- * Aggregates a source whose scores are spooled. Errors: those of `ReaderSession.aggregate` and `span`.
- */
+/** Aggregates a source whose scores are spooled. Errors: those of `ReaderSession.aggregate` and `span`. */
 export async function aggregateSource(source: ScoredSource): Promise<ReportAggregate> {
   const { session, features, roles, threshold } = source
   const timestamp = roles.timestamp ?? undefined
@@ -67,21 +65,22 @@ export async function aggregateSource(source: ScoredSource): Promise<ReportAggre
     topRows: shownRows,
     topEntities: watchedEntities,
   })
-  const hours = timed ? hoursOf(found, buckets, transitions) : []
-  return shape(found, { indexes, from, to, threshold, hours, course: { unit: timed ? 'time' : 'rows', ...buckets } })
+  const { first, width } = buckets
+  return shape(found, indexes, {
+    threshold,
+    from,
+    to,
+    course: { unit: timed ? 'time' : 'rows', first, width, stretches: [...found.buckets] },
+    hours: timed ? hoursOf(found, buckets, transitions) : [],
+  })
 }
 
-interface Shape {
-  /** Of the features asked for, their places in the model. */
-  readonly indexes: readonly number[]
-  readonly from: number | null
-  readonly to: number | null
-  readonly threshold: number
-  readonly hours: ReportAggregate['hours']
-  readonly course: { readonly unit: 'time' | 'rows'; readonly first: number; readonly width: number }
-}
-
-function shape(found: SourceAggregate, { indexes, from, to, threshold, hours, course }: Shape): ReportAggregate {
+/** @param indexes of the features asked for, their places in the model */
+function shape(
+  found: SourceAggregate,
+  indexes: readonly number[],
+  known: Pick<ReportAggregate, 'threshold' | 'from' | 'to' | 'course' | 'hours'>,
+): ReportAggregate {
   const telling = mostTelling(found).slice(0, shownFeatures)
   const total = (count: (group: SourceAggregate['scores'][number]) => number) =>
     found.scores.reduce((sum, group) => sum + count(group), 0)
@@ -90,13 +89,9 @@ function shape(found: SourceAggregate, { indexes, from, to, threshold, hours, co
     rows: total((group) => group.rows) + found.unscored,
     unscored: found.unscored,
     flagged,
-    threshold,
-    from,
-    to,
-    scores: scoreBars(found.scores, threshold),
+    ...known,
+    scores: scoreBars(found.scores, known.threshold),
     labels: judgeLabels(found.scores),
-    course: { unit: course.unit, first: course.first, width: course.width, stretches: [...found.buckets] },
-    hours,
     features: telling.map((place) => ({
       feature: indexes[place]!,
       ...found.flaggedValues[place]!,
@@ -111,8 +106,7 @@ function shape(found: SourceAggregate, { indexes, from, to, threshold, hours, co
 /** Places of the features: first those whose flagged rows lie outside of what is usual most often, then in the model's order. */
 function mostTelling({ flaggedValues, top }: SourceAggregate): number[] {
   const outside = flaggedValues.map(({ belowUsual, aboveUsual, missing }) => belowUsual + aboveUsual + missing)
-  const seen = (place: number) =>
-    (top as readonly TopRow[]).reduce((sum, row) => sum + Number(row.values[place] == null), 0)
+  const seen = (place: number) => top.filter((row) => row.values[place] == null).length
   return flaggedValues.map((_, place) => place).sort((a, b) => outside[b]! - outside[a]! || seen(b) - seen(a) || a - b)
 }
 
@@ -120,15 +114,12 @@ function shapeEntities(
   { named, others, othersFlagged }: NonNullable<SourceAggregate['entities']>,
   flagged: number,
 ): ReportAggregate['entities'] {
-  const shown = named.slice(0, shownEntities).map((entity) => ({ ...entity }))
-  const rest = named.length - shown.length
+  const rest = named.slice(shownEntities)
+  const flaggedRest = rest.reduce((sum, entity) => sum + entity.flagged, othersFlagged)
   return {
-    named: shown,
-    flaggedNotNamed:
-      named.length === 0
-        ? flagged
-        : othersFlagged + named.slice(shownEntities).reduce((sum, entity) => sum + entity.flagged, 0),
-    others: others + rest,
+    named: named.slice(0, shownEntities),
+    flaggedNotNamed: named.length === 0 ? flagged : flaggedRest,
+    others: others + rest.length,
     manyOthers: others >= maxOthers,
   }
 }
@@ -159,10 +150,7 @@ function rowBuckets(rows: number) {
   return { first: 0, width, count: Math.max(1, Math.ceil(rows / width)) }
 }
 
-/**
- * Every hour of the local week with its flagged rows. Time buckets of up to an hour tell which hours have no row at all: those are left
- * out. Longer ones span weeks, in which every hour has come.
- */
+/** Every hour of the local week with its flagged rows, without those that time buckets of up to an hour show to have no row. */
 function hoursOf(
   { hours, buckets }: SourceAggregate,
   { first, width }: { readonly first: number; readonly width: number },
@@ -178,13 +166,4 @@ function hoursOf(
       for (const at of [from, from + width - 1]) known.add(hourOfWeek(at, zone))
     }
   return [...known].sort((a, b) => a - b).map((each) => ({ hour: each, flagged: flagged.get(each) ?? 0 }))
-}
-
-/** The offsets in force from one time to another. */
-export function transitionsWithin({ utc, offset }: ZoneTransitions, from: number, to: number): ZoneTransitions {
-  let first = 0
-  while (first + 1 < utc.length && utc[first + 1]! * 1e6 <= from) first++
-  let end = first + 1
-  while (end < utc.length && utc[end]! * 1e6 <= to) end++
-  return { utc: Array.from(utc).slice(first, end), offset: Array.from(offset).slice(first, end) }
 }

@@ -26,6 +26,12 @@ export function rangeOf(feature: Feature): FeatureRange | null {
   return Number.isFinite(high - low) && high > low ? { low, high, ...usual } : null
 }
 
+/** Where a value is counted: 0 below the range, `bins` + 1 above it, else 1 to `bins`. */
+export function binOf(value: number, { low, high }: Pick<FeatureRange, 'low' | 'high'>, bins = featureBins): number {
+  if (value < low) return 0
+  return value > high ? bins + 1 : 1 + Math.min(Math.floor(((value - low) / (high - low)) * bins), bins - 1)
+}
+
 function robustRange({ min, max }: FeatureProfile, p01: number, p99: number): { low: number; high: number } {
   const [from, to] = p01 < p99 ? [p01, p99] : [min ?? p01, max ?? p99]
   const half = to > from ? (to - from) / 2 : Math.max(Math.abs(to) / 2, 0.5)

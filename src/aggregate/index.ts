@@ -1,4 +1,5 @@
-export { aggregateSource, transitionsWithin } from './aggregate.ts'
-export { type FeatureRange, featureBins, rangeOf } from './feature-range.ts'
+export { aggregateSource } from './aggregate.ts'
+export { binOf, type FeatureRange, featureBins, rangeOf } from './feature-range.ts'
+export { offsetAt, transitionsWithin } from './local-time.ts'
 export { aggregateBlocks, aggregateRows } from './rows.ts'
 export { ReportTally } from './tally.ts'

@@ -3,11 +3,11 @@ import { DeepWatchError } from '../errors.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../reader/index.ts'
 import type { Scratch } from '../sources/index.ts'
 import { quote, rowFacts, type Telemetry } from '../telemetry/index.ts'
+import { maxOthers } from './aggregate.ts'
 import { ReportTally } from './tally.ts'
 
-/** Characters of an entity that count, and others that are counted: as in the statements. */
+/** Characters of an entity that count: as in the statements. */
 const entityLength = 200
-const maxOthers = 1_000
 
 interface Counted {
   rows: number
@@ -72,9 +72,8 @@ export async function aggregateRows(
   const unnamed: Counted = { rows: 0, flagged: 0 }
   const features: FeatureQuery['features'] = query.features.map(({ name }) => ({ name, kind: 'number' }))
   const extra = { row: true, timestamp: query.timestamp !== undefined, label: query.label }
-  const include = query.entity === undefined ? undefined : [query.entity]
   const { timestamp, window } = query
-  const read = { features, extra, timestamp, window, include }
+  const read = { features, extra, timestamp, window, include: query.entity === undefined ? undefined : [query.entity] }
   for await (const { piece, facts, scores } of withScores(telemetry, read, scratch)) {
     const { rows, labels, times, position, text } = facts
     const { values, stride } = piece.block
@@ -102,9 +101,8 @@ function entityOf(text: string | null): string | null {
   if (text === null) return null
   const [value] = Object.values(JSON.parse(`{${text}}`) as Record<string, unknown>)
   if (value == null) return null
-  return [...(typeof value === 'string' ? value : JSON.stringify(value)).slice(0, 4 * entityLength)]
-    .slice(0, entityLength)
-    .join('')
+  const shown = typeof value === 'string' ? value : JSON.stringify(value)
+  return [...shown.slice(0, 4 * entityLength)].slice(0, entityLength).join('')
 }
 
 function tellEntities(

@@ -1,6 +1,7 @@
 /** Counts scored rows for a report, as they come: one walk, and what it holds is bounded however many rows there are. */
 import type { AggregateQuery, FlaggedValues, SourceAggregate, TopRow } from '../reader/index.ts'
-import { hourOfWeek } from './hour-of-week.ts'
+import { binOf } from './feature-range.ts'
+import { hourOfWeek } from './local-time.ts'
 
 /** Some rows in source order. Columns are null where the source has none. */
 export interface TalliedRows {
@@ -18,9 +19,6 @@ export interface TalliedRows {
   entity(row: number): string | null
 }
 
-/** Everything but the entities. */
-export type Tallied = Omit<SourceAggregate, 'entities'>
-
 /** Steps of the score, and the finer ones above .99: 100ths of -log10(1 - score), which end at 12. */
 const steps = 1000
 const finerFrom = 0.99
@@ -28,12 +26,23 @@ const finest = 1e-12
 /** A key is a step, a finer step, and three bits: flagged, and a label of 0, 1 or 2 for none. */
 const tails = 2048
 
+interface Bucket {
+  rows: number
+  flagged: number
+  labelled: number
+  /** Rows with a score, the sum of these, and the highest. */
+  scored: number
+  sum: number
+  highest: number
+}
+
 export class ReportTally {
   readonly #query: AggregateQuery
   /** Rows by step and bits below `finerFrom`, by key above. */
   readonly #coarse = new Float64Array(8 * steps)
   readonly #fine = new Map<number, number>()
-  readonly #course: Course
+  /** Of the time buckets that have rows. */
+  readonly #buckets: Bucket[] = []
   readonly #hours = new Map<number, number>()
   readonly #flaggedValues: { counts: number[]; missing: number; belowUsual: number; aboveUsual: number }[]
   readonly #top: TopRow[] = []
@@ -43,7 +52,6 @@ export class ReportTally {
 
   constructor(query: AggregateQuery) {
     this.#query = query
-    this.#course = createCourse(query.buckets.count)
     this.#flaggedValues = query.features.map(() => ({
       counts: Array<number>(query.bins + 2).fill(0),
       missing: 0,
@@ -71,11 +79,15 @@ export class ReportTally {
     this.#rows += taken.rows
   }
 
-  result(): Tallied {
+  /** Everything but the entities. */
+  result(): Omit<SourceAggregate, 'entities'> {
     return {
       scores: this.#scores(),
       unscored: this.#unscored,
-      buckets: bucketsOf(this.#course),
+      buckets: this.#buckets.flatMap(({ scored, sum, highest, ...counts }, index) => {
+        if (scored === 0) return { index, ...counts, highest: null, mean: null }
+        return { index, ...counts, highest, mean: sum / scored }
+      }),
       hours: [...this.#hours].map(([hour, flagged]) => ({ hour, flagged })),
       flaggedValues: this.#flaggedValues satisfies FlaggedValues[],
       top: this.#top,
@@ -96,16 +108,17 @@ export class ReportTally {
 
   #countBucket(place: number, score: number, isFlagged: boolean, label: number): void {
     const { first, width, count } = this.#query.buckets
-    const { rows, flagged, labelled, scored, sum, highest } = this.#course
     // What lies outside counts to the nearest.
     const index = Math.min(Math.max(Math.floor((place - first) / width), 0), count - 1)
-    rows[index]!++
-    if (isFlagged) flagged[index]!++
-    if (label === 1) labelled[index]!++
+    this.#buckets[index] ??= { rows: 0, flagged: 0, labelled: 0, scored: 0, sum: 0, highest: Number.NEGATIVE_INFINITY }
+    const bucket = this.#buckets[index]
+    bucket.rows++
+    if (isFlagged) bucket.flagged++
+    if (label === 1) bucket.labelled++
     if (Number.isNaN(score)) return
-    scored[index]!++
-    sum[index]! += score
-    if (score > highest[index]!) highest[index] = score
+    bucket.scored++
+    bucket.sum += score
+    bucket.highest = Math.max(bucket.highest, score)
   }
 
   #countFlagged(taken: TalliedRows, row: number, time: number): void {
@@ -115,17 +128,16 @@ export class ReportTally {
       this.#hours.set(hour, (this.#hours.get(hour) ?? 0) + 1)
     }
     for (let feature = 0; feature < features.length; feature++) {
-      const { low, high, usualLow, usualHigh } = features[feature]!
+      const range = features[feature]!
       const counted = this.#flaggedValues[feature]!
       const value = taken.value(feature, row)
       if (Number.isNaN(value)) {
         counted.missing++
         continue
       }
-      const bin = Math.min(Math.floor(((value - low) / (high - low)) * bins), bins - 1)
-      counted.counts[value < low ? 0 : value > high ? bins + 1 : 1 + bin]!++
-      if (value < usualLow) counted.belowUsual++
-      else if (value > usualHigh) counted.aboveUsual++
+      counted.counts[binOf(value, range, bins)]!++
+      if (value < range.usualLow) counted.belowUsual++
+      else if (value > range.usualHigh) counted.aboveUsual++
     }
   }
 
@@ -167,37 +179,4 @@ export class ReportTally {
         rows,
       }))
   }
-}
-
-/** Figures of the buckets, an entry each. */
-type Course = Readonly<Record<'rows' | 'flagged' | 'labelled' | 'scored' | 'sum' | 'highest', Float64Array>>
-
-function createCourse(count: number): Course {
-  const figures = () => new Float64Array(count)
-  return {
-    rows: figures(),
-    flagged: figures(),
-    labelled: figures(),
-    scored: figures(),
-    sum: figures(),
-    highest: figures().fill(Number.NEGATIVE_INFINITY),
-  }
-}
-
-/** The buckets that have rows. */
-function bucketsOf({ rows, flagged, labelled, scored, sum, highest }: Course): SourceAggregate['buckets'] {
-  const buckets: SourceAggregate['buckets'][number][] = []
-  for (let index = 0; index < rows.length; index++) {
-    if (rows[index] === 0) continue
-    const isScored = scored[index]! > 0
-    buckets.push({
-      index,
-      rows: rows[index]!,
-      flagged: flagged[index]!,
-      labelled: labelled[index]!,
-      highest: isScored ? highest[index]! : null,
-      mean: isScored ? sum[index]! / scored[index]! : null,
-    })
-  }
-  return buckets
 }

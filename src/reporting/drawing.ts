@@ -1,37 +1,22 @@
-/**
- * The thread that draws reports: one, started when a report is asked for and ended when none was for a while. Drawing takes
- * some hundred milliseconds without a pause and loads a megabyte of code, which nobody who scores should feel.
- */
+/** The thread that draws reports: started when one is asked for, ended when idle, so that nobody who scores feels it. */
 import type { Drawn, DrawTask } from '../../workers/messages.ts'
 import { DeepWatchError } from '../errors.ts'
 import { createGate } from '../flow.ts'
 import { programs } from '../places.ts'
 import { startThreads } from '../pool/index.ts'
 
-export interface Drawing {
-  /** Whether another report would be refused now. */
-  readonly saturated: boolean
-  /** Starts the thread, so that its code is loaded when the first report is drawn. */
-  warm(): void
-  /** The bytes of a report. Errors: `overloaded`, `internal_error`, and the signal's reason. */
-  draw(task: DrawTask, signal: AbortSignal): Promise<Uint8Array>
-  /** Ends the thread. */
-  close(): Promise<void>
-}
-
 /** Reports under way at once: while the picture of one is rasterised, outside of JavaScript, another is drawn. */
 const underWay = 2
 /** Reports that may wait for the thread; each holds its facts, up to some hundred KiB. */
 const waiting = 16
 
-export interface DrawingLimits {
-  /** A thread without work for this long is ended, and gives its memory back. */
-  readonly idleMs: number
-  /** A drawing that takes longer is given up, and the thread with it. Facts are bounded, so it never should. */
-  readonly maxMs: number
-}
+export type Drawing = ReturnType<typeof createDrawing>
 
-export function createDrawing({ idleMs, maxMs }: DrawingLimits = { idleMs: 30_000, maxMs: 60_000 }): Drawing {
+/**
+ * @param limits.idleMs a thread without work for this long is ended, and gives its memory back
+ * @param limits.maxMs a drawing that takes longer is given up, and the thread with it. Facts are bounded, so it never should
+ */
+export function createDrawing({ idleMs, maxMs } = { idleMs: 30_000, maxMs: 60_000 }) {
   // Aborting a task that runs ends its thread, and the other drawing with it. So only what waits here is aborted by its caller.
   const gate = createGate(underWay, waiting)
   const thread = startThreads(programs.draw, {
@@ -52,18 +37,22 @@ export function createDrawing({ idleMs, maxMs }: DrawingLimits = { idleMs: 30_00
   }
 
   return {
-    warm() {
+    /** Starts the thread, so that its code is loaded when the first report is drawn. */
+    warm(): void {
       if (thread.size === 0) thread.run('warm', null).catch(() => undefined)
     },
-    get saturated() {
+    /** Whether another report would be refused now. */
+    get saturated(): boolean {
       return gate.saturated
     },
-    draw: (task, signal) =>
+    /** The bytes of a report. Errors: `overloaded`, `internal_error`, and the signal's reason. */
+    draw: (task: DrawTask, signal: AbortSignal): Promise<Uint8Array> =>
       gate.run(async () => {
         const bytes = await run(task)
         signal.throwIfAborted()
         return bytes
       }, signal),
+    /** Ends the thread. */
     close: thread.close,
   }
 }

@@ -1,7 +1,4 @@
-/**
- * What is kept of trainings for their reports: one small file per version below `reports/` of the state folder. It is worth
- * having, not worth failing for: a version without it serves, and its report says what it lacks.
- */
+/** What is kept of trainings for their reports: a small file per version in `reports/`. A version without it serves all the same. */
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,37 +17,25 @@ interface KeptFor {
   readonly payload: string
 }
 
-export interface KeptReports {
-  /** Errors: whatever the disk throws. */
-  keep(version: KeptFor, report: KeptReport): Promise<void>
-  /** Never throws: a file that is not whole, or is another version's, is as good as none. */
-  read(version: KeptFor): Promise<KeptReport | 'absent' | 'damaged'>
-  /** Idempotent, never throws. */
-  removeVersion(model: string, version: number): Promise<void>
-  /** Idempotent, never throws. */
-  removeModel(model: string): Promise<void>
-  /** Removes what belongs to no version, for the start; never throws. */
-  sweep(exists: (model: string, version: number) => boolean): Promise<void>
-}
+export type KeptReports = ReturnType<typeof openKeptReports>
 
-export function openKeptReports(home: string): KeptReports {
+export function openKeptReports(home: string) {
   const root = join(home, 'reports')
   const pathOf = (model: string, version: number) => join(root, model, `${version}.json`)
   const remove = (path: string) => tryTo(() => rm(path, { recursive: true, force: true }))
+  const entries = (folder: string) => readdir(folder).catch((): string[] => [])
 
   return {
-    async keep({ model, version, payload }, report) {
+    /** Errors: whatever the disk throws. */
+    async keep({ model, version, payload }: KeptFor, report: KeptReport): Promise<void> {
       const folder = join(root, model)
       await mkdir(folder, { recursive: true, mode: 0o700 })
       await putInPlace(realDisk, folder, `${version}.json`, [Buffer.from(fitting(payload, report))])
     },
-    async read({ model, version, payload }) {
-      let text: string
-      try {
-        text = await readFile(pathOf(model, version), 'utf8')
-      } catch {
-        return 'absent'
-      }
+    /** Never throws: a file that is not whole, or is another version's, is as good as none. */
+    async read({ model, version, payload }: KeptFor): Promise<KeptReport | 'absent' | 'damaged'> {
+      const text = await readFile(pathOf(model, version), 'utf8').catch(() => null)
+      if (text === null) return 'absent'
       try {
         const file = JSON.parse(text) as { format?: unknown; payload?: unknown; sha256?: unknown; report?: unknown }
         if (file.sha256 !== digest(file.report) || file.format !== formatVersion) return 'damaged'
@@ -59,13 +44,16 @@ export function openKeptReports(home: string): KeptReports {
         return 'damaged'
       }
     },
-    async removeVersion(model, version) {
+    /** Idempotent, never throws. */
+    async removeVersion(model: string, version: number): Promise<void> {
       await remove(pathOf(model, version))
     },
-    async removeModel(model) {
+    /** Idempotent, never throws. */
+    async removeModel(model: string): Promise<void> {
       await remove(join(root, model))
     },
-    async sweep(exists) {
+    /** Removes what belongs to no version, for the start; never throws. */
+    async sweep(exists: (model: string, version: number) => boolean): Promise<void> {
       for (const folder of await entries(root)) {
         const files = await entries(join(root, folder))
         const orphans = files.filter((file) => {
@@ -76,14 +64,6 @@ export function openKeptReports(home: string): KeptReports {
         else for (const file of orphans) await remove(join(root, folder, file))
       }
     },
-  }
-}
-
-async function entries(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder)
-  } catch {
-    return []
   }
 }
 

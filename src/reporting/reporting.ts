@@ -1,7 +1,4 @@
-/**
- * Reporting: a picture that explains itself, of a source that was scored or of what a training saw. Everything is counted
- * before it is drawn, so a report of ten million rows weighs what one of ten thousand does.
- */
+/** A picture that explains itself, of a source that was scored or of what a training saw, from counts of bounded size. */
 import { transitionsWithin } from '../aggregate/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import type { ShownVersion } from '../registry/index.ts'
@@ -45,23 +42,7 @@ interface RenderedReport {
   readonly contentPolicy: string
 }
 
-export interface Reporting {
-  /** Whether a report would be refused now. */
-  readonly saturated: boolean
-  /**
-   * Scores a source and reports on it; judges the flags where it has labels. Nothing is counted into the metrics.
-   * Errors: those of `Scoring.scoreTable`, of reading the source, and `type_mismatch` for a label that is none.
-   */
-  ofSource(settings: Omit<ReportSettings, 'format'>, upload: Source | null, work: Work): Promise<Report>
-  /** Reports on a scoring under way; the caller closes it. Errors: as `ofSource`. */
-  ofRun(run: TableRun, work: Work): Promise<Report>
-  /** The chart alone of a scoring under way, which needs no judgement of the flags. Errors: as `ofSource`. */
-  chartOf(run: TableRun, work: Work): Promise<RenderedReport>
-  /** Loads what drawing needs, for a report that will be asked for soon. */
-  warm(): void
-  /** Reports on what a training saw. Errors: those of looking a version up. */
-  ofVersion(model: string, version: string, work: Work): Promise<Report>
-}
+export type Reporting = ReturnType<typeof createReporting>
 
 /** Labelled rows a report ranks: sorting more would hold up everybody else for seconds. Counts and curve know no such bound. */
 const maxRanked = 2_000_000
@@ -72,7 +53,7 @@ const forms: Readonly<Record<ReportFormat, { readonly mediaType: string; readonl
   png: { mediaType: 'image/png', contentPolicy: "default-src 'none'; frame-ancestors 'none'" },
 }
 
-export function createReporting({ scoring, drawing, kept, version: findVersion }: ReportingParts): Reporting {
+export function createReporting({ scoring, drawing, kept, version: findVersion }: ReportingParts) {
   const report = (facts: ReportFacts, { signal }: Work): Report => {
     const { document, aggregate } = facts
     return {
@@ -84,27 +65,51 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
     }
   }
 
+  /** Reports on a scoring under way; the caller closes it. Errors: as `ofSource`. */
   async function ofRun(run: TableRun, work: Work): Promise<Report> {
     drawing.warm()
     const aggregate = await run.aggregate()
     const { evaluation, gap } = await judge(run, aggregate)
-    const found = await kept.read(keptFor(run.document))
-    const profiles = typeof found === 'string' ? [] : found.profiles
-    return report({ ...countsOf(run, aggregate), profiles, evaluation, gaps: gap === null ? [] : [gap] }, work)
+    const { profiles } = await keptOf(run.document)
+    return report(
+      {
+        ...factsOf('source', run.document, run.source, aggregate),
+        profiles,
+        evaluation,
+        gaps: gap === null ? [] : [gap],
+      },
+      work,
+    )
+  }
+
+  async function keptOf({ model, version, payload }: VersionDocument) {
+    const found = await kept.read({ model, version, payload: payload.sha256 })
+    if (typeof found !== 'string') return { ...found, isDamaged: false }
+    return { aggregate: null, profiles: [], isDamaged: found === 'damaged' }
   }
 
   return {
-    get saturated() {
+    /** Whether a report would be refused now. */
+    get saturated(): boolean {
       return drawing.saturated
     },
+    /** Loads what drawing needs, for a report that will be asked for soon. */
     warm: drawing.warm,
     ofRun,
-    async chartOf(run, work) {
+    /** The chart alone of a scoring under way, which needs no judgement of the flags. Errors: as `ofSource`. */
+    async chartOf(run: TableRun, work: Work): Promise<RenderedReport> {
       drawing.warm()
       const aggregate = await run.aggregate()
-      return report({ ...countsOf(run, aggregate), profiles: [], evaluation: null, gaps: [] }, work).render('png')
+      return report(
+        { ...factsOf('source', run.document, run.source, aggregate), profiles: [], evaluation: null, gaps: [] },
+        work,
+      ).render('png')
     },
-    async ofSource(settings, upload, work) {
+    /**
+     * Scores a source and reports on it; judges the flags where it has labels. Nothing is counted into the metrics.
+     * Errors: those of `Scoring.scoreTable`, of reading the source, and `type_mismatch` for a label that is none.
+     */
+    async ofSource(settings: Omit<ReportSettings, 'format'>, upload: Source | null, work: Work): Promise<Report> {
       drawing.warm()
       const run = await scoring.scoreTable(settings, upload, work, { isReport: true })
       try {
@@ -113,46 +118,32 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
         await run.close()
       }
     },
-    async ofVersion(model, number, work) {
-      const { serving: _, ...document } = findVersion(model, number)
-      const found = await kept.read(keptFor(document))
-      const { aggregate, profiles } = typeof found === 'string' ? { aggregate: null, profiles: [] } : found
-      const { kind, files } = document.training.source
-      return report(
-        {
-          subject: 'version',
-          document: shown(document),
-          source: { kind, files: files.slice(0, 3) },
-          aggregate,
-          profiles,
-          zone: zoneOf(document, aggregate),
-          evaluation: null,
-          gaps: [aggregate === null ? lacking(found) : labelGap(document.roles.label !== null, aggregate)].filter(
-            (gap) => gap !== null,
-          ),
-        },
-        work,
-      )
+    /** Reports on what a training saw. Errors: those of looking a version up. */
+    async ofVersion(model: string, version: string, work: Work): Promise<Report> {
+      const { serving: _, ...document } = findVersion(model, version)
+      const { aggregate, profiles, isDamaged } = await keptOf(document)
+      const gap = aggregate === null ? lacking(isDamaged) : labelGap(document.roles.label !== null, aggregate)
+      const known = factsOf('version', document, document.training.source, aggregate)
+      return report({ ...known, profiles, evaluation: null, gaps: gap === null ? [] : [gap] }, work)
     },
   }
 }
 
-/** What is known of a scoring once it is counted. */
-function countsOf({ document, source: { kind, files } }: TableRun, aggregate: ReportAggregate) {
-  return {
-    subject: 'source' as const,
-    document: shown(document),
-    source: { kind, files: files.slice(0, 3) },
-    aggregate,
-    zone: zoneOf(document, aggregate),
-  }
+/** What is known once the source is counted. */
+function factsOf(
+  subject: ReportFacts['subject'],
+  document: VersionDocument,
+  { kind, files }: Pick<ReportFacts['source'], 'kind' | 'files'>,
+  aggregate: ReportAggregate | null,
+) {
+  const zone = zoneOf(document, aggregate)
+  return { subject, document: shown(document), source: { kind, files: files.slice(0, 3) }, aggregate, zone }
 }
 
-function lacking(found: unknown): string {
-  const why =
-    found === 'damaged'
-      ? 'What was kept of this training for its report is damaged.'
-      : 'Nothing but the version document was kept of this training.'
+function lacking(isDamaged: boolean): string {
+  const why = isDamaged
+    ? 'What was kept of this training for its report is damaged.'
+    : 'Nothing but the version document was kept of this training.'
   return `${why} The course of the score, the most anomalous rows, the hours and what the flagged rows have in common are not shown; training again, or a report of a source, shows them.`
 }
 
@@ -178,14 +169,10 @@ async function judge(
   try {
     return { evaluation: await run.evaluate(), gap: null }
   } catch (error) {
-    const isTooLarge = error instanceof DeepWatchError && error.code === 'evaluation_too_large'
-    if (isTooLarge) return { evaluation: null, gap: tooMany }
+    if (error instanceof DeepWatchError && error.code === 'evaluation_too_large')
+      return { evaluation: null, gap: tooMany }
     throw error
   }
-}
-
-function keptFor({ model, version, payload }: VersionDocument) {
-  return { model, version, payload: payload.sha256 }
 }
 
 /** The document without what no report shows and would only be copied. */

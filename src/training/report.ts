@@ -2,7 +2,7 @@
  * What a training leaves for its report. The scores are spooled, and when the threshold is known the telemetry is counted as any
  * scored source is. A training never fails for its report.
  */
-import { aggregateBlocks, aggregateRows, aggregateSource, featureBins, rangeOf } from '../aggregate/index.ts'
+import { aggregateBlocks, aggregateRows, aggregateSource, binOf, featureBins, rangeOf } from '../aggregate/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import type { FeatureBlock, FeatureQuery, ReaderSession } from '../reader/index.ts'
 import type { KeptReports } from '../reporting/index.ts'
@@ -199,8 +199,7 @@ function profilesOf({ document, drawn }: Counted, aggregate: ReportAggregate | n
     for (let at = feature * size; at < feature * size + filled; at++) {
       const value = values[at]!
       if (!Number.isFinite(value)) continue
-      const place = Math.floor(((value - range.low) / (range.high - range.low)) * featureBins)
-      counts[value < range.low ? 0 : value > range.high ? featureBins + 1 : 1 + Math.min(place, featureBins - 1)]!++
+      counts[binOf(value, range)]!++
     }
     profiles.push({ feature, counts })
   }

@@ -121,10 +121,7 @@ const refusing = {
   fileAccess: false,
 } as unknown as vega.Loader
 
-/**
- * What Vega leaves out and what it leaves in: words for those who cannot see come in, labels without a colour and attributes
- * that say nothing go. Only tags are touched: in them is no text from outside.
- */
+/** Puts words in for those who cannot see, and takes attributes out that say nothing. Only tags are touched: they hold no text from outside. */
 function finish(svg: string, title: string, description: string, id: string): string {
   // Vega counts its clips through all charts of a process: here each chart counts its own.
   const clips = new Map<string, string>()

@@ -1,14 +1,15 @@
 /** One feature: how training saw it, upwards, and where the flagged rows lie, downwards. */
-import { type FeatureRange, featureBins, rangeOf } from '../../aggregate/index.ts'
+import { binOf, type FeatureRange, featureBins, rangeOf } from '../../aggregate/index.ts'
 import type { Feature, FeatureProfile } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { light } from './palette.ts'
 import { formatValue, shownName, unitOf } from './text.ts'
 
-/** `flagged` counts flagged rows and is null when nobody knows them; `training` is null when only quantiles are known. */
-export interface FeatureFacts {
+interface FeatureFacts {
   readonly feature: Feature
+  /** Training rows per bin; null when only quantiles are known. */
   readonly training: readonly number[] | null
+  /** Flagged rows per bin; null when nobody knows them. */
   readonly flagged: readonly number[] | null
 }
 
@@ -90,7 +91,7 @@ function barsOf(counts: readonly number[], direction: 1 | -1, kind: string) {
 }
 
 /** Counts over the range as the quantiles tell them: evenly spread between one and the next. */
-function fromQuantiles({ quantiles, min, max }: FeatureProfile, { low, high }: FeatureRange): number[] {
+function fromQuantiles({ quantiles, min, max }: FeatureProfile, range: FeatureRange): number[] {
   const counts: number[] = Array(featureBins + 2).fill(0)
   const { p01, p05, p25, p50, p75, p95, p99 } = quantiles!
   const edges = [min ?? p01, p01, p05, p25, p50, p75, p95, p99, max ?? p99]
@@ -100,13 +101,7 @@ function fromQuantiles({ quantiles, min, max }: FeatureProfile, { low, high }: F
     const [from, to] = [edges[index]!, edges[index + 1]!]
     for (let part = 0; part < parts; part++) {
       const value = from + ((to - from) * (part + 0.5)) / parts
-      const bin =
-        value < low
-          ? 0
-          : value > high
-            ? featureBins + 1
-            : 1 + Math.min(featureBins - 1, Math.floor(((value - low) / (high - low)) * featureBins))
-      counts[bin]! += share / parts
+      counts[binOf(value, range)]! += share / parts
     }
   })
   return counts

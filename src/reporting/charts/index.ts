@@ -1,6 +1,6 @@
 export { anomalyChart } from './anomaly-chart.ts'
 export { type Chart, chartFont, drawChart } from './draw.ts'
-export { type FeatureFacts, featureValues } from './feature-values.ts'
+export { featureValues } from './feature-values.ts'
 export { flagHours } from './flag-hours.ts'
 export { given } from './outline.ts'
 export { type Colour, dark, light } from './palette.ts'

@@ -1,7 +1,4 @@
-/**
- * The colours of a report: few, told apart by people who see no red or no green (Okabe and Ito 2008 for the two that
- * matter), and each with a twin for a dark page, which the page's style puts in its place.
- */
+/** The colours of a report: told apart by people who see no red or no green (Okabe and Ito 2008), each with a twin for a dark page. */
 export const light = {
   paper: '#ffffff',
   ink: '#1c2733',

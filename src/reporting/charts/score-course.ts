@@ -1,9 +1,10 @@
 /** The score over time, or over the rows where there is no time: what was highest and what was usual in each time bucket. */
+import { offsetAt } from '../../aggregate/index.ts'
 import type { ReportAggregate, ReportFacts } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { type ChartSpec, given, givenColours } from './outline.ts'
 import { light } from './palette.ts'
-import { formatCount, formatDuration, formatScore, offsetAt, plural } from './text.ts'
+import { formatCount, formatDuration, formatScore, plural } from './text.ts'
 
 /** A line is broken at a gap this many times as long as most gaps are. */
 const longestGap = 3

@@ -1,11 +1,9 @@
 /** Words and numbers as people read them. Whatever comes from outside passes `shownName` and then `escapeText`. */
+import { offsetAt } from '../../aggregate/index.ts'
 import type { ZoneTransitions } from '../../kernels/history/index.ts'
 import { formatTimestamp } from '../../time/index.ts'
 
-/**
- * What would not be seen, or would change how other text is seen: control characters, marks that turn the direction of
- * writing, invisible separators, halves of characters, and what no XML document may hold.
- */
+/** What is not seen, changes how other text is seen (direction, invisible separators, halves of characters), or is no XML. */
 const unseen =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are looked for
   /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
@@ -46,16 +44,12 @@ export function formatNumber(value: number, digits = 4): string {
   const size = Math.abs(value)
   if (size !== 0 && (size < 1e-4 || size >= 1e7)) {
     const [mantissa, exponent] = value.toExponential(Math.min(digits - 1, 2)).split('e') as [string, string]
-    return `${minus(String(Number(mantissa)))}e${Number(exponent)}`
+    return `${String(Number(mantissa)).replace('-', '−')}e${Number(exponent)}`
   }
   const plain = Number(value.toPrecision(digits))
   const [whole, fraction] = String(Math.abs(plain)).split('.') as [string, string?]
   const sign = plain < 0 ? '−' : ''
   return sign + formatCount(Number(whole)) + (fraction === undefined ? '' : `.${fraction}`)
-}
-
-function minus(text: string): string {
-  return text.replace('-', '−')
 }
 
 /** A share as per cent; what is more than nothing never reads 0. */
@@ -72,13 +66,8 @@ export function formatScore(score: number): string {
 
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
-  let unit = 0
-  let size = bytes
-  while (Math.abs(size) >= 1024 && unit < units.length - 1) {
-    size /= 1024
-    unit++
-  }
-  return `${formatNumber(size, 3)}${thin}${units[unit]}`
+  const power = units.findIndex((_, power) => Math.abs(bytes) < 1024 ** (power + 1) || power === units.length - 1)
+  return `${formatNumber(bytes / 1024 ** power, 3)}${thin}${units[power]}`
 }
 
 /** What the end of a column's name says about its unit. Nothing else is guessed. */
@@ -127,13 +116,6 @@ export function formatRange(from: number, to: number, unit: string): string {
   if (from === to) return formatValue(from, unit)
   if (unit === 'B') return `${formatBytes(from)} to ${formatBytes(to)}`
   return `${formatNumber(from, 3)} to ${formatValue(Number(to.toPrecision(3)), unit)}`
-}
-
-/** What local time is ahead of UTC at an instant, in microseconds. */
-export function offsetAt({ utc, offset }: ZoneTransitions, micros: number): number {
-  let index = 0
-  while (index + 1 < utc.length && utc[index + 1]! * 1e6 <= micros) index++
-  return offset[index]! * 1e6
 }
 
 /** An instant in the zone of the report, to the second: `2026-11-22 09:20:00`. The zone is named once beside it. */

@@ -1,2 +1,2 @@
-export { pagePolicy } from './policy.ts'
 export { renderReport } from './render.ts'
+export { pagePolicy } from './style.ts'

@@ -20,8 +20,7 @@ import {
   shownName,
 } from '../charts/index.ts'
 import { featureList, flaggedEntities, judgement, topRows, trainingFacts } from '../sections/index.ts'
-import { pagePolicy } from './policy.ts'
-import { pageStyle } from './style.ts'
+import { pagePolicy, pageStyle } from './style.ts'
 
 /** Inner widths of the page on a phone and on a desk, and of half a desk, in pixels. */
 const phone = 328
@@ -76,18 +75,21 @@ function head(facts: ReportFacts, { rows, flagged, threshold }: Distribution): s
       ? ''
       : `${formatTime(aggregate.from, zone)} to ${formatTime(aggregate.to!, zone)} (${escapeText(timeZone)})`
   const origin = [sourceName(facts), span].filter((part) => part !== '').join(' · ')
-  const scored = rows - (aggregate?.unscored ?? 0)
+  const unscored = aggregate?.unscored ?? 0
+  const scored = rows - unscored
   const highest = aggregate?.top[0]?.score
-  const figures: [string, string][] = [
+  /** What is null is not shown. */
+  const figures: [string, string | null][] = [
     ['rows', formatCount(rows)],
     ['flagged', flagged === 0 ? '0' : `<span class="flag">${formatCount(flagged)}</span>`],
     ['share flagged', scored === 0 ? 'none' : formatShare(flagged / scored)],
     ['threshold', formatScore(threshold)],
-    ...(highest === undefined ? [] : ([['highest score', formatScore(highest)]] as [string, string][])),
-    ...(aggregate && aggregate.unscored > 0
-      ? ([['without a score', formatCount(aggregate.unscored)]] as [string, string][])
-      : []),
+    ['highest score', highest === undefined ? null : formatScore(highest)],
+    ['without a score', unscored > 0 ? formatCount(unscored) : null],
   ]
+  const shown = figures.flatMap(([name, value]) => {
+    return value === null ? [] : `<div><dt>${name}</dt><dd>${value}</dd></div>`
+  })
   const trained = document.threshold.flaggedShare
   const lead =
     subject === 'version'
@@ -104,7 +106,7 @@ function head(facts: ReportFacts, { rows, flagged, threshold }: Distribution): s
 <h1>${escapeText(document.model)}@${document.version}</h1>
 <p class="soft">${origin}</p>
 <p class="lead">${lead}</p>
-<dl class="figures">${figures.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join('')}</dl>
+<dl class="figures">${shown.join('')}</dl>
 ${notes}
 </header>`
 }
@@ -128,13 +130,11 @@ async function course(facts: ReportFacts, aggregate: ReportAggregate, figure: Fi
   const each = isSpread(course)
     ? `The highest and the mean score of every ${bucketWords(aggregate)}.`
     : 'The score of every row.'
-  const marks =
-    flagged > 0
-      ? isSpread(course)
-        ? ' A dot marks a stretch with flagged rows, at its highest score.'
-        : ' A dot marks a flagged row.'
-      : ''
-  const shaded = !hasLabelled(course) ? '' : ' Shaded: rows labelled as anomalies.'
+  const mark = isSpread(course)
+    ? ' A dot marks a stretch with flagged rows, at its highest score.'
+    : ' A dot marks a flagged row.'
+  const marks = flagged > 0 ? mark : ''
+  const shaded = hasLabelled(course) ? ' Shaded: rows labelled as anomalies.' : ''
   return section(
     isTime ? 'Score over time' : 'Score over the rows',
     `<p class="soft">${each}${marks}${shaded}${zone}</p>`,

@@ -1,6 +1,7 @@
-/** Facts in, the bytes of a report out: the page, or the chart alone. Same facts, same bytes. */
+/** Facts in, the bytes of a report out: the page, or the chart alone. Same facts, same bytes. The only importer of resvg. */
+import { createRequire } from 'node:module'
 import type { ReportFacts, ReportFormat } from '../../schemas/index.ts'
-import { anomalyChart, type Distribution, drawChart } from '../charts/index.ts'
+import { anomalyChart, chartFont, type Distribution, drawChart, light } from '../charts/index.ts'
 import { page } from './page.ts'
 
 export async function renderReport(facts: ReportFacts, format: ReportFormat): Promise<Uint8Array> {
@@ -8,8 +9,21 @@ export async function renderReport(facts: ReportFacts, format: ReportFormat): Pr
   if (format === 'html') return Buffer.from(await page(facts, distribution))
   const svg = await drawChart(anomalyChart(facts, distribution), 'chart')
   if (format === 'svg') return Buffer.from(svg)
-  const { rasterise } = await import('./png.ts')
   return rasterise(svg)
+}
+
+/** The picture in twice its size, on white, with its own fonts and no others. It is painted outside of JavaScript. */
+async function rasterise(svg: string): Promise<Uint8Array> {
+  const { renderAsync } = await import('@resvg/resvg-js')
+  // Without a font file every text vanishes, and nothing says so.
+  const { resolve } = createRequire(import.meta.url)
+  const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) => resolve(`dejavu-fonts-ttf/ttf/${file}`))
+  const picture = await renderAsync(svg, {
+    background: light.paper,
+    fitTo: { mode: 'zoom', value: 2 },
+    font: { loadSystemFonts: false, fontFiles, defaultFontFamily: chartFont },
+  })
+  return picture.asPng()
 }
 
 /** The scores as they were counted, or as the version document remembers them. */

@@ -1,4 +1,5 @@
-/** The style of the page. One constant text, so that a hash of it allows it and nothing else. */
+/** The style of the page: one constant text, so that a hash of it allows it and nothing else. */
+import { createHash } from 'node:crypto'
 import { type Colour, dark, light } from '../charts/index.ts'
 
 const variables = (colours: Readonly<Record<Colour, string>>) =>
@@ -69,3 +70,8 @@ footer{padding:28px 24px 48px;margin-top:52px;font-size:13px;color:var(--soft)}
 @media (max-width:640px){main,header,footer{padding-left:16px;padding-right:16px}header{padding-top:22px}h1{font-size:25px}.wide{display:none}.narrow{display:block}section,.pair section{margin-top:36px}.pair{gap:0}.figures{grid-template-columns:1fr 1fr}.figures div:last-child:nth-child(odd){grid-column:1/-1}.figures dd{font-size:19px}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin:0 0 8px}th,td{padding:6px 9px}}
 @media print{:root{color-scheme:light;${variables(light)}}body{font-size:11pt}section,figure,.features li,tr{break-inside:avoid}section.flow{break-inside:auto}h2{break-after:avoid}.scroll{overflow:visible;border:0}table{font-size:8pt}th,td{padding:3px 5px;white-space:normal}main,header,footer{max-width:none;padding-left:0;padding-right:0}}
 `
+
+const styleHash = createHash('sha256').update(pageStyle).digest('base64')
+
+/** A page may do nothing in a browser but be shown. For its own head: frames cannot be refused from there. */
+export const pagePolicy = `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'`

@@ -1,10 +1,9 @@
 /** Every feature with a small picture: what training saw, and where the flagged rows lie. */
 import { rangeOf } from '../../aggregate/index.ts'
-import type { FeatureProfile, ReportFacts } from '../../schemas/index.ts'
+import type { FeatureProfile, ReportAggregate, ReportFacts } from '../../schemas/index.ts'
 import {
   drawChart,
   escapeText,
-  type FeatureFacts,
   featureValues,
   formatRange,
   formatShare,
@@ -31,19 +30,15 @@ export async function featureList(facts: ReportFacts): Promise<string> {
   for (const index of shown) {
     const feature = document.features[index]!
     const found = flagged === 0 ? undefined : flaggedOf.get(index)
-    const chart = featureValues({
-      feature,
-      training: trained.get(index) ?? null,
-      flagged: found?.counts ?? null,
-    } satisfies FeatureFacts)
+    const chart = featureValues({ feature, training: trained.get(index) ?? null, flagged: found?.counts ?? null })
     if (chart === null) continue
     items.push(
       `<li><h3><bdi>${escapeText(shownName(feature.name, 80))}</bdi></h3>${await drawChart(chart, `feature-${index}`)}<p class="soft">${words(feature.name, feature.profile, found, flagged)}</p></li>`,
     )
   }
   const rest = drawable.length - shown.length
-  const clock = document.features.length - document.features.filter(({ kind }) => kind !== 'timeContext').length
-  const derived = document.features.filter(({ kind }) => kind === 'derived').length
+  const count = (wanted: string) => document.features.filter(({ kind }) => kind === wanted).length
+  const [clock, derived] = [count('timeContext'), count('derived')]
   const notes = [
     rest > 0
       ? `${plural(rest, 'feature')} whose flagged rows are less unusual ${rest === 1 ? 'is' : 'are'} not shown.`
@@ -53,23 +48,18 @@ export async function featureList(facts: ReportFacts): Promise<string> {
       ? `${plural(derived, 'feature')} derived from trailing rows ${derived === 1 ? 'has' : 'have'} no picture.`
       : '',
   ].filter((note) => note !== '')
-  const key =
+  const bars =
     flagged > 0
-      ? '<span class="key k-usual"></span>training, upwards; <span class="key k-flagged"></span>flagged rows, downwards, each to its own scale; <span class="key k-band"></span>usual, the 5th to the 95th percentile of training. A bar apart stands for everything beyond the range shown.'
-      : '<span class="key k-usual"></span>training; <span class="key k-band"></span>usual, the 5th to the 95th percentile of training. A bar apart stands for everything beyond the range shown.'
+      ? 'training, upwards; <span class="key k-flagged"></span>flagged rows, downwards, each to its own scale'
+      : 'training'
+  const key = `<span class="key k-usual"></span>${bars}; <span class="key k-band"></span>usual, the 5th to the 95th percentile of training. A bar apart stands for everything beyond the range shown.`
   return `<section class="flow"><h2>Features</h2><p class="soft">${key} ${notes.join(' ')}</p><ul class="features">${items.join('')}</ul></section>`
-}
-
-interface Found {
-  readonly missing: number
-  readonly belowUsual: number
-  readonly aboveUsual: number
 }
 
 function words(
   name: string,
   { quantiles, constant, min, missing }: FeatureProfile,
-  found: Found | undefined,
+  found: ReportAggregate['features'][number] | undefined,
   flagged: number,
 ): string {
   const unit = unitOf(name)
@@ -84,13 +74,7 @@ function words(
     [found.missing, 'missing'],
   ] as const
   const outside = parts.filter(([rows]) => rows > 0).map(([rows, where]) => `${formatShare(rows / flagged)} ${where}`)
-  return [
-    usual,
-    outside.length === 0
-      ? 'flagged rows all usual'
-      : Math.max(...parts.map(([rows]) => rows)) > telling * flagged
-        ? `<span class="flag">flagged: ${outside.join(', ')}</span>`
-        : `flagged: ${outside.join(', ')}`,
-    ...gaps,
-  ].join(' · ')
+  const text = outside.length === 0 ? 'flagged rows all usual' : `flagged: ${outside.join(', ')}`
+  const isTelling = parts.some(([rows]) => rows > telling * flagged)
+  return [usual, isTelling ? `<span class="flag">${text}</span>` : text, ...gaps].join(' · ')
 }

@@ -14,7 +14,11 @@ export function judgement(
   const words = `<p class="soft">${plural(tp + fn, 'row')} of ${formatCount(tp + fp + tn + fn)} ${tp + fn === 1 ? 'is' : 'are'} labelled as an anomaly.${left}</p>`
   const cell = (count: number, isWrong: boolean) =>
     `<td${isWrong && count > 0 ? ' class="out"' : ''}>${formatCount(count)}</td>`
-  const counts = `<div class="scroll" tabindex="0" role="region" aria-label="Confusion counts"><table><thead><tr><th class="left" scope="col">rows</th><th scope="col">flagged</th><th scope="col">not flagged</th></tr></thead><tbody><tr><th class="left" scope="row">anomaly</th>${cell(tp, false)}${cell(fn, true)}</tr><tr><th class="left" scope="row">no anomaly</th>${cell(fp, true)}${cell(tn, false)}</tr></tbody></table></div>`
+  const counts = scrollTable(
+    'Confusion counts',
+    '<th class="left" scope="col">rows</th><th scope="col">flagged</th><th scope="col">not flagged</th>',
+    `<tr><th class="left" scope="row">anomaly</th>${cell(tp, false)}${cell(fn, true)}</tr><tr><th class="left" scope="row">no anomaly</th>${cell(fp, true)}${cell(tn, false)}</tr>`,
+  )
   return { words, tables: counts + (evaluation === null ? '' : figures(evaluation, evaluation.random)) }
 }
 
@@ -29,25 +33,27 @@ function figures(own: Figures, random: Figures): string {
     ['best F1 of any threshold', score(own.best.f1), score(random.best.f1)],
   ]
   if (own.events !== null && random.events !== null) {
-    const delay = ({ medianDelaySeconds }: NonNullable<Figures['events']>) =>
-      medianDelaySeconds === null ? 'none' : formatDuration(medianDelaySeconds * 1e6)
-    const alarms = ({ falseAlarmsPerEntityDay }: NonNullable<Figures['events']>) =>
-      falseAlarmsPerEntityDay === null ? 'none' : formatNumber(falseAlarmsPerEntityDay, 3)
-    rows.push(
-      [
-        'events found',
-        `${own.events.found} of ${own.events.events}`,
-        `${random.events.found} of ${random.events.events}`,
-      ],
-      ['median delay', delay(own.events), delay(random.events)],
-      ['false alarms per entity and day', alarms(own.events), alarms(random.events)],
-    )
+    const told = [own.events, random.events].map(({ found, events, medianDelaySeconds, falseAlarmsPerEntityDay }) => [
+      `${found} of ${events}`,
+      medianDelaySeconds === null ? 'none' : formatDuration(medianDelaySeconds * 1e6),
+      falseAlarmsPerEntityDay === null ? 'none' : formatNumber(falseAlarmsPerEntityDay, 3),
+    ])
+    const names = ['events found', 'median delay', 'false alarms per entity and day']
+    names.forEach((name, index) => {
+      rows.push([name, told[0]![index]!, told[1]![index]!])
+    })
   }
-  const body = rows
-    .map(
-      ([name, value, chance]) =>
-        `<tr><th class="left" scope="row">${name}</th><td>${value}</td><td class="soft">${chance}</td></tr>`,
-    )
-    .join('')
-  return `<div class="scroll" tabindex="0" role="region" aria-label="Figures beside those of chance"><table><thead><tr><th class="left" scope="col">at the threshold</th><th scope="col">this model</th><th scope="col">chance</th></tr></thead><tbody>${body}</tbody></table></div>`
+  const body = rows.map(([name, value, chance]) => {
+    return `<tr><th class="left" scope="row">${name}</th><td>${value}</td><td class="soft">${chance}</td></tr>`
+  })
+  return scrollTable(
+    'Figures beside those of chance',
+    '<th class="left" scope="col">at the threshold</th><th scope="col">this model</th><th scope="col">chance</th>',
+    body.join(''),
+  )
+}
+
+/** A table with one row of heads, in a box that scrolls by touch and by keys; all of it is HTML. */
+export function scrollTable(label: string, heads: string, rows: string): string {
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table><thead><tr>${heads}</tr></thead><tbody>${rows}</tbody></table></div>`
 }

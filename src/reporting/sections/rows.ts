@@ -12,6 +12,7 @@ import {
   shownName,
   unitOf,
 } from '../charts/index.ts'
+import { scrollTable } from './labels.ts'
 
 type TopRow = ReportAggregate['top'][number]
 
@@ -46,7 +47,8 @@ export function topRows(facts: ReportFacts, aggregate: ReportAggregate): string 
     const time = row.time === null ? 'none' : formatTime(row.time, zone).slice(0, length)
     return tableRow(row, threshold, time, shown, columns)
   })
-  return `<section class="flow"><h2>Most anomalous rows</h2><p class="soft">${whichRows(aggregate)} Under each feature stands its usual range, the 5th to the 95th percentile of training; ▲ and ▼ mark values above and below it.${foldedFeatures(aggregate)}</p><div class="scroll" tabindex="0" role="region" aria-label="Most anomalous rows"><table><thead><tr>${tableHead(columns, shown, document.timeContext.timeZone)}</tr></thead><tbody>${rows.join('')}</tbody></table></div></section>`
+  const heads = tableHead(columns, shown, document.timeContext.timeZone)
+  return `<section class="flow"><h2>Most anomalous rows</h2><p class="soft">${whichRows(aggregate)} Under each feature stands its usual range, the 5th to the 95th percentile of training; ▲ and ▼ mark values above and below it.${foldedFeatures(aggregate)}</p>${scrollTable('Most anomalous rows', heads, rows.join(''))}</section>`
 }
 
 function tableHead(columns: readonly FeatureColumn[], shown: Shown, timeZone: string): string {

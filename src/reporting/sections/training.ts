@@ -16,41 +16,31 @@ export function trainingFacts({ document }: ReportFacts): string {
     document
   const derived = features.filter(({ kind }) => kind === 'derived').map(({ name }) => shownName(name, 60))
   const seed = detector.effective['seed']
-  const zone = ` (${timeContext.timeZone})`
-  const window = training.window
-  const facts: [string, string][] = [
+  const { window } = training
+  const clock = timeContext.features.map((name) => (name === 'hour' ? 'the hour' : 'the day of the week')).join(' and ')
+  /** What is null is not shown. */
+  const facts: [string, string | null][] = [
     ['rows', rowWords(training)],
     ['time', training.from === null ? 'no timestamp' : `${training.from} to ${training.to}`],
-    ...(window ? ([['window', windowWords(window)]] as [string, string][]) : []),
+    ['window', window ? windowWords(window) : null],
     ['left out', leftOutWords(training)],
-    ...(training.rowsFilled > 0
-      ? ([['filled', `${plural(training.rowsFilled, 'row')} with training medians`]] as [string, string][])
-      : []),
+    ['filled', training.rowsFilled > 0 ? `${plural(training.rowsFilled, 'row')} with training medians` : null],
     ['missing values', `rule ${missing.rule}`],
     [
       'features',
-      `${plural(features.length, 'feature')}${timeContext.features.length > 0 ? `, with ${timeContext.features.map((name) => (name === 'hour' ? 'the hour' : 'the day of the week')).join(' and ')}${zone}` : ''}`,
+      plural(features.length, 'feature') + (clock === '' ? '' : `, with ${clock} (${timeContext.timeZone})`),
     ],
-    ...(derived.length > 0 ? ([['derived', derivedWords(derived)]] as [string, string][]) : []),
-    ...(smoothing ? ([['smoothing', `mean over ${windowLength(smoothing.window)}`]] as [string, string][]) : []),
-    ...(habituation
-      ? ([['habituation', `what half of ${formatCount(habituation.window)} rows are used to is not flagged`]] as [
-          string,
-          string,
-        ][])
-      : []),
+    ['derived', derived.length > 0 ? derivedWords(derived) : null],
+    ['smoothing', smoothing ? `mean over ${windowLength(smoothing.window)}` : null],
     [
-      'roles',
-      Object.entries(roles)
-        .filter(([, name]) => name !== null)
-        .map(([role, name]) => `${role} ${shownName(name!, 60)}`)
-        .join(', ') || 'none',
+      'habituation',
+      habituation ? `what half of ${formatCount(habituation.window)} rows are used to is not flagged` : null,
     ],
+    ['roles', roleWords(roles)],
     ['detector', `${detector.type}: ${settingWords(detector.effective)}`],
-    ...(detector.choice ?? []).map(({ what, why }): [string, string] => [
-      'chosen',
-      `${shownName(what, 200)}. ${shownName(why, 400)}`,
-    ]),
+    ...(detector.choice ?? []).map(({ what, why }): [string, string] => {
+      return ['chosen', `${shownName(what, 200)}. ${shownName(why, 400)}`]
+    }),
     ['seed', seed === undefined ? 'none' : String(seed)],
     [
       'threshold',
@@ -69,12 +59,20 @@ export function trainingFacts({ document }: ReportFacts): string {
       `<li>${feature === 'hour' ? 'The hour' : 'The day of the week'} was left out. ${escapeText(shownName(reason, 200))}</li>`,
   )
   const notes = [...warnings, ...leftOut]
-  return `<section class="flow"><h2>How it was trained</h2><dl class="facts">${facts.map(([name, value]) => `<dt>${name}</dt><dd><bdi>${escapeText(value)}</bdi></dd>`).join('')}</dl></section>${notes.length === 0 ? '' : `<section><h2>Warnings</h2><ul class="plain">${notes.join('')}</ul></section>`}`
+  const list = facts.flatMap(([name, value]) => {
+    return value === null ? [] : `<dt>${name}</dt><dd><bdi>${escapeText(value)}</bdi></dd>`
+  })
+  return `<section class="flow"><h2>How it was trained</h2><dl class="facts">${list.join('')}</dl></section>${notes.length === 0 ? '' : `<section><h2>Warnings</h2><ul class="plain">${notes.join('')}</ul></section>`}`
 }
 
 function rowWords({ rows, rowsInWindow, rowsUsed }: ReportFacts['document']['training']): string {
   const inWindow = rowsInWindow === rows ? '' : `, ${formatCount(rowsInWindow)} in the window`
   return `${formatCount(rowsUsed)} used of ${formatCount(rows)}${inWindow}`
+}
+
+function roleWords(roles: ReportFacts['document']['roles']): string {
+  const named = Object.entries(roles).flatMap(([role, name]) => (name === null ? [] : `${role} ${shownName(name, 60)}`))
+  return named.join(', ') || 'none'
 }
 
 function leftOutWords(training: ReportFacts['document']['training']): string {
@@ -96,11 +94,12 @@ function derivedWords(names: readonly string[]): string {
 const windowLength = (window: number | string) => (typeof window === 'number' ? plural(window, 'row') : window)
 
 function windowWords({ from, to, exclude }: NonNullable<ReportFacts['document']['training']['window']>): string {
-  const bounds = [from === undefined ? '' : `from ${from}`, to === undefined ? '' : `to ${to}`].filter(
-    (part) => part !== '',
-  )
-  const without = exclude === undefined || exclude.length === 0 ? [] : [`without ${plural(exclude.length, 'range')}`]
-  return [...bounds, ...without].join(' ')
+  const parts = [
+    from && `from ${from}`,
+    to && `to ${to}`,
+    exclude?.length && `without ${plural(exclude.length, 'range')}`,
+  ]
+  return parts.filter(Boolean).join(' ')
 }
 
 function ruleWords(rule: ReportFacts['document']['threshold']['rule']): string {
