@@ -1,5 +1,4 @@
 /** `/jobs`: follow work that goes on without its request, take its result, cancel it. */
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { DeepWatchError, type ErrorCode } from '../src/errors.ts'
 import {
@@ -7,7 +6,6 @@ import {
   answerInJson,
   describeJob,
   maySee,
-  noQuery,
   readQuery,
   route,
   sendAnswer,
@@ -33,8 +31,6 @@ const notThere: readonly ErrorCode[] = ['invalid_id', 'uri_too_long', 'job_not_f
 const idPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const maxIdLength = 256
 
-type JobRequest = AddressedRequest<'id'>
-
 export const jobs = [
   route({
     method: 'GET',
@@ -47,12 +43,20 @@ export const jobs = [
         'With tokens, those of the same token name and of kinds of work it may ask for; `admin` sees all. Requests with an `Idempotency-Key` are jobs too.',
       tag: 'jobs',
       query: page,
-      answers: {
-        200: answerInJson('The jobs.', jobList, { jobs: [exampleJob], next: null }),
-      },
+      answers: { 200: answerInJson('The jobs.', jobList, { jobs: [exampleJob], next: null }) },
       errors: ['duplicate_key', 'shutting_down'],
     },
-    handler: listJobs,
+    async handler(request) {
+      const { after, limit = 100 } = readQuery(page, request)
+      const { jobs } = request.server.deepwatch.service()
+      const visible = jobs.list().filter((job) => maySee(request, job.record))
+      const from = after === undefined ? 0 : visible.findIndex((job) => job.id === after) + 1
+      const found = after !== undefined && from === 0 ? [] : visible.slice(from, from + limit)
+      return {
+        jobs: found.map((job) => describeJob(job)),
+        next: from + limit < visible.length ? (found.at(-1)?.id ?? null) : null,
+      }
+    },
   }),
   route<'id'>({
     method: 'GET',
@@ -64,12 +68,10 @@ export const jobs = [
       description:
         'Jobs are kept on disk: one that was not over when the process ended is `interrupted` after the restart. When the service is told to stop, jobs that wait are `interrupted` at once, and those at work when they do not end in four fifths of the drain time.',
       tag: 'jobs',
-      answers: {
-        200: answerInJson('The job.', jobDocument, exampleJob),
-      },
+      answers: { 200: answerInJson('The job.', jobDocument, exampleJob) },
       errors: notThere,
     },
-    handler: getJob,
+    handler: async (request) => describeJob(find(request)),
   }),
   route<'id'>({
     method: 'GET',
@@ -85,10 +87,7 @@ export const jobs = [
       answers: {
         200: {
           description: 'The answer of `/score` or `/evaluate`.',
-          headers: {
-            'DeepWatch-Model': 'As from `/score`.',
-            'DeepWatch-Threshold': 'As from `/score`.',
-          },
+          headers: { 'DeepWatch-Model': 'As from `/score`.', 'DeepWatch-Threshold': 'As from `/score`.' },
           content: {
             'application/json': { example: exampleScores },
             'application/x-ndjson': {},
@@ -112,7 +111,10 @@ export const jobs = [
         ...Object.values(workErrorsOf).flat(),
       ],
     },
-    handler: getJobResult,
+    async handler(request, reply) {
+      const { service, config } = request.server.deepwatch
+      await sendAnswer(reply, await service().jobs.result(find(request)), config.DEEPWATCH_BODY_STALL_MS)
+    },
   }),
   route<'id'>({
     method: 'GET',
@@ -130,15 +132,13 @@ export const jobs = [
       answers: {
         200: {
           description: 'The events.',
-          content: {
-            'text/event-stream': { example: `id: 4\nevent: job\ndata: ${JSON.stringify(exampleJob)}\n\n` },
-          },
+          content: { 'text/event-stream': { example: `id: 4\nevent: job\ndata: ${JSON.stringify(exampleJob)}\n\n` } },
         },
         204: { description: 'The job is over and its last event was heard.' },
       },
       errors: [...notThere, 'overloaded'],
     },
-    handler: followJob,
+    handler: async (request, reply) => request.server.deepwatch.listeners.listen(find(request), request, reply),
   }),
   route<'id'>({
     method: 'DELETE',
@@ -153,49 +153,19 @@ export const jobs = [
       answers: { 204: { description: 'It is cancelled, or forgotten.' } },
       errors: notThere,
     },
-    handler: deleteJob,
+    async handler(request, reply) {
+      await request.server.deepwatch.service().jobs.remove(find(request))
+      return reply.code(204).send()
+    },
   }),
 ]
 
 /** The job of an address, for those who may see it; to others it is not there. */
-function find(request: JobRequest): Job {
-  readQuery(noQuery, request)
+function find(request: AddressedRequest<'id'>): Job {
   const { id } = request.params
   if (id.length > maxIdLength) throw new DeepWatchError('uri_too_long', 'The id of a job has 36 characters.')
   if (!idPattern.test(id)) throw new DeepWatchError('invalid_id', 'The id of a job is a UUID in lower case.')
   const job = request.server.deepwatch.service().jobs.find(id)
   if (!job || !maySee(request, job.record)) throw new DeepWatchError('job_not_found', 'There is no job with this id.')
   return job
-}
-
-async function listJobs(request: FastifyRequest) {
-  const { after, limit = 100 } = readQuery(page, request)
-  const { jobs } = request.server.deepwatch.service()
-  const visible = jobs.list().filter((job) => maySee(request, job.record))
-  const from = after === undefined ? 0 : visible.findIndex((job) => job.id === after) + 1
-  const found = after !== undefined && from === 0 ? [] : visible.slice(from, from + limit)
-  return {
-    jobs: found.map((job) => describeJob(job)),
-    next: from + limit < visible.length ? (found.at(-1)?.id ?? null) : null,
-  }
-}
-
-async function getJob(request: JobRequest) {
-  return describeJob(find(request))
-}
-
-async function getJobResult(request: JobRequest, reply: FastifyReply) {
-  const { service, config } = request.server.deepwatch
-  const { jobs } = service()
-  await sendAnswer(reply, await jobs.result(find(request)), config.DEEPWATCH_BODY_STALL_MS)
-}
-
-async function followJob(request: JobRequest, reply: FastifyReply) {
-  return request.server.deepwatch.listeners.listen(find(request), request, reply)
-}
-
-async function deleteJob(request: JobRequest, reply: FastifyReply) {
-  const { jobs } = request.server.deepwatch.service()
-  await jobs.remove(find(request))
-  return reply.code(204).send()
 }

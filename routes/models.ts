@@ -1,12 +1,10 @@
 /** `/models`: look at what was trained, choose what serves, delete. */
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { ErrorCode } from '../src/errors.ts'
 import {
-  type AddressedRequest,
   answerInJson,
   chooseFormat,
-  noQuery,
   readQuery,
   reportAnswers,
   route,
@@ -49,8 +47,7 @@ const reportQuery = z.strictObject({ format: reportFormat })
 const notThere: readonly ErrorCode[] = ['invalid_id', 'uri_too_long', 'model_not_found']
 const noVersion: readonly ErrorCode[] = [...notThere, 'version_not_found', 'model_corrupt', 'model_version_unsupported']
 
-type ModelRequest = AddressedRequest<'name'>
-type VersionRequest = AddressedRequest<'name' | 'version'>
+const modelsOf = ({ server }: Pick<FastifyRequest, 'server'>) => server.deepwatch.service().models
 
 export const models = [
   route({
@@ -62,12 +59,10 @@ export const models = [
       summary: 'Every model',
       tag: 'models',
       query: page,
-      answers: {
-        200: answerInJson('Models by name.', modelList, { models: [exampleModel], next: null }),
-      },
+      answers: { 200: answerInJson('Models by name.', modelList, { models: [exampleModel], next: null }) },
       errors: ['duplicate_key'],
     },
-    handler: listModels,
+    handler: async (request) => modelsOf(request).list(readQuery(page, request)),
   }),
   route<'name'>({
     method: 'GET',
@@ -77,12 +72,10 @@ export const models = [
       id: 'getModel',
       summary: 'One model',
       tag: 'models',
-      answers: {
-        200: answerInJson('Its versions, and which one serves.', modelSummary, exampleModel),
-      },
+      answers: { 200: answerInJson('Its versions, and which one serves.', modelSummary, exampleModel) },
       errors: notThere,
     },
-    handler: getModel,
+    handler: async (request) => modelsOf(request).model(request.params.name),
   }),
   route<'name' | 'version'>({
     method: 'GET',
@@ -94,12 +87,10 @@ export const models = [
       description:
         'Features with their training profile, detector settings as asked for and as used, shape, threshold, training facts, warnings.',
       tag: 'models',
-      answers: {
-        200: answerInJson('The version document.', shownVersion, { ...exampleVersion, serving: true }),
-      },
+      answers: { 200: answerInJson('The version document.', shownVersion, { ...exampleVersion, serving: true }) },
       errors: noVersion,
     },
-    handler: getVersion,
+    handler: async (request) => modelsOf(request).version(request.params.name, request.params.version),
   }),
   route<'name' | 'version' | 'index'>({
     method: 'GET',
@@ -111,12 +102,14 @@ export const models = [
       description: 'In feature names and in the units of the data.',
       tag: 'models',
       query: treeQuery,
-      answers: {
-        200: answerInJson('The nodes in preorder.', tree, exampleTree),
-      },
+      answers: { 200: answerInJson('The nodes in preorder.', tree, exampleTree) },
       errors: [...noVersion, 'entity_not_found', 'tree_not_found'],
     },
-    handler: getTree,
+    async handler(request) {
+      const { entity } = readQuery(treeQuery, request)
+      const { name, version, index } = request.params
+      return modelsOf(request).tree(name, version, index, entity)
+    },
   }),
   route<'name' | 'version'>({
     method: 'GET',
@@ -134,7 +127,12 @@ export const models = [
       answers: { 200: reportAnswers },
       errors: [...noVersion, 'overloaded', 'shutting_down'],
     },
-    handler: reportVersion,
+    async handler(request, reply) {
+      const format = chooseFormat(request, readQuery(reportQuery, request).format)
+      const { name, version } = request.params
+      const { reporting } = request.server.deepwatch.service()
+      return sendReport(reply, await reporting.ofVersion(name, version, workOf(request)), format)
+    },
   }),
   route<'name'>({
     method: 'PUT',
@@ -147,9 +145,7 @@ export const models = [
       tag: 'models',
       query: serving,
       body: { 'application/json': { schema: serving, example: { version: 3 } } },
-      answers: {
-        200: answerInJson('The model with its new choice.', modelSummary, exampleModel),
-      },
+      answers: { 200: answerInJson('The model with its new choice.', modelSummary, exampleModel) },
       errors: [
         ...noVersion,
         'malformed_json',
@@ -161,7 +157,11 @@ export const models = [
         'storage_full',
       ],
     },
-    handler: chooseServing,
+    async handler(request, reply) {
+      const models = modelsOf(request)
+      const { version } = await takeSettings(serving, request, reply)
+      return models.serve(request.params.name, version)
+    },
   }),
   route<'name'>({
     method: 'DELETE',
@@ -175,7 +175,10 @@ export const models = [
       answers: { 204: { description: 'It is gone.' } },
       errors: [...notThere, 'storage_error'],
     },
-    handler: deleteModel,
+    async handler(request, reply) {
+      await modelsOf(request).removeModel(request.params.name)
+      return reply.code(204).send()
+    },
   }),
   route<'name' | 'version'>({
     method: 'DELETE',
@@ -189,53 +192,9 @@ export const models = [
       answers: { 204: { description: 'It is gone.' } },
       errors: [...notThere, 'version_not_found', 'storage_error'],
     },
-    handler: deleteVersion,
+    async handler(request, reply) {
+      await modelsOf(request).removeVersion(request.params.name, request.params.version)
+      return reply.code(204).send()
+    },
   }),
 ]
-
-async function listModels(request: FastifyRequest) {
-  return request.server.deepwatch.service().models.list(readQuery(page, request))
-}
-
-async function getModel(request: ModelRequest) {
-  readQuery(noQuery, request)
-  return request.server.deepwatch.service().models.model(request.params.name)
-}
-
-async function getVersion(request: VersionRequest) {
-  readQuery(noQuery, request)
-  const { name, version } = request.params
-  return request.server.deepwatch.service().models.version(name, version)
-}
-
-async function getTree(request: AddressedRequest<'name' | 'version' | 'index'>) {
-  const { entity } = readQuery(treeQuery, request)
-  const { name, version, index } = request.params
-  return request.server.deepwatch.service().models.tree(name, version, index, entity)
-}
-
-async function reportVersion(request: VersionRequest, reply: FastifyReply) {
-  const format = chooseFormat(request, readQuery(reportQuery, request).format)
-  const { name, version } = request.params
-  const { reporting } = request.server.deepwatch.service()
-  return sendReport(reply, await reporting.ofVersion(name, version, workOf(request)), format)
-}
-
-async function chooseServing(request: ModelRequest, reply: FastifyReply) {
-  const { models } = request.server.deepwatch.service()
-  const { version } = await takeSettings(serving, request, reply)
-  return models.serve(request.params.name, version)
-}
-
-async function deleteModel(request: ModelRequest, reply: FastifyReply) {
-  readQuery(noQuery, request)
-  await request.server.deepwatch.service().models.removeModel(request.params.name)
-  return reply.code(204).send()
-}
-
-async function deleteVersion(request: VersionRequest, reply: FastifyReply) {
-  readQuery(noQuery, request)
-  const { name, version } = request.params
-  await request.server.deepwatch.service().models.removeVersion(name, version)
-  return reply.code(204).send()
-}

@@ -1,8 +1,7 @@
 /** Health, metrics and the description of the service itself. */
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { DeepWatchError } from '../src/errors.ts'
-import { answerInJson, noQuery, readQuery, route } from '../src/http/index.ts'
+import { answerInJson, route } from '../src/http/index.ts'
 
 const live = z.object({ status: z.literal('live') })
 const ready = z.object({
@@ -26,12 +25,10 @@ export const operations = [
       id: 'livez',
       summary: 'Whether the process lives',
       tag: 'service',
-      answers: {
-        200: answerInJson('It does.', live, { status: 'live' }),
-      },
+      answers: { 200: answerInJson('It does.', live, { status: 'live' }) },
       errors: [],
     },
-    handler: livez,
+    handler: async () => ({ status: 'live' }),
   }),
   route({
     method: 'GET',
@@ -41,12 +38,16 @@ export const operations = [
       id: 'readyz',
       summary: 'Whether work is accepted',
       tag: 'service',
-      answers: {
-        200: answerInJson('It is.', ready, { status: 'ready', models: 1, versions: 3, quarantined: [] }),
-      },
+      answers: { 200: answerInJson('It is.', ready, { status: 'ready', models: 1, versions: 3, quarantined: [] }) },
       errors: ['starting', 'shutting_down'],
     },
-    handler: readyz,
+    async handler(request) {
+      const { service, state } = request.server.deepwatch
+      if (state() === 'draining')
+        throw new DeepWatchError('shutting_down', 'The service finishes what it accepted and takes nothing new.')
+      const { registry } = service()
+      return { status: 'ready', ...registry.size, quarantined: registry.quarantined() }
+    },
   }),
   route({
     method: 'GET',
@@ -67,66 +68,35 @@ export const operations = [
       },
       errors: [],
     },
-    handler: metrics,
-  }),
-  route({
-    method: 'GET',
-    url: '/openapi.json',
-    scope: 'read',
-    operation: {
-      id: 'openapiJson',
-      summary: 'This document as JSON',
-      tag: 'service',
-      answers: {
-        200: { description: 'OpenAPI 3.1.', content: { 'application/json': { example: { openapi: '3.1.0' } } } },
-      },
-      errors: [],
+    async handler(request, reply) {
+      const format = request.form === openMetrics ? 'openmetrics' : 'text'
+      const { body, mediaType } = await request.server.deepwatch.metrics.print(format)
+      return reply.type(mediaType).send(body)
     },
-    handler: openapiJson,
   }),
-  route({
-    method: 'GET',
-    url: '/openapi.yaml',
-    scope: 'read',
-    operation: {
-      id: 'openapiYaml',
-      summary: 'This document as YAML',
-      tag: 'service',
-      answers: {
-        200: { description: 'OpenAPI 3.1.', content: { 'application/yaml': { example: 'openapi: 3.1.0\n' } } },
-      },
-      errors: [],
-    },
-    handler: openapiYaml,
-  }),
+  describedAs('json', { openapi: '3.1.0' }),
+  describedAs('yaml', 'openapi: 3.1.0\n'),
 ]
 
-async function livez() {
-  return { status: 'live' }
-}
-
-async function readyz(request: FastifyRequest) {
-  const { service, state } = request.server.deepwatch
-  if (state() === 'draining')
-    throw new DeepWatchError('shutting_down', 'The service finishes what it accepted and takes nothing new.')
-  const { registry } = service()
-  const { models, versions } = registry.size
-  return { status: 'ready', models, versions, quarantined: registry.quarantined() }
-}
-
-async function metrics(request: FastifyRequest, reply: FastifyReply) {
-  readQuery(noQuery, request)
-  const format = request.form === openMetrics ? 'openmetrics' : 'text'
-  const { body, mediaType } = await request.server.deepwatch.metrics.print(format)
-  return reply.type(mediaType).send(body)
-}
-
-async function openapiJson(request: FastifyRequest, reply: FastifyReply) {
-  readQuery(noQuery, request)
-  return reply.type('application/json').send(JSON.stringify(request.server.swagger()))
-}
-
-async function openapiYaml(request: FastifyRequest, reply: FastifyReply) {
-  readQuery(noQuery, request)
-  return reply.type('application/yaml').send(request.server.swagger({ yaml: true }))
+/** The description of the service in one of its two notations. */
+function describedAs(notation: 'json' | 'yaml', example: unknown) {
+  const name = notation.toUpperCase()
+  const type = `application/${notation}`
+  return route({
+    method: 'GET',
+    url: `/openapi.${notation}`,
+    scope: 'read',
+    operation: {
+      id: notation === 'json' ? 'openapiJson' : 'openapiYaml',
+      summary: `This document as ${name}`,
+      tag: 'service',
+      answers: { 200: { description: 'OpenAPI 3.1.', content: { [type]: { example } } } },
+      errors: [],
+    },
+    async handler({ server }, reply) {
+      return reply
+        .type(type)
+        .send(notation === 'json' ? JSON.stringify(server.swagger()) : server.swagger({ yaml: true }))
+    },
+  })
 }

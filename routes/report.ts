@@ -1,5 +1,4 @@
 /** `POST /report`: a source scored with a model, as a report. */
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import {
   chooseFormat,
   reportAnswers,
@@ -30,13 +29,10 @@ export const report = route({
     answers: { 200: reportAnswers },
     errors: [...telemetryErrors, ...workErrorsOf.score, 'storage_error'],
   },
-  handler: reportOnSource,
+  handler: (request, reply) =>
+    withIntake(reportSettings, request, reply, async ({ settings: { format: wanted, ...settings }, upload }) => {
+      const format = chooseFormat(request, wanted)
+      const { reporting } = request.server.deepwatch.service()
+      return sendReport(reply, await reporting.ofSource(settings, upload, workOf(request)), format)
+    }),
 })
-
-function reportOnSource(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  return withIntake(reportSettings, request, reply, async ({ settings: { format: wanted, ...settings }, upload }) => {
-    const format = chooseFormat(request, wanted)
-    const { reporting } = request.server.deepwatch.service()
-    return sendReport(reply, await reporting.ofSource(settings, upload, workOf(request)), format)
-  })
-}

@@ -1,7 +1,7 @@
 /**
- * The one table of everything that can go wrong on purpose. An error anywhere in the house is a
- * `DeepWatchError` with a code from here; the doors turn it into a problem document (RFC 9457) or an
- * exit code. A message never carries a server path, SQL text, a stack or a library's own message.
+ * The one table of everything that can go wrong on purpose. Every error we throw is a `DeepWatchError` with a code from
+ * here; HTTP turns it into a problem document (RFC 9457), the command line into an exit code. A message never carries a
+ * server path, SQL text, a stack or a library's own message.
  */
 
 interface ErrorRow {
@@ -13,7 +13,32 @@ interface ErrorRow {
   readonly retryAfterSeconds?: number
 }
 
-const table = {
+/** What can be wrong with a source before its columns are looked at. */
+const sources = {
+  path_not_allowed: { status: 403, title: 'The path is not inside a data root' },
+  url_not_allowed: { status: 403, title: 'An address is not a path' },
+  source_not_found: { status: 404, title: 'There is no such file' },
+  source_not_regular: { status: 422, title: 'The path is not a regular file' },
+  source_empty: { status: 422, title: 'The source is empty' },
+  source_unreadable: { status: 422, title: 'The source could not be read to its end' },
+  source_changed: { status: 422, title: 'The source changed while it was read' },
+  too_many_files: { status: 422, title: 'The source has too many files' },
+  unknown_format: { status: 415, title: 'The format of the source was not recognised' },
+  format_mismatch: { status: 415, title: 'The content is not what the media type says' },
+  not_parquet: { status: 422, title: 'The file is not Parquet' },
+  parquet_encrypted: { status: 422, title: 'The Parquet file is encrypted' },
+  parquet_unreadable: { status: 422, title: 'The Parquet file could not be read' },
+  parquet_unsupported_codec: { status: 422, title: 'The compression of the Parquet file is not supported' },
+  too_many_columns: { status: 422, title: 'The source has too many columns' },
+  decoded_too_large: { status: 413, title: 'The source is too large once decoded' },
+  duplicate_column: { status: 422, title: 'Two columns have the same name' },
+  invalid_column_name: { status: 422, title: 'A column name is not valid' },
+  digest_mismatch: { status: 422, title: 'The content does not match its digest' },
+  deadline_exceeded: { status: 504, title: 'Reading the source took too long' },
+} as const satisfies Record<string, ErrorRow>
+
+/** Every code with its status and title, in the order of the documents. Read only. */
+export const errorTable = {
   // The request itself
   malformed_request: { status: 400, title: 'The request could not be read' },
   malformed_json: { status: 400, title: 'The JSON text could not be read' },
@@ -42,26 +67,7 @@ const table = {
   unused_setting: { status: 422, title: 'A setting would have no effect' },
 
   // Sources
-  path_not_allowed: { status: 403, title: 'The path is not inside a data root' },
-  url_not_allowed: { status: 403, title: 'An address is not a path' },
-  source_not_found: { status: 404, title: 'There is no such file' },
-  source_not_regular: { status: 422, title: 'The path is not a regular file' },
-  source_empty: { status: 422, title: 'The source is empty' },
-  source_unreadable: { status: 422, title: 'The source could not be read to its end' },
-  source_changed: { status: 422, title: 'The source changed while it was read' },
-  too_many_files: { status: 422, title: 'The source has too many files' },
-  unknown_format: { status: 415, title: 'The format of the source was not recognised' },
-  format_mismatch: { status: 415, title: 'The content is not what the media type says' },
-  not_parquet: { status: 422, title: 'The file is not Parquet' },
-  parquet_encrypted: { status: 422, title: 'The Parquet file is encrypted' },
-  parquet_unreadable: { status: 422, title: 'The Parquet file could not be read' },
-  parquet_unsupported_codec: { status: 422, title: 'The compression of the Parquet file is not supported' },
-  too_many_columns: { status: 422, title: 'The source has too many columns' },
-  decoded_too_large: { status: 413, title: 'The source is too large once decoded' },
-  duplicate_column: { status: 422, title: 'Two columns have the same name' },
-  invalid_column_name: { status: 422, title: 'A column name is not valid' },
-  digest_mismatch: { status: 422, title: 'The content does not match its digest' },
-  deadline_exceeded: { status: 504, title: 'Reading the source took too long' },
+  ...sources,
 
   // Columns and values
   unknown_column: { status: 422, title: 'The source has no such column' },
@@ -116,10 +122,10 @@ const table = {
   home_locked: { status: 500, title: 'Another process uses the same state folder' },
 } as const satisfies Record<string, ErrorRow>
 
-export type ErrorCode = keyof typeof table
+export type ErrorCode = keyof typeof errorTable
 
-/** Every code with its status and title, in table order. Read only. */
-export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = table
+/** Every code of a source that could not be read. */
+export const sourceErrors = Object.keys(sources) as (keyof typeof sources)[]
 
 /** Members a problem document may carry beside the standard ones: names, counts, bounds. */
 export type ErrorFacts = Readonly<Record<string, unknown>>
@@ -142,11 +148,11 @@ export class DeepWatchError extends Error {
   }
 
   get status(): number {
-    return table[this.code].status
+    return errorTable[this.code].status
   }
 }
 
 /** Whether `text` is a code of the table. Used where codes arrive as plain data from a process or thread. */
 export function isErrorCode(text: unknown): text is ErrorCode {
-  return typeof text === 'string' && Object.hasOwn(table, text)
+  return typeof text === 'string' && Object.hasOwn(errorTable, text)
 }

@@ -1,6 +1,8 @@
-/** How a route describes itself: the OpenAPI document is made of these, and nothing else. */
-import type { z } from 'zod'
+/** How a route is declared and describes itself: the OpenAPI document is made of these, and nothing else. */
+import type { FastifyContextConfig, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
+import { readQuery } from './query.ts'
 
 /** One media type of a body or an answer. Without a schema it is bytes. */
 export interface Content {
@@ -47,3 +49,33 @@ export const answerInJson = (description: string, schema: z.ZodType, example: un
   description,
   content: { 'application/json': { schema, example } },
 })
+
+/** A request to an address with these parts: `AddressedRequest<'name'>` for `/models/:name`. */
+export type AddressedRequest<Part extends string> = FastifyRequest<{ Params: Readonly<Record<Part, string>> }>
+
+interface Route<Part extends string> extends FastifyContextConfig {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly url: string
+  readonly operation: Operation
+  /** False where `HEAD` would do the work of `GET`. */
+  readonly exposeHeadRoute?: boolean
+  handler(request: AddressedRequest<Part>, reply: FastifyReply): unknown
+}
+
+const noQuery = z.strictObject({})
+
+/** The route as Fastify takes it. Where the operation names no query, one is refused; health takes any. */
+export function route<Part extends string = never>(declared: Route<Part>): RouteOptions {
+  const { method, url, exposeHeadRoute = true, handler, ...config } = declared
+  const refusesQuery = config.scope !== 'public' && !config.operation.query
+  return {
+    method,
+    url,
+    exposeHeadRoute,
+    config,
+    handler(request, reply) {
+      if (refusesQuery) readQuery(noQuery, request)
+      return handler(request as AddressedRequest<Part>, reply)
+    },
+  }
+}

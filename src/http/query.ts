@@ -1,6 +1,6 @@
 /** Settings in the query of a request that has no body. */
 import type { FastifyRequest } from 'fastify'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import { describeIssue, settingsError } from '../schemas/index.ts'
 
@@ -14,6 +14,3 @@ export function readQuery<S extends z.ZodObject>(schema: S, request: Pick<Fastif
   if (parsed.success) return parsed.data
   throw settingsError(parsed.error)
 }
-
-/** A query that takes nothing. */
-export const noQuery = z.strictObject({})

@@ -1,10 +1,8 @@
 /** What every route that takes telemetry takes, and what can go wrong with it: said once. */
 import { z } from 'zod'
-import type { ErrorCode } from '../errors.ts'
+import { type ErrorCode, sourceErrors } from '../errors.ts'
 import type { JobKind } from '../schemas/index.ts'
 import type { Content } from './operation.ts'
-
-const upload: Content = {}
 
 /** The request bodies of a route with these settings; `example` is a JSON body. */
 export function telemetryBodies(settings: z.ZodObject, example: unknown): Record<string, Content> {
@@ -17,11 +15,11 @@ export function telemetryBodies(settings: z.ZodObject, example: unknown): Record
       }),
       example: { config: '{"model":"web"}', file: '(bytes of a Parquet file)' },
     },
-    'application/vnd.apache.parquet': upload,
+    'application/vnd.apache.parquet': {},
     'text/csv': { example: 'timestamp,cpu\n2026-11-22T14:00:00Z,0.31\n' },
     'application/x-ndjson': { example: '{"timestamp":"2026-11-22T14:00:00Z","cpu":0.31}\n' },
-    'application/vnd.apache.arrow.stream': upload,
-    'application/octet-stream': upload,
+    'application/vnd.apache.arrow.stream': {},
+    'application/octet-stream': {},
   }
 }
 
@@ -37,28 +35,9 @@ export const telemetryErrors: readonly ErrorCode[] = [
   'too_many_parts',
   'too_many_rows',
   'unsupported_media_type',
-  'unknown_format',
-  'format_mismatch',
   'conflicting_parameter',
   'unused_setting',
-  'path_not_allowed',
-  'url_not_allowed',
-  'source_not_found',
-  'source_not_regular',
-  'source_empty',
-  'source_unreadable',
-  'source_changed',
-  'too_many_files',
-  'not_parquet',
-  'parquet_encrypted',
-  'parquet_unreadable',
-  'parquet_unsupported_codec',
-  'too_many_columns',
-  'decoded_too_large',
-  'duplicate_column',
-  'invalid_column_name',
-  'digest_mismatch',
-  'deadline_exceeded',
+  ...sourceErrors,
   'unknown_column',
   'ambiguous_timestamp',
   'timestamp_out_of_range',
@@ -67,6 +46,14 @@ export const telemetryErrors: readonly ErrorCode[] = [
   'overloaded',
   'shutting_down',
   'storage_full',
+]
+
+const scoringErrors: readonly ErrorCode[] = [
+  'model_not_found',
+  'version_not_found',
+  'missing_feature',
+  'model_corrupt',
+  'model_version_unsupported',
 ]
 
 /** What can go wrong beside that, by kind of work. */
@@ -81,14 +68,6 @@ export const workErrorsOf: Readonly<Record<JobKind, readonly ErrorCode[]>> = {
     'registry_full',
     'storage_error',
   ],
-  score: ['model_not_found', 'version_not_found', 'missing_feature', 'model_corrupt', 'model_version_unsupported'],
-  evaluate: [
-    'model_not_found',
-    'version_not_found',
-    'missing_feature',
-    'one_class',
-    'evaluation_too_large',
-    'model_corrupt',
-    'model_version_unsupported',
-  ],
+  score: scoringErrors,
+  evaluate: [...scoringErrors, 'one_class', 'evaluation_too_large'],
 }
