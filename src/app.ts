@@ -13,55 +13,58 @@ import {
   answerUnknownAddresses,
   answerUnparsable,
   type Context,
-  collectOperations,
   createHttpServer,
   createListeners,
+  documentRoutes,
   guard,
-  type Listeners,
   negotiateForms,
   observeRequests,
   refuseOverload,
   sendProblem,
 } from './http/index.ts'
-import { createMetrics, type Metrics } from './observe/index.ts'
+import { createMetrics } from './observe/index.ts'
 import { type Service, startService } from './service.ts'
 import { software } from './software.ts'
 
-/** The app with its life: `start` once it listens, `stop` before the process ends. */
-export interface App {
-  readonly http: FastifyInstance
-  /** Takes the state folder and starts threads and processes. See `startService` for `onHomeLost` and the errors. */
-  start(onHomeLost?: () => void): Promise<void>
-  /** Readiness goes false, new work is refused, accepted work is waited for; then everything ends. Idempotent. */
-  stop(): Promise<void>
-}
-
 /** The documents load nothing from elsewhere, and are shown in no frame. */
 const docsPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'",
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 ].join('; ')
 
-/** What of the app changes while it lives. */
-interface Life {
-  service: Service | null
-  isDraining: boolean
-}
+/** The app with its life: `start` once it listens, `stop` before the process ends. */
+export type App = Awaited<ReturnType<typeof buildApp>>
 
 /** Builds the app for a checked configuration. Nothing is started and no file is touched. */
-export async function buildApp(config: Config, log: Logger): Promise<App> {
-  const life: Life = { service: null, isDraining: false }
-  const metrics = measure(config, life)
+export async function buildApp(config: Config, log: Logger) {
+  let running: Service | null = null
+  let isDraining = false
+  const metrics = createMetrics({
+    version: software.version,
+    models: config.DEEPWATCH_METRIC_MODELS,
+    observed: {
+      models: () => running?.registry.size.models ?? 0,
+      poolQueue: () => running?.pool.queueSize ?? 0,
+      poolUtilization: () => running?.pool.utilization ?? 0,
+      windows: () => running?.windows.size ?? 0,
+      jobs: () => running?.jobs.counts() ?? null,
+    },
+  })
   const listeners = createListeners(config.DEEPWATCH_JOBS_LISTENERS)
+  const context: Context = {
+    service() {
+      if (isDraining)
+        throw new DeepWatchError('shutting_down', 'The service finishes what it accepted and takes nothing new.')
+      if (!running) throw new DeepWatchError('starting', 'The service is starting.')
+      return running
+    },
+    metrics,
+    listeners,
+    config,
+    state: () => (isDraining ? 'draining' : running ? 'ready' : 'starting'),
+  }
   const http = createFastify(config, log)
-  http.decorate('deepwatch', contextOf(config, life, metrics, listeners))
+  http.decorate('deepwatch', context)
   await takeBodiesAsStreams(http, config)
   await http.register(accepts)
   const work = observeRequests(http, metrics, log)
@@ -73,52 +76,25 @@ export async function buildApp(config: Config, log: Logger): Promise<App> {
   await addRoutes(http)
 
   async function end(): Promise<void> {
-    life.isDraining = true
+    isDraining = true
     // Jobs that do not end in time are interrupted, and that too takes a moment.
-    await Promise.all([work.idle(), life.service?.jobs.drain(0.8 * config.DEEPWATCH_DRAIN_MS)])
+    await Promise.all([work.idle(), running?.jobs.drain(0.8 * config.DEEPWATCH_DRAIN_MS)])
     await listeners.ended()
     await http.close()
-    await life.service?.close()
+    await running?.close()
   }
   let ended: Promise<void> | undefined
   return {
     http,
-    async start(onHomeLost = () => {}) {
-      life.service = await startService(config, metrics, log, software.version, onHomeLost)
+    /** Takes the state folder and starts threads and processes. See `startService` for `onHomeLost` and the errors. */
+    async start(onHomeLost = () => {}): Promise<void> {
+      running = await startService(config, metrics, log, software.version, onHomeLost)
     },
-    stop() {
+    /** Readiness goes false, new work is refused, accepted work is waited for; then everything ends. Idempotent. */
+    stop(): Promise<void> {
       ended ??= end()
       return ended
     },
-  }
-}
-
-function measure(config: Config, life: Life): Metrics {
-  return createMetrics({
-    version: software.version,
-    models: config.DEEPWATCH_METRIC_MODELS,
-    observed: {
-      models: () => life.service?.registry.size.models ?? 0,
-      poolQueue: () => life.service?.pool.queueSize ?? 0,
-      poolUtilization: () => life.service?.pool.utilization ?? 0,
-      windows: () => life.service?.windows.size ?? 0,
-      jobs: () => life.service?.jobs.counts() ?? null,
-    },
-  })
-}
-
-function contextOf(config: Config, life: Life, metrics: Metrics, listeners: Listeners): Context {
-  return {
-    service() {
-      if (life.isDraining)
-        throw new DeepWatchError('shutting_down', 'The service finishes what it accepted and takes nothing new.')
-      if (!life.service) throw new DeepWatchError('starting', 'The service is starting.')
-      return life.service
-    },
-    metrics,
-    listeners,
-    config,
-    state: () => (life.isDraining ? 'draining' : life.service ? 'ready' : 'starting'),
   }
 }
 
@@ -140,9 +116,7 @@ function createFastify(config: Config, log: Logger): FastifyInstance {
     forceCloseConnections: true,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 8192, ignoreTrailingSlash: false },
-    frameworkErrors: (error, request, reply) => {
-      sendProblem(error, request, reply)
-    },
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
     clientErrorHandler: (error, socket) => answerUnparsable(error, socket, log),
   }) as unknown as FastifyInstance
 }
@@ -162,9 +136,8 @@ async function takeBodiesAsStreams(http: FastifyInstance, config: Config): Promi
 
 /** The routes, the document they describe, and the pages that show it. */
 async function addRoutes(http: FastifyInstance): Promise<void> {
-  const document: Record<string, unknown> = {}
-  await http.register(swagger, { mode: 'static', specification: { document: document as never } })
-  const operationsOf = collectOperations(http, software.version)
+  const document = documentRoutes(http, software.version) as never
+  await http.register(swagger, { mode: 'static', specification: { document } })
   for (const route of routes) http.route(route)
   // The documents ask for what `openapi.yaml` asks for; their plugin names no scope.
   http.addHook('onRoute', (route) => {
@@ -177,5 +150,4 @@ async function addRoutes(http: FastifyInstance): Promise<void> {
     logLevel: 'warn',
   })
   await http.ready()
-  Object.assign(document, operationsOf())
 }

@@ -29,7 +29,7 @@ export function guard(app: FastifyInstance, tokens: readonly Token[] | undefined
     if (scope === 'public') return done()
     const token = find(request, tokens)
     if (!token) throw new DeepWatchError('unauthorized', 'This needs a valid bearer token.')
-    // A route that does not exist needs any token, so that strangers learn nothing from 404.
+    // A route that does not exist needs any token, so that nobody without one learns anything from 404.
     if (request.is404) return done()
     const scopes = [scope].flat()
     if (!scopes.some((each) => token.scopes.has(each)))

@@ -1,4 +1,4 @@
-/** A job as the doors show it, and who may see it. */
+/** A job as a client sees it, and who may see it. */
 import type { FastifyRequest } from 'fastify'
 import { failureOf, isOver, type Job, type JobRecord } from '../jobs/index.ts'
 import type { JobDocument } from '../schemas/index.ts'

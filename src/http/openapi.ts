@@ -1,10 +1,14 @@
 /** Prints the OpenAPI 3.1 document from what the routes say of themselves. */
+import { isDeepStrictEqual } from 'node:util'
 import type { FastifyInstance } from 'fastify'
-import { type ErrorCode, errorTable } from '../errors.ts'
+import { z } from 'zod'
+import { DeepWatchError, type ErrorCode, errorTable } from '../errors.ts'
 import { exampleJob, problem } from '../schemas/index.ts'
-import { type Json, OpenapiParts, type Reference } from './openapi-parts.ts'
-import type { Answer, Content, Operation } from './operation.ts'
-import { problemMediaType } from './problem.ts'
+import type { Content, Operation } from './operation.ts'
+import { problemMediaType, problemOf } from './problem.ts'
+
+/** Members that are undefined are not printed. */
+type Json = Record<string, unknown>
 
 /** What can go wrong on every route, and on those that are not public. */
 const everywhere: readonly ErrorCode[] = [
@@ -22,60 +26,24 @@ const guarded: readonly ErrorCode[] = [
   'starting',
 ]
 
-interface Collected {
-  readonly method: string
-  readonly url: string
-  readonly operation: Operation
-  readonly secured: boolean
-}
-
 /**
- * Collects the operations of all routes registered after this call; call the result when the app is
- * ready. A route without an operation that is not hidden on purpose is an error: nothing is undocumented.
+ * The document of all routes registered after this call: it grows with each of them. Registering a route without an
+ * operation throws, unless it belongs to the pages of the document.
  */
-export function collectOperations(app: FastifyInstance, version: string): () => Json {
-  const collected: Collected[] = []
-  const undocumented: string[] = []
-  app.addHook('onRoute', ({ method, url, config }) => {
-    for (const name of [method].flat()) {
-      if (name === 'HEAD') continue
-      if (config?.operation)
-        collected.push({
-          method: name.toLowerCase(),
-          url,
-          operation: config.operation,
-          secured: config.scope !== 'public',
-        })
-      else if (!url.startsWith('/docs')) undocumented.push(`${name} ${url}`)
-    }
-  })
-  return () => {
-    if (undocumented.length > 0) throw new Error(`routes without an operation: ${undocumented.join(', ')}`)
-    return buildDocument(collected, version)
-  }
-}
-
-function buildDocument(collected: readonly Collected[], version: string): Json {
-  const parts = new OpenapiParts()
+export function documentRoutes(app: FastifyInstance, version: string): Json {
+  const parts = new Parts()
   parts.schema(problem)
   const paths: Record<string, Json> = {}
-  for (const { method, url, operation, secured } of collected) {
-    const path = url.replace(/:(\w+)/g, '{$1}')
-    paths[path] = { ...paths[path], [method]: describe(operation, url, secured, parts) }
-  }
-  const { schemas, responses, parameters } = parts
-  return {
-    ...preamble(version),
-    paths,
-    components: {
-      schemas,
-      responses,
-      parameters,
-      securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'Only where the service was started with tokens.' },
-      },
-    },
-  }
+  app.addHook('onRoute', ({ method, url, config: { operation, scope } = {} }) => {
+    for (const name of [method].flat()) {
+      if (name === 'HEAD' || url.startsWith('/docs')) continue
+      if (!operation) throw new Error(`a route without an operation: ${name} ${url}`)
+      const path = url.replace(/:(\w+)/g, '{$1}')
+      paths[path] = { ...paths[path], [name.toLowerCase()]: describe(operation, url, scope !== 'public', parts) }
+    }
+  })
+  const bearer = { type: 'http', scheme: 'bearer', description: 'Only where the service was started with tokens.' }
+  return { ...preamble(version), paths, components: { ...parts.all, securitySchemes: { bearer } } }
 }
 
 const preamble = (version: string) => ({
@@ -97,20 +65,24 @@ const preamble = (version: string) => ({
   ],
 })
 
-function describe(operation: Operation, url: string, secured: boolean, parts: OpenapiParts): Json {
+function describe(operation: Operation, url: string, secured: boolean, parts: Parts): Json {
   const { id, summary, description, tag, body, answers, errors } = operation
   return {
     operationId: id,
     summary,
-    ...(description ? { description } : {}),
+    description,
     tags: [tag],
     security: secured ? [{}, { bearer: [] }] : [],
     parameters: parametersOf(operation, url, parts).map((each) =>
-      parts.share('parameters', [each.name, `${id}.${each.name}`], { ...each }),
+      parts.share('parameters', [each.name, `${id}.${each.name}`], each),
     ),
-    ...(body ? { requestBody: { required: false, content: contents(body, parts, settingsName(id)) } } : {}),
+    requestBody: body && { required: false, content: contents(body, parts, settingsName(id)) },
     responses: {
-      ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, describeAnswer(answer, parts)])),
+      ...mapValues(answers, ({ description, headers, content }) => ({
+        description,
+        headers: headers && mapValues(headers, (text) => ({ description: text, schema: { type: 'string' } })),
+        content: content && contents(content, parts),
+      })),
       ...problems(id, [...errors, ...everywhere, ...(secured ? guarded : [])], parts),
     },
   }
@@ -119,39 +91,21 @@ function describe(operation: Operation, url: string, secured: boolean, parts: Op
 /** The name of the schema of a JSON body: `TrainSettings`. */
 const settingsName = (id: string) => `${id[0]!.toUpperCase()}${id.slice(1)}Settings`
 
-interface Parameter {
-  readonly name: string
-  readonly in: 'path' | 'query' | 'header'
-  readonly required: boolean
-  readonly [key: string]: unknown
-}
-
-function parametersOf(operation: Operation, url: string, parts: OpenapiParts): Parameter[] {
-  const inPath = [...url.matchAll(/:(\w+)/g)].map(
-    ([, name]): Parameter => ({
-      name: name!,
-      in: 'path',
-      required: true,
-      schema: { type: 'string' },
-      example: pathExamples[name!] ?? name,
-    }),
-  )
-  const inHeader = Object.entries(operation.headers ?? {}).map(
-    ([name, { description, example }]): Parameter => ({
-      name,
-      in: 'header',
-      required: false,
-      description,
-      schema: { type: 'string' },
-      example,
-    }),
-  )
-  return [...inPath, ...queryParameters(operation, parts), ...inHeader]
-}
+type Parameter = Json & { readonly name: string }
 
 const pathExamples: Readonly<Record<string, string>> = { name: 'web', version: '3', index: '0', id: exampleJob.id }
 
-function queryParameters({ id, query, body }: Operation, parts: OpenapiParts): Parameter[] {
+function parametersOf(operation: Operation, url: string, parts: Parts): Parameter[] {
+  const inPath = [...url.matchAll(/:(\w+)/g)].map(([, name = '']) => {
+    return { name, in: 'path', required: true, schema: { type: 'string' }, example: pathExamples[name] ?? name }
+  })
+  const inHeader = Object.entries(operation.headers ?? {}).map(([name, { description, example }]) => {
+    return { name, in: 'header', required: false, description, schema: { type: 'string' }, example }
+  })
+  return [...inPath, ...queryParameters(operation, parts), ...inHeader]
+}
+
+function queryParameters({ id, query, body }: Operation, parts: Parts): Parameter[] {
   if (!query) return []
   const { properties = {} } = parts.schema(query) as { properties?: Record<string, Json> }
   return Object.entries(properties).map(([name, { description, ...schema }]) => {
@@ -161,76 +115,80 @@ function queryParameters({ id, query, body }: Operation, parts: OpenapiParts): P
     const place =
       scalar || schema['enum'] ? { schema } : { content: { 'application/json': { schema: body ? settings : schema } } }
     // Whatever stands in the query may stand in the body instead, so nothing is required here.
-    return { name, in: 'query', required: false, ...(description ? { description } : {}), ...place }
+    return { name, in: 'query', required: false, description, ...place }
   })
 }
 
 /** With a `name` the schema of JSON becomes a part of the document. */
-function contents(body: Readonly<Record<string, Content>>, parts: OpenapiParts, name?: string): Json {
-  return Object.fromEntries(
-    Object.entries(body).map(([mediaType, { schema, example }]) => [
-      mediaType,
-      {
-        ...(schema
-          ? { schema: name && mediaType === 'application/json' ? parts.named(name, schema) : parts.schema(schema) }
-          : {}),
-        ...(example === undefined ? {} : { example }),
-      },
-    ]),
-  )
-}
-
-function describeAnswer({ description, content, headers }: Answer, parts: OpenapiParts): Json {
-  return {
-    description,
-    ...(headers
-      ? {
-          headers: Object.fromEntries(
-            Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: 'string' } }]),
-          ),
-        }
-      : {}),
-    ...(content ? { content: contents(content, parts) } : {}),
-  }
+function contents(body: Readonly<Record<string, Content>>, parts: Parts, name?: string): Json {
+  return mapValues(body, ({ schema, example }, mediaType) => {
+    const isNamed = name && mediaType === 'application/json'
+    return { schema: schema && (isNamed ? parts.named(name, schema) : parts.schema(schema)), example }
+  })
 }
 
 /** The codes of an operation by status: a response per status, shared by all operations with the same codes. */
-function problems(id: string, errors: readonly ErrorCode[], parts: OpenapiParts): Record<string, Reference> {
-  const byStatus = new Map<number, ErrorCode[]>()
-  for (const code of new Set(errors)) {
-    const { status } = errorTable[code]
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
-  }
-  return Object.fromEntries(
-    [...byStatus].map(([status, codes]) => {
-      const name = codes.length === 1 ? codes[0]! : `${id}.${status}`
-      return [String(status), parts.share('responses', [name], problemResponse(status, codes.sort()))]
-    }),
-  )
+function problems(id: string, errors: readonly ErrorCode[], parts: Parts): Json {
+  const statuses = new Set(errors.map((code) => errorTable[code].status))
+  const responses = [...statuses].map((status) => {
+    const codes = [...new Set(errors)].filter((code) => errorTable[code].status === status).sort()
+    const name = codes.length === 1 ? codes[0]! : `${id}.${status}`
+    return [status, parts.share('responses', [name], problemResponse(codes))]
+  })
+  return Object.fromEntries(responses)
 }
 
-function problemResponse(status: number, codes: readonly ErrorCode[]): Json {
-  const [code] = codes as [ErrorCode]
-  const { title } = errorTable[code]
+function problemResponse(codes: readonly ErrorCode[]): Json {
+  const error = new DeepWatchError(codes[0]!, `${errorTable[codes[0]!].title}.`)
+  const schema = {
+    allOf: [
+      { $ref: '#/components/schemas/Problem' },
+      { type: 'object', properties: { code: { type: 'string', enum: codes } } },
+    ],
+  }
   return {
     description: codes.map((each) => `\`${each}\`: ${errorTable[each].title}.`).join(' '),
-    content: {
-      [problemMediaType]: {
-        schema: {
-          allOf: [
-            { $ref: '#/components/schemas/Problem' },
-            { type: 'object', properties: { code: { type: 'string', enum: codes } } },
-          ],
-        },
-        example: {
-          type: `urn:deepwatch:problem:${code}`,
-          title,
-          status,
-          detail: `${title}.`,
-          code,
-          requestId: '4f1c7f0e-3f1e-4f55-9d3a-0d6a54a3c9b1',
-        },
-      },
-    },
+    content: { [problemMediaType]: { schema, example: problemOf(error, '4f1c7f0e-3f1e-4f55-9d3a-0d6a54a3c9b1') } },
   }
 }
+
+/** The parts of the document that are written once and referred to. */
+class Parts {
+  readonly all: Record<'schemas' | 'responses' | 'parameters', Json> = { schemas: {}, responses: {}, parameters: {} }
+
+  /** Refers to `part`, under the first of the names that no other part has. */
+  share(kind: 'responses' | 'parameters', names: readonly string[], part: Json) {
+    const parts = this.all[kind]
+    const name =
+      Object.keys(parts).find((each) => isDeepStrictEqual(parts[each], part)) ??
+      names.find((each) => parts[each] === undefined)!
+    parts[name] = part
+    return { $ref: `#/components/${kind}/${name}` }
+  }
+
+  /** A schema as JSON Schema. One with an id, also inside another, becomes a part and is referred to. */
+  schema(schema: z.ZodType): Json {
+    const json = z.toJSONSchema(schema, {
+      io: 'input',
+      unrepresentable: 'any',
+      reused: 'inline',
+      override: ({ zodSchema, jsonSchema }) => {
+        if (zodSchema._zod.def.type === 'custom' && jsonSchema.type === undefined)
+          Object.assign(jsonSchema, { type: 'object', additionalProperties: true })
+      },
+    })
+    const text = JSON.stringify(json).replaceAll('"#/$defs/', '"#/components/schemas/')
+    const { $schema: _, $defs = {}, ...rest } = JSON.parse(text) as Json
+    Object.assign(this.all.schemas, $defs)
+    return rest
+  }
+
+  /** Makes the schema a part of this name. */
+  named(name: string, schema: z.ZodType) {
+    this.all.schemas[name] = this.schema(schema)
+    return { $ref: `#/components/schemas/${name}` }
+  }
+}
+
+const mapValues = <T>(record: Readonly<Record<string, T>>, to: (value: T, key: string) => unknown): Json =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, to(value, key)]))

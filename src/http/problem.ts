@@ -1,6 +1,7 @@
 /** Turns whatever was thrown into a problem document (RFC 9457), and logs what the client is not told. */
 import { STATUS_CODES } from 'node:http'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import { DeepWatchError, type ErrorCode, errorTable } from '../errors.ts'
 
 export const problemMediaType = 'application/problem+json'
@@ -16,18 +17,7 @@ const frameworkCodes: Readonly<Record<string, [ErrorCode, string]>> = {
   FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long', 'A part of the address is too long.'],
 }
 
-/** The members every problem document has, and whatever facts belong to this one. */
-export interface Problem {
-  readonly type: string
-  readonly title: string
-  readonly status: number
-  readonly detail: string
-  readonly code: ErrorCode
-  readonly requestId: string
-  readonly [fact: string]: unknown
-}
-
-/** The error of the table that stands for anything thrown; a stranger becomes `internal_error` and keeps its text to itself. */
+/** The error of the table that stands for anything thrown: `internal_error` for an unknown error, whose text is not told. */
 export function asDeepWatchError(error: unknown): DeepWatchError {
   if (error instanceof DeepWatchError) return error
   const code = (error as { code?: unknown } | null)?.code
@@ -37,14 +27,12 @@ export function asDeepWatchError(error: unknown): DeepWatchError {
     return new DeepWatchError('storage_full', 'There is no room left to write.', { cause: error })
   if (code === 'EMFILE' || code === 'ENFILE')
     return new DeepWatchError('overloaded', 'There are too many open files.', { cause: error })
-  return new DeepWatchError(
-    'internal_error',
-    'The request failed on our side; the log has the reason under this request id.',
-    { cause: error },
-  )
+  const detail = 'The request failed on our side; the log has the reason under this request id.'
+  return new DeepWatchError('internal_error', detail, { cause: error })
 }
 
-export function problemOf(error: DeepWatchError, requestId: string): Problem {
+/** The problem document of an error: its facts, and the members that every problem has. */
+export function problemOf(error: DeepWatchError, requestId: string) {
   const { status, title } = errorTable[error.code]
   return {
     ...error.facts,
@@ -100,16 +88,30 @@ function leaveBody({ headers, raw }: FastifyRequest, reply: FastifyReply): void 
   raw.resume()
 }
 
-/** A complete HTTP/1.1 answer for a connection whose request could not even be parsed. */
-export function rawProblem(code: ErrorCode, detail: string, requestId: string): string {
+const parserCodes: Readonly<Record<string, [ErrorCode, string]>> = {
+  HPE_HEADER_OVERFLOW: ['headers_too_large', 'The header fields are larger than 16 KiB.'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The header fields came too slowly.'],
+}
+
+/** Answers a request that could not be parsed, once, and closes; a connection that is gone already is left alone. */
+export function answerUnparsable(error: Error & { code?: string }, socket: Socket, log: FastifyBaseLogger): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [code, detail] = parserCodes[error.code ?? ''] ?? [
+    'malformed_request',
+    'This is not a well-formed HTTP request.',
+  ]
+  const requestId = crypto.randomUUID()
+  log.info({ requestId, code }, 'refused')
   const problem = problemOf(new DeepWatchError(code, detail), requestId)
   const body = JSON.stringify(problem)
-  return [
+  const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}`,
     `Content-Type: ${problemMediaType}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
-    '',
-    body,
-  ].join('\r\n')
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }

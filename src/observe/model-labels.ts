@@ -22,13 +22,10 @@ export class ModelLabels {
 
   /** The labels of a version that came into being; they exist from now on, where the caps leave room. */
   add(name: string, version: number): VersionLabels {
-    const known = this.#versions.get(name)
-    const labels = { model: name, version: String(version) }
-    if (!known) {
-      if (this.#versions.size >= this.#models) return other
-      this.#versions.set(name, new Map([[version, labels]]))
-    } else if (!known.has(version) && (known.size < versionsPerModel || version > Math.min(...known.keys())))
-      known.set(version, labels)
+    const known = this.#versions.get(name) ?? new Map<number, VersionLabels>()
+    if (!this.has(name) && this.#versions.size >= this.#models) return other
+    if (!known.has(version) && (known.size < versionsPerModel || version > Math.min(...known.keys())))
+      this.#versions.set(name, known.set(version, { model: name, version: String(version) }))
     return this.find(name, version) ?? this.folded(name)
   }
 
