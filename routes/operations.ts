@@ -1,6 +1,5 @@
 /** Health, metrics and the description of the service itself. */
 import { z } from 'zod'
-import { DeepWatchError } from '../src/errors.ts'
 import { answerInJson, route } from '../src/http/index.ts'
 
 const live = z.object({ status: z.literal('live') })
@@ -42,11 +41,9 @@ export const operations = [
       errors: ['starting', 'shutting_down'],
     },
     async handler(request) {
-      const { service, state } = request.server.deepwatch
-      if (state() === 'draining')
-        throw new DeepWatchError('shutting_down', 'The service finishes what it accepted and takes nothing new.')
-      const { registry } = service()
-      return { status: 'ready', ...registry.size, quarantined: registry.quarantined() }
+      const { registry } = request.server.deepwatch.service()
+      const { models, versions } = registry.size
+      return { status: 'ready', models, versions, quarantined: registry.quarantined() }
     },
   }),
   route({
@@ -80,7 +77,6 @@ export const operations = [
 
 /** The description of the service in one of its two notations. */
 function describedAs(notation: 'json' | 'yaml', example: unknown) {
-  const name = notation.toUpperCase()
   const type = `application/${notation}`
   return route({
     method: 'GET',
@@ -88,15 +84,14 @@ function describedAs(notation: 'json' | 'yaml', example: unknown) {
     scope: 'read',
     operation: {
       id: notation === 'json' ? 'openapiJson' : 'openapiYaml',
-      summary: `This document as ${name}`,
+      summary: `This document as ${notation.toUpperCase()}`,
       tag: 'service',
       answers: { 200: { description: 'OpenAPI 3.1.', content: { [type]: { example } } } },
       errors: [],
     },
     async handler({ server }, reply) {
-      return reply
-        .type(type)
-        .send(notation === 'json' ? JSON.stringify(server.swagger()) : server.swagger({ yaml: true }))
+      const text = notation === 'json' ? JSON.stringify(server.swagger()) : server.swagger({ yaml: true })
+      return reply.type(type).send(text)
     },
   })
 }

@@ -39,12 +39,10 @@ export function guard(app: FastifyInstance, tokens: readonly Token[] | undefined
   })
 }
 
-function find(request: FastifyRequest, tokens: readonly Token[]): Token | null {
+function find(request: FastifyRequest, tokens: readonly Token[]): Token | undefined {
   const given = bearer.exec(request.headers.authorization ?? '')?.[1]
-  if (!given) return null
+  if (!given) return undefined
   const digest = createHash('sha256').update(given).digest()
-  let found: Token | null = null
   // All are compared, so that the time tells nothing about which one matched.
-  for (const token of tokens) if (timingSafeEqual(digest, token.sha256)) found = token
-  return found
+  return tokens.filter(({ sha256 }) => timingSafeEqual(digest, sha256)).at(-1)
 }

@@ -1,8 +1,8 @@
 /** How a route is declared and describes itself: the OpenAPI document is made of these, and nothing else. */
 import type { FastifyContextConfig, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { z } from 'zod'
-import type { ErrorCode } from '../errors.ts'
-import { readQuery } from './query.ts'
+import { DeepWatchError, type ErrorCode } from '../errors.ts'
+import { describeIssue, settingsError } from '../schemas/index.ts'
 
 /** One media type of a body or an answer. Without a schema it is bytes. */
 export interface Content {
@@ -78,4 +78,15 @@ export function route<Part extends string = never>(declared: Route<Part>): Route
       return handler(request as AddressedRequest<Part>, reply)
     },
   }
+}
+
+/** Checks a query against a schema; an unknown key and a bad value are `validation_failed`, a repeated key `duplicate_key`. */
+export function readQuery<S extends z.ZodObject>(schema: S, request: Pick<FastifyRequest, 'query'>): z.infer<S> {
+  for (const [key, value] of Object.entries(request.query as Record<string, unknown>)) {
+    if (Array.isArray(value))
+      throw new DeepWatchError('duplicate_key', `The query gives ${JSON.stringify(key.slice(0, 100))} more than once.`)
+  }
+  const parsed = schema.safeParse(request.query, { error: describeIssue })
+  if (parsed.success) return parsed.data
+  throw settingsError(parsed.error)
 }

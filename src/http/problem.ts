@@ -9,11 +9,7 @@ export const problemMediaType = 'application/problem+json'
 /** What Fastify itself refuses, in our words. Its messages are not passed on. */
 const frameworkCodes: Readonly<Record<string, [ErrorCode, string]>> = {
   FST_ERR_BAD_URL: ['malformed_request', 'The address is not valid percent-encoding.'],
-  FST_ERR_ASYNC_CONSTRAINT: ['malformed_request', 'The request could not be routed.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'The Content-Type is not a media type this route takes.'],
-  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'The body is larger than the limit.'],
-  FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed_json', 'The body is empty.'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['incomplete_body', 'The body is not as long as its Content-Length says.'],
   FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long', 'A part of the address is too long.'],
 }
 

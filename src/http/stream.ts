@@ -46,19 +46,11 @@ async function* rest(
   { pieces, lastWords }: StreamedAnswer,
   stallMs: number,
 ): AsyncGenerator<Piece> {
-  // While a piece waits to be taken the generator is suspended: the timer then runs against the client.
   let timer: NodeJS.Timeout | undefined
-  const wait = () => {
-    timer = setTimeout(() => reply.raw.destroy(), stallMs)
-  }
   try {
-    for (const piece of head) {
-      wait()
-      yield piece
-      clearTimeout(timer)
-    }
-    for await (const piece of pieces) {
-      wait()
+    for await (const piece of inOrder(head, pieces)) {
+      // While a piece waits to be taken the generator is suspended: the timer then runs against the client.
+      timer = setTimeout(() => reply.raw.destroy(), stallMs)
       yield piece
       clearTimeout(timer)
     }
@@ -71,6 +63,11 @@ async function* rest(
     clearTimeout(timer)
     await pieces.return(undefined)
   }
+}
+
+async function* inOrder(head: readonly Piece[], pieces: StreamedAnswer['pieces']): AsyncGenerator<Piece> {
+  yield* head
+  yield* pieces
 }
 
 const asIs = (text: string) => text

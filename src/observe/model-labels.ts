@@ -41,9 +41,8 @@ export class ModelLabels {
 
   /** Takes the labels of the oldest versions past the cap away, and gives them back: their series are to be removed. */
   trim(name: string): VersionLabels[] {
-    const known = [...(this.#versions.get(name)?.keys() ?? [])].sort((a, b) => a - b)
-    const surplus = known.slice(0, Math.max(0, known.length - versionsPerModel))
-    return surplus.flatMap((version) => this.forgetVersion(name, version))
+    const newestFirst = [...(this.#versions.get(name)?.keys() ?? [])].sort((a, b) => b - a)
+    return newestFirst.slice(versionsPerModel).flatMap((version) => this.forgetVersion(name, version))
   }
 
   forgetVersion(name: string, version: number): VersionLabels[] {
