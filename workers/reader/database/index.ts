@@ -15,12 +15,14 @@ export {
 export {
   COUNTED_POSITION,
   checkNames,
+  columnError,
   columnOf,
   foldCase,
   kindOfType,
   type Relation,
   type RelationColumn,
   type RelationInput,
+  SQL_TYPES,
   show,
 } from './relation.ts'
 export { fill, quoteName, quoteText, statement } from './statements.ts'

@@ -1,4 +1,4 @@
-import { DeepWatchError } from '../../../src/errors.ts'
+import { DeepWatchError, type ErrorCode, type ErrorFacts } from '../../../src/errors.ts'
 import type { Column, ColumnKind, OpenCommand } from '../../../src/reader/index.ts'
 import type { Database } from './database.ts'
 import type { OpenFile } from './files.ts'
@@ -45,6 +45,15 @@ const NUMBERS =
   /^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|UHUGEINT|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\))$/
 const TIMES = /^(TIMESTAMP|TIMESTAMP_S|TIMESTAMP_MS|TIMESTAMP_NS|TIMESTAMP WITH TIME ZONE|DATE)$/
 
+/** The SQL types that the kinds are read as where a format is text. */
+export const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
+  number: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  timestamp: 'TIMESTAMP WITH TIME ZONE',
+  text: 'VARCHAR',
+  other: 'VARCHAR',
+}
+
 /** What an SQL type can be used for. */
 export function kindOfType(type: string): ColumnKind {
   if (NUMBERS.test(type)) return 'number'
@@ -59,21 +68,14 @@ export function kindOfType(type: string): ColumnKind {
  */
 export function checkNames(names: readonly string[], maxColumns: number): void {
   if (names.length > maxColumns) {
-    throw new DeepWatchError(
-      'too_many_columns',
-      `The source has ${names.length} columns; at most ${maxColumns} are read.`,
-      {
-        facts: { columns: names.length, limit: maxColumns },
-      },
-    )
+    const detail = `The source has ${names.length} columns; at most ${maxColumns} are read.`
+    throw new DeepWatchError('too_many_columns', detail, { facts: { columns: names.length, limit: maxColumns } })
   }
   const seen = new Map<string, string>()
   for (const name of names) {
     if (name === '' || name.includes('\0')) {
-      throw new DeepWatchError(
-        'invalid_column_name',
-        name === '' ? 'A column has no name.' : 'A column name contains NUL.',
-      )
+      const detail = name === '' ? 'A column has no name.' : 'A column name contains NUL.'
+      throw new DeepWatchError('invalid_column_name', detail)
     }
     const key = foldCase(name)
     const other = seen.get(key)
@@ -100,6 +102,11 @@ export function columnOf(relation: Relation, name: string): RelationColumn {
     })
   }
   return column
+}
+
+/** An error over a column, whose name is the first of its facts. */
+export function columnError(code: ErrorCode, name: string, detail: string, facts: ErrorFacts = {}): DeepWatchError {
+  return new DeepWatchError(code, detail, { facts: { column: name.slice(0, 200), ...facts } })
 }
 
 /** A name as it may stand in a message: quoted, and cut when long. */

@@ -20,19 +20,6 @@ import {
 } from 'apache-arrow'
 import { type Chunk, isValid, type Texts } from '../database/index.ts'
 
-/** A column on its way out: chunks are added, a batch is taken. */
-export interface OutputColumn {
-  readonly name: string
-  readonly type: DataType
-  /** The expression that leaves, over the quoted name of the column. */
-  readonly cast: (name: string) => string
-  /** Bytes of text gathered since the last batch. */
-  readonly textBytes: number
-  add(chunk: Chunk, column: number, rows: number): void
-  /** Everything added since the last time. */
-  take(): Data
-}
-
 type Numbers =
   | Float64Array
   | Float32Array
@@ -61,15 +48,14 @@ const TIMES = /^TIMESTAMP(_S|_MS|_NS)?$/
 const DECIMAL = /^DECIMAL\((\d+),(\d+)\)$/
 /** As wide as they come: 128 bits, in the same layout on both sides. */
 const DECIMAL_PRECISION = 38
-/** Bytes of the bits of a usual batch, and text it may begin with. */
-const BATCH_BITS = 8_192
+/** Room for text that a batch begins with. */
 const TEXT_START_BYTES = 1024 * 1024
 
 /** Decides how a column of an SQL type leaves: simple types as themselves, times in microseconds, everything else as text. */
 export function outputColumn(name: string, sql: string): OutputColumn {
   const number = NUMBERS[sql]
   if (number !== undefined) return new NumberColumn(name, number(), (column) => column)
-  if (sql === 'BOOLEAN') return new BooleanColumn(name)
+  if (sql === 'BOOLEAN') return new BooleanColumn(name, new Bool(), (column) => column)
   const micros = (column: string): string => `epoch_us(${column})`
   if (TIMES.test(sql)) return new NumberColumn(name, new TimestampMicrosecond(), micros)
   if (sql === 'TIMESTAMP WITH TIME ZONE') return new NumberColumn(name, new TimestampMicrosecond('UTC'), micros)
@@ -80,89 +66,71 @@ export function outputColumn(name: string, sql: string): OutputColumn {
     const type = new Decimal(Number(scale), DECIMAL_PRECISION, 128)
     return new NumberColumn(name, type, (column) => `${column}::decimal(${DECIMAL_PRECISION}, ${scale})`)
   }
-  return new TextColumn(name)
+  return new TextColumn(name, new Utf8(), (column) => `${column}::varchar`)
 }
 
-/** A bit per row. While all of them are set nothing is stored, which is the usual case. */
-class Bits {
-  private clear = 0
-  private bits: Uint8Array | null = null
-  private rows = 0
-
-  /** `isSet` is null when all of the new rows are. */
-  add(rows: number, isSet: ((row: number) => boolean) | null): void {
-    if (isSet === null) {
-      if (this.bits !== null) this.grow(rows)
-    } else {
-      const bits = this.grow(rows)
-      for (let row = 0; row < rows; row++) {
-        if (isSet(row)) continue
-        const at = this.rows + row
-        ;(bits[at >> 3] as number) &= ~(1 << (at & 7))
-        this.clear++
-      }
-    }
-    this.rows += rows
-  }
-
-  /** The bits, null when all are set, and how many are not. */
-  take(): { clear: number; bits: Uint8Array | null } {
-    const taken = { clear: this.clear, bits: this.clear === 0 ? null : this.bits }
-    this.clear = 0
-    this.bits = null
-    this.rows = 0
-    return taken
-  }
-
-  private grow(rows: number): Uint8Array {
-    const bytes = (this.rows + rows + 7) >> 3
-    const { bits } = this
-    if (bits !== null && bits.length >= bytes) return bits
-    const grown = new Uint8Array(Math.max(bytes, 2 * (bits?.length ?? 0), BATCH_BITS)).fill(255)
-    if (bits !== null) grown.set(bits)
-    this.bits = grown
-    return grown
-  }
-}
-
-function nullsOf(validity: Bits): { nullCount: number; nullBitmap: Uint8Array | null } {
-  const { clear, bits } = validity.take()
-  return { nullCount: clear, nullBitmap: bits }
-}
-
-/** For `Bits.add`: null when no row of a column is null. */
-function validityOf(chunk: Chunk, column: number): ((row: number) => boolean) | null {
-  const bits = chunk.validity(column)
-  return bits === null ? null : (row) => isValid(bits, row)
-}
-
-class NumberColumn implements OutputColumn {
+/** A column on its way out: chunks are added, a batch is taken. */
+export abstract class OutputColumn {
   readonly name: string
   readonly type: DataType
+  /** The expression that leaves, over the quoted name of the column. */
   readonly cast: (name: string) => string
-  readonly textBytes = 0
-  private readonly validity = new Bits()
-  private parts: Uint8Array[] = []
-  private rows = 0
-  /** Bytes of a value. */
-  private readonly width: number
+  /** Bytes of text gathered since the last batch. */
+  textBytes = 0
+  /** Rows since the last batch, and which of them are null. */
+  protected rows = 0
+  private nulls: number[] = []
 
   constructor(name: string, type: DataType, cast: (name: string) => string) {
-    this.width = type instanceof Decimal ? 16 : (type.ArrayType.BYTES_PER_ELEMENT as number)
     this.name = name
     this.type = type
     this.cast = cast
   }
 
+  /** Copies the first `rows` of a chunk's column. */
   add(chunk: Chunk, column: number, rows: number): void {
-    const width = this.width
-    // Copied: the chunk's memory is used again.
-    this.parts.push(chunk.bytes(column, width).slice(0, rows * width))
-    this.validity.add(rows, validityOf(chunk, column))
+    const validity = chunk.validity(column)
+    for (let row = 0; validity !== null && row < rows; row++) {
+      if (!isValid(validity, row)) this.nulls.push(this.rows + row)
+    }
+    this.gather(chunk, column, rows, validity)
     this.rows += rows
   }
 
+  /** Everything added since the last time. */
   take(): Data {
+    const { type, rows: length, nulls } = this
+    const nullBitmap = nulls.length === 0 ? null : bitmap(length, nulls)
+    const data = makeData({ type, length, nullCount: nulls.length, nullBitmap, ...this.release() } as never) as Data
+    this.nulls = []
+    this.rows = 0
+    return data
+  }
+
+  /** Copies values; those of nulls are garbage. */
+  protected abstract gather(chunk: Chunk, column: number, rows: number, validity: Uint8Array | null): void
+  /** The values gathered, which are forgotten. */
+  protected abstract release(): { readonly data: ArrayBufferView; readonly valueOffsets?: Int32Array }
+}
+
+/** A bit per row, clear for these. */
+function bitmap(rows: number, clear: readonly number[]): Uint8Array {
+  const bits = new Uint8Array((rows + 7) >> 3).fill(255)
+  for (const row of clear) (bits[row >> 3] as number) &= ~(1 << (row & 7))
+  return bits
+}
+
+class NumberColumn extends OutputColumn {
+  private parts: Uint8Array[] = []
+  /** Bytes of a value. */
+  private readonly width = this.type instanceof Decimal ? 16 : (this.type.ArrayType.BYTES_PER_ELEMENT as number)
+
+  protected gather(chunk: Chunk, column: number, rows: number): void {
+    // Copied: the chunk's memory is used again.
+    this.parts.push(chunk.bytes(column, this.width).slice(0, rows * this.width))
+  }
+
+  protected release(): { data: ArrayBufferView } {
     const Numbers = this.type.ArrayType as { new (length: number): Numbers; readonly BYTES_PER_ELEMENT: number }
     const data = new Numbers((this.rows * this.width) / Numbers.BYTES_PER_ELEMENT)
     const bytes = new Uint8Array(data.buffer)
@@ -171,61 +139,35 @@ class NumberColumn implements OutputColumn {
       bytes.set(part, at)
       at += part.length
     }
-    const taken = makeData({ type: this.type, length: this.rows, ...nullsOf(this.validity), data } as never) as Data
     this.parts = []
-    this.rows = 0
-    return taken
+    return { data }
   }
 }
 
-class BooleanColumn implements OutputColumn {
-  readonly name: string
-  readonly type = new Bool()
-  readonly textBytes = 0
-  readonly cast = (name: string): string => name
-  private readonly validity = new Bits()
-  private readonly values = new Bits()
-  private rows = 0
+class BooleanColumn extends OutputColumn {
+  private falses: number[] = []
 
-  constructor(name: string) {
-    this.name = name
-  }
-
-  add(chunk: Chunk, column: number, rows: number): void {
+  protected gather(chunk: Chunk, column: number, rows: number): void {
     const bytes = chunk.bytes(column, 1)
-    this.validity.add(rows, validityOf(chunk, column))
-    this.values.add(rows, (row) => bytes[row] === 1)
-    this.rows += rows
+    for (let row = 0; row < rows; row++) if (bytes[row] !== 1) this.falses.push(this.rows + row)
   }
 
-  take(): Data {
-    const length = this.rows
-    const data = this.values.take().bits ?? new Uint8Array((length + 7) >> 3).fill(255)
-    this.rows = 0
-    return makeData({ type: this.type, length, ...nullsOf(this.validity), data } as never) as Data
+  protected release(): { data: Uint8Array } {
+    const data = bitmap(this.rows, this.falses)
+    this.falses = []
+    return { data }
   }
 }
 
-class TextColumn implements OutputColumn {
-  readonly name: string
-  readonly type = new Utf8()
-  textBytes = 0
-  readonly cast = (name: string): string => `${name}::varchar`
-  private readonly validity = new Bits()
+class TextColumn extends OutputColumn {
   private text = Buffer.allocUnsafe(TEXT_START_BYTES)
   /** Where each row's text ends. */
   private ends: number[] = []
 
-  constructor(name: string) {
-    this.name = name
-  }
-
-  add(chunk: Chunk, column: number, rows: number): void {
-    const valid = validityOf(chunk, column)
+  protected gather(chunk: Chunk, column: number, rows: number, validity: Uint8Array | null): void {
     const texts = chunk.texts(column)
-    this.validity.add(rows, valid)
     for (let row = 0; row < rows; row++) {
-      if (valid === null || valid(row)) {
+      if (isValid(validity, row)) {
         texts.at(row)
         this.put(texts)
       }
@@ -233,14 +175,13 @@ class TextColumn implements OutputColumn {
     }
   }
 
-  take(): Data {
-    const length = this.ends.length
-    const valueOffsets = new Int32Array(length + 1)
+  protected release(): { data: Uint8Array; valueOffsets: Int32Array } {
+    const valueOffsets = new Int32Array(this.rows + 1)
     valueOffsets.set(this.ends, 1)
     const data = Uint8Array.prototype.slice.call(this.text, 0, this.textBytes)
     this.ends = []
     this.textBytes = 0
-    return makeData({ type: this.type, length, ...nullsOf(this.validity), valueOffsets, data } as never) as Data
+    return { data, valueOffsets }
   }
 
   private put({ bytes, start, end }: Texts): void {

@@ -59,10 +59,8 @@ function batchRows(message: ArrowMessage): number {
   if (!message.isRecordBatch()) return 0
   const { length, compression } = message.header()
   if (compression !== null && compression !== undefined) {
-    throw new DeepWatchError(
-      'source_unreadable',
-      'Compressed Arrow streams are not read; send the batches uncompressed.',
-    )
+    const detail = 'Compressed Arrow streams are not read; send the batches uncompressed.'
+    throw new DeepWatchError('source_unreadable', detail)
   }
   return length >= 0 ? length : Number.NaN
 }
@@ -104,10 +102,8 @@ function read(file: OpenFile, at: number, length: number): Uint8Array {
 }
 
 function cut(): DeepWatchError {
-  return new DeepWatchError(
-    'source_unreadable',
-    'The Arrow stream is not whole: it must end with its end-of-stream marker.',
-  )
+  const detail = 'The Arrow stream is not whole: it must end with its end-of-stream marker.'
+  return new DeepWatchError('source_unreadable', detail)
 }
 
 function damaged(): DeepWatchError {

@@ -24,10 +24,8 @@ export async function arrowRelation({ database, files, command }: RelationInput)
   const arrow = await import('apache-arrow')
   const surveys = files.map((file) => surveyArrow(arrow, file, command.maxCells))
   const { fields } = (surveys[0] as (typeof surveys)[0]).schema
-  checkNames(
-    fields.map((field) => field.name),
-    command.maxColumns,
-  )
+  const names = fields.map((field) => field.name)
+  checkNames(names, command.maxColumns)
   const columns = fields.map((field, index) => arrowColumn(arrow, field, index))
   const shape = (all: typeof fields): string =>
     all.map((field) => JSON.stringify([field.name, String(field.type)])).join()
@@ -40,9 +38,10 @@ export async function arrowRelation({ database, files, command }: RelationInput)
   })
   const rows = surveys.reduce((sum, each) => sum + each.rows, 0)
   if (rows * columns.length > command.maxCells) {
+    const size = `${rows} rows x ${columns.length} columns`
     throw new DeepWatchError(
       'decoded_too_large',
-      `The source has ${rows} rows x ${columns.length} columns; at most ${command.maxCells} values are read.`,
+      `The source has ${size}; at most ${command.maxCells} values are read.`,
     )
   }
   const { feed } = database

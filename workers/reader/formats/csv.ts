@@ -4,6 +4,7 @@ import type { ColumnKind } from '../../../src/reader/index.ts'
 import {
   COUNTED_POSITION,
   checkNames,
+  columnError,
   type Database,
   fill,
   quoteText,
@@ -11,6 +12,7 @@ import {
   type RelationColumn,
   type RelationInput,
   rowsOf,
+  SQL_TYPES,
   show,
   statement,
 } from '../database/index.ts'
@@ -19,14 +21,6 @@ import { type CsvHeader, readHeader } from './csv-header.ts'
 /** Rows whose values say what a column is, when no model says it. A later value that is something else is an error. */
 const SAMPLE_ROWS = 20_480
 const ALL_ROWS = Number.MAX_SAFE_INTEGER
-
-const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
-  number: 'DOUBLE',
-  boolean: 'BOOLEAN',
-  timestamp: 'TIMESTAMP WITH TIME ZONE',
-  text: 'VARCHAR',
-  other: 'VARCHAR',
-}
 
 /** A date, or a date and a time, with or without a zone. */
 const TIME = String.raw`\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?( ?[Zz]|[+-]\d{2}(:?\d{2})?)?`
@@ -52,10 +46,7 @@ export async function csvRelation({ database, files, command }: RelationInput): 
   return {
     columns,
     rows: null,
-    from: relationText(
-      header,
-      columns.map((column) => SQL_TYPES[column.kind]),
-    ),
+    from: relationText(header, (index) => (columns[index] as RelationColumn).sql),
     values,
     position: COUNTED_POSITION,
   }
@@ -77,14 +68,8 @@ async function findKinds(
     `count(*) filter (where lower(f${index}) in ('true', 'false'))::double`,
     `count(*) filter (where regexp_full_match(f${index}, ${quoteText(TIME)}) and try_cast(f${index} as timestamptz) is not null)::double`,
   ])
-  const relation = relationText(
-    header,
-    header.names.map(() => 'VARCHAR'),
-  )
-  const [found] = await rowsOf(database.connection, statement('csv-kinds', { kinds: counts.join(', '), relation }), {
-    ...values,
-    rows: BigInt(rows),
-  })
+  const sql = statement('csv-kinds', { kinds: counts.join(', '), relation: relationText(header, () => 'VARCHAR') })
+  const [found] = await rowsOf(database.connection, sql, { ...values, rows: BigInt(rows) })
   open.forEach((index, at) => {
     const [all, numbers, booleans, times] = (found as number[]).slice(at * 4, at * 4 + 4)
     if (all === 0) return
@@ -92,8 +77,8 @@ async function findKinds(
   })
 }
 
-function relationText({ delimiter }: CsvHeader, types: readonly string[]): string {
-  const list = types.map((type, index) => `'f${index}': ${quoteText(type)}`).join(', ')
+function relationText({ names, delimiter }: CsvHeader, typeOf: (index: number) => string): string {
+  const list = names.map((_, index) => `'f${index}': ${quoteText(typeOf(index))}`).join(', ')
   return fill(formatOf('csv').relation, { delimiter: quoteText(delimiter), types: `{${list}}` })
 }
 
@@ -105,13 +90,8 @@ function checkSame(first: CsvHeader, other: CsvHeader, file: string): void {
   }
   first.names.forEach((name, index) => {
     if (other.names[index] !== name) {
-      throw new DeepWatchError(
-        'unknown_column',
-        `The header of ${file} is not that of the first file: column ${show(name)} is not in its place.`,
-        {
-          facts: { column: name.slice(0, 200), file },
-        },
-      )
+      const detail = `The header of ${file} is not that of the first file: column ${show(name)} is not in its place.`
+      throw columnError('unknown_column', name, detail, { file })
     }
   })
   if (other.names.length !== first.names.length) {

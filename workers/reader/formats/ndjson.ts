@@ -1,4 +1,3 @@
-import { DeepWatchError } from '../../../src/errors.ts'
 import { formatOf } from '../../../src/formats/index.ts'
 import type { ColumnKind } from '../../../src/reader/index.ts'
 import { formatTimestamp, parseTimestamp } from '../../../src/time/index.ts'
@@ -7,11 +6,13 @@ import {
   type ChunkTarget,
   COUNTED_POSITION,
   checkNames,
+  columnError,
   type FeedColumn,
   type FeedWalk,
   type Relation,
   type RelationColumn,
   type RelationInput,
+  SQL_TYPES,
   show,
   writeNumbers,
 } from '../database/index.ts'
@@ -42,10 +43,11 @@ interface Survey {
 export async function ndjsonRelation(input: RelationInput): Promise<Relation> {
   const { types, expect } = input.command
   const wanted = types === null ? null : new Set([...types.map((type) => type.name), ...expect])
-  return build(input, survey(input, wanted))
+  return build(input, wanted)
 }
 
-function build(input: RelationInput, { keys, rows }: Survey): Relation {
+function build(input: RelationInput, wanted: ReadonlySet<string> | null): Relation {
+  const { keys, rows } = survey(input, wanted)
   const { database, files, command } = input
   const names = [...keys.keys()]
   checkNames(names, command.maxColumns)
@@ -65,7 +67,7 @@ function build(input: RelationInput, { keys, rows }: Survey): Relation {
     position: COUNTED_POSITION,
     fed: () => feed.rows,
     // What was not surveyed to the end may have more columns, and other kinds.
-    complete: async () => (rows === null ? build(input, survey(input, null)) : null),
+    complete: async () => (rows === null ? build(input, null) : null),
   }
 }
 
@@ -73,7 +75,7 @@ function build(input: RelationInput, { keys, rows }: Survey): Relation {
 function survey({ files, command }: RelationInput, wanted: ReadonlySet<string> | null): Survey {
   const lines = new JsonLines(files)
   const keys = new Map<string, Seen>()
-  const missing = wanted === null ? null : new Set(wanted)
+  const missing = wanted && new Set(wanted)
   let rows = 0
   for (;;) {
     if (missing?.size === 0 && rows > 0) return { keys, rows: null }
@@ -118,14 +120,6 @@ const TYPES: Readonly<Record<ColumnKind, string>> = {
   timestamp: 'timestamp',
   text: 'string',
   other: 'mixed',
-}
-
-const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
-  number: 'DOUBLE',
-  boolean: 'BOOLEAN',
-  timestamp: 'TIMESTAMP WITH TIME ZONE',
-  text: 'VARCHAR',
-  other: 'VARCHAR',
 }
 
 function describeColumn(name: string, index: number, seen: Seen, given: ColumnKind | undefined): RelationColumn {
@@ -204,13 +198,8 @@ class JsonWalk implements FeedWalk {
       if (micros !== null) return micros
     } else if (typeof value === 'boolean') return value
     else if (typeof value === 'number' && (kind === 'number' || value === 0 || value === 1)) return value
-    throw this.mistyped(name, row)
-  }
-
-  private mistyped(name: string, row: number): DeepWatchError {
     const at = this.first + row
-    return new DeepWatchError('type_mismatch', `The column ${show(name)} has a value of another type in row ${at}.`, {
-      facts: { column: name.slice(0, 200), firstRows: [at] },
-    })
+    const detail = `The column ${show(name)} has a value of another type in row ${at}.`
+    throw columnError('type_mismatch', name, detail, { firstRows: [at] })
   }
 }

@@ -4,6 +4,7 @@ import {
   type Bindable,
   COUNTED_POSITION,
   checkNames,
+  columnError,
   type Database,
   fill,
   foldCase,
@@ -33,15 +34,11 @@ export async function parquetRelation({ database, files, command }: RelationInpu
   const footers = await readFooters(database, files)
   const first = footers[0] as Footer
   if (first.columns > command.maxColumns) checkNames(Array(first.columns).fill(''), command.maxColumns)
-  const rows = footers.reduce((sum, footer) => sum + footer.rows, 0)
+  const rows = sum(footers, (footer) => footer.rows)
   if (rows * first.columns > command.maxCells) {
-    throw new DeepWatchError(
-      'decoded_too_large',
-      `The source has ${rows} rows x ${first.columns} columns; at most ${command.maxCells} values are read.`,
-      {
-        facts: { rows, columns: first.columns, limit: command.maxCells },
-      },
-    )
+    const { columns } = first
+    const detail = `The source has ${rows} rows x ${columns} columns; at most ${command.maxCells} values are read.`
+    throw new DeepWatchError('decoded_too_large', detail, { facts: { rows, columns, limit: command.maxCells } })
   }
   const names = await topLevelNames(database, paths[0] as string)
   const partitions = [...new Set(files.flatMap((file) => Object.keys(file.partitions)))]
@@ -67,10 +64,8 @@ export async function parquetRelation({ database, files, command }: RelationInpu
   })
   const virtual = !names.some((name) => ['file_index', 'file_row_number'].includes(foldCase(name)))
   if (own.length > 0 && !virtual) {
-    throw new DeepWatchError(
-      'duplicate_column',
-      'A partitioned folder cannot have a column file_index or file_row_number.',
-    )
+    const detail = 'A partitioned folder cannot have a column file_index or file_row_number.'
+    throw new DeepWatchError('duplicate_column', detail)
   }
   const values: Record<string, Bindable> = { files: paths }
   own.forEach((key, index) => {
@@ -92,7 +87,14 @@ export async function parquetRelation({ database, files, command }: RelationInpu
     from: fill(formatOf('parquet').relation, {}),
     values,
     position: positionOf(virtual, footers),
-    ...(virtual && { groupRows: groupRowsOf(footers) }),
+    ...(virtual && {
+      groupRows:
+        rows /
+        Math.max(
+          1,
+          sum(footers, ({ groups }) => groups),
+        ),
+    }),
   }
 }
 
@@ -154,14 +156,11 @@ async function typesOf(database: Database, path: string): Promise<Map<string, st
  */
 async function checkChunks(database: Database, paths: readonly string[]): Promise<Set<string>> {
   const rounded = new Set<string>()
-  for (const [codec, column, wide] of await rowsOf(database.connection, statement('parquet-chunks'), {
-    files: paths,
-  })) {
+  const chunks = await rowsOf(database.connection, statement('parquet-chunks'), { files: paths })
+  for (const [codec, column, wide] of chunks) {
     if (codec !== null && !CODECS.has(String(codec))) {
-      throw new DeepWatchError(
-        'parquet_unsupported_codec',
-        `The compression ${String(codec).slice(0, 20)} is not supported.`,
-      )
+      const detail = `The compression ${String(codec).slice(0, 20)} is not supported.`
+      throw new DeepWatchError('parquet_unsupported_codec', detail)
     }
     if (wide === true) rounded.add(String(column))
   }
@@ -183,22 +182,12 @@ async function checkSame(
     const here = types.get(name)
     const there = first.get(name)
     if (here === undefined || there === undefined) {
-      throw new DeepWatchError(
-        'unknown_column',
-        `Not every file of the source has the column ${show(name)}: compare ${file} with the first.`,
-        {
-          facts: { column: name.slice(0, 200), file },
-        },
-      )
+      const detail = `Not every file of the source has the column ${show(name)}: compare ${file} with the first.`
+      throw columnError('unknown_column', name, detail, { file })
     }
     if (here !== there) {
-      throw new DeepWatchError(
-        'type_mismatch',
-        `The column ${show(name)} has another type in ${file} than in the first file.`,
-        {
-          facts: { column: name.slice(0, 200), file },
-        },
-      )
+      const detail = `The column ${show(name)} has another type in ${file} than in the first file.`
+      throw columnError('type_mismatch', name, detail, { file })
     }
   }
 }
@@ -215,14 +204,6 @@ function positionOf(virtual: boolean, footers: readonly Footer[]): string {
   return `file_row_number + ([${starts.join(', ')}]::bigint[])[file_index::bigint + 1]`
 }
 
-/** Rows of a row group, on average. */
-function groupRowsOf(footers: readonly Footer[]): number {
-  const sum = (of: (footer: Footer) => number) => footers.reduce((total, footer) => total + of(footer), 0)
-  return (
-    sum(({ rows }) => rows) /
-    Math.max(
-      1,
-      sum(({ groups }) => groups),
-    )
-  )
+function sum(footers: readonly Footer[], of: (footer: Footer) => number): number {
+  return footers.reduce((total, footer) => total + of(footer), 0)
 }

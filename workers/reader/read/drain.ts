@@ -1,7 +1,7 @@
-import { DeepWatchError } from '../../../src/errors.ts'
 import {
   type Chunk,
   collectOften,
+  columnError,
   type Database,
   nextChunk,
   requireDoubles,
@@ -69,12 +69,7 @@ export function checkLabels(values: Float64Array, at: number, rows: number, name
   for (let row = 0; row < rows; row++) {
     const value = values[at + row] as number
     if (value === 0 || value === 1 || Number.isNaN(value)) continue
-    throw new DeepWatchError(
-      'type_mismatch',
-      `The label column ${show(name)} has a value that is not true, false, 0, 1 or null.`,
-      {
-        facts: { column: name.slice(0, 200), firstRows: [first + row] },
-      },
-    )
+    const detail = `The label column ${show(name)} has a value that is not true, false, 0, 1 or null.`
+    throw columnError('type_mismatch', name, detail, { firstRows: [first + row] })
   }
 }

@@ -1,7 +1,15 @@
 import { DeepWatchError } from '../../../src/errors.ts'
 import { stepOf, type TimeContextColumn } from '../../../src/kernels/history/index.ts'
 import type { FeatureQuery, ReadWindow } from '../../../src/reader/index.ts'
-import { columnOf, type Relation, type RelationColumn, show, statement, type Values } from '../database/index.ts'
+import {
+  columnError,
+  columnOf,
+  type Relation,
+  type RelationColumn,
+  show,
+  statement,
+  type Values,
+} from '../database/index.ts'
 import { type EchoedColumn, echoOf } from './echo.ts'
 
 /** Where a column of the feature matrix takes its values from: the result of this number, or what the reader makes. */
@@ -224,14 +232,10 @@ function requireTime(column: RelationColumn | null): RelationColumn {
   if (column === null)
     throw new DeepWatchError('missing_timestamp', 'The source has no timestamp column, which is needed here.')
   if (column.kind === 'timestamp') return column
-  throw new DeepWatchError('type_mismatch', `The column ${show(column.name)} is not a timestamp.`, {
-    facts: { column: column.name.slice(0, 200) },
-  })
+  throw columnError('type_mismatch', column.name, `The column ${show(column.name)} is not a timestamp.`)
 }
 
 function requireNumeric(column: RelationColumn): RelationColumn {
   if (column.kind === 'number' || column.kind === 'boolean') return column
-  throw new DeepWatchError('type_mismatch', `The column ${show(column.name)} is neither numeric nor boolean.`, {
-    facts: { column: column.name.slice(0, 200) },
-  })
+  throw columnError('type_mismatch', column.name, `The column ${show(column.name)} is neither numeric nor boolean.`)
 }

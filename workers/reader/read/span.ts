@@ -1,6 +1,15 @@
 import { DeepWatchError } from '../../../src/errors.ts'
-import { intervalRows, type ReadWindow, type Span } from '../../../src/reader/index.ts'
-import { columnOf, type Database, type Relation, type RelationColumn, rowsOf, statement } from '../database/index.ts'
+import { fleetBounds } from '../../../src/kernels/scores/index.ts'
+import { type EntityRows, intervalRows, type ReadWindow, type Span } from '../../../src/reader/index.ts'
+import {
+  columnError,
+  columnOf,
+  type Database,
+  type Relation,
+  type RelationColumn,
+  rowsOf,
+  statement,
+} from '../database/index.ts'
 import { microseconds, microsecondsOf, Needed, windowCondition } from './plan.ts'
 
 /** Counts the rows of a source and of a window in it, and finds its first and last time. */
@@ -20,9 +29,7 @@ export async function spanOf(
   const needed = new Needed()
   const window = windowCondition(needed, query.window, time)
   if (time !== null && time.kind !== 'timestamp') {
-    throw new DeepWatchError('type_mismatch', 'The timestamp column is not a timestamp.', {
-      facts: { column: time.name.slice(0, 200) },
-    })
+    throw columnError('type_mismatch', time.name, 'The timestamp column is not a timestamp.')
   }
   const { from: source } = relation
   let sql: string
@@ -66,4 +73,21 @@ async function intervalOf(
   const [row] = await rowsOf(database.connection, sql, { ...relation.values, ...window.values })
   const [interval, tied] = (row ?? []).map((value) => (typeof value === 'number' ? value : null))
   return { interval: interval ?? null, tied: tied ?? null }
+}
+
+/** The entities of a source and their rows, in no order; at most `max` of them. */
+export async function entitiesOf(
+  database: Database,
+  relation: Relation,
+  query: { entity: string; timestamp: string | null; window: ReadWindow | null; max: number },
+): Promise<EntityRows[]> {
+  const time = query.timestamp === null ? null : columnOf(relation, query.timestamp)
+  const needed = new Needed()
+  const window = windowCondition(needed, query.window, time)
+  const entity = `${needed.add(columnOf(relation, query.entity).expression)}::varchar`
+  const slots = { entity, columns: needed.list, relation: relation.from, window: window.condition }
+  const bounds = { bytes: String(fleetBounds.nameBytes), max: String(query.max) }
+  const sql = statement('entities', { ...slots, ...bounds })
+  const rows = await rowsOf(database.connection, sql, { ...relation.values, ...window.values })
+  return rows.map(([name, count]) => ({ name: String(name), rows: Number(count) }))
 }

@@ -1,9 +1,29 @@
 import { ReportTally } from '../../../src/aggregate/index.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../../../src/reader/index.ts'
 import { placesOf } from '../../../src/telemetry/index.ts'
-import { type Cell, type Chunk, columnOf, type Database, isValid, type Relation, rowsOf } from '../database/index.ts'
-import { checkLabels, drainRows, type FeaturePlan, type MatrixColumn, planFeatures } from '../read/index.ts'
-import { entityLength, type Planned, planEntities, planFlagged } from './plan-report.ts'
+import {
+  type Cell,
+  type Chunk,
+  columnOf,
+  type Database,
+  isValid,
+  type Relation,
+  rowsOf,
+  statement,
+  type Values,
+} from '../database/index.ts'
+import {
+  checkLabels,
+  drainRows,
+  type FeaturePlan,
+  type MatrixColumn,
+  Needed,
+  planFeatures,
+  windowCondition,
+} from '../read/index.ts'
+
+/** Characters of an entity that count; entities that differ further on are told as one. */
+const entityLength = 200
 
 /** Other entities that are counted. */
 const maxOthers = 1_000
@@ -25,19 +45,37 @@ export async function aggregateScored(
       scores.close()
     }
   }
-  const rows = ({ sql, values }: Planned): Promise<Cell[][]> => withScores(() => rowsOf(connection, sql, values))
   const tally = new ReportTally(query)
   const plan = planFeatures(relation, rowQuery(relation, query))
   const reader = new RowReader(plan, query)
   await withScores(() => drainRows(database, plan, (chunk, count) => tally.take(reader.read(chunk, count, scores))))
-  const { entity } = query
+  const { entity, threshold } = query
   if (entity === undefined) return { ...tally.result(), entities: null }
-  const flagged = await rows(planFlagged(relation, { ...query, entity }))
-  const names = JSON.parse(String(flagged[0]?.[0] ?? '[]')) as string[] | null
-  const entities = await countEntities(names ?? [], () =>
-    rows(planEntities(relation, { ...query, entity }, names ?? [], maxOthers)),
-  )
-  return { ...tally.result(), entities }
+  const ask = (name: 'report-flagged' | 'report-entities', bound: Values): Promise<Cell[][]> => {
+    const { sql, values } = planEntities(name, relation, { ...query, entity })
+    return withScores(() => rowsOf(connection, sql, { ...values, ...bound, threshold }))
+  }
+  const flagged = await ask('report-flagged', { entities: query.topEntities })
+  const names = (JSON.parse(String(flagged[0]?.[0] ?? '[]')) ?? []) as string[]
+  // Without names nothing is flagged, so nobody stands out.
+  const counts = names.length === 0 ? [] : await ask('report-entities', { names, max: maxOthers })
+  return { ...tally.result(), entities: countEntities(counts) }
+}
+
+/** Plans one of the two statements. Throws `unknown_column`, `missing_timestamp`, `type_mismatch`. */
+function planEntities(
+  name: 'report-flagged' | 'report-entities',
+  relation: Relation,
+  query: AggregateQuery & { readonly entity: string },
+): { sql: string; values: Values } {
+  const needed = new Needed()
+  const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
+  const entity = `left(${needed.add(columnOf(relation, query.entity).expression)}::varchar, ${entityLength})`
+  const window = windowCondition(needed, query.window, time)
+  return {
+    sql: statement(name, { entity, source: needed.list, relation: relation.from, window: window.condition }),
+    values: { ...relation.values, ...window.values },
+  }
 }
 
 /** What is read of every row. */
@@ -104,18 +142,12 @@ function entityOf(chunk: Chunk, column: number | null, row: number): string | nu
   return [...text.slice(0, 2 * entityLength)].slice(0, entityLength).join('')
 }
 
-async function countEntities(
-  names: readonly string[],
-  read: () => Promise<Cell[][]>,
-): Promise<NonNullable<SourceAggregate['entities']>> {
-  // Nothing is flagged, so nobody stands out.
-  if (names.length === 0) return { named: [], othersRows: 0, othersFlagged: 0, others: 0 }
+function countEntities(counts: readonly Cell[][]): NonNullable<SourceAggregate['entities']> {
   const named: { entity: string; rows: number; flagged: number }[] = []
-  let rest = { othersRows: 0, othersFlagged: 0, others: 0 }
-  for (const [entity, rows, flagged, entities] of await read()) {
-    const counts = { rows: Number(rows), flagged: Number(flagged) }
-    if (entity !== null) named.push({ entity: String(entity), ...counts })
-    else rest = { othersRows: counts.rows, othersFlagged: counts.flagged, others: Number(entities) }
+  let others = { othersRows: 0, othersFlagged: 0, others: 0 }
+  for (const [entity, rows, flagged, entities] of counts) {
+    if (entity !== null) named.push({ entity: String(entity), rows: Number(rows), flagged: Number(flagged) })
+    else others = { othersRows: Number(rows), othersFlagged: Number(flagged), others: Number(entities) }
   }
-  return { named, ...rest }
+  return { named, ...others }
 }

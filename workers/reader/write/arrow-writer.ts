@@ -1,7 +1,6 @@
 import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from 'apache-arrow'
 import { FRAME } from '../../../src/reader/index.ts'
 import {
-  type Chunk,
   collectOften,
   type Database,
   nextChunk,
@@ -9,11 +8,10 @@ import {
   rowsOf,
   statement,
   streamStatement,
-  type Values,
 } from '../database/index.ts'
 import { type OutputColumn, outputColumn } from '../formats/index.ts'
 import { send } from '../read/index.ts'
-import type { ScoredStatement } from './plan-scored.ts'
+import type { ScoredStatement } from './scored.ts'
 
 /** Rows of a batch; a multiple of the database's chunks. */
 const BATCH_ROWS = 32 * 2_048
@@ -75,7 +73,7 @@ async function* batches(
   for (;;) {
     const chunk = await nextChunk(result)
     if (chunk === null) break
-    const proven = isLast(chunk, columns.length)
+    const proven = chunk.bytes(columns.length, 1)[chunk.rows - 1] === 1
     if (proven) database.scores.verify()
     const count = chunk.rows - Number(proven)
     columns.forEach((column, index) => {
@@ -89,15 +87,10 @@ async function* batches(
     if (proven) return
     collect()
   }
-  if (database.feed.failure === null && database.scores.failure === null) await explain(database, sql, values)
+  // A stream that broke off does not say why; a whole statement does.
+  if (database.feed.failure === null && database.scores.failure === null) {
+    const check = statement('features-check', { statement: sql, counts: 'count(*)::varchar' })
+    await rowsOf(database.connection, check, values)
+  }
   throw new Error('the stream ended early')
-}
-
-/** A stream that broke off does not say why; a whole statement does. */
-async function explain({ connection }: Database, sql: string, values: Values): Promise<void> {
-  await rowsOf(connection, statement('features-check', { statement: sql, counts: 'count(*)::varchar' }), values)
-}
-
-function isLast(chunk: Chunk, column: number): boolean {
-  return chunk.bytes(column, 1)[chunk.rows - 1] === 1
 }

@@ -1,8 +1,20 @@
 import { statSync } from 'node:fs'
 import type { ScoredQuery } from '../../../src/reader/index.ts'
-import { type Database, quoteText, type Relation, runStatement, statement } from '../database/index.ts'
-import { planScored } from './plan-scored.ts'
-import { groupRowsFor, withThreads, writingThreads } from './write-threads.ts'
+import {
+  CHUNK_ROWS,
+  COUNTED_POSITION,
+  columnOf,
+  type Database,
+  foldCase,
+  quoteName,
+  quoteText,
+  type Relation,
+  type RelationColumn,
+  runStatement,
+  statement,
+  type Values,
+} from '../database/index.ts'
+import { Needed, windowCondition } from '../read/index.ts'
 
 /** Writes the scored source as Parquet. The file is of use only when this returns. */
 export async function writeScored(
@@ -40,5 +52,72 @@ export async function streamScored(database: Database, relation: Relation, query
     return await writeArrowStream(database, planScored(relation, query, 1))
   } finally {
     scores.close()
+  }
+}
+
+/** Our own output; replaced when it is written again. */
+const OWN = new Set(['anomaly_score', 'is_anomaly'])
+
+/** A statement for the source with its scores, and the names of its columns. */
+export interface ScoredStatement {
+  readonly sql: string
+  readonly values: Values
+  readonly columns: readonly RelationColumn[]
+}
+
+/**
+ * Plans the source with its scores; see `sql/scored.sql`. Throws `unknown_column`, `missing_timestamp`, `type_mismatch`.
+ * @param threads of the statement; several only where the whole source is read and knows the positions of its rows. One counts them,
+ *   which is a tenth faster than asking
+ */
+function planScored(relation: Relation, query: ScoredQuery, threads: number): ScoredStatement {
+  const needed = new Needed()
+  const columns = relation.columns.filter((column) => !OWN.has(foldCase(column.name)))
+  const named = columns.map((column) => `r.${needed.add(column.expression)} as ${quoteName(column.name)}`)
+  const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
+  const window = windowCondition(needed, query.window, time)
+  const sql = statement('scored', {
+    columns: named.length === 0 ? '' : `${named.join(', ')},`,
+    position: threads > 1 ? needed.add(relation.position) : COUNTED_POSITION,
+    source: needed.list,
+    relation: relation.from,
+    window: window.condition,
+    kept: query.anomaliesOnly ? 'not isnan(r.score) and r.score > $threshold' : 'true',
+  })
+  return { sql, values: { ...relation.values, ...window.values, threshold: query.threshold }, columns }
+}
+
+/** Rows of a row group when there are few columns, which is also what the database takes by itself. */
+const maxGroupRows = 122_880
+/** Of its memory the database may fill so much with a row group: the writer holds two or three, and reading takes as much again. */
+const groupShare = 0.1
+/** Row groups that a thread of several holds at once: the one it collects, what it is turned into, and what is being written. */
+const heldGroups = 3
+
+/** Rows of a row group to write: fewer of many columns, so that the memory of those that are held does not grow with these. */
+function groupRowsFor({ memoryBytes }: Database, columns: number): number {
+  const fitting = Math.floor((groupShare * memoryBytes) / (8 * columns) / CHUNK_ROWS) * CHUNK_ROWS
+  return Math.min(maxGroupRows, Math.max(CHUNK_ROWS, fitting))
+}
+
+/**
+ * Threads that may write a source at once, 1 or more. Several collect whole row groups of it before they write, so there are no more of
+ * them than their memory has room for; one writes as it reads. What comes in no row groups is for one.
+ */
+function writingThreads({ threads, memoryBytes }: Database, { groupRows, columns }: Relation): number {
+  if (groupRows === undefined) return 1
+  // A guess at the bytes of a decoded row.
+  const width = columns.reduce((sum, { kind }) => sum + (kind === 'text' || kind === 'other' ? 32 : 8), 0)
+  return Math.max(1, Math.min(threads, Math.floor(memoryBytes / (heldGroups * Math.max(1, groupRows * width)))))
+}
+
+/** Does some work while statements have so many threads. */
+async function withThreads<T>({ connection, threads }: Database, count: number, work: () => Promise<T>): Promise<T> {
+  if (count === threads) return work()
+  await runStatement(connection, statement('set-threads', { threads: String(count) }))
+  try {
+    return await work()
+  } finally {
+    await runStatement(connection, statement('set-threads', { threads: String(threads) }))
   }
 }
