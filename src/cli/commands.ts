@@ -8,6 +8,10 @@ const server = textFlag('server', 'URL', 'Ask this service instead of the state 
 const token = textFlag('token', 'TOKEN', 'For the service; default DEEPWATCH_TOKEN.')
 const json = switchFlag('json', 'One JSON document on standard output.')
 const quiet = switchFlag('quiet', 'No progress and no summary on standard error.')
+const asking = [server, token, home, json, quiet]
+const out = textFlag('out', 'FILE', 'Where to; - or none is standard output.')
+const format = (formats: readonly string[], otherwise: string) =>
+  textFlag('format', formats.join('|'), `By default the ending of --out, else ${otherwise}.`, formats)
 const reference = textFlag('model', 'MODEL', 'NAME, NAME@3 or the path of a model file.')
 
 const trainSchema = async () => (await import('../schemas/index.ts')).trainSettings
@@ -36,7 +40,7 @@ export const commands: readonly Command[] = [
     summary: 'train a new version of a model',
     operands: 'FILE… --model NAME',
     example: 'deepwatch train web.parquet --model web --label label --seed 42',
-    own: [server, token, home, json, quiet],
+    own: asking,
     schema: trainSchema,
     explained: ['model', 'label', 'entity', 'timestamp', 'features', 'missing', 'detector', 'seed', 'contamination'],
     load: () => import('./train.ts'),
@@ -46,16 +50,7 @@ export const commands: readonly Command[] = [
     summary: 'score rows with a model',
     operands: 'FILE… --model MODEL',
     example: 'zcat today.csv.gz | deepwatch score - --model web --format csv | head',
-    own: [
-      reference,
-      textFlag('out', 'FILE', 'Where to; - or none is standard output.'),
-      textFlag('format', scoreFormats.join('|'), 'By default the ending of --out, else ndjson.', scoreFormats),
-      server,
-      token,
-      home,
-      json,
-      quiet,
-    ],
+    own: [reference, out, format(scoreFormats, 'ndjson'), ...asking],
     schema: scoreSchema,
     without: ['model'],
     explained: ['return', 'include', 'entity', 'timestamp', 'window-from', 'window-to'],
@@ -66,7 +61,7 @@ export const commands: readonly Command[] = [
     summary: 'tell how good the flags are on labelled rows',
     operands: 'FILE… --model MODEL',
     example: 'deepwatch evaluate today.parquet --model web --label label',
-    own: [reference, server, token, home, json, quiet],
+    own: [reference, ...asking],
     schema: async () => (await import('../schemas/index.ts')).evaluateSettings,
     without: ['model'],
     explained: ['label', 'entity', 'timestamp', 'window-from', 'window-to'],
@@ -77,16 +72,7 @@ export const commands: readonly Command[] = [
     summary: 'draw the report of a scored source, or of a model alone',
     operands: '[FILE…] --model MODEL',
     example: 'deepwatch report today.parquet --model web --out report.html',
-    own: [
-      reference,
-      textFlag('out', 'FILE', 'Where to; - or none is standard output.'),
-      textFlag('format', reportFormats.join('|'), 'By default the ending of --out, else html.', reportFormats),
-      server,
-      token,
-      home,
-      json,
-      quiet,
-    ],
+    own: [reference, out, format(reportFormats, 'html'), ...asking],
     schema: async () => (await import('../schemas/index.ts')).reportSettings,
     without: ['model', 'format'],
     explained: ['label', 'entity', 'timestamp', 'window-from', 'window-to'],
@@ -97,7 +83,7 @@ export const commands: readonly Command[] = [
     summary: 'list, show, choose or remove models',
     operands: '[show NAME[@V] | serve NAME@V | rm NAME[@V] --yes]',
     example: 'deepwatch models show web@2',
-    own: [switchFlag('yes', 'Really remove.'), server, token, home, json, quiet],
+    own: [switchFlag('yes', 'Really remove.'), ...asking],
     load: () => import('./models.ts'),
   },
   {
@@ -113,12 +99,7 @@ export const commands: readonly Command[] = [
     summary: 'make labelled telemetry of a fleet',
     operands: '[--out FILE]',
     example: 'deepwatch generate --hosts 20 --days 30 --out fleet.parquet',
-    own: [
-      textFlag('out', 'FILE', 'Where to; - or none is standard output.'),
-      textFlag('format', generateFormats.join('|'), 'By default the ending of --out, else csv.', generateFormats),
-      json,
-      quiet,
-    ],
+    own: [out, format(generateFormats, 'csv'), json, quiet],
     schema: async () => (await import('../schemas/index.ts')).generateSettings,
     explained: ['hosts', 'days', 'rows', 'interval', 'start', 'seed', 'incident-rate', 'incidents'],
     load: () => import('./generate.ts'),

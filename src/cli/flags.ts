@@ -7,6 +7,7 @@ import { DeepWatchError } from '../errors.ts'
 import { mergeSettings } from '../schemas/index.ts'
 import { type Flag, kebabCase, readScalar } from './flag.ts'
 import type { Given } from './program.ts'
+import { conflicting, wrong } from './usage.ts'
 
 /** The part of a JSON schema that flags are made from. */
 interface Node {
@@ -93,15 +94,14 @@ function hintOf(key: string, forms: readonly Node[]): string {
 }
 
 function readForm(path: readonly string[], forms: readonly Node[], text: string): unknown {
-  const literal = forms.find((form) => form.const === text)
-  if (literal) return text
+  if (forms.some((form) => form.const === text)) return text
   if (/^[[{]/.test(text)) return readJson(text)
   // A choice between objects is made by the name of their type.
   if (forms.some((form) => form.properties?.['type']?.const !== undefined)) {
     const types = forms.flatMap((form) => choicesOf(form))
     if (types.includes(text)) return { type: text }
     const detail = `--${kebabCase(path.at(-1)!)}: must be ${types.join(' or ')}, not ${JSON.stringify(text.slice(0, 60))}.`
-    throw new DeepWatchError('validation_failed', detail)
+    throw wrong(detail)
   }
   const types = forms.map(({ type }) => type)
   if (types.includes('null') && text === 'null') return null
@@ -151,12 +151,9 @@ export function settingsOf(given: Given, flags: readonly Flag[]): Record<string,
 const isPlain = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const twice = (one: string, other: string) =>
-  new DeepWatchError('conflicting_parameter', `--${one} and --${other} say the same in two ways.`)
+const twice = (one: string, other: string) => conflicting(`--${one} and --${other} say the same in two ways.`)
 
-/**
- * Checks settings as the service does. Errors: those of `mergeSettings`, naming flags instead of settings.
- */
+/** Checks settings as the service does. Errors: those of `mergeSettings`, naming flags instead of settings. */
 export function checkSettings<S extends z.ZodObject>(
   schema: S,
   settings: Readonly<Record<string, unknown>>,

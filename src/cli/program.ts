@@ -1,9 +1,9 @@
 /** The command line as commander reads it: a command per row of the table, an option per flag of the one that is called. */
 import { Command as Commander, CommanderError, Option } from 'commander'
-import { DeepWatchError } from '../errors.ts'
 import { software } from '../software.ts'
 import type { Command } from './command.ts'
 import { camelCase, type Flag } from './flag.ts'
+import { conflicting, wrong } from './usage.ts'
 
 /** What was given to a command: texts of flags by name, and what is no flag. */
 export interface Given {
@@ -106,7 +106,7 @@ function addFlags(command: Commander, flags: readonly Flag[]): Commander {
 /** A flag may be repeated, but not with another value. */
 const once = (name: string) => (value: string, before: string | undefined) => {
   if (before === undefined || before === value) return value
-  throw new DeepWatchError('conflicting_parameter', `--${name} is given twice with different values.`)
+  throw conflicting(`--${name} is given twice with different values.`)
 }
 
 /**
@@ -149,5 +149,3 @@ export function inOneLine<Result>(use: () => Result): Result {
     throw wrong(error.message.replace(/^error: /, '').replace(/\s*\(Did you mean (.+)\?\)$/s, '; did you mean $1?'))
   }
 }
-
-const wrong = (detail: string) => new DeepWatchError('validation_failed', detail)
