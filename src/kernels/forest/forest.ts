@@ -75,9 +75,9 @@ export function forestOf({ thresholds, features: splits, links }: Tree, { psi, f
 export function joinTrees(trees: readonly Tree[], shape: Shape): Forest {
   const offsets = new Uint32Array(trees.length + 1)
   trees.forEach((tree, t) => {
-    offsets[t + 1] = (offsets[t] as number) + tree.features.length
+    offsets[t + 1] = offsets[t]! + tree.features.length
   })
-  const nodes = offsets[trees.length] as number
+  const nodes = offsets[trees.length]!
   const thresholds = new Float64Array(nodes)
   const splits = new Int32Array(nodes)
   const links = new Uint32Array(nodes)
@@ -92,8 +92,8 @@ export function joinTrees(trees: readonly Tree[], shape: Shape): Forest {
 
 /** One tree of a forest; views, no copy. */
 export function treeOf(forest: Forest, t: number): Tree {
-  const from = forest.offsets[t] as number
-  const to = forest.offsets[t + 1] as number
+  const from = forest.offsets[t]!
+  const to = forest.offsets[t + 1]!
   return {
     features: forest.splits.subarray(from, to),
     thresholds: forest.thresholds.subarray(from, to),
@@ -154,7 +154,7 @@ function within(value: number, min: number, max: number): boolean {
 function checkOffsets({ offsets, trees }: Forest, nodes: number): void {
   if (offsets[0] !== 0 || offsets[trees] !== nodes) throw new RangeError('the trees do not fill the forest')
   for (let t = 0; t < trees; t++) {
-    if ((offsets[t] as number) >= (offsets[t + 1] as number)) throw new RangeError('a tree has no nodes')
+    if (offsets[t]! >= offsets[t + 1]!) throw new RangeError('a tree has no nodes')
   }
 }
 
@@ -164,14 +164,14 @@ function checkOffsets({ offsets, trees }: Forest, nodes: number): void {
  */
 function checkTree(forest: Forest, t: number): void {
   const { splits, links, offsets } = forest
-  const start = offsets[t] as number
-  const count = (offsets[t + 1] as number) - start
+  const start = offsets[t]!
+  const count = offsets[t + 1]! - start
   const awaited: Awaited[] = []
   let depth = 0
   let rows = 0
   for (let i = 0; i < count; i++) {
-    const link = links[start + i] as number
-    if ((splits[start + i] as number) >= 0) {
+    const link = links[start + i]!
+    if (splits[start + i]! >= 0) {
       checkInner(forest, start + i)
       if (depth >= forest.depthLimit) throw new RangeError('a tree is deeper than its limit')
       if (link <= i + 1 || link >= count) throw new RangeError('a child lies outside its tree')
@@ -195,11 +195,11 @@ interface Awaited {
 }
 
 function checkInner({ splits, thresholds, features }: Forest, node: number): void {
-  if ((splits[node] as number) >= features) throw new RangeError('a node splits a feature that does not exist')
+  if (splits[node]! >= features) throw new RangeError('a node splits a feature that does not exist')
   if (!Number.isFinite(thresholds[node])) throw new RangeError('a threshold is not finite')
 }
 
 function checkLeaf({ splits, thresholds, links }: Forest, node: number): void {
-  const isLeaf = splits[node] === -1 && Object.is(thresholds[node], 0) && (links[node] as number) >= 1
+  const isLeaf = splits[node] === -1 && Object.is(thresholds[node], 0) && links[node]! >= 1
   if (!isLeaf) throw new RangeError('a leaf is not valid')
 }

@@ -38,7 +38,7 @@ export function joinObliqueTrees(
   const plain = trees.map(({ features, thresholds, links }) => {
     // `from` would go by an iterator, at thirty times the time.
     const splits = new Int32Array(thresholds.length)
-    for (let node = 0; node < splits.length; node++) splits[node] = features[node * columns] as number
+    for (let node = 0; node < splits.length; node++) splits[node] = features[node * columns]!
     return { features: splits, thresholds, links }
   })
   const forest = joinTrees(plain, shape)
@@ -49,7 +49,7 @@ export function joinObliqueTrees(
     widths: new Float64Array(nodes),
   }
   trees.forEach((tree, t) => {
-    const start = forest.offsets[t] as number
+    const start = forest.offsets[t]!
     cuts.cutFeatures.set(tree.features, start * columns)
     cuts.weights.set(tree.weights, start * columns)
     cuts.widths.set(tree.widths, start)
@@ -60,8 +60,8 @@ export function joinObliqueTrees(
 /** One tree of a forest; views, no copy. */
 export function obliqueTreeOf(forest: ObliqueForest, t: number): ObliqueTree {
   const { columns } = forest
-  const from = forest.offsets[t] as number
-  const to = forest.offsets[t + 1] as number
+  const from = forest.offsets[t]!
+  const to = forest.offsets[t + 1]!
   return {
     columns,
     features: forest.cutFeatures.subarray(from * columns, to * columns),
@@ -130,10 +130,9 @@ function checkCuts({ splits, features, columns, cutFeatures, weights, widths }: 
   for (let node = 0; node < splits.length; node++) {
     const at = node * columns
     if (cutFeatures[at] !== splits[node]) throw new RangeError('a cut is not that of its node')
-    if (!((widths[node] as number) >= 0 && (widths[node] as number) < Number.POSITIVE_INFINITY))
-      throw new RangeError('a width is not valid')
+    if (!(widths[node]! >= 0 && widths[node]! < Number.POSITIVE_INFINITY)) throw new RangeError('a width is not valid')
     for (let c = 0; c < columns; c++) {
-      const feature = cutFeatures[at + c] as number
+      const feature = cutFeatures[at + c]!
       if (!Number.isFinite(weights[at + c])) throw new RangeError('a weight is not finite')
       if (c > 0 && (feature < 0 || feature >= features)) throw new RangeError('a cut has a feature that does not exist')
     }

@@ -74,12 +74,12 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
       // Features drawn for this node are kept behind the constants.
       while (picked < columns && constants + picked < order.length) {
         const place = drawPlace(order, constants + picked, likelihoods, random)
-        const drawn = order[place] as number
-        order[place] = order[constants + picked] as number
+        const drawn = order[place]!
+        order[place] = order[constants + picked]!
         order[constants + picked] = drawn
         if (varies(values, drawn * size, rows, from, to)) picked++
         else {
-          order[constants + picked] = order[constants] as number
+          order[constants + picked] = order[constants]!
           order[constants++] = drawn
         }
       }
@@ -99,22 +99,21 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
   function drawCut(node: number, first: number, count: number, from: number, to: number): number | null {
     const at = node * columns
     for (let c = 0; c < count; c++) {
-      const feature = order[first + c] as number
+      const feature = order[first + c]!
       tree.features[at + c] = feature
-      tree.weights[at + c] = direction(random, count) / (spread[feature] as number)
+      tree.weights[at + c] = direction(random, count) / spread[feature]!
     }
     // Feature by feature, so that what a row adds up is the only thing that is looked up anew.
     along.fill(0, from, to)
     for (let c = 0; c < count; c++) {
-      const lane = (tree.features[at + c] as number) * size
-      const weight = tree.weights[at + c] as number
-      for (let i = from; i < to; i++)
-        along[i] = (along[i] as number) + weight * (values[lane + (rows[i] as number)] as number)
+      const lane = tree.features[at + c]! * size
+      const weight = tree.weights[at + c]!
+      for (let i = from; i < to; i++) along[i] = along[i]! + weight * values[lane + rows[i]!]!
     }
     let min = Number.POSITIVE_INFINITY
     let max = Number.NEGATIVE_INFINITY
     for (let i = from; i < to; i++) {
-      const sum = along[i] as number
+      const sum = along[i]!
       if (sum < min) min = sum
       if (sum > max) max = sum
     }
@@ -141,8 +140,8 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
 
 /** Whether the values of a column, which begins at `start`, differ among rows[from..to). */
 function varies(values: Float64Array, start: number, rows: Uint32Array, from: number, to: number): boolean {
-  const first = values[start + (rows[from] as number)]
-  for (let i = from + 1; i < to; i++) if (values[start + (rows[i] as number)] !== first) return true
+  const first = values[start + rows[from]!]
+  for (let i = from + 1; i < to; i++) if (values[start + rows[i]!] !== first) return true
   return false
 }
 
@@ -150,11 +149,11 @@ function varies(values: Float64Array, start: number, rows: Uint32Array, from: nu
 function drawPlace(order: Int32Array, from: number, likelihoods: Float64Array | null, random: Random): number {
   if (likelihoods === null) return from + random.nextInt(order.length - from)
   let rest = 0
-  for (let at = from; at < order.length; at++) rest += likelihoods[order[at] as number] as number
+  for (let at = from; at < order.length; at++) rest += likelihoods[order[at]!]!
   rest *= random.nextFloat()
   let place = from
   while (place < order.length - 1) {
-    rest -= likelihoods[order[place] as number] as number
+    rest -= likelihoods[order[place]!]!
     if (rest < 0) break
     place++
   }
@@ -173,10 +172,10 @@ function direction(random: Random, count: number): number {
 function partition(rows: Uint32Array, along: Float64Array, from: number, to: number, threshold: number): number {
   let left = from
   for (let i = from; i < to; i++) {
-    const row = rows[i] as number
-    const place = along[i] as number
-    rows[i] = rows[left] as number
-    along[i] = along[left] as number
+    const row = rows[i]!
+    const place = along[i]!
+    rows[i] = rows[left]!
+    along[i] = along[left]!
     rows[left] = row
     along[left] = place
     left += Number(place <= threshold)

@@ -32,10 +32,10 @@ export function nodeDepths({ features, links }: Tree): Uint8Array {
   const depths = new Uint8Array(features.length)
   // In preorder a parent comes before its children.
   for (let node = 0; node < features.length; node++) {
-    if ((features[node] as number) < 0) continue
-    const below = (depths[node] as number) + 1
+    if (features[node]! < 0) continue
+    const below = depths[node]! + 1
     depths[node + 1] = below
-    depths[links[node] as number] = below
+    depths[links[node]!] = below
   }
   return depths
 }
@@ -44,8 +44,8 @@ export function nodeDepths({ features, links }: Tree): Uint8Array {
 export function nodeSizes({ features, links }: Tree): Uint32Array {
   const sizes = new Uint32Array(features.length)
   for (let node = features.length - 1; node >= 0; node--) {
-    const link = links[node] as number
-    sizes[node] = (features[node] as number) < 0 ? link : (sizes[node + 1] as number) + (sizes[link] as number)
+    const link = links[node]!
+    sizes[node] = features[node]! < 0 ? link : sizes[node + 1]! + sizes[link]!
   }
   return sizes
 }
@@ -73,10 +73,10 @@ export function buildTree({ sample, candidates, depthLimit, random }: TreeOption
     let feature = -1
     while (depth < depthLimit && to - from > 1 && constants < order.length) {
       const place = constants + random.nextInt(order.length - constants)
-      const drawn = order[place] as number
-      min = max = values[drawn * size + (rows[from] as number)] as number
+      const drawn = order[place]!
+      min = max = values[drawn * size + rows[from]!]!
       for (let i = from + 1; i < to; i++) {
-        const value = values[drawn * size + (rows[i] as number)] as number
+        const value = values[drawn * size + rows[i]!]!
         if (value < min) min = value
         else if (value > max) max = value
       }
@@ -84,7 +84,7 @@ export function buildTree({ sample, candidates, depthLimit, random }: TreeOption
         feature = drawn
         break
       }
-      order[place] = order[constants] as number
+      order[place] = order[constants]!
       order[constants++] = drawn
     }
     tree.features[node] = feature
@@ -132,10 +132,10 @@ function partition(
 ): number {
   let left = from
   for (let i = from; i < to; i++) {
-    const row = rows[i] as number
-    rows[i] = rows[left] as number
+    const row = rows[i]!
+    rows[i] = rows[left]!
     rows[left] = row
-    left += Number((values[lane + row] as number) <= threshold)
+    left += Number(values[lane + row]! <= threshold)
   }
   return left
 }

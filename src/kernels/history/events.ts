@@ -106,10 +106,7 @@ export function createEventJudge(): EventJudge {
     }
     const sorted = Float64Array.from(delays).sort()
     const middle = sorted.length / 2
-    const median =
-      sorted.length === 0
-        ? null
-        : ((sorted[Math.ceil(middle) - 1] as number) + (sorted[Math.floor(middle)] as number)) / 2
+    const median = sorted.length === 0 ? null : (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2
     return {
       events,
       found: sorted.length,

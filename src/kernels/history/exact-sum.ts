@@ -53,7 +53,7 @@ export class ExactSum {
     let high = 0
     let rest = 0
     for (let at = chunks.length - 1; at >= 0; at--) {
-      const part = (chunks[at] as number) * (worth[first + at] as number)
+      const part = chunks[at]! * worth[first + at]!
       const sum = high + part
       const shift = sum - high
       rest += high - (sum - shift) + (part - shift)
@@ -67,20 +67,20 @@ export class ExactSum {
   put(value: number, sign: 1 | -1): void {
     if (value === 0) return
     asNumber[0] = value
-    const top = asWords[1] as number
+    const top = asWords[1]!
     const biased = (top >>> 20) & 0x7ff
     const exponent = biased === 0 ? 1 : biased
-    const mantissa = ((top & 0xfffff) + (biased === 0 ? 0 : 0x100000)) * WORD + (asWords[0] as number)
-    const shifted = mantissa * (shifts[exponent & 31] as number)
+    const mantissa = ((top & 0xfffff) + (biased === 0 ? 0 : 0x100000)) * WORD + asWords[0]!
+    const shifted = mantissa * shifts[exponent & 31]!
     const upper = Math.floor(shifted / (WORD * WORD))
     const lower = shifted - upper * (WORD * WORD)
     const middle = Math.floor(lower / WORD)
     const signed = top >>> 31 === 1 ? -sign : sign
     const at = this.place(exponent >>> 5)
     const { chunks } = this
-    ;(chunks[at] as number) += signed * (lower - middle * WORD)
-    ;(chunks[at + 1] as number) += signed * middle
-    ;(chunks[at + 2] as number) += signed * upper
+    chunks[at]! += signed * (lower - middle * WORD)
+    chunks[at + 1]! += signed * middle
+    chunks[at + 2]! += signed * upper
   }
 
   /** Where a chunk lies, with the two above it; makes room for them. */

@@ -263,10 +263,7 @@ class Extreme extends Window {
 
   protected add(value: number, row: number, rows: Rows): void {
     const { queue, sign } = this
-    while (
-      queue.length > this.head &&
-      sign * rows.value(this.column, queue[queue.length - 1] as number) <= sign * value
-    )
+    while (queue.length > this.head && sign * rows.value(this.column, queue[queue.length - 1]!) <= sign * value)
       queue.pop()
     queue.push(row)
   }
@@ -280,7 +277,7 @@ class Extreme extends Window {
   }
 
   protected figure(rows: Rows): number {
-    return rows.value(this.column, this.queue[this.head] as number)
+    return rows.value(this.column, this.queue[this.head]!)
   }
 }
 

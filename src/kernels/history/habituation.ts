@@ -55,10 +55,7 @@ export class Habituation {
   /** The scores in the window, oldest first. */
   store(): Float64Array {
     const count = this.count
-    return Float64Array.from(
-      { length: count },
-      (_, i) => this.scores[(this.seen - count + i) % this.rule.rows] as number,
-    )
+    return Float64Array.from({ length: count }, (_, i) => this.scores[(this.seen - count + i) % this.rule.rows]!)
   }
 
   /** Takes a score that nobody asks about. */
@@ -84,7 +81,7 @@ export class Habituation {
     const odds = oddsOf(score) / novelty
     const floor = odds / (1 + odds)
     let reached = 0
-    for (let at = 0; at < count; at++) if ((this.scores[at] as number) >= floor) reached++
+    for (let at = 0; at < count; at++) if (this.scores[at]! >= floor) reached++
     return reached >= needed
   }
 }

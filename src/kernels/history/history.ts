@@ -78,11 +78,11 @@ export class History implements Rows {
   }
 
   time(row: number): number {
-    return this.times[row & (this.room - 1)] as number
+    return this.times[row & (this.room - 1)]!
   }
 
   value(column: number, row: number): number {
-    return this.values[column * this.room + (row & (this.room - 1))] as number
+    return this.values[column * this.room + (row & (this.room - 1))]!
   }
 
   /** Forgets everything. */
@@ -114,7 +114,7 @@ export class History implements Rows {
     const at = row & (this.room - 1)
     this.times[at] = time
     for (let column = 0; column < this.plan.columns; column++) {
-      const value = base[column] as number
+      const value = base[column]!
       // A zero has one sign, so that equal values are the same to the bit.
       this.values[column * this.room + at] = value - value === 0 ? value + 0 : Number.NaN
     }
@@ -135,9 +135,8 @@ export class History implements Rows {
     this.values = new Float64Array(wider * columns)
     for (let row = this.oldest; row <= this.newest; row++) {
       const [from, to] = [row & (room - 1), row & (wider - 1)]
-      this.times[to] = times[from] as number
-      for (let column = 0; column < columns; column++)
-        this.values[column * wider + to] = values[column * room + from] as number
+      this.times[to] = times[from]!
+      for (let column = 0; column < columns; column++) this.values[column * wider + to] = values[column * room + from]!
     }
     this.room = wider
   }
@@ -149,6 +148,6 @@ export function restoreHistory(plan: HistoryPlan, stored: Float64Array): History
   const width = 1 + plan.columns
   const out = new Float64Array(plan.derivations.length)
   for (let at = 0; at + width <= stored.length; at += width)
-    history.take(stored[at] as number, stored.subarray(at + 1, at + width), out)
+    history.take(stored[at]!, stored.subarray(at + 1, at + width), out)
   return history
 }

@@ -50,7 +50,7 @@ export class TrailingMean {
     const hasLeft = (seen: number) =>
       micros === null ? seen <= this.next - (rows as number) : time - this.timeOf(seen) >= micros
     while (this.count > 0 && (hasLeft(this.oldest) || this.count >= maxAddends)) {
-      this.sum.remove(this.scores[this.oldest & (this.scores.length - 1)] as number)
+      this.sum.remove(this.scores[this.oldest & (this.scores.length - 1)]!)
       this.oldest++
     }
     if (this.count === this.scores.length) this.grow()
@@ -67,13 +67,13 @@ export class TrailingMean {
     const stored = new Float64Array(2 * this.count)
     for (let at = 0; at < this.count; at++) {
       stored[2 * at] = this.timeOf(this.oldest + at)
-      stored[2 * at + 1] = this.scores[(this.oldest + at) & (this.scores.length - 1)] as number
+      stored[2 * at + 1] = this.scores[(this.oldest + at) & (this.scores.length - 1)]!
     }
     return stored
   }
 
   private timeOf(at: number): number {
-    return this.times[at & (this.times.length - 1)] as number
+    return this.times[at & (this.times.length - 1)]!
   }
 
   private grow(): void {
@@ -82,8 +82,8 @@ export class TrailingMean {
     this.times = new Float64Array(wider)
     this.scores = new Float64Array(wider)
     for (let at = this.oldest; at < this.next; at++) {
-      this.times[at & (wider - 1)] = times[at & (times.length - 1)] as number
-      this.scores[at & (wider - 1)] = scores[at & (times.length - 1)] as number
+      this.times[at & (wider - 1)] = times[at & (times.length - 1)]!
+      this.scores[at & (wider - 1)] = scores[at & (times.length - 1)]!
     }
   }
 }
@@ -91,6 +91,6 @@ export class TrailingMean {
 /** A trailing mean as it was when its scores were stored. */
 export function restoreTrailingMean(window: MeanWindow, stored: Float64Array): TrailingMean {
   const mean = new TrailingMean(window)
-  for (let at = 0; at + 1 < stored.length; at += 2) mean.take(stored[at] as number, stored[at + 1] as number)
+  for (let at = 0; at + 1 < stored.length; at += 2) mean.take(stored[at]!, stored[at + 1]!)
   return mean
 }

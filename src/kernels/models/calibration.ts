@@ -78,11 +78,11 @@ export interface Calibration {
 export function calibrate(sorted: Float64Array): Calibration {
   const n = sorted.length
   const tail = Math.min(n - 1, Math.max(4, Math.ceil(n / 128)))
-  const edge = sorted[n - 1 - tail] as number
+  const edge = sorted[n - 1 - tail]!
   const smallest = 1e-6 * Math.max(1, Math.abs(edge))
-  const scale = Math.max((sorted[n - 1 - (tail >> 1)] as number) - edge, smallest)
+  const scale = Math.max(sorted[n - 1 - (tail >> 1)]! - edge, smallest)
   const beyondEdge = (tail + 1) / (n + 1)
-  const first = sorted[0] as number
+  const first = sorted[0]!
   return {
     shareBelow(statistic) {
       if (statistic >= edge) return 1 - beyondEdge / (1 + (statistic - edge) / scale)
@@ -92,11 +92,11 @@ export function calibrate(sorted: Float64Array): Calibration {
       let to = n
       while (from < to) {
         const middle = (from + to) >>> 1
-        if ((sorted[middle] as number) <= statistic) from = middle + 1
+        if (sorted[middle]! <= statistic) from = middle + 1
         else to = middle
       }
-      const low = sorted[from - 1] as number
-      const high = sorted[from] as number
+      const low = sorted[from - 1]!
+      const high = sorted[from]!
       return (from + (statistic - low) / (high - low)) / (n + 1)
     },
   }

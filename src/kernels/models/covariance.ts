@@ -27,12 +27,11 @@ export function shrunkCovariance(rows: Float64Array, p: number): ShrunkCovarianc
     const start = i * p
     let square = 0
     for (let a = 0; a < p; a++) {
-      const value = rows[start + a] as number
+      const value = rows[start + a]!
       square += value * value
       if (value === 0) continue
       const at = a * p
-      for (let b = 0; b <= a; b++)
-        covariance[at + b] = (covariance[at + b] as number) + value * (rows[start + b] as number)
+      for (let b = 0; b <= a; b++) covariance[at + b] = covariance[at + b]! + value * rows[start + b]!
     }
     fourth += square * square
   }
@@ -40,26 +39,26 @@ export function shrunkCovariance(rows: Float64Array, p: number): ShrunkCovarianc
   let squares = 0
   for (let a = 0; a < p; a++) {
     for (let b = 0; b <= a; b++) {
-      const value = (covariance[a * p + b] as number) / n
+      const value = covariance[a * p + b]! / n
       covariance[a * p + b] = covariance[b * p + a] = value
       squares += a === b ? value * value : 2 * value * value
     }
-    trace += covariance[a * p + a] as number
+    trace += covariance[a * p + a]!
   }
   const target = trace / p
   const spread = (squares - 2 * target * trace + p * target * target) / p
   const noise = (fourth / n - squares) / (n * p)
   const shrinkage = spread > 0 && noise > 0 ? Math.min(noise, spread) / spread : 0
-  for (let at = 0; at < covariance.length; at++) covariance[at] = (covariance[at] as number) * (1 - shrinkage)
-  for (let a = 0; a < p; a++) covariance[a * p + a] = (covariance[a * p + a] as number) + shrinkage * target
+  for (let at = 0; at < covariance.length; at++) covariance[at] = covariance[at]! * (1 - shrinkage)
+  for (let a = 0; a < p; a++) covariance[a * p + a] = covariance[a * p + a]! + shrinkage * target
   return { mean, covariance, shrinkage }
 }
 
 function centre(rows: Float64Array, n: number, p: number): Float64Array {
   const mean = new Float64Array(p)
-  for (let at = 0; at < rows.length; at++) mean[at % p] = (mean[at % p] as number) + (rows[at] as number)
-  for (let a = 0; a < p; a++) mean[a] = (mean[a] as number) / n
-  for (let at = 0; at < rows.length; at++) rows[at] = (rows[at] as number) - (mean[at % p] as number)
+  for (let at = 0; at < rows.length; at++) mean[at % p] = mean[at % p]! + rows[at]!
+  for (let a = 0; a < p; a++) mean[a] = mean[a]! / n
+  for (let at = 0; at < rows.length; at++) rows[at] = rows[at]! - mean[at % p]!
   return mean
 }
 
@@ -71,13 +70,13 @@ function centre(rows: Float64Array, n: number, p: number): Float64Array {
 export function whitening(covariance: Float64Array, p: number): Float64Array {
   const factor = Float64Array.from(covariance)
   let largest = 0
-  for (let a = 0; a < p; a++) largest = Math.max(largest, covariance[a * p + a] as number)
+  for (let a = 0; a < p; a++) largest = Math.max(largest, covariance[a * p + a]!)
   const smallest = largest > 0 ? largest * 1e-14 : 1
   for (let a = 0; a < p; a++) {
     for (let b = 0; b <= a; b++) {
-      let value = factor[a * p + b] as number
-      for (let c = 0; c < b; c++) value -= (factor[a * p + c] as number) * (factor[b * p + c] as number)
-      factor[a * p + b] = a === b ? Math.sqrt(Math.max(value, smallest)) : value / (factor[b * p + b] as number)
+      let value = factor[a * p + b]!
+      for (let c = 0; c < b; c++) value -= factor[a * p + c]! * factor[b * p + c]!
+      factor[a * p + b] = a === b ? Math.sqrt(Math.max(value, smallest)) : value / factor[b * p + b]!
     }
   }
   return invertLower(factor, p)
@@ -89,8 +88,8 @@ function invertLower(factor: Float64Array, p: number): Float64Array {
   for (let b = 0; b < p; b++) {
     for (let a = b; a < p; a++) {
       let value = a === b ? 1 : 0
-      for (let c = b; c < a; c++) value -= (factor[a * p + c] as number) * (inverse[at(c, b)] as number)
-      inverse[at(a, b)] = value / (factor[a * p + a] as number)
+      for (let c = b; c < a; c++) value -= factor[a * p + c]! * inverse[at(c, b)]!
+      inverse[at(a, b)] = value / factor[a * p + a]!
     }
   }
   return inverse

@@ -43,7 +43,7 @@ export const mixtureBytes = (members: number) => headerBytes + members * (16 + 1
 export function encodeMixture({ features, rule, members, heldBack }: Mixture): Uint8Array<ArrayBuffer> {
   const payloads = members.reduce((sum, { payload }) => sum + padded(payload.byteLength), 0)
   const version = members.every(({ from, columns }) => from === 0 && columns === features) ? 1 : 2
-  const numbers = headerBytes + 4 * (directoryWords[version] as number) * members.length
+  const numbers = headerBytes + 4 * directoryWords[version]! * members.length
   const start = numbers + 16 * members.length + 8 * heldBack.length
   const bytes = new Uint8Array(start + payloads)
   const words = [magic, version, features, members.length, rules.indexOf(rule), heldBack.length, 0, 0]
@@ -93,7 +93,7 @@ export function decodeMixture(bytes: Uint8Array): Mixture {
   let at = start
   for (let m = 0; m < count; m++) {
     const [kind = 0, length = 0, from = 0, columns = features] = directory.subarray(words * m, words * (m + 1))
-    const [middle, unit] = [values[2 * m] as number, values[2 * m + 1] as number]
+    const [middle, unit] = [values[2 * m]!, values[2 * m + 1]!]
     if (!(unit > 0) || columns < 1 || from + columns > features || at + padded(length) > aligned.byteLength)
       throw new RangeError('a member is not valid')
     members.push({ kind, from, columns, middle, unit, payload: aligned.subarray(at, at + length) })
@@ -101,7 +101,6 @@ export function decodeMixture(bytes: Uint8Array): Mixture {
   }
   if (at !== aligned.byteLength) throw new RangeError('the model is too long')
   const heldBack = values.subarray(2 * count)
-  for (let i = 1; i < rows; i++)
-    if ((heldBack[i] as number) < (heldBack[i - 1] as number)) throw new RangeError('the rows are not in order')
+  for (let i = 1; i < rows; i++) if (heldBack[i]! < heldBack[i - 1]!) throw new RangeError('the rows are not in order')
   return { features, rule: name, members, heldBack }
 }

@@ -48,7 +48,7 @@ export function layReference(rows: Float64Array, lanes: number): Reference {
   const groups = new Float64Array(Math.ceil(count / groupRows) * groupRows * lanes).fill(Number.POSITIVE_INFINITY)
   for (let r = 0; r < count; r++) {
     const start = Math.floor(r / groupRows) * groupRows * lanes + (r % groupRows)
-    for (let f = 0; f < lanes; f++) groups[start + f * groupRows] = rows[r * lanes + f] as number
+    for (let f = 0; f < lanes; f++) groups[start + f * groupRows] = rows[r * lanes + f]!
   }
   return { rows: count, lanes, groups }
 }
@@ -110,18 +110,18 @@ export function createNeighbourSearch(): NeighbourSearch {
     nearest.fill(Number.POSITIVE_INFINITY, 0, k)
     let bound = Number.POSITIVE_INFINITY
     for (let r = 0; r < rows; r++) {
-      const distance = values[lanes + r] as number
+      const distance = values[lanes + r]!
       if (!(distance < bound) || r === without) continue
       let place = k - 1
-      while (place > 0 && (nearest[place - 1] as number) > distance) {
-        nearest[place] = nearest[place - 1] as number
+      while (place > 0 && nearest[place - 1]! > distance) {
+        nearest[place] = nearest[place - 1]!
         place--
       }
       nearest[place] = distance
-      bound = nearest[k - 1] as number
+      bound = nearest[k - 1]!
     }
     let sum = 0
-    for (let i = 0; i < k; i++) sum += Math.sqrt(nearest[i] as number)
+    for (let i = 0; i < k; i++) sum += Math.sqrt(nearest[i]!)
     return sum / k
   }
 

@@ -74,7 +74,7 @@ function rangeOf(column: Float64Array, marks: Uint8Array | null) {
   let min = Number.POSITIVE_INFINITY
   let max = Number.NEGATIVE_INFINITY
   for (let i = 0; i < column.length; i++) {
-    const value = column[i] as number
+    const value = column[i]!
     if (value - value !== 0) {
       if (Number.isNaN(value)) missing++
       else infinite++
@@ -90,7 +90,7 @@ function rangeOf(column: Float64Array, marks: Uint8Array | null) {
 
 function sumOf(values: Float64Array, scale: number): number {
   let sum = 0
-  for (let i = 0; i < values.length; i++) sum += (values[i] as number) * scale
+  for (let i = 0; i < values.length; i++) sum += values[i]! * scale
   return sum
 }
 
@@ -98,7 +98,7 @@ function sumOf(values: Float64Array, scale: number): number {
 function squaresOf(values: Float64Array, scale: number, mean: number): number {
   let sum = 0
   for (let i = 0; i < values.length; i++) {
-    const distance = (values[i] as number) * scale - mean
+    const distance = values[i]! * scale - mean
     sum += distance * distance
   }
   return sum
@@ -125,7 +125,7 @@ export function mergeProfiles(a: Profile, b: Profile): Profile {
 }
 
 function mergeColumn(a: Profile, b: Profile, f: number, merged: Profile): void {
-  const at = (array: Float64Array) => array[f] as number
+  const at = (array: Float64Array) => array[f]!
   const countA = at(a.finite)
   const countB = at(b.finite)
   const count = countA + countB
@@ -160,7 +160,7 @@ function norm(x: number, y: number, z: number): number {
 export function varyingColumns(profile: Profile): number[] {
   const columns: number[] = []
   for (let f = 0; f < profile.min.length; f++) {
-    if ((profile.min[f] as number) < (profile.max[f] as number)) columns.push(f)
+    if (profile.min[f]! < profile.max[f]!) columns.push(f)
   }
   return columns
 }
@@ -192,7 +192,7 @@ export function findUnusable(block: Block, profile: Profile): Unusable {
     marks ??= new Uint8Array(shareBytes(rows))
     const named = firsts[f] as number[]
     for (let r = 0; r < rows; r++) {
-      const value = values[f * stride + r] as number
+      const value = values[f * stride + r]!
       if (value - value === 0) continue
       if (named.length < namedRows) named.push(r)
       if (marks[r] === rowMarks.usable) count++
@@ -223,7 +223,7 @@ function finiteOf({ values, size, filled }: Sample, column: number): Float64Arra
   const finite = new Float64Array(filled)
   let count = 0
   for (let i = start; i < start + filled; i++) {
-    const value = values[i] as number
+    const value = values[i]!
     if (value - value === 0) finite[count++] = value
   }
   return finite.subarray(0, count)

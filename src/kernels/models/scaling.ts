@@ -41,7 +41,7 @@ export function robustScale(sample: Sample, deviations: Float64Array): Scale {
     const [lower, median, upper] = quartiles.map((probability) => quantileOf(values, probability)) as Quartiles
     centre[f] = median
     const middle = (upper - lower) / normalQuartileRange
-    const wide = Math.min(Math.max(middle, deviations[f] as number), Number.MAX_VALUE)
+    const wide = Math.min(Math.max(middle, deviations[f]!), Number.MAX_VALUE)
     spread[f] = wide > 0 ? wide : 1
   }
   return { centre, spread }
@@ -56,8 +56,8 @@ export function robustScale(sample: Sample, deviations: Float64Array): Scale {
 export function quantileOf(sorted: Float64Array, probability: number): number {
   const place = probability * (sorted.length - 1)
   const below = Math.floor(place)
-  const low = sorted[below] as number
-  const high = sorted[Math.min(below + 1, sorted.length - 1)] as number
+  const low = sorted[below]!
+  const high = sorted[Math.min(below + 1, sorted.length - 1)]!
   const share = place - below
   return low === high ? low : low * (1 - share) + high * share
 }

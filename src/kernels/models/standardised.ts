@@ -22,8 +22,8 @@ export function standardisedFor(sample: Sample, varying: readonly number[], devi
   const columns = Float64Array.from(varying)
   return {
     columns,
-    centre: columns.map((column) => centre[column] as number),
-    spread: columns.map((column) => spread[column] as number),
+    centre: columns.map((column) => centre[column]!),
+    spread: columns.map((column) => spread[column]!),
   }
 }
 
@@ -48,9 +48,9 @@ export function standardisedRows(sample: Sample, { columns, centre, spread }: St
   const count = columns.length
   const rows = new Float64Array(sample.filled * count)
   for (let i = 0; i < count; i++) {
-    const start = (columns[i] as number) * sample.size
+    const start = columns[i]! * sample.size
     for (let r = 0; r < sample.filled; r++)
-      rows[r * count + i] = standardise(sample.values[start + r] as number, centre[i] as number, spread[i] as number)
+      rows[r * count + i] = standardise(sample.values[start + r]!, centre[i]!, spread[i]!)
   }
   return rows
 }
@@ -62,6 +62,5 @@ export function standardiseRow(
   start: number,
   target: Float64Array,
 ): void {
-  for (let i = 0; i < columns.length; i++)
-    target[i] = standardise(tile[start + (columns[i] as number)] as number, centre[i] as number, spread[i] as number)
+  for (let i = 0; i < columns.length; i++) target[i] = standardise(tile[start + columns[i]!]!, centre[i]!, spread[i]!)
 }

@@ -124,8 +124,8 @@ export function drawOrder(n: number, count: number, random: Random): Uint32Array
   const order = countUp(n)
   for (let i = 0; i < count; i++) {
     const j = i + random.nextInt(n - i)
-    const drawn = order[j] as number
-    order[j] = order[i] as number
+    const drawn = order[j]!
+    order[j] = order[i]!
     order[i] = drawn
   }
   return order.subarray(0, count)

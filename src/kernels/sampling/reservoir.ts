@@ -35,7 +35,7 @@ export function pickRows(
   const count = rows.length
   const picked = new Float64Array(shareBytes(8 * count * lanes))
   for (let f = 0; f < lanes; f++) {
-    for (let i = 0; i < count; i++) picked[f * count + i] = values[f * size + (rows[i] as number)] as number
+    for (let i = 0; i < count; i++) picked[f * count + i] = values[f * size + rows[i]!]!
   }
   return { values: picked, size: count, lanes, filled: count }
 }
@@ -84,19 +84,19 @@ export function createReservoir({ values, lanes, size, seed, stream }: Reservoir
   }
 
   function put(block: Block, row: number, slot: number): void {
-    for (let f = 0; f < lanes; f++) values[f * size + slot] = block.values[f * block.stride + row] as number
+    for (let f = 0; f < lanes; f++) values[f * size + slot] = block.values[f * block.stride + row]!
   }
 
   function offer(block: Block, positions: Uint32Array | null, count: number): void {
     const start = seen
     const end = start + count
     while (seen < end && seen < size) {
-      put(block, positions === null ? seen - start : (positions[seen - start] as number), seen)
+      put(block, positions === null ? seen - start : positions[seen - start]!, seen)
       seen++
       if (seen === size) skip()
     }
     while (next < end) {
-      put(block, positions === null ? next - start : (positions[next - start] as number), random.nextInt(size))
+      put(block, positions === null ? next - start : positions[next - start]!, random.nextInt(size))
       next++
       skip()
     }
@@ -119,7 +119,7 @@ export function fillSample(sample: Sample, fill: Float64Array): void {
   for (let f = 0; f < sample.lanes; f++) {
     const start = f * sample.size
     for (let i = start; i < start + sample.filled; i++) {
-      if (!Number.isFinite(sample.values[i])) sample.values[i] = fill[f] as number
+      if (!Number.isFinite(sample.values[i])) sample.values[i] = fill[f]!
     }
   }
 }

@@ -123,11 +123,11 @@ export function decodeFleet(bytes: Uint8Array): Fleet {
   let at = models
   for (let m = 0; m <= entities; m++) {
     starts[m] = at
-    at += padded(modelLengths[m] as number)
+    at += padded(modelLengths[m]!)
   }
   const model = (m: number) => {
-    const start = starts[m] as number
-    return aligned.subarray(start, start + (modelLengths[m] as number))
+    const start = starts[m]!
+    return aligned.subarray(start, start + modelLengths[m]!)
   }
   const values = new Float64Array(aligned.buffer, aligned.byteOffset + ranges, 2 * entities * features)
   const range = (place: number) => values.subarray(place * features, (place + 1) * features)
@@ -135,7 +135,7 @@ export function decodeFleet(bytes: Uint8Array): Fleet {
     features,
     entities,
     shared: model(0),
-    modelOf: (entity) => ((modelLengths[entity + 1] as number) === 0 ? null : model(entity + 1)),
+    modelOf: (entity) => (modelLengths[entity + 1]! === 0 ? null : model(entity + 1)),
     rangeOf: (entity) => ({ min: range(entity), max: range(entities + entity) }),
   }
 }

@@ -15,7 +15,7 @@ export function scoresFromSums(
   factor: number,
 ): void {
   for (let i = from; i < to; i++) {
-    const isScored = (flags[i] as number) <= rowMarks.filled
-    scores[i] = isScored ? anomalyScore(scores[i] as number, factor) : Number.NaN
+    const isScored = flags[i]! <= rowMarks.filled
+    scores[i] = isScored ? anomalyScore(scores[i]!, factor) : Number.NaN
   }
 }

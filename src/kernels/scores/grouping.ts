@@ -26,23 +26,23 @@ export function groupRows(numbers: Float64Array, groups: number): RowGroups {
   const groupOf = new Uint32Array(rows)
   const ends = new Uint32Array(groups + 1)
   for (let row = 0; row < rows; row++) {
-    const number = numbers[row] as number
+    const number = numbers[row]!
     const group = number < groups ? number : groups
     groupOf[row] = group
-    ends[group] = (ends[group] as number) + 1
+    ends[group]! += 1
   }
   const runs: RowRun[] = []
   let at = 0
   for (let group = 0; group <= groups; group++) {
-    const count = ends[group] as number
+    const count = ends[group]!
     if (count > 0) runs.push({ group, from: at, to: at + count })
     ends[group] = at
     at += count
   }
   const order = new Uint32Array(shareBytes(4 * rows))
   for (let row = 0; row < rows; row++) {
-    const group = groupOf[row] as number
-    const place = ends[group] as number
+    const group = groupOf[row]!
+    const place = ends[group]!
     order[place] = row
     ends[group] = place + 1
   }

@@ -57,25 +57,25 @@ export function raiseOutside(
   const { values, stride } = block
   let strengths: Float64Array | null = null
   for (let f = 0; f < min.length; f++) {
-    const low = min[f] as number
-    const high = max[f] as number
+    const low = min[f]!
+    const high = max[f]!
     const end = f * stride + to
     for (let at = f * stride + from; at < end; at++) {
-      const value = values[at] as number
+      const value = values[at]!
       if (value < low || value > high) {
         if (value - value !== 0) continue
         strengths ??= new Float64Array(to - from)
         const place = at - f * stride - from
-        strengths[place] = (strengths[place] as number) + strengthOutside(value, low, high)
+        strengths[place]! += strengthOutside(value, low, high)
       }
     }
   }
   if (strengths === null) return
   const unit = oddsOf(Math.min(Math.max(level, minLevel), maxLevel))
   for (let i = 0; i < strengths.length; i++) {
-    const strength = strengths[i] as number
+    const strength = strengths[i]!
     if (strength === 0) continue
-    const score = scores[from + i] as number
+    const score = scores[from + i]!
     const odds = oddsOf(score) + strength * unit
     scores[from + i] = Math.max(score, odds / (1 + odds))
   }
@@ -90,9 +90,9 @@ export function outsideOf(
 ): Outside[] {
   const found: Outside[] = []
   for (let f = 0; f < min.length; f++) {
-    const value = values[f * stride + row] as number
-    const low = min[f] as number
-    const high = max[f] as number
+    const value = values[f * stride + row]!
+    const low = min[f]!
+    const high = max[f]!
     if ((value < low || value > high) && value - value === 0)
       found.push({ column: f, isNovel: low === high, strength: strengthOutside(value, low, high) })
   }

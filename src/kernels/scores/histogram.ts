@@ -23,7 +23,7 @@ export function createScoreHistogram(bins: number = scoreBins): ScoreHistogram {
       for (const score of scores) {
         if (Number.isNaN(score)) continue
         const bin = Math.min(bins - 1, Math.max(0, Math.floor(score * bins)))
-        counts[bin] = (counts[bin] as number) + 1
+        counts[bin]! += 1
         total++
       }
     },

@@ -51,7 +51,7 @@ export function createRowScorer(read: (payload: Uint8Array) => RowModel): { scor
         const isWhole = copyRows(block, start, rows, features, tile, fill, flags)
         model.score(tile, rows, scores.subarray(start, start + rows))
         if (isWhole) continue
-        for (let r = start; r < start + rows; r++) if ((flags[r] as number) > rowMarks.filled) scores[r] = Number.NaN
+        for (let r = start; r < start + rows; r++) if (flags[r]! > rowMarks.filled) scores[r] = Number.NaN
       }
     },
   }
@@ -74,14 +74,14 @@ function copyRows(
   for (let f = 0; f < features; f++) {
     const column = f * block.stride + from
     for (let r = 0; r < rows; r++) {
-      let value = block.values[column + r] as number
+      let value = block.values[column + r]!
       if (value - value !== 0) {
         isWhole = false
         const row = from + r
         if (fill !== null) flags[row] = rowMarks.filled
         else if (Number.isNaN(value)) flags[row] = rowMarks.missing
         else if (flags[row] !== rowMarks.missing) flags[row] = rowMarks.nonFinite
-        value = fill === null ? 0 : (fill[f] as number)
+        value = fill === null ? 0 : fill[f]!
       }
       tile[r * features + f] = value
     }

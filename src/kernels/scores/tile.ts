@@ -37,7 +37,7 @@ export function copySmallBatch(
   for (let f = 0; f < columns; f++) {
     const [source, target] = [f * stride + from, f * tileStride]
     for (let i = 0; i < count; i++) {
-      const value = values[source + i] as number
+      const value = values[source + i]!
       tile[target + i] = value
       // 0 times what is not finite is NaN.
       sum += 0 * value
@@ -67,10 +67,10 @@ export function cleanTile(
   for (let f = 0; f < columns; f++) {
     const start = f * tileStride
     for (let i = 0; i < count; i++) {
-      const value = tile[start + i] as number
+      const value = tile[start + i]!
       if (value - value === 0) continue
       const at = marksFrom + i
-      tile[start + i] = fill === null ? 0 : (fill[f] as number)
+      tile[start + i] = fill === null ? 0 : fill[f]!
       if (fill !== null) marks[at] = rowMarks.filled
       else if (Number.isNaN(value)) marks[at] = rowMarks.missing
       else if (marks[at] !== rowMarks.missing) marks[at] = rowMarks.nonFinite

@@ -82,10 +82,10 @@ function keepLargest(size: number, high: number): Largest {
     threshold() {
       compact()
       let lowest = Number.POSITIVE_INFINITY
-      for (let i = 0; i < length; i++) lowest = Math.min(lowest, buffer[i] as number)
+      for (let i = 0; i < length; i++) lowest = Math.min(lowest, buffer[i]!)
       let above = 0
       // Ties with the threshold are not above it, so this may be less than was allowed.
-      for (let i = 0; i < length; i++) if ((buffer[i] as number) > lowest) above++
+      for (let i = 0; i < length; i++) if (buffer[i]! > lowest) above++
       return { value: length === 0 ? 0 : lowest, exact: true, above }
     },
   }

@@ -18,7 +18,7 @@ export interface Tile {
 export function addPathLengths(forest: Forest, lengths: Float64Array, tile: Tile, sums: Float64Array): void {
   for (let t = 0; t < forest.trees; t++) {
     const tree = treeOf(forest, t)
-    for (let r = 0; r < tile.rows; r++) sums[r] = (sums[r] as number) + pathLength(tree, lengths, tile, r)
+    for (let r = 0; r < tile.rows; r++) sums[r] = sums[r]! + pathLength(tree, lengths, tile, r)
   }
 }
 
@@ -26,10 +26,10 @@ function pathLength(tree: Tree, lengths: Float64Array, tile: Tile, row: number):
   const { features, thresholds, links } = tree
   let node = 0
   let depth = 0
-  for (let feature = features[0] as number; feature >= 0; feature = features[node] as number) {
-    const value = tile.values[feature * tile.stride + row] as number
-    node = value > (thresholds[node] as number) ? (links[node] as number) : node + 1
+  for (let feature = features[0]!; feature >= 0; feature = features[node]!) {
+    const value = tile.values[feature * tile.stride + row]!
+    node = value > thresholds[node]! ? links[node]! : node + 1
     depth++
   }
-  return depth + (lengths[links[node] as number] as number)
+  return depth + lengths[links[node]!]!
 }

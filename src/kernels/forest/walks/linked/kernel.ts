@@ -67,13 +67,13 @@ export function createLinkedKernel(modules: LinkedModules = linkedModules()): Li
     isFinite() {
       // The sums are not in use yet.
       check(tileStart, trees, 0)
-      return (doubles[0] as number) + (doubles[1] as number) === 0
+      return doubles[0]! + doubles[1]! === 0
     },
     addPathLengths(sums, from, rows) {
-      for (let i = 0; i < rows; i++) doubles[i] = sums[from + i] as number
+      for (let i = 0; i < rows; i++) doubles[i] = sums[from + i]!
       const walked = Math.ceil(rows / groupRows) * groupRows
       walk(trees, treesEnd, tileStart, tileStart + 8 * walked, 0)
-      for (let i = 0; i < rows; i++) sums[from + i] = doubles[i] as number
+      for (let i = 0; i < rows; i++) sums[from + i] = doubles[i]!
     },
   }
 }

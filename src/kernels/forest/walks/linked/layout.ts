@@ -37,24 +37,24 @@ function layTree(
   const order = new Uint32Array(count)
   let laid = 1
   for (let i = 0; i < count; i++) {
-    const node = order[i] as number
-    const feature = features[node] as number
-    const link = links[node] as number
-    const level = levels[i] as number
+    const node = order[i]!
+    const feature = features[node]!
+    const link = links[node]!
+    const level = levels[i]!
     if (feature < 0) {
       doubles[2 * i] = Number.POSITIVE_INFINITY
       words[4 * i + 3] = nodeBytes * i
-      doubles[2 * count + i] = level + (lengths[link] as number)
+      doubles[2 * count + i] = level + lengths[link]!
       continue
     }
-    doubles[2 * i] = thresholds[node] as number
+    doubles[2 * i] = thresholds[node]!
     words[4 * i + 2] = feature * columnBytes
     words[4 * i + 3] = nodeBytes * laid
     levels[laid] = levels[laid + 1] = level + 1
     order[laid++] = node + 1
     order[laid++] = link
   }
-  const rounds = Math.max(1, Math.ceil((levels[count - 1] as number) / levelsAtOnce))
+  const rounds = Math.max(1, Math.ceil(levels[count - 1]! / levelsAtOnce))
   new Int32Array(into.buffer, into.byteOffset + start, 3).set([nodeBytes * count, treeBytes(count), rounds])
   return treeBytes(count)
 }

@@ -98,7 +98,7 @@ export function obliqueWalk(columns: number): WasmFunction {
 export function layObliqueForest(forest: ObliqueForest, laneBytes: number): Uint8Array<ArrayBuffer> {
   const nodeBytes = obliqueNodeBytes(forest.columns)
   const treeBytes = (nodes: number) => headBytes + nodes * (nodeBytes + 8)
-  const nodesOf = (t: number) => (forest.offsets[t + 1] as number) - (forest.offsets[t] as number)
+  const nodesOf = (t: number) => forest.offsets[t + 1]! - forest.offsets[t]!
   let total = 0
   for (let t = 0; t < forest.trees; t++) total += treeBytes(nodesOf(t))
   const bytes = new Uint8Array(total)
@@ -130,27 +130,27 @@ function layTree(
   const order = new Uint32Array(count)
   let laid = 1
   for (let i = 0; i < count; i++) {
-    const node = order[i] as number
+    const node = order[i]!
     const at = node * columns
     const [word, double] = [(nodeBytes / 4) * i, (nodeBytes / 8) * i]
-    if ((features[at] as number) < 0) {
+    if (features[at]! < 0) {
       doubles[double] = Number.POSITIVE_INFINITY
       doubles[double + 1] = -1
       words[word + 7] = nodeBytes * i
-      doubles[(nodeBytes / 8) * count + i] = lengths[links[node] as number] as number
+      doubles[(nodeBytes / 8) * count + i] = lengths[links[node]!]!
       continue
     }
-    doubles[double] = thresholds[node] as number
-    doubles[double + 1] = rangePenalty && i > 0 ? (widths[node] as number) : Number.POSITIVE_INFINITY
+    doubles[double] = thresholds[node]!
+    doubles[double + 1] = rangePenalty && i > 0 ? widths[node]! : Number.POSITIVE_INFINITY
     for (let c = 0; c < columns; c++) {
-      doubles[double + 2 + 2 * c] = weights[at + c] as number
-      words[word + 6 + 4 * c] = (features[at + c] as number) * laneBytes
+      doubles[double + 2 + 2 * c] = weights[at + c]!
+      words[word + 6 + 4 * c] = features[at + c]! * laneBytes
     }
     words[word + 7] = nodeBytes * laid
-    const below = (levels[i] as number) + 1
+    const below = levels[i]! + 1
     levels[laid] = levels[laid + 1] = below
     order[laid++] = node + 1
-    order[laid++] = links[node] as number
+    order[laid++] = links[node]!
   }
-  head.set([nodeBytes * count, headBytes + count * (nodeBytes + 8), Math.max(1, levels[count - 1] as number)])
+  head.set([nodeBytes * count, headBytes + count * (nodeBytes + 8), Math.max(1, levels[count - 1]!)])
 }

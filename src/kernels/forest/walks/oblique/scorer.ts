@@ -70,8 +70,8 @@ export function createObliqueScorer(read: (payload: Uint8Array) => ObliqueForest
         const whole = Math.ceil(rows / obliqueGroup) * obliqueGroup
         walk(treesStart, treesStart + bytes.byteLength, 8 * tileRows, 8 * (tileRows + whole), 0)
         for (let r = 0; r < rows; r++) {
-          const isScored = (flags[start + r] as number) <= rowMarks.filled
-          scores[start + r] = isScored ? anomalyScore(doubles[r] as number, factor) : Number.NaN
+          const isScored = flags[start + r]! <= rowMarks.filled
+          scores[start + r] = isScored ? anomalyScore(doubles[r]!, factor) : Number.NaN
         }
       }
     },

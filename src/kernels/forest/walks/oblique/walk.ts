@@ -24,7 +24,7 @@ export function walkOblique(
   for (let t = 0; t < forest.trees; t++) {
     for (let r = 0; r < rows; r++) {
       const row = tile.subarray(r * forest.features, (r + 1) * forest.features)
-      sums[r] = addPathLength(forest, forest.offsets[t] as number, lengths, row, sums[r] as number)
+      sums[r] = addPathLength(forest, forest.offsets[t]!, lengths, row, sums[r]!)
     }
   }
 }
@@ -40,13 +40,13 @@ function addPathLength(
   const { columns, rangePenalty, thresholds, links, cutFeatures, weights, widths } = forest
   let node = root
   let depth = 0
-  for (let at = node * columns; (cutFeatures[at] as number) >= 0; at = node * columns) {
+  for (let at = node * columns; cutFeatures[at]! >= 0; at = node * columns) {
     let along = 0
-    for (let c = at; c < at + columns; c++) along += (weights[c] as number) * (row[cutFeatures[c] as number] as number)
-    const beyond = along - (thresholds[node] as number)
-    const range = rangePenalty && node > root ? (widths[node] as number) : Number.POSITIVE_INFINITY
+    for (let c = at; c < at + columns; c++) along += weights[c]! * row[cutFeatures[c]!]!
+    const beyond = along - thresholds[node]!
+    const range = rangePenalty && node > root ? widths[node]! : Number.POSITIVE_INFINITY
     if (Math.abs(beyond) <= range) depth++
-    node = beyond > 0 ? root + (links[node] as number) : node + 1
+    node = beyond > 0 ? root + links[node]! : node + 1
   }
-  return sum + depth + (lengths[links[node] as number] as number)
+  return sum + depth + lengths[links[node]!]!
 }

@@ -87,9 +87,8 @@ export function layRanked(forest: Forest, mostRows?: number): RankedForest {
   const layBatch = (first: number, end: number, maps: readonly Int8Array[]): RankedBatch => {
     const trees = Array.from({ length: end - first }, (_, place) => {
       const tree = treeOf(forest, first + place)
-      const start = forest.offsets[first + place] as number
-      const rankOf = (node: number) =>
-        (maps[tree.features[node] as number] as Int8Array)[ranks[start + node] as number] as number
+      const start = forest.offsets[first + place]!
+      const rankOf = (node: number) => (maps[tree.features[node]!] as Int8Array)[ranks[start + node]!] as number
       return layOperations(tree, lengths, geometry, place, rankOf)
     })
     // Whole numbers of sixteen bytes, so that nothing lies between them.

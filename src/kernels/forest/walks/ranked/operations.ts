@@ -28,11 +28,11 @@ export function layOperations(
   rankOf: (node: number) => number,
 ): TreeOperations {
   const counts = countLeaves(tree)
-  const isCut = (node: number) => (counts[node] as number) > pieceLeaves
+  const isCut = (node: number) => counts[node]! > pieceLeaves
   const { leaves, pieces, table } = numberLeaves(tree, lengths, counts)
   // A tree that is only a root has no operation, so that any number must lead to its value.
   if (counts[0] === 1) {
-    const same = new Float64Array(pieceLeaves).fill(table[0] as number)
+    const same = new Float64Array(pieceLeaves).fill(table[0]!)
     return { operations: new Uint8Array(), table: same, hasPieces: false }
   }
   const isLeaf = (node: number) => isLeafOf(tree, node)
@@ -49,7 +49,7 @@ export function layOperations(
   return { operations: new Uint8Array(target.buffer, 0, end), table, hasPieces: isCut(0) }
 }
 
-const isLeafOf = ({ features }: Tree, node: number) => (features[node] as number) < 0
+const isLeafOf = ({ features }: Tree, node: number) => features[node]! < 0
 
 /** Lays the operations of a view from `start` of the target on, and returns where they end. */
 function layView(
@@ -66,9 +66,9 @@ function layView(
 
   /** Lays the operations of a subtree, which may use the slots from `free` on. */
   function lay(node: number, free: number, to: number): void {
-    const [left, right] = [node + 1, links[node] as number]
+    const [left, right] = [node + 1, links[node]!]
     // The child that needs more slots comes first, while all of them are free.
-    const isLeftFirst = (needs[left] as number) >= (needs[right] as number)
+    const isLeftFirst = needs[left]! >= needs[right]!
     const order = isLeftFirst ? [left, right] : [right, left]
     const slots = [0, 0]
     let next = free
@@ -106,7 +106,7 @@ function writeOperation(
     const child = childOf(view.tree, node, s)
     const side = sideOf(view, node, s)
     if (side === 'slot') {
-      target.setInt32(at + operationPlaces.sides[s], slots[s] as number, true)
+      target.setInt32(at + operationPlaces.sides[s], slots[s]!, true)
       continue
     }
     target.setUint8(at + operationPlaces.leaves[s], firstNumber(view, child))
@@ -116,12 +116,12 @@ function writeOperation(
     let n = 0
     for (const inner of [child, left, right]) {
       if (view.isLeaf(inner)) continue
-      target.setInt32(at + operationPlaces.sides[s] + 4 * n, geometry.ranks(features[inner] as number), true)
+      target.setInt32(at + operationPlaces.sides[s] + 4 * n, geometry.ranks(features[inner]!), true)
       target.setInt8(at + operationPlaces.sideRanks[s] + n++, rankOf(inner))
     }
   }
   target.setInt32(at + operationPlaces.kind, kindOfNode(view, node), true)
-  target.setInt32(at + operationPlaces.ranks, geometry.ranks(features[node] as number), true)
+  target.setInt32(at + operationPlaces.ranks, geometry.ranks(features[node]!), true)
   target.setInt32(at + operationPlaces.result, to, true)
   target.setInt8(at + operationPlaces.rank, rankOf(node))
 }
@@ -130,7 +130,7 @@ function writeOperation(
 function firstNumber({ isLeaf, numbers }: View, node: number): number {
   let first = node
   while (!isLeaf(first)) first++
-  return numbers[first] as number
+  return numbers[first]!
 }
 
 /** How many slots each subtree needs when it is one, that of its own result included. */
@@ -138,7 +138,7 @@ function slotNeeds(view: View): Uint8Array {
   const { links } = view.tree
   const needs = new Uint8Array(links.length)
   const needOf = (node: number, s: 0 | 1) =>
-    sideOf(view, node, s) === 'slot' ? (needs[childOf(view.tree, node, s)] as number) : 0
+    sideOf(view, node, s) === 'slot' ? needs[childOf(view.tree, node, s)]! : 0
   for (let node = needs.length - 1; node >= 0; node--) {
     if (view.isLeaf(node)) continue
     const left = needOf(node, 0)
@@ -152,8 +152,8 @@ function slotNeeds(view: View): Uint8Array {
 export function countLeaves({ features, links }: Tree): Uint32Array {
   const counts = new Uint32Array(features.length)
   for (let node = counts.length - 1; node >= 0; node--) {
-    const isLeaf = (features[node] as number) < 0
-    counts[node] = isLeaf ? 1 : (counts[node + 1] as number) + (counts[links[node] as number] as number)
+    const isLeaf = features[node]! < 0
+    counts[node] = isLeaf ? 1 : counts[node + 1]! + counts[links[node]!]!
   }
   return counts
 }
@@ -175,21 +175,21 @@ function numberLeaves(tree: Tree, lengths: Float64Array, counts: Uint32Array) {
   const leaves = new Uint8Array(features.length)
   const pieces = new Uint8Array(features.length)
   const pieceCount = countPieces(counts)
-  const table = new Float64Array(pieceCount > 1 ? pieceLeaves * pieceCount : (counts[0] as number))
+  const table = new Float64Array(pieceCount > 1 ? pieceLeaves * pieceCount : counts[0]!)
   let piece = -1
   let leaf = 0
   let pieceEnd = 0
   for (let node = 0; node < features.length; node++) {
-    const count = counts[node] as number
+    const count = counts[node]!
     if (count > pieceLeaves) continue
     if (node >= pieceEnd) {
       pieces[node] = ++piece
       leaf = 0
       pieceEnd = node + 2 * count - 1
     }
-    if ((features[node] as number) >= 0) continue
+    if (features[node]! >= 0) continue
     leaves[node] = leaf
-    table[pieceLeaves * piece + leaf++] = (depths[node] as number) + (lengths[links[node] as number] as number)
+    table[pieceLeaves * piece + leaf++] = depths[node]! + lengths[links[node]!]!
   }
   return { leaves, pieces, table }
 }

@@ -22,8 +22,8 @@ export function canRank(forest: Forest): boolean {
   for (let t = 0; t < trees; t++) {
     const tree = treeOf(forest, t)
     const leaves = countLeaves(tree)
-    if ((leaves[0] as number) <= pieceLeaves) continue
-    if ((leaves[0] as number) > mostLeaves || countPieces(leaves) > mostPieces) return false
+    if (leaves[0]! <= pieceLeaves) continue
+    if (leaves[0]! > mostLeaves || countPieces(leaves) > mostPieces) return false
     if (countPerFeature(tree.features, features).some((count) => count > mostByteThresholds)) return false
   }
   return true
@@ -33,7 +33,7 @@ export function canRank(forest: Forest): boolean {
 export function hasPieces(forest: Forest): boolean {
   for (let t = 0; t < forest.trees; t++) {
     // Each inner node has two children.
-    const nodes = (forest.offsets[t + 1] as number) - (forest.offsets[t] as number)
+    const nodes = forest.offsets[t + 1]! - forest.offsets[t]!
     if ((nodes + 1) / 2 > pieceLeaves) return true
   }
   return false
@@ -41,6 +41,6 @@ export function hasPieces(forest: Forest): boolean {
 
 function countPerFeature(splits: Int32Array, features: number): Uint32Array {
   const counts = new Uint32Array(features)
-  for (const feature of splits) if (feature >= 0) counts[feature] = (counts[feature] as number) + 1
+  for (const feature of splits) if (feature >= 0) counts[feature] = counts[feature]! + 1
   return counts
 }

@@ -16,15 +16,15 @@ const coarsePerThreshold = 2
 /** The distinct thresholds of every feature, ascending. */
 export function distinctThresholds({ features, splits, thresholds }: Forest): Float64Array[] {
   const counts = new Uint32Array(features)
-  for (const feature of splits) if (feature >= 0) counts[feature] = (counts[feature] as number) + 1
+  for (const feature of splits) if (feature >= 0) counts[feature] = counts[feature]! + 1
   const lanes = Array.from(counts, (count) => new Float64Array(count))
   for (let i = splits.length - 1; i >= 0; i--) {
-    const feature = splits[i] as number
+    const feature = splits[i]!
     if (feature < 0) continue
-    const place = (counts[feature] as number) - 1
+    const place = counts[feature]! - 1
     counts[feature] = place
     const lane = lanes[feature] as Float64Array
-    lane[place] = thresholds[i] as number
+    lane[place] = thresholds[i]!
   }
   // Zeros of both signs are one threshold: nothing lies between them.
   return lanes.map((lane) => lane.sort().filter((value, i) => i === 0 || value !== lane[i - 1]))
@@ -35,8 +35,8 @@ export function thresholdRanks(forest: Forest, distinct: readonly Float64Array[]
   const { splits, thresholds } = forest
   const ranks = new Uint32Array(splits.length)
   for (let i = 0; i < splits.length; i++) {
-    const feature = splits[i] as number
-    if (feature >= 0) ranks[i] = countBelow(distinct[feature] as Float64Array, thresholds[i] as number)
+    const feature = splits[i]!
+    if (feature >= 0) ranks[i] = countBelow(distinct[feature] as Float64Array, thresholds[i]!)
   }
   return ranks
 }
@@ -45,7 +45,7 @@ function countBelow(sorted: Float64Array, value: number): number {
   let low = 0
   for (let high = sorted.length; low < high; ) {
     const middle = (low + high) >> 1
-    if ((sorted[middle] as number) < value) low = middle + 1
+    if (sorted[middle]! < value) low = middle + 1
     else high = middle
   }
   return low
@@ -75,17 +75,17 @@ export function groupTrees(forest: Forest, distinct: readonly Float64Array[], ra
     function takes(t: number): boolean {
       const added: number[] = []
       let fits = true
-      for (let i = offsets[t] as number; fits && i < (offsets[t + 1] as number); i++) {
-        const feature = splits[i] as number
+      for (let i = offsets[t]!; fits && i < offsets[t + 1]!; i++) {
+        const feature = splits[i]!
         if (feature < 0) continue
         const lane = used[feature] as Uint8Array
-        if (lane[ranks[i] as number] === 1) continue
-        lane[ranks[i] as number] = 1
+        if (lane[ranks[i]!] === 1) continue
+        lane[ranks[i]!] = 1
         added.push(i)
-        counts[feature] = (counts[feature] as number) + 1
-        fits = (counts[feature] as number) <= mostByteThresholds
+        counts[feature]! += 1
+        fits = counts[feature]! <= mostByteThresholds
       }
-      if (!fits) for (const i of added) (used[splits[i] as number] as Uint8Array)[ranks[i] as number] = 0
+      if (!fits) for (const i of added) (used[splits[i]!] as Uint8Array)[ranks[i]!] = 0
       return fits
     }
   }
@@ -124,13 +124,13 @@ export function gridOf(thresholds: Float64Array): Grid {
 
 /** A grid of so many buckets, and how many thresholds are not alone in theirs. */
 function fillGrid(thresholds: Float64Array, buckets: number): Omit<Grid, 'searchAll'> & { readonly crowded: number } {
-  const origin = thresholds[0] as number
+  const origin = thresholds[0]!
   // Infinite for one threshold, 0 where the range is too wide for a double: then few buckets are used, and nothing is wrong.
-  const grid = { origin, scale: (buckets - 1) / ((thresholds[thresholds.length - 1] as number) - origin) }
+  const grid = { origin, scale: (buckets - 1) / (thresholds[thresholds.length - 1]! - origin) }
   const counts = new Uint32Array(buckets)
   for (const threshold of thresholds) {
     const bucket = bucketOf(threshold, grid, buckets - 1)
-    counts[bucket] = (counts[bucket] as number) + 1
+    counts[bucket]! += 1
   }
   const entries = new Uint16Array(buckets)
   let [below, most, crowded] = [0, 1, 0]

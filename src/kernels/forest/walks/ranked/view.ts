@@ -24,7 +24,7 @@ export function viewOf(given: Omit<View, 'shapes'>): View {
   for (let node = shapes.length - 1; node >= 0; node--) {
     if (given.isLeaf(node)) shapes[node] = leaf
     else if (given.isSelection(node)) shapes[node] = slot
-    else shapes[node] = shapeAbove(shapes[node + 1] as number, shapes[links[node] as number] as number)
+    else shapes[node] = shapeAbove(shapes[node + 1]!, shapes[links[node]!]!)
   }
   return { ...given, shapes }
 }
@@ -37,12 +37,11 @@ function shapeAbove(left: number, right: number): number {
 }
 
 /** The left (0) or right (1) child of an inner node. */
-export const childOf = ({ links }: Tree, node: number, s: 0 | 1): number =>
-  s === 0 ? node + 1 : (links[node] as number)
+export const childOf = ({ links }: Tree, node: number, s: 0 | 1): number => (s === 0 ? node + 1 : links[node]!)
 
 /** What the left (0) or right (1) side of an inner node's operation is. */
 export function sideOf(view: View, node: number, s: 0 | 1): Side {
-  const shape = view.shapes[childOf(view.tree, node, s)] as number
+  const shape = view.shapes[childOf(view.tree, node, s)]!
   return sides[view.isSelection(node) && shape > pair ? slot : shape] as Side
 }
 

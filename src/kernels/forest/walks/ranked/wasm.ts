@@ -81,7 +81,7 @@ export function createRankedKernel(modules: RankedModules = rankedModules()): Ra
 
   /** Whether the two doubles there are. */
   function areFinite(address: number): boolean {
-    const sum = (doubles[address / 8] as number) + (doubles[address / 8 + 1] as number)
+    const sum = doubles[address / 8]! + doubles[address / 8 + 1]!
     return sum - sum === 0
   }
 
@@ -89,7 +89,7 @@ export function createRankedKernel(modules: RankedModules = rankedModules()): Ra
   function mapAll(maps: readonly number[], rows: number): void {
     loaded.grids.forEach((grid, f) => {
       const wide = geometry.wideRanks(f)
-      if (grid !== null) map(wide, wide + 2 * rows, maps[f] as number, geometry.ranks(f))
+      if (grid !== null) map(wide, wide + 2 * rows, maps[f]!, geometry.ranks(f))
     })
   }
 
