@@ -1,43 +1,23 @@
 /** Judging flags by incident instead of by row: which were found, how late, and how many alarms were false. */
 
-/** Figures by event. An event is an unbroken run of labelled rows of one entity, in the order of the source. */
-interface EventFigures {
-  readonly events: number
-  /** Events with at least one flagged row. */
-  readonly found: number
-  /** Median seconds from an event's first row to its first flagged one, over the events found; null without any. */
-  readonly medianDelaySeconds: number | null
-  /** Unbroken runs of flagged rows of one entity that touch no labelled row. */
-  readonly falseAlarms: number
-  /** Sum over entities of the time from its first to its last row, in days. */
-  readonly entityDays: number
-  /** False alarms per entity and day; null when the rows span no time. */
-  readonly falseAlarmsPerEntityDay: number | null
-}
+type Entity = ReturnType<typeof newEntity>
 
-interface Entity {
-  firstTime: number
-  lastTime: number
-  inEvent: boolean
+const newEntity = () => ({
+  firstTime: Number.POSITIVE_INFINITY,
+  lastTime: Number.NEGATIVE_INFINITY,
+  inEvent: false,
   /** Time of the running event's first row. */
-  eventStart: number
-  eventFound: boolean
+  eventStart: Number.NaN,
+  eventFound: false,
   /** A run of flagged rows is under way, and whether it touched a labelled row. */
-  alarm: boolean
-  alarmTouched: boolean
-}
-
-export interface EventJudge {
-  /** One row of an entity. `time` in epoch microseconds, NaN when unknown; `label` 1 or 0, NaN (unlabelled) breaks a run. */
-  row(entity: string, time: number, label: number, flagged: boolean): void
-  figures(): EventFigures
-  readonly entities: number
-}
+  alarm: false,
+  alarmTouched: false,
+})
 
 const microsecondsPerDay = 86_400e6
 
 /** Judges rows as they come; memory grows with entities and with the events found, not with rows. */
-export function createEventJudge(): EventJudge {
+export function createEventJudge() {
   const entities = new Map<string, Entity>()
   const delays: number[] = []
   let events = 0
@@ -49,32 +29,13 @@ export function createEventJudge(): EventJudge {
     entity.alarmTouched = false
   }
 
-  let lastName: string | null = null
-  let last: Entity | null = null
-
-  /** Rows of one entity often follow each other. */
-  function entityOf(name: string): Entity {
-    if (last !== null && name === lastName) return last
+  /** One row of an entity. `time` in epoch microseconds, NaN when unknown; `label` 1 or 0, NaN (unlabelled) breaks a run. */
+  function row(name: string, time: number, label: number, flagged: boolean): void {
     let entity = entities.get(name)
     if (entity === undefined) {
-      entity = {
-        firstTime: Number.POSITIVE_INFINITY,
-        lastTime: Number.NEGATIVE_INFINITY,
-        inEvent: false,
-        eventStart: Number.NaN,
-        eventFound: false,
-        alarm: false,
-        alarmTouched: false,
-      }
+      entity = newEntity()
       entities.set(name, entity)
     }
-    lastName = name
-    last = entity
-    return entity
-  }
-
-  function row(name: string, time: number, label: number, flagged: boolean): void {
-    const entity = entityOf(name)
     if (time < entity.firstTime) entity.firstTime = time
     if (time > entity.lastTime) entity.lastTime = time
     // Nearly every row: nothing is under way, and nothing begins.
@@ -98,7 +59,8 @@ export function createEventJudge(): EventJudge {
     }
   }
 
-  function figures(): EventFigures {
+  /** Figures by event: an unbroken run of labelled rows of one entity, in the order of the source. */
+  function figures() {
     let entityDays = 0
     for (const entity of entities.values()) {
       endAlarm(entity)
@@ -109,10 +71,15 @@ export function createEventJudge(): EventJudge {
     const median = sorted.length === 0 ? null : (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2
     return {
       events,
+      /** Events with at least one flagged row. */
       found: sorted.length,
+      /** Median seconds from an event's first row to its first flagged one, over the events found; null without any. */
       medianDelaySeconds: median,
+      /** Unbroken runs of flagged rows of one entity that touch no labelled row. */
       falseAlarms,
+      /** Sum over entities of the time from its first to its last row, in days. */
       entityDays,
+      /** False alarms per entity and day; null when the rows span no time. */
       falseAlarmsPerEntityDay: entityDays > 0 ? falseAlarms / entityDays : null,
     }
   }
@@ -120,7 +87,7 @@ export function createEventJudge(): EventJudge {
   return {
     row,
     figures,
-    get entities() {
+    get entities(): number {
       return entities.size
     },
   }

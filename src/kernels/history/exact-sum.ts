@@ -32,16 +32,6 @@ export class ExactSum {
   private first = 0
   private chunks = new Float64Array(0)
 
-  /** Adds a finite double. */
-  add(value: number): void {
-    this.put(value, 1)
-  }
-
-  /** Takes a double out that was added. */
-  remove(value: number): void {
-    this.put(value, -1)
-  }
-
   clear(): void {
     this.chunks.fill(0)
   }
@@ -64,7 +54,7 @@ export class ExactSum {
   }
 
   /** Adds a finite double (1) or takes one out that was added (-1). */
-  put(value: number, sign: 1 | -1): void {
+  add(value: number, sign: 1 | -1 = 1): void {
     if (value === 0) return
     asNumber[0] = value
     const top = asWords[1]!

@@ -14,7 +14,7 @@ const novelty = 4
 const band = 1 / 64
 
 const OWN_BYTES = 300
-const LEAST_ROOM = 8
+const MIN_ROOM = 8
 
 /**
  * Holds back scores of one entity that have become usual. A score above the line whose odds s / (1 - s) are at most
@@ -29,7 +29,7 @@ const LEAST_ROOM = 8
 export class Habituation {
   private readonly rule: HabituationRule
   /** The last scores as they came; the next place is taken modulo the room. */
-  private scores = new Float64Array(LEAST_ROOM)
+  private scores = new Float64Array(MIN_ROOM)
   private seen = 0
 
   constructor(rule: HabituationRule) {

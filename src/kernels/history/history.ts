@@ -18,7 +18,7 @@ export const rowHistory = { complete: 0, insufficient: 1, late: 2 } as const
 
 /** Rows a history may hold: as many as its sums can. */
 export const maxHistoryRows = maxAddends
-const LEAST_ROOM = 8
+const MIN_ROOM = 8
 /** What a history takes beside its rows: a rough figure for the objects of a run-time. */
 const OWN_BYTES = 400
 const FIGURE_BYTES = 600
@@ -30,13 +30,13 @@ export class History implements Rows {
   private figures: readonly Figure[]
   private readonly keptRows: number
   private readonly keptMicros: number
-  private room = LEAST_ROOM
-  private times = new Float64Array(LEAST_ROOM)
+  private room = MIN_ROOM
+  private times = new Float64Array(MIN_ROOM)
   private values: Float64Array
 
   constructor(plan: HistoryPlan) {
     this.plan = plan
-    this.values = new Float64Array(LEAST_ROOM * plan.columns)
+    this.values = new Float64Array(MIN_ROOM * plan.columns)
     this.figures = plan.derivations.map(createFigure)
     this.keptRows = Math.max(1, ...plan.derivations.map(({ rows }) => (rows ?? 0) + 1))
     this.keptMicros = Math.max(0, ...plan.derivations.map(({ micros }) => micros ?? 0))
@@ -69,7 +69,7 @@ export class History implements Rows {
     this.push(time, base)
     let state: number = rowHistory.complete
     for (let index = 0; index < this.figures.length; index++) {
-      const value = (this.figures[index] as Figure).next(this)
+      const value = this.figures[index]!(this)
       out[index] = value
       if (Number.isNaN(value)) state = rowHistory.insufficient
     }
@@ -89,9 +89,9 @@ export class History implements Rows {
   clear(): void {
     this.newest = -1
     this.oldest = 0
-    this.room = LEAST_ROOM
-    this.times = new Float64Array(LEAST_ROOM)
-    this.values = new Float64Array(LEAST_ROOM * this.plan.columns)
+    this.room = MIN_ROOM
+    this.times = new Float64Array(MIN_ROOM)
+    this.values = new Float64Array(MIN_ROOM * this.plan.columns)
     this.figures = this.plan.derivations.map(createFigure)
   }
 

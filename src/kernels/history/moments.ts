@@ -78,9 +78,9 @@ export class Moments {
     const squares = isLarge ? this.largeSquares : this.squares
     this.count += sign
     if (isLarge) this.large += sign
-    this.sum.put(value, sign)
-    squares.put(square, sign)
-    squares.put(productError(root, root, square), sign)
+    this.sum.add(value, sign)
+    squares.add(square, sign)
+    squares.add(productError(root, root, square), sign)
   }
 }
 

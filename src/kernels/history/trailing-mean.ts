@@ -7,7 +7,7 @@ export interface MeanWindow {
 }
 
 const OWN_BYTES = 400
-const LEAST_ROOM = 8
+const MIN_ROOM = 8
 
 /**
  * The mean of the trailing scores of one entity, as many as there are in the window. Like the figures of a history it depends on
@@ -16,8 +16,8 @@ const LEAST_ROOM = 8
 export class TrailingMean {
   private readonly window: MeanWindow
   private readonly sum = new ExactSum()
-  private times = new Float64Array(LEAST_ROOM)
-  private scores = new Float64Array(LEAST_ROOM)
+  private times = new Float64Array(MIN_ROOM)
+  private scores = new Float64Array(MIN_ROOM)
   /** Numbers of the oldest score in the window and of the next one to come; places are taken modulo the room. */
   private oldest = 0
   private next = 0
@@ -50,7 +50,7 @@ export class TrailingMean {
     const hasLeft = (seen: number) =>
       micros === null ? seen <= this.next - (rows as number) : time - this.timeOf(seen) >= micros
     while (this.count > 0 && (hasLeft(this.oldest) || this.count >= maxAddends)) {
-      this.sum.remove(this.scores[this.oldest & (this.scores.length - 1)]!)
+      this.sum.add(this.scores[this.oldest & (this.scores.length - 1)]!, -1)
       this.oldest++
     }
     if (this.count === this.scores.length) this.grow()
