@@ -1,25 +1,12 @@
-/**
- * What a thread has prepared from payloads, by key, within a bound of bytes: the one used longest ago goes first.
- * What alone is larger than the bound is made anew whenever it is asked for.
- */
-export interface Prepared<Value> {
-  get(key: string, make: () => Value): Value
-  /**
-   * The same, but what is not there is made only when it pays: when it was asked for `minRows` rows since it was last made.
-   * Until then undefined. So that what is often dropped for want of room is not made again for each handful of rows.
-   */
-  getFor(rows: number, minRows: number, key: string, make: () => Value): Value | undefined
-  /** What is there, without a use being made of it. */
-  peek(key: string): Value | undefined
-  /** Keeps a value that was made elsewhere, in the place of another. */
-  put(key: string, value: Value): void
-}
-
 /** Keys whose rows are counted at once; the one asked for longest ago starts anew. */
 const maxCounted = 16_384
 
-/** @param bytesOf what a value takes, never changing */
-export function keepPrepared<Value>(maxBytes: number, bytesOf: (value: Value) => number): Prepared<Value> {
+/**
+ * What a thread has prepared from payloads, by key, within a bound of bytes: the one used longest ago goes first.
+ * What alone is larger than the bound is made anew whenever it is asked for.
+ * @param bytesOf what a value takes, never changing
+ */
+export function keepPrepared<Value>(maxBytes: number, bytesOf: (value: Value) => number) {
   const kept = new Map<string, Value>()
   const asked = new Map<string, number>()
   let bytes = 0
@@ -46,6 +33,10 @@ export function keepPrepared<Value>(maxBytes: number, bytesOf: (value: Value) =>
     return value
   }
 
+  /**
+   * The same, but what is not there is made only when it pays: when it was asked for `minRows` rows since it was last made.
+   * Until then undefined. So that what is often dropped for want of room is not made again for each handful of rows.
+   */
   function getFor(rows: number, minRows: number, key: string, make: () => Value): Value | undefined {
     if (kept.has(key)) return get(key, make)
     const count = (asked.get(key) ?? 0) + rows
@@ -56,6 +47,7 @@ export function keepPrepared<Value>(maxBytes: number, bytesOf: (value: Value) =>
     return undefined
   }
 
+  /** Keeps a value that was made elsewhere, in the place of another. */
   function put(key: string, value: Value): void {
     const before = kept.get(key)
     if (before !== undefined) bytes -= bytesOf(before)
@@ -64,5 +56,8 @@ export function keepPrepared<Value>(maxBytes: number, bytesOf: (value: Value) =>
     get(key, () => value)
   }
 
-  return { get, getFor, put, peek: (key) => kept.get(key) }
+  /** What is there, without a use being made of it. */
+  const peek = (key: string) => kept.get(key)
+
+  return { get, getFor, put, peek }
 }

@@ -61,21 +61,16 @@ export function createStatistic(
   }
 }
 
-/** Turns a statistic into the share of rows that are at most this strange. */
-export interface Calibration {
-  /** In (0, 1), rising with the statistic without end. */
-  shareBelow(statistic: number): number
-}
-
 /**
- * Calibration by held-back rows. Up to the last 128th of them it is their share that is at most this strange,
+ * Calibration by held-back rows: turns a statistic into the share of rows that are at most this strange, in (0, 1) and rising with the
+ * statistic without end. Up to the last 128th of them it is their share that is at most this strange,
  * interpolated (rank / (n + 1)); beyond, what is left falls off as 1 / (1 + excess / scale), with the median
  * excess of the held-back rows there as scale: a generalised Pareto tail (Pickands 1975) whose shape is held at 1, the
  * heaviest that is usual, so that few rows cannot promise too much, and rows far out still rank.
  *
  * @param sorted the statistic of the held-back rows, ascending, finite, at least one
  */
-export function calibrate(sorted: Float64Array): Calibration {
+export function calibrate(sorted: Float64Array) {
   const n = sorted.length
   const tail = Math.min(n - 1, Math.max(4, Math.ceil(n / 128)))
   const edge = sorted[n - 1 - tail]!
@@ -84,7 +79,7 @@ export function calibrate(sorted: Float64Array): Calibration {
   const beyondEdge = (tail + 1) / (n + 1)
   const first = sorted[0]!
   return {
-    shareBelow(statistic) {
+    shareBelow(statistic: number): number {
       if (statistic >= edge) return 1 - beyondEdge / (1 + (statistic - edge) / scale)
       if (statistic < first) return 1 / (n + 1) / (1 + (first - statistic) / scale)
       // The last row that is not above: ties count in full.

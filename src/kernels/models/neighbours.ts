@@ -28,18 +28,6 @@ export interface Reference {
   readonly groups: Float64Array
 }
 
-/** Finds the nearest of reference rows, exactly: every distance is computed. */
-export interface NeighbourSearch {
-  /**
-   * Mean Euclidean distance from a point to its `k` nearest reference rows.
-   *
-   * @param point one value per lane, within +-1e150
-   * @param k 1..rows; one less when `without` is given
-   * @param without number of a reference row that is not looked at; -1 for none
-   */
-  meanDistance(reference: Reference, point: Float64Array, k: number, without: number): number
-}
-
 const groupRows = 8
 
 /** Lays out rows. @param rows rows x lanes, row-major, within +-1e150 */
@@ -83,8 +71,13 @@ export function squaredDistances(): WasmFunction {
   return defineFunction('distances', frame, repeatWhile(lt(reference, referenceEnd), group))
 }
 
-/** A search of one thread, with a memory that only grows: point, distances and one reference, in this order. */
-export function createNeighbourSearch(): NeighbourSearch {
+export type NeighbourSearch = ReturnType<typeof createNeighbourSearch>
+
+/**
+ * Finds the nearest of reference rows, exactly: every distance is computed. For one thread, with a memory that only grows: point,
+ * distances and one reference, in this order.
+ */
+export function createNeighbourSearch() {
   const memory = createMemory()
   const distances = compile(squaredDistances(), memory)
   let values = new Float64Array(memory.buffer)
@@ -100,6 +93,13 @@ export function createNeighbourSearch(): NeighbourSearch {
     loaded = reference
   }
 
+  /**
+   * Mean Euclidean distance from a point to its `k` nearest reference rows.
+   *
+   * @param point one value per column, within +-1e150
+   * @param k 1..rows; one less when `without` is given
+   * @param without number of a reference row that is not looked at; -1 for none
+   */
   function meanDistance(reference: Reference, point: Float64Array, k: number, without: number): number {
     load(reference)
     const { rows, lanes, groups } = reference

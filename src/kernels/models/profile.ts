@@ -1,5 +1,5 @@
 import { type Block, select, shareBytes } from '../index.ts'
-import type { Sample } from '../sampling/index.ts'
+import { countUp, type Sample } from '../sampling/index.ts'
 
 /**
  * What the rows of a block, or of several merged ones, look like: one entry per column in every array.
@@ -158,11 +158,7 @@ function norm(x: number, y: number, z: number): number {
 
 /** Columns that take more than one finite value, ascending. The others cannot be split. */
 export function varyingColumns(profile: Profile): number[] {
-  const columns: number[] = []
-  for (let f = 0; f < profile.min.length; f++) {
-    if (profile.min[f]! < profile.max[f]!) columns.push(f)
-  }
-  return columns
+  return [...profile.min.keys()].filter((f) => profile.min[f]! < profile.max[f]!)
 }
 
 /** Marks of rows: usable, with a missing value (NaN), or with +-Infinity and nothing missing. */
@@ -206,28 +202,11 @@ export function findUnusable(block: Block, profile: Profile): Unusable {
 /** Positions of the rows marked usable, ascending; null when there are no marks, that is all of them. */
 export function usableRows(marks: Uint8Array | null): Uint32Array | null {
   if (marks === null) return null
-  const positions = new Uint32Array(marks.length)
-  let count = 0
-  for (let r = 0; r < marks.length; r++) {
-    if (marks[r] === rowMarks.usable) positions[count++] = r
-  }
-  return positions.subarray(0, count)
+  return countUp(marks.length).filter((row) => marks[row] === rowMarks.usable)
 }
 
 /** Rows of the sample from which quantiles are taken: exact for any source of at most this many rows. */
 export const profileSampleRows = 65_536
-
-/** A copy of the finite values of one column. */
-function finiteOf({ values, size, filled }: Sample, column: number): Float64Array {
-  const start = column * size
-  const finite = new Float64Array(filled)
-  let count = 0
-  for (let i = start; i < start + filled; i++) {
-    const value = values[i]!
-    if (value - value === 0) finite[count++] = value
-  }
-  return finite.subarray(0, count)
-}
 
 /**
  * Quantiles of the finite values of one column of a sample, by linear interpolation between the sorted
@@ -235,8 +214,12 @@ function finiteOf({ values, size, filled }: Sample, column: number): Float64Arra
  *
  * @param probabilities each in [0, 1]
  */
-export function quantiles(sample: Sample, column: number, probabilities: readonly number[]): number[] {
-  const values = finiteOf(sample, column)
+export function quantiles(
+  { values: all, size, filled }: Sample,
+  column: number,
+  probabilities: readonly number[],
+): number[] {
+  const values = all.subarray(column * size, column * size + filled).filter(Number.isFinite)
   const last = values.length - 1
   if (last < 0) return probabilities.map(() => Number.NaN)
   const below = Uint32Array.from(probabilities, (probability) => Math.floor(probability * last))

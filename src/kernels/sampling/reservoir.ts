@@ -40,20 +40,6 @@ export function pickRows(
   return { values: picked, size: count, lanes, filled: count }
 }
 
-export interface Reservoir {
-  /** Rows offered so far. */
-  readonly seen: number
-  /** Slots that hold a row: min(seen, size). */
-  readonly filled: number
-  /**
-   * Offers rows of a block in order.
-   * @param block its first lanes are sampled, lanes beyond the sample's are ignored
-   * @param positions rows of the block to offer, ascending; null = rows 0..count-1
-   * @param count how many entries of `positions` count
-   */
-  offer(block: Block, positions: Uint32Array | null, count: number): void
-}
-
 export interface ReservoirOptions {
   /** Where the sample goes: `lanes * size` values, lane f of slot i at f * size + i. */
   readonly values: Float64Array
@@ -68,7 +54,7 @@ export interface ReservoirOptions {
  * Li (1994), "Reservoir-sampling algorithms of time complexity O(n(1 + log(N/n)))". The sample is a
  * function of (seed, stream) and the offered rows alone, not of how the stream is cut into blocks.
  */
-export function createReservoir({ values, lanes, size, seed, stream }: ReservoirOptions): Reservoir {
+export function createReservoir({ values, lanes, size, seed, stream }: ReservoirOptions) {
   const random = createRandom(seed, stream)
   let seen = 0
   let weight = 1
@@ -87,16 +73,23 @@ export function createReservoir({ values, lanes, size, seed, stream }: Reservoir
     for (let f = 0; f < lanes; f++) values[f * size + slot] = block.values[f * block.stride + row]!
   }
 
+  /**
+   * Offers rows of a block in order.
+   * @param block its first columns are sampled, those beyond the sample's are ignored
+   * @param positions rows of the block to offer, ascending; null = rows 0..count-1
+   * @param count how many entries of `positions` count
+   */
   function offer(block: Block, positions: Uint32Array | null, count: number): void {
     const start = seen
     const end = start + count
+    const rowOf = (number: number) => (positions === null ? number - start : positions[number - start]!)
     while (seen < end && seen < size) {
-      put(block, positions === null ? seen - start : positions[seen - start]!, seen)
+      put(block, rowOf(seen), seen)
       seen++
       if (seen === size) skip()
     }
     while (next < end) {
-      put(block, positions === null ? next - start : positions[next - start]!, random.nextInt(size))
+      put(block, rowOf(next), random.nextInt(size))
       next++
       skip()
     }
@@ -104,10 +97,12 @@ export function createReservoir({ values, lanes, size, seed, stream }: Reservoir
   }
 
   return {
-    get seen() {
+    /** Rows offered so far. */
+    get seen(): number {
       return seen
     },
-    get filled() {
+    /** Slots that hold a row: min(seen, size). */
+    get filled(): number {
       return Math.min(seen, size)
     },
     offer,

@@ -29,8 +29,8 @@ export const rowNumberBytes = (rows: number): number => numbersFor(rows, 0).BYTE
 export const reserveOf = (size: number): number => Math.ceil(size / 8) + 8
 
 /** Rows that lie side by side in the order of their numbers, nearly: those of one bucket in any order. */
-const leastBucketRows = 128
-const mostBuckets = 65_536
+const minBucketRows = 128
+const maxBuckets = 65_536
 /** Numbers drawn or sorted between two pauses: some milliseconds. */
 const numbersAtOnce = 65_536
 
@@ -57,7 +57,7 @@ export class RowNumbers {
   constructor(options: RowNumbersOptions) {
     const { count, slots, rows } = options
     this.#options = options
-    this.#share = 1 / Math.max(leastBucketRows, 2 ** Math.ceil(Math.log2(rows / mostBuckets)))
+    this.#share = 1 / Math.max(minBucketRows, 2 ** Math.ceil(Math.log2(rows / maxBuckets)))
     this.#starts = new Uint32Array(Math.ceil(rows * this.#share) + 1)
     this.#numbers = numbersFor(rows, count * slots)
     this.#places = new Uint32Array(count * slots)

@@ -1,29 +1,25 @@
 /** Bins of the score histogram kept in a model: equal widths over [0, 1], the last one closed. */
 export const scoreBins = 200
 
-export interface ScoreHistogram {
-  /** Scores per bin; bin i holds [i / bins, (i + 1) / bins). */
-  readonly counts: Float64Array
-  /** Scores in all. */
-  readonly total: number
-  /** Adds scores in [0, 1]; NaN (an unscored row) is passed over. */
-  add(scores: Float64Array): void
-}
+export type ScoreHistogram = ReturnType<typeof createScoreHistogram>
 
 /** A histogram of scores with fixed bins, so that two of them can be compared bin by bin. */
-export function createScoreHistogram(bins: number = scoreBins): ScoreHistogram {
+export function createScoreHistogram(bins: number = scoreBins) {
   const counts = new Float64Array(bins)
   let total = 0
   return {
+    /** Scores per bin; bin i holds [i / bins, (i + 1) / bins). */
     counts,
-    get total() {
+    /** Scores in all. */
+    get total(): number {
       return total
     },
-    add(scores) {
+    /** Adds scores in [0, 1]; NaN (an unscored row) is passed over. */
+    add(scores: Float64Array): void {
       for (const score of scores) {
         if (Number.isNaN(score)) continue
         const bin = Math.min(bins - 1, Math.max(0, Math.floor(score * bins)))
-        counts[bin]! += 1
+        counts[bin]!++
         total++
       }
     },

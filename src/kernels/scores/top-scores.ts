@@ -51,13 +51,10 @@ export function createTopScores(n: number, contamination: number, kept: number =
   return { offer, finish: threshold, settle: threshold }
 }
 
-interface Largest {
-  offer(scores: Float64Array): void
-  threshold(): FoundThreshold
-}
+type Largest = ReturnType<typeof keepLargest>
 
 /** Keeps the `size` largest of the scores up to `high`; the threshold is the smallest of them. */
-function keepLargest(size: number, high: number): Largest {
+function keepLargest(size: number, high: number) {
   const buffer = new Float64Array(size + Math.max(minSlack, Math.floor(size / 4)))
   let length = 0
   let floor = Number.NEGATIVE_INFINITY
@@ -71,7 +68,7 @@ function keepLargest(size: number, high: number): Largest {
   }
 
   return {
-    offer(scores) {
+    offer(scores: Float64Array): void {
       for (const score of scores) {
         // Also false for NaN. A score equal to the floor cannot change the smallest of the kept ones.
         if (!(score > floor && score <= high)) continue
@@ -79,7 +76,7 @@ function keepLargest(size: number, high: number): Largest {
         if (length === buffer.length) compact()
       }
     },
-    threshold() {
+    threshold(): FoundThreshold {
       compact()
       let lowest = Number.POSITIVE_INFINITY
       for (let i = 0; i < length; i++) lowest = Math.min(lowest, buffer[i]!)
