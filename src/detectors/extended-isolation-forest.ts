@@ -7,8 +7,8 @@ import {
   forestBytes,
   forestDepth,
   joinObliqueTrees,
-  mostColumns,
-  mostNodes,
+  maxColumns,
+  maxNodes,
   nodeDepths,
   nodeSizes,
   type ObliqueForest,
@@ -43,7 +43,7 @@ const params = z
     columns: z
       .int()
       .min(1)
-      .max(mostColumns)
+      .max(maxColumns)
       .default(3)
       .describe('Features a split looks at together; 1 gives the splits of the plain forest. Clamped to the features'),
     rangePenalty: z
@@ -144,7 +144,7 @@ export const detector: Detector<Params> = {
   isCalibrated: false,
   reservoirs: ({ trees, sampleSize }) => ({ count: trees, size: sampleSize }),
   mostBytes({ trees, sampleSize, maxDepth, columns }) {
-    const nodes = mostNodes(sampleSize, maxDepth ?? defaultDepth(sampleSize))
+    const nodes = maxNodes(sampleSize, maxDepth ?? defaultDepth(sampleSize))
     // Pieces and payload are there at the same time.
     return 2 * trees * (forestBytes(1, nodes) + cutBytes(nodes, columns))
   },

@@ -8,7 +8,7 @@ import {
   forestOf,
   growTree,
   joinTrees,
-  mostNodes,
+  maxNodes,
   nodeDepths,
   nodeSizes,
   treeOf,
@@ -95,7 +95,7 @@ export const detector: Detector<Params> = {
   isCalibrated: false,
   reservoirs: ({ trees, sampleSize }) => ({ count: trees, size: sampleSize }),
   mostBytes({ trees, sampleSize, maxDepth }) {
-    const nodes = trees * mostNodes(sampleSize, maxDepth ?? defaultDepth(sampleSize))
+    const nodes = trees * maxNodes(sampleSize, maxDepth ?? defaultDepth(sampleSize))
     // Pieces and payload are there at the same time.
     return 2 * forestBytes(trees, nodes)
   },
@@ -109,7 +109,7 @@ export const detector: Detector<Params> = {
   fewRows: {
     prepare(payload) {
       const laid = layForest(readForest(payload))
-      return laid && { bytes: laid.bytes, mostRows: laid.mostRows, model: laid }
+      return laid && { bytes: laid.bytes, mostRows: laid.maxRows, model: laid }
     },
     open: (model) => createForestWalk(model as LaidForest),
   },

@@ -15,7 +15,7 @@ export interface Block<Memory extends ArrayBufferLike = SharedArrayBuffer> {
 
 /** Bytes a block of the largest size may take; few enough that a handful in flight fit any machine. */
 const BLOCK_BYTES = 4 * 1024 * 1024
-const MOST_ROWS = 65_536
+const MAX_ROWS = 65_536
 /** So many times as large are blocks whose rows are brought together by entity: a model is loaded for all rows of its entity. */
 const ENTITY_BLOCKS = 4
 const CHUNK_ROWS = 2_048
@@ -28,5 +28,5 @@ const CHUNK_ROWS = 2_048
  */
 export function blockRows(columns: number, byEntity: boolean = false): number {
   const fitting = Math.floor(BLOCK_BYTES / (8 * Math.max(1, columns)) / CHUNK_ROWS) * CHUNK_ROWS
-  return Math.min(MOST_ROWS, Math.max(CHUNK_ROWS, fitting)) * (byEntity ? ENTITY_BLOCKS : 1)
+  return Math.min(MAX_ROWS, Math.max(CHUNK_ROWS, fitting)) * (byEntity ? ENTITY_BLOCKS : 1)
 }

@@ -10,15 +10,16 @@ export {
   treeOf,
   viewForest,
 } from './forest.ts'
+export { levelOrder } from './level-order.ts'
 export {
   cutBytes,
   decodeObliqueForest,
   encodeObliqueForest,
   joinObliqueTrees,
-  mostColumns,
+  maxColumns,
   type ObliqueForest,
   obliqueTreeOf,
 } from './oblique-forest.ts'
 export { buildObliqueTree } from './oblique-tree.ts'
-export { mostNodes, nodeDepths, nodeSizes, type Tree } from './tree.ts'
+export { maxNodes, nodeDepths, nodeSizes, type Tree } from './tree.ts'
 export { growTree } from './tree-growth.ts'

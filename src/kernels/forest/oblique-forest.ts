@@ -17,7 +17,7 @@ export interface ObliqueForest extends Forest {
 }
 
 /** Most features of a cut. */
-export const mostColumns = 64
+export const maxColumns = 64
 
 // 'DWOF' read as a little-endian word
 const magic = 0x464f_5744
@@ -113,7 +113,7 @@ export function decodeObliqueForest(bytes: Uint8Array): ObliqueForest {
   const [word, version, columns = 0, penalty = 0, plainBytes = 0, rest] = header
   if (word !== magic || version !== formatVersion || rest !== 0 || penalty > 1)
     throw new RangeError('this is not an oblique forest of format 1')
-  if (columns < 1 || columns > mostColumns) throw new RangeError('the number of columns is out of range')
+  if (columns < 1 || columns > maxColumns) throw new RangeError('the number of columns is out of range')
   if (plainBytes % 8 !== 0 || headerBytes + plainBytes > aligned.byteLength)
     throw new RangeError('the plain forest has the wrong length')
   const plain = decodeForest(aligned.subarray(headerBytes, headerBytes + plainBytes))

@@ -1,5 +1,5 @@
 import { countUp, type Random, type Sample } from '../sampling/index.ts'
-import { mostNodes } from './tree.ts'
+import { maxNodes } from './tree.ts'
 
 /**
  * One tree whose nodes cut along a direction: a row goes left when w . x <= threshold, w having at most `columns`
@@ -49,7 +49,7 @@ interface Pending {
 export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
   const { sample, candidates, spread, likelihoods, columns, depthLimit, random } = options
   const { values, size, filled } = sample
-  const most = mostNodes(filled, depthLimit)
+  const most = maxNodes(filled, depthLimit)
   const tree = {
     features: new Int32Array(most * columns),
     weights: new Float64Array(most * columns),

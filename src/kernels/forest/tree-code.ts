@@ -73,14 +73,14 @@ const frame = declare(
     // The node's list and the other one; its feature, and where that stands among the candidates; its column.
     ...{ list: 'i32', other: 'i32', feature: 'i32', place: 'i32', column: 'i32' },
     ...{ at: 'i32', end: 'i32', row: 'i32', left: 'i32', right: 'i32', isLeft: 'i32', pending: 'i32', nodes: 'i32' },
-    ...{ least: 'f64', greatest: 'f64', share: 'f64', threshold: 'f64' },
+    ...{ low: 'f64', high: 'f64', share: 'f64', threshold: 'f64' },
     ...{ extremes: 'f64x2', others: 'f64x2', flip: 'f64x2' },
   },
 )
 const { columns, columnBytes, order, candidates, depthLimit, rowsStart, listBytes } = frame.variables
 const { thresholds, features, links, from, to, depth, constants, list, other, feature, place, column } = frame.variables
 const { at, end, row, left, right, isLeft, pending, nodes } = frame.variables
-const { least, greatest, share, threshold, extremes, others, flip } = frame.variables
+const { low, high, share, threshold, extremes, others, flip } = frame.variables
 const { loadState, nextWord, word, nextFloat } = randomCode(frame.variables.random)
 
 /** Sets `place` to the address of a candidate that is not known to be constant: `Random.nextInt`. */
@@ -99,7 +99,7 @@ const drawPlace: Body = [
 const valueTwice = (address: Local<'i32'>, offset = 0): Expression<'f64x2'> =>
   xor(loadSplat('f64x2', add(load('i32', address, offset), column)), flip)
 
-/** Sets `least` and `greatest` among the node's two or more rows: the greatest of all values and of their negatives, two rows at a time. */
+/** Sets `low` and `high` among the node's two or more rows: the largest of all values and of their negatives, two rows at a time. */
 const findExtremes: Body = [
   set(column, add(mul(feature, columnBytes), columns)),
   set(end, add(list, to)),
@@ -112,8 +112,8 @@ const findExtremes: Body = [
     set(others, max(others, valueTwice(at, 4))),
     increase(at, 8),
   ]),
-  set(greatest, half(tee(extremes, max(extremes, others)), 0)),
-  set(least, neg(half(extremes, 1))),
+  set(high, half(tee(extremes, max(extremes, others)), 0)),
+  set(low, neg(half(extremes, 1))),
 ]
 
 /** Draws a feature: `feature` when it varies among the node's rows, else that is -1. */
@@ -121,7 +121,7 @@ const drawFeature: Body = [
   drawPlace,
   set(feature, load('i32', place)),
   findExtremes,
-  when(not(lt(least, greatest)), [
+  when(not(lt(low, high)), [
     // What is constant here is so in all nodes below, too: it goes to the others in front.
     set(at, add(order, shl(constants, 2))),
     store('i32', place, load('i32', at)),
@@ -134,11 +134,11 @@ const drawFeature: Body = [
 const hasCandidates = lt(constants, candidates)
 const isUndecided = isNegative(feature)
 
-/** Sets `threshold` to a value in [least, greatest): `drawThreshold` of tree.ts. */
+/** Sets `threshold` to a value in [low, high): `drawThreshold` of tree.ts. */
 const drawThreshold: Body = [
   set(share, nextFloat),
-  set(threshold, add(mul(least, sub(1, share)), mul(greatest, share))),
-  set(threshold, select(threshold, add(least, 0), and(ge(threshold, least), lt(threshold, greatest)))),
+  set(threshold, add(mul(low, sub(1, share)), mul(high, share))),
+  set(threshold, select(threshold, add(low, 0), and(ge(threshold, low), lt(threshold, high)))),
 ]
 
 /** Writes the node's rows to the other list, those at or below the threshold from the left; `left` is where the others begin. */

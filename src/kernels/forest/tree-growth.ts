@@ -1,24 +1,17 @@
-import { compile, createMemory, growTo, type WasmMemory } from '../wasm/index.ts'
-import { buildTree, mostNodes, type Tree, type TreeOptions } from './tree.ts'
+import { compile, createMemory, growTo } from '../wasm/index.ts'
+import { buildTree, maxNodes, type Tree, type TreeOptions } from './tree.ts'
 import { countStart, frameEnd, stateStart, treeGrowth } from './tree-code.ts'
 
 /** Samples beyond are not copied to the kernel's memory, which stays with the thread. */
-const mostBytes = 16 * 2 ** 20
+const maxBytes = 16 * 2 ** 20
+
+function openGrowth() {
+  const memory = createMemory()
+  return { memory, grow: compile(treeGrowth(), memory) }
+}
 
 /** The compiled growth of this thread, with a memory that only grows. */
-interface Growth {
-  readonly memory: WasmMemory
-  readonly grow: (...args: number[]) => void
-}
-
-let growth: Growth | undefined
-
-function openGrowth(): Growth {
-  if (growth !== undefined) return growth
-  const memory = createMemory()
-  growth = { memory, grow: compile(treeGrowth(), memory) }
-  return growth
-}
+let growth: ReturnType<typeof openGrowth> | undefined
 
 /**
  * Grows the tree that `buildTree` builds, to the bit, in a quarter of the time: by compiled code, in the memory of this thread.
@@ -29,7 +22,7 @@ function openGrowth(): Growth {
 export function growTree(options: TreeOptions): Tree {
   const { sample, candidates, depthLimit, random } = options
   const { values, size, filled } = sample
-  const most = mostNodes(filled, depthLimit)
+  const most = maxNodes(filled, depthLimit)
   const thresholds = frameEnd
   const features = thresholds + 8 * most
   const links = features + 4 * most
@@ -37,8 +30,9 @@ export function growTree(options: TreeOptions): Tree {
   const rows = order + 4 * candidates.length
   const lanes = Math.ceil((rows + 8 * filled) / 8) * 8
   const bytes = lanes + values.byteLength
-  if (bytes > mostBytes) return buildTree(options)
-  const { memory, grow } = openGrowth()
+  if (bytes > maxBytes) return buildTree(options)
+  growth ??= openGrowth()
+  const { memory, grow } = growth
   growTo(memory, bytes)
   const { buffer } = memory
   new Int32Array(buffer, stateStart, 4).set(random.state())

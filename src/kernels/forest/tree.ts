@@ -23,7 +23,7 @@ export interface TreeOptions {
 }
 
 /** Nodes a tree can have at most. */
-export function mostNodes(rows: number, depthLimit: number): number {
+export function maxNodes(rows: number, depthLimit: number): number {
   return Math.max(1, Math.min(2 * rows - 1, 2 ** (depthLimit + 1) - 1))
 }
 
@@ -57,7 +57,7 @@ export function nodeSizes({ features, links }: Tree): Uint32Array {
  */
 export function buildTree({ sample, candidates, depthLimit, random }: TreeOptions): Tree {
   const { values, size, filled } = sample
-  const most = mostNodes(filled, depthLimit)
+  const most = maxNodes(filled, depthLimit)
   const tree = { features: new Int32Array(most), thresholds: new Float64Array(most), links: new Uint32Array(most) }
   const rows = countUp(filled)
   // Known constant features are kept in front: a node's constants are also its descendants', and what

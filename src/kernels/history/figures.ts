@@ -124,9 +124,15 @@ function overWindow({ column, rows: back, micros, maxGap }: Derivation, values: 
   const span = micros ?? 0
   const run = new GapFreeRun()
   let first = 0
-  /** The first row of the window whose value is known. */
   let lead = 0
   let known = 0
+
+  /** The first row of the window whose value is known, where there is one. */
+  function firstKnown(rows: Rows): number {
+    lead = Math.max(lead, first)
+    while (Number.isNaN(rows.value(column, lead))) lead++
+    return lead
+  }
 
   function hasLeft(rows: Rows, row: number, end: number, time: number): boolean {
     if (back !== null) return row <= end - back
@@ -163,12 +169,7 @@ function overWindow({ column, rows: back, micros, maxGap }: Derivation, values: 
     const reachesBack = back === null ? run.sinceTime <= time - span : rowsInWindow === back
     // A window of time that holds one row tells nothing about that time; half of the values may be missing.
     const needed = Math.max(minValues, back === null ? 2 : 1, Math.ceil(rowsInWindow / 2))
-    let figure = Number.NaN
-    if (reachesBack && known >= needed) {
-      lead = Math.max(lead, first)
-      while (Number.isNaN(rows.value(column, lead))) lead++
-      figure = values.figure(rows, lead)
-    }
+    const figure = reachesBack && known >= needed ? values.figure(rows, firstKnown(rows)) : Number.NaN
     if (excludesItself) enter(rows, newest)
     return bounded(figure)
   }

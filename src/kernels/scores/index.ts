@@ -6,5 +6,5 @@ export { createScoreHistogram, type ScoreHistogram, scoreBins } from './histogra
 export { createScoreList } from './list.ts'
 export { f1Of, type Labelled, type Ranking, rank } from './ranking.ts'
 export { createRowScorer, type RowModel, type RowScoreInput } from './row-scorer.ts'
-export { cleanTile, copySmallBatch, copyTile } from './tile.ts'
+export { type CopiedRows, copyColumn, copyTile } from './tile.ts'
 export { createTopScores, type FoundThreshold, type TopScores } from './top-scores.ts'

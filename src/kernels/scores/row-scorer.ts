@@ -1,5 +1,6 @@
 import { type Block, keepPrepared } from '../index.ts'
 import { rowMarks } from '../models/index.ts'
+import { copyColumn } from './tile.ts'
 
 /** A model that scores whole rows, prepared for one thread. */
 export interface RowModel {
@@ -41,50 +42,17 @@ export function createRowScorer(read: (payload: Uint8Array) => RowModel): { scor
   const kept = keepPrepared<RowModel>(maxKeptBytes, ({ bytes }) => bytes)
   let tile = new Float64Array(tileValues)
   return {
-    score({ key, payload, block, from, to, fill, scores, flags }) {
+    score({ key, payload, from, to, scores, ...source }) {
       const model = kept.get(key, () => read(payload))
       const { features } = model
       const tileRows = Math.max(8, Math.floor(tileValues / features))
       if (tile.length < tileRows * features) tile = new Float64Array(tileRows * features)
       for (let start = from; start < to; start += tileRows) {
         const rows = Math.min(tileRows, to - start)
-        const isWhole = copyRows(block, start, rows, features, tile, fill, flags)
+        for (let f = 0; f < features; f++) copyColumn(source, f, start, rows, tile, f, features)
         model.score(tile, rows, scores.subarray(start, start + rows))
-        if (isWhole) continue
-        for (let r = start; r < start + rows; r++) if (flags[r]! > rowMarks.filled) scores[r] = Number.NaN
       }
+      for (let r = from; r < to; r++) if (source.flags[r]! > rowMarks.filled) scores[r] = Number.NaN
     },
   }
-}
-
-/**
- * Copies rows of a block into a row-major tile; what is not finite is replaced and marked as `cleanTile` does.
- * Returns whether everything was finite.
- */
-function copyRows(
-  block: Block,
-  from: number,
-  rows: number,
-  features: number,
-  tile: Float64Array,
-  fill: Float64Array | null,
-  flags: Uint8Array,
-): boolean {
-  let isWhole = true
-  for (let f = 0; f < features; f++) {
-    const column = f * block.stride + from
-    for (let r = 0; r < rows; r++) {
-      let value = block.values[column + r]!
-      if (value - value !== 0) {
-        isWhole = false
-        const row = from + r
-        if (fill !== null) flags[row] = rowMarks.filled
-        else if (Number.isNaN(value)) flags[row] = rowMarks.missing
-        else if (flags[row] !== rowMarks.missing) flags[row] = rowMarks.nonFinite
-        value = fill === null ? 0 : fill[f]!
-      }
-      tile[r * features + f] = value
-    }
-  }
-  return isWhole
 }

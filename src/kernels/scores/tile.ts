@@ -1,79 +1,55 @@
 import type { Block } from '../index.ts'
 import { rowMarks } from '../models/index.ts'
 
-/**
- * Copies `count` rows of the first `columns` columns of a block into a tile: feature f of row i at
- * f * tileStride + i.
- */
-export function copyTile(
-  block: Block<ArrayBufferLike>,
-  from: number,
-  count: number,
-  columns: number,
-  tile: Float64Array,
-  tileStride: number,
-): void {
-  for (let f = 0; f < columns; f++) {
-    const source = f * block.stride + from
-    tile.set(block.values.subarray(source, source + count), f * tileStride)
-  }
+/** Rows that are copied to be scored, and what becomes of values that are not finite. */
+export interface CopiedRows {
+  readonly block: Block<ArrayBufferLike>
+  /** Such a value becomes `fill[column]` and its row is marked `filled`. null = it becomes 0 and the row is marked `missing` (some NaN) or
+   * `nonFinite` (Infinity and no NaN), so that its score can be dropped. */
+  readonly fill: Float64Array | null
+  /** `rowMarks`, one per row of the block; 0 before. */
+  readonly flags: Uint8Array
 }
 
 /**
- * Copies as `copyTile` does, value by value, which is sooner done for a few rows than views of columns are made.
- *
- * @param tile column after column, `tileStride` values each; those behind `count` are left as they are
- * @returns whether all of them are finite
+ * Copies rows from..from+count-1 of one column into a tile, every value finite: row i goes to `at` + i * `step`.
+ * @returns whether every value was finite before
  */
-export function copySmallBatch(
-  { values, stride }: Block<ArrayBufferLike>,
+export function copyColumn(
+  { block, fill, flags }: CopiedRows,
+  column: number,
   from: number,
   count: number,
-  columns: number,
   tile: Float64Array,
-  tileStride: number,
+  at: number,
+  step: number,
 ): boolean {
-  let sum = 0
-  for (let f = 0; f < columns; f++) {
-    const [source, target] = [f * stride + from, f * tileStride]
-    for (let i = 0; i < count; i++) {
-      const value = values[source + i]!
-      tile[target + i] = value
-      // 0 times what is not finite is NaN.
-      sum += 0 * value
+  const { values, stride } = block
+  const source = column * stride + from
+  let isWhole = true
+  for (let i = 0; i < count; i++) {
+    let value = values[source + i]!
+    if (value - value !== 0) {
+      isWhole = false
+      const row = from + i
+      if (fill !== null) flags[row] = rowMarks.filled
+      else if (Number.isNaN(value)) flags[row] = rowMarks.missing
+      else if (flags[row] !== rowMarks.missing) flags[row] = rowMarks.nonFinite
+      value = fill === null ? 0 : fill[column]!
     }
+    tile[at + i * step] = value
   }
-  return sum === 0
+  return isWhole
 }
 
-/**
- * Replaces the values of a tile that are not finite and marks their rows (`rowMarks`).
- *
- * With `fill` such a value becomes `fill[column]` and the row is marked `filled`; without, it becomes 0
- * and the row is marked `missing` (some NaN) or `nonFinite` (Infinity and no NaN), so that its score
- * can be dropped. The tile is finite afterwards.
- *
- * @param marks one per row of the tile, starting at `marksFrom`; must be 0 before
- */
-export function cleanTile(
+/** Copies rows of the first columns of a block into a tile, column after column: feature f of row i at f * `tileStride` + i. */
+export function copyTile(
+  rows: CopiedRows,
+  from: number,
+  count: number,
+  columns: number,
   tile: Float64Array,
   tileStride: number,
-  columns: number,
-  count: number,
-  fill: Float64Array | null,
-  marks: Uint8Array,
-  marksFrom: number,
 ): void {
-  for (let f = 0; f < columns; f++) {
-    const start = f * tileStride
-    for (let i = 0; i < count; i++) {
-      const value = tile[start + i]!
-      if (value - value === 0) continue
-      const at = marksFrom + i
-      tile[start + i] = fill === null ? 0 : fill[f]!
-      if (fill !== null) marks[at] = rowMarks.filled
-      else if (Number.isNaN(value)) marks[at] = rowMarks.missing
-      else if (marks[at] !== rowMarks.missing) marks[at] = rowMarks.nonFinite
-    }
-  }
+  for (let f = 0; f < columns; f++) copyColumn(rows, f, from, count, tile, f * tileStride, 1)
 }

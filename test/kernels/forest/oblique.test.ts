@@ -8,7 +8,7 @@ import {
   obliqueTreeOf,
 } from '../../../src/kernels/forest/oblique-forest.ts'
 import { buildObliqueTree, type ObliqueTree } from '../../../src/kernels/forest/oblique-tree.ts'
-import { mostNodes, nodeDepths, nodeSizes } from '../../../src/kernels/forest/tree.ts'
+import { maxNodes, nodeDepths, nodeSizes } from '../../../src/kernels/forest/tree.ts'
 import { walkOblique } from '../../../src/kernels/forest/walks/oblique/walk.ts'
 import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../../src/kernels/path-length.ts'
 import { createRandom } from '../../../src/kernels/sampling/random.ts'
@@ -68,7 +68,7 @@ describe('an oblique tree', () => {
       const sizes = nodeSizes(plain)
       expect(sizes[0]).toBe(100)
       expect(Math.max(...nodeDepths(plain))).toBeLessThanOrEqual(8)
-      expect(tree.thresholds.length).toBeLessThanOrEqual(mostNodes(100, 8))
+      expect(tree.thresholds.length).toBeLessThanOrEqual(maxNodes(100, 8))
       for (const size of sizes) expect(size).toBeGreaterThan(0)
     }
   })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import {
   buildTree,
-  mostNodes,
+  maxNodes,
   nodeDepths,
   nodeSizes,
   type Tree,
@@ -21,7 +21,7 @@ function grow(rows: readonly (readonly number[])[], depthLimit = 8, candidates?:
 function expectProper(tree: Tree, rows: readonly (readonly number[])[], depthLimit: number): void {
   const sizes = nodeSizes(tree)
   expect(sizes[0]).toBe(rows.length)
-  expect(tree.features.length).toBeLessThanOrEqual(mostNodes(rows.length, depthLimit))
+  expect(tree.features.length).toBeLessThanOrEqual(maxNodes(rows.length, depthLimit))
   for (const depth of nodeDepths(tree)) expect(depth).toBeLessThanOrEqual(depthLimit)
   const reached = new Uint32Array(tree.features.length)
   for (const row of rows) {

@@ -1,5 +1,5 @@
 import { averagePathLengths, scoreFactor } from '../../index.ts'
-import { cleanTile, copyTile, type RowScoreInput, scoresFromSums } from '../../scores/index.ts'
+import { copyTile, type RowScoreInput, scoresFromSums } from '../../scores/index.ts'
 import type { Forest } from '../index.ts'
 import { addPathLengths } from './path-lengths.ts'
 
@@ -12,7 +12,7 @@ export interface ForestReader {
 }
 
 /** Payloads of which a scorer remembers that it checked them. */
-const mostChecked = 65_536
+const maxChecked = 65_536
 const tileRows = 256
 
 /**
@@ -27,7 +27,7 @@ export function createPlainScorer({ read, view }: ForestReader): { score(input: 
   function forestOf(key: string, payload: Uint8Array): Forest {
     if (checked.has(key)) return view(payload)
     const forest = read(payload)
-    if (checked.size >= mostChecked) checked.clear()
+    if (checked.size >= maxChecked) checked.clear()
     checked.add(key)
     return forest
   }
@@ -43,19 +43,18 @@ export function createPlainScorer({ read, view }: ForestReader): { score(input: 
   }
 
   return {
-    score({ key, payload, block, from, to, fill, scores, flags }) {
+    score({ key, payload, from, to, scores, ...source }) {
       const forest = forestOf(key, payload)
       const { features, trees, psi } = forest
       if (tile.length < features * tileRows) tile = new Float64Array(features * tileRows)
       scores.fill(0, from, to)
       for (let start = from; start < to; start += tileRows) {
         const rows = Math.min(tileRows, to - start)
-        copyTile(block, start, rows, features, tile, tileRows)
-        cleanTile(tile, tileRows, features, rows, fill, flags, start)
+        copyTile(source, start, rows, features, tile, tileRows)
         const sums = scores.subarray(start, start + rows)
         addPathLengths(forest, lengths(psi), { values: tile, stride: tileRows, rows }, sums)
       }
-      scoresFromSums(scores, flags, from, to, scoreFactor(trees, psi))
+      scoresFromSums(scores, source.flags, from, to, scoreFactor(trees, psi))
     },
   }
 }

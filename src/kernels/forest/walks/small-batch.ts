@@ -1,13 +1,13 @@
 import { shareBytes, shareTogether } from '../../index.ts'
+import type { WasmModule } from '../../wasm/index.ts'
 import { type Forest, forestDepth } from '../index.ts'
 import {
   createLinkedKernel,
-  type LinkedModules,
   type LinkedShape,
   layLinked,
   linkedBytes,
   linkedMemoryBytes,
-  linkedModules,
+  linkedModule,
   scoreLinked,
   shapeOf,
   type WalkedRows,
@@ -30,13 +30,13 @@ import {
 export interface LaidForest {
   readonly shape: LinkedShape
   readonly trees: Uint8Array<SharedArrayBuffer>
-  readonly modules: LinkedModules
+  readonly module: WasmModule
   /** For calls of more rows; null where it is not faster for as many as it takes. */
   readonly ranked: LaidRanked | null
   /** Bytes of the memories in which it is walked. */
   readonly bytes: number
   /** Rows that take up to some hundred microseconds. */
-  readonly mostRows: number
+  readonly maxRows: number
 }
 
 /** What the ranked walk of a small batch needs: plain data over shared memory. */
@@ -71,7 +71,7 @@ export function layForest(forest: Forest): LaidForest | null {
   layLinked(forest, trees, 8 * shape.tileRows)
   const ranked = layForRanks(forest, depth, shape.factor)
   return {
-    ...{ shape, trees, modules: linkedModules(), ranked, mostRows },
+    ...{ shape, trees, module: linkedModule(), ranked, maxRows: mostRows },
     bytes: linkedMemoryBytes(bytes, shape) + (ranked ? rankedMemoryBytes(ranked.laid) : 0),
   }
 }
@@ -94,10 +94,9 @@ function layForRanks(forest: Forest, depth: number, factor: number): LaidRanked 
  * own, so that nothing has to be when many forests take turns. Every walk is done once before any row comes, so that none waits for
  * its code.
  */
-export function createForestWalk({ shape, trees, modules, ranked }: LaidForest): (rows: WalkedRows) => void {
-  const kernel = createLinkedKernel(modules)
+export function createForestWalk({ shape, trees, module, ranked }: LaidForest): (rows: WalkedRows) => void {
+  const kernel = createLinkedKernel(module)
   kernel.load(trees, shape)
-  kernel.isFinite()
   kernel.addPathLengths(new Float64Array(1), 0, 1)
   const scoreMany = ranked && createRankedWalk(ranked)
   return (rows) => {

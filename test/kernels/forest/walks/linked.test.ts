@@ -150,7 +150,7 @@ describe('a forest laid out for a few rows', () => {
   test('lies in shared memory, and says how many rows take a hundred microseconds', () => {
     const laid = layForest(growForest(normalRows(256, 10), 100, 8))!
     expect(laid.trees.buffer).toBeInstanceOf(SharedArrayBuffer)
-    expect(laid.mostRows).toBe(Math.floor((100_000 - 200 * 10) / (8 * 100 + 10)))
+    expect(laid.maxRows).toBe(Math.floor((100_000 - 200 * 10) / (8 * 100 + 10)))
     // Trees, a tile of 256 rows and the sums, in pages; and the same forest for the ranked walk.
     const held = laid.trees.byteLength + 8 * 256 * 11
     expect(laid.bytes % 65_536).toBe(0)
@@ -177,8 +177,8 @@ describe('a forest laid out for a few rows', () => {
     for (const depth of [7, 9, 12]) {
       const laid = structuredClone(layForest(growForest(normalRows(4096, 3), 3, depth))!)
       expect(laid.ranked !== null).toBe(depth < 12)
-      // The check and the walk; the seven of the ranked walk.
-      const instances = depth < 12 ? 9 : 2
+      // The linked walk; the seven of the ranked walk.
+      const instances = depth < 12 ? 8 : 1
       // As on another thread, which has compiled nothing yet.
       vi.resetModules()
       const other = await import('../../../../src/kernels/forest/walks/small-batch.ts')
@@ -211,9 +211,9 @@ describe('a forest laid out for a few rows', () => {
     expect(layForest(many(fitting))?.trees.byteLength).toBe(fitting * bytes)
     expect(layForest(many(fitting + 1))).toBeNull()
     const long = growForest([...normalRows(32, 1).map(([value]) => [2 ** (8 * value!)]), [1e300]], 1, 32)
-    expect(layForest(many(1000, long))?.mostRows).toBeGreaterThan(1)
+    expect(layForest(many(1000, long))?.maxRows).toBeGreaterThan(1)
     const wide = (features: number) => layForest({ ...many(1), features })
-    expect([400, 500, 65_535].map((features) => wide(features)?.mostRows)).toEqual([49, undefined, undefined])
+    expect([400, 500, 65_535].map((features) => wide(features)?.maxRows)).toEqual([49, undefined, undefined])
   })
 
   test('marks and fills as a scorer does, and leaves other rows alone', () => {

@@ -1,6 +1,24 @@
-import { averagePathLengths } from '../../../index.ts'
-import { type Forest, type Tree, treeOf } from '../../index.ts'
+import { averagePathLengths, scoreFactor } from '../../../index.ts'
+import { type Forest, levelOrder, type Tree, treeOf } from '../../index.ts'
 import { headerBytes, leafBytes, levelsAtOnce, nodeBytes } from './code.ts'
+
+/** A larger tile is slower, and a much smaller one too. */
+const maxTileBytes = 128 * 1024
+
+/** How the kernel walks a forest: plain data. */
+export interface LinkedShape {
+  readonly features: number
+  /** Rows that go through all trees together: as many as keep the tile in the cache beside a tree, a multiple of 8. */
+  readonly tileRows: number
+  /** See `scoreFactor`. */
+  readonly factor: number
+}
+
+/** Chooses how a forest is walked. */
+export function shapeOf({ features, trees, psi }: Forest): LinkedShape {
+  const fitting = 2 ** Math.floor(Math.log2(maxTileBytes / (8 * features)))
+  return { features, tileRows: Math.max(32, Math.min(256, fitting)), factor: scoreFactor(trees, psi) }
+}
 
 const treeBytes = (nodes: number) => headerBytes + (nodeBytes + leafBytes) * nodes
 
@@ -20,41 +38,26 @@ export function layLinked(forest: Forest, into: Uint8Array, columnBytes: number)
   for (let t = 0; t < forest.trees; t++) start += layTree(into, start, treeOf(forest, t), lengths, columnBytes)
 }
 
-/** Siblings lie side by side, in the order in which their parents come. Returns the bytes of the tree. */
-function layTree(
-  into: Uint8Array,
-  start: number,
-  { features, thresholds, links }: Tree,
-  lengths: Float64Array,
-  columnBytes: number,
-): number {
-  const count = features.length
+/** Returns the bytes of the tree. */
+function layTree(into: Uint8Array, start: number, tree: Tree, lengths: Float64Array, columnBytes: number): number {
+  const { nodes, levels, children, depth } = levelOrder(tree)
+  const count = nodes.length
   const first = into.byteOffset + start + headerBytes
   const words = new Int32Array(into.buffer, first, 4 * count)
   const doubles = new Float64Array(into.buffer, first, 3 * count)
-  const levels = new Uint8Array(count)
-  // `order[i]` is the node at place i: level by level, so that the top of the tree shares cache lines.
-  const order = new Uint32Array(count)
-  let laid = 1
   for (let i = 0; i < count; i++) {
-    const node = order[i]!
-    const feature = features[node]!
-    const link = links[node]!
-    const level = levels[i]!
+    const node = nodes[i]!
+    const feature = tree.features[node]!
+    words[4 * i + 3] = nodeBytes * children[i]!
     if (feature < 0) {
       doubles[2 * i] = Number.POSITIVE_INFINITY
-      words[4 * i + 3] = nodeBytes * i
-      doubles[2 * count + i] = level + lengths[link]!
-      continue
+      doubles[2 * count + i] = levels[i]! + lengths[tree.links[node]!]!
+    } else {
+      doubles[2 * i] = tree.thresholds[node]!
+      words[4 * i + 2] = feature * columnBytes
     }
-    doubles[2 * i] = thresholds[node]!
-    words[4 * i + 2] = feature * columnBytes
-    words[4 * i + 3] = nodeBytes * laid
-    levels[laid] = levels[laid + 1] = level + 1
-    order[laid++] = node + 1
-    order[laid++] = link
   }
-  const rounds = Math.max(1, Math.ceil(levels[count - 1]! / levelsAtOnce))
+  const rounds = Math.max(1, Math.ceil(depth / levelsAtOnce))
   new Int32Array(into.buffer, into.byteOffset + start, 3).set([nodeBytes * count, treeBytes(count), rounds])
   return treeBytes(count)
 }

@@ -1,10 +1,8 @@
 import { keepPrepared } from '../../../index.ts'
-import type { RowScoreInput } from '../../../scores/index.ts'
+import { type CopiedRows, copyTile, type RowScoreInput, scoresFromSums } from '../../../scores/index.ts'
 import type { Forest } from '../../index.ts'
-import { createLinkedKernel } from './kernel.ts'
-import { layLinked, linkedBytes } from './layout.ts'
-import { scoreLinked } from './rows.ts'
-import { type LinkedShape, shapeOf } from './shape.ts'
+import { createLinkedKernel, type LinkedKernel } from './kernel.ts'
+import { type LinkedShape, layLinked, linkedBytes, shapeOf } from './layout.ts'
 
 /** Rows from which on it pays to prepare a forest. */
 const defaultMinRows = 512
@@ -27,9 +25,22 @@ function prepare(forest: Forest): Prepared | null {
   return { shape, bytes }
 }
 
-export interface LinkedScorer {
-  /** Scores the rows and returns true, or returns false when preparing the forest would not pay yet, and nothing was done. */
-  score(input: RowScoreInput): boolean
+/** Rows from..to-1 of a block in any memory, and where their scores go; see `RowScoreInput`. */
+export interface WalkedRows extends CopiedRows, Pick<RowScoreInput, 'from' | 'to' | 'scores'> {}
+
+/** Scores rows with the forest that lies in the kernel's memory. */
+export function scoreLinked(
+  kernel: LinkedKernel,
+  { features, tileRows, factor }: LinkedShape,
+  { from, to, scores, ...source }: WalkedRows,
+): void {
+  scores.fill(0, from, to)
+  for (let start = from; start < to; start += tileRows) {
+    const rows = Math.min(tileRows, to - start)
+    copyTile(source, start, rows, features, kernel.tile(), tileRows)
+    kernel.addPathLengths(scores, start, rows)
+  }
+  scoresFromSums(scores, source.flags, from, to, factor)
 }
 
 /**
@@ -38,16 +49,14 @@ export interface LinkedScorer {
  * @param read turns a payload into a checked forest, or throws
  * @param minRows rows that have to be asked for before a forest is prepared
  */
-export function createLinkedScorer(
-  read: (payload: Uint8Array) => Forest,
-  minRows: number = defaultMinRows,
-): LinkedScorer {
+export function createLinkedScorer(read: (payload: Uint8Array) => Forest, minRows: number = defaultMinRows) {
   const kernel = createLinkedKernel()
   const kept = keepPrepared<Prepared | null>(maxKeptBytes, (one) => one?.bytes.byteLength ?? unsuitedBytes)
   /** What lies in the kernel's memory. */
   let loaded: Prepared | undefined
   return {
-    score({ key, payload, ...rows }) {
+    /** Scores the rows and returns true, or returns false when preparing the forest would not pay yet, and nothing was done. */
+    score({ key, payload, ...rows }: RowScoreInput): boolean {
       const prepared = kept.getFor(rows.to - rows.from, minRows, key, () => prepare(read(payload)))
       if (!prepared) return false
       if (loaded !== prepared) kernel.load(prepared.bytes, prepared.shape)

@@ -1,6 +1,5 @@
-import { anomalyScore, keepPrepared, scoreFactor } from '../../../index.ts'
-import { rowMarks } from '../../../models/index.ts'
-import { cleanTile, copyTile, type RowScoreInput } from '../../../scores/index.ts'
+import { keepPrepared, scoreFactor } from '../../../index.ts'
+import { copyTile, type RowScoreInput, scoresFromSums } from '../../../scores/index.ts'
 import { compile, createMemory, growTo } from '../../../wasm/index.ts'
 import type { ObliqueForest } from '../../index.ts'
 import { layObliqueForest, obliqueGroup, obliqueWalk } from './code.ts'
@@ -14,13 +13,13 @@ interface Prepared {
 }
 
 /** Prepared forests kept by one scorer, in bytes. */
-const mostKeptBytes = 32 * 1024 * 1024
-const mostTileBytes = 64 * 1024
+const maxKeptBytes = 32 * 1024 * 1024
+const maxTileBytes = 64 * 1024
 
 /** As many rows as keep the tile in the cache beside a tree, a multiple of the group. */
 function prepare(forest: ObliqueForest): Prepared {
   const { features, columns, trees, psi } = forest
-  const fitting = 2 ** Math.floor(Math.log2(mostTileBytes / (8 * features)))
+  const fitting = 2 ** Math.floor(Math.log2(maxTileBytes / (8 * features)))
   const tileRows = Math.max(16, Math.min(256, fitting))
   return { features, columns, tileRows, factor: scoreFactor(trees, psi), bytes: layObliqueForest(forest, 8 * tileRows) }
 }
@@ -36,7 +35,7 @@ export function createObliqueScorer(read: (payload: Uint8Array) => ObliqueForest
 } {
   const memory = createMemory()
   const walks = new Map<number, ReturnType<typeof compile>>()
-  const kept = keepPrepared<Prepared>(mostKeptBytes, ({ bytes }) => bytes.byteLength)
+  const kept = keepPrepared<Prepared>(maxKeptBytes, ({ bytes }) => bytes.byteLength)
   let doubles = new Float64Array(memory.buffer)
   let loaded: Prepared | undefined
 
@@ -55,7 +54,7 @@ export function createObliqueScorer(read: (payload: Uint8Array) => ObliqueForest
   }
 
   return {
-    score({ key, payload, block, from, to, fill, scores, flags }) {
+    score({ key, payload, from, to, scores, ...source }) {
       const prepared = kept.get(key, () => prepare(read(payload)))
       const { features, columns, tileRows, factor, bytes } = prepared
       load(prepared)
@@ -64,16 +63,13 @@ export function createObliqueScorer(read: (payload: Uint8Array) => ObliqueForest
       const treesStart = 8 * tileRows * (features + 1)
       for (let start = from; start < to; start += tileRows) {
         const rows = Math.min(tileRows, to - start)
-        copyTile(block, start, rows, features, tile, tileRows)
-        cleanTile(tile, tileRows, features, rows, fill, flags, start)
+        copyTile(source, start, rows, features, tile, tileRows)
         doubles.fill(0, 0, tileRows)
         const whole = Math.ceil(rows / obliqueGroup) * obliqueGroup
         walk(treesStart, treesStart + bytes.byteLength, 8 * tileRows, 8 * (tileRows + whole), 0)
-        for (let r = 0; r < rows; r++) {
-          const isScored = flags[start + r]! <= rowMarks.filled
-          scores[start + r] = isScored ? anomalyScore(doubles[r]!, factor) : Number.NaN
-        }
+        scores.set(doubles.subarray(0, rows), start)
       }
+      scoresFromSums(scores, source.flags, from, to, factor)
     },
   }
 }

@@ -35,20 +35,20 @@ export interface Geometry {
 /** Leaves that a byte can number: of a tree, or of each of its pieces. */
 export const pieceLeaves = 256
 /** Pieces of a tree that a byte can number. */
-export const mostPieces = 256
+export const maxPieces = 256
 /** Leaves of a tree. */
-export const mostLeaves = 4096
+export const maxLeaves = 4096
 /** A tree of k leaves needs fewer than log2(k) slots when its operations come one after the other, from the bottom up. */
-const mostSlots = 12
+const maxSlots = 12
 /** Rows of a tile for a forest that stays in a second-level cache, and for one of more nodes, which is read again for every tile. */
-const mostTileRows = 2048
-const mostTileRowsOfMany = 8192
+const maxTileRows = 2048
+const maxTileRowsOfMany = 8192
 const manyNodes = 50_000
 /**
  * Ranks of a tile, in bytes: for a thousand features a tile has as many rows as for ten. Fewer, to keep the ranks in a second-level cache,
  * cost more than they saved: what lies together of a feature is then too short to be read quickly.
  */
-const mostRankBytes = 2 * 1024 * 1024
+const maxRankBytes = 2 * 1024 * 1024
 
 /** Rows that are walked when there are so many: whole vectors. */
 export const wholeVectors = (rows: number): number => Math.ceil(rows / vectorRows) * vectorRows
@@ -58,9 +58,9 @@ export const wholeVectors = (rows: number): number => Math.ceil(rows / vectorRow
  * @param mostRows rows that will be walked at once, at most
  */
 export function rankedSize(features: number, nodes: number, mostRows: number = Number.POSITIVE_INFINITY): RankedSize {
-  const fitting = Math.floor(mostRankBytes / features / vectorRows) * vectorRows
-  const most = Math.min(nodes > manyNodes ? mostTileRowsOfMany : mostTileRows, wholeVectors(mostRows))
-  return { features, tileRows: Math.max(vectorRows, Math.min(most, fitting)), slots: mostSlots }
+  const fitting = Math.floor(maxRankBytes / features / vectorRows) * vectorRows
+  const most = Math.min(nodes > manyNodes ? maxTileRowsOfMany : maxTileRows, wholeVectors(mostRows))
+  return { features, tileRows: Math.max(vectorRows, Math.min(most, fitting)), slots: maxSlots }
 }
 
 /** Where things of this size lie. */

@@ -14,7 +14,7 @@ export interface TreeOperations {
 }
 
 /**
- * Lays out a tree of at most `mostLeaves` leaves and 256 pieces.
+ * Lays out a tree of at most `maxLeaves` leaves and 256 pieces.
  *
  * @param lengths c(0) to c(psi)
  * @param place of the tree among those that are added together

@@ -1,10 +1,10 @@
 import { type Forest, forestDepth, treeOf } from '../../index.ts'
-import { mostLeaves, mostPieces, pieceLeaves } from './geometry.ts'
+import { maxLeaves, maxPieces, pieceLeaves } from './geometry.ts'
 import { countLeaves, countPieces } from './operations.ts'
-import { mostByteThresholds, mostThresholds } from './thresholds.ts'
+import { maxByteThresholds, maxThresholds } from './thresholds.ts'
 
 /** With fewer, ranking the values of a row costs what the walk then saves on the trees, whatever the number of features. */
-const leastTrees = 3
+const minTrees = 3
 /** To look at so many nodes costs what it costs to go down one level, measured at depths from 8 to 12. */
 const nodesPerLevel = 40
 
@@ -12,19 +12,19 @@ const nodesPerLevel = 40
 export function paysToRank(forest: Forest): boolean {
   const { trees, splits } = forest
   const innerNodes = (splits.length - trees) / 2
-  return trees >= leastTrees && innerNodes <= nodesPerLevel * trees * Math.max(1, forestDepth(forest))
+  return trees >= minTrees && innerNodes <= nodesPerLevel * trees * Math.max(1, forestDepth(forest))
 }
 
 /** Whether the ranked walk has numbers for everything in a forest. */
 export function canRank(forest: Forest): boolean {
   const { trees, features, splits } = forest
-  if (countPerFeature(splits, features).some((count) => count > mostThresholds)) return false
+  if (countPerFeature(splits, features).some((count) => count > maxThresholds)) return false
   for (let t = 0; t < trees; t++) {
     const tree = treeOf(forest, t)
     const leaves = countLeaves(tree)
     if (leaves[0]! <= pieceLeaves) continue
-    if (leaves[0]! > mostLeaves || countPieces(leaves) > mostPieces) return false
-    if (countPerFeature(tree.features, features).some((count) => count > mostByteThresholds)) return false
+    if (leaves[0]! > maxLeaves || countPieces(leaves) > maxPieces) return false
+    if (countPerFeature(tree.features, features).some((count) => count > maxByteThresholds)) return false
   }
   return true
 }

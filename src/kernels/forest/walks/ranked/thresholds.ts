@@ -2,14 +2,14 @@ import type { Forest } from '../../index.ts'
 import { lowestRank, roundingShift } from './values-code.ts'
 
 /** Thresholds of a feature that a byte can rank among: 256 ranks. */
-export const mostByteThresholds = 255
+export const maxByteThresholds = 255
 /** Thresholds of a feature that an entry of a grid can count, see `rankValues`. */
-export const mostThresholds = 32_767
+export const maxThresholds = 32_767
 /** Buckets for each threshold of a grid where most have one threshold or none, and the most such buckets: a part of the first-level cache. */
 const finePerThreshold = 16
-const mostFineBuckets = 8192
+const maxFineBuckets = 8192
 /** With a greater share of the thresholds in crowded buckets, so many values are there that to search for all of them is faster. */
-const mostCrowded = 1 / 4
+const maxCrowded = 1 / 4
 /** Buckets for each threshold where all values are searched for: with more, a search is shorter by a step, and the cache has less room for others. */
 const coarsePerThreshold = 2
 
@@ -83,7 +83,7 @@ export function groupTrees(forest: Forest, distinct: readonly Float64Array[], ra
         lane[ranks[i]!] = 1
         added.push(i)
         counts[feature]! += 1
-        fits = counts[feature]! <= mostByteThresholds
+        fits = counts[feature]! <= maxByteThresholds
       }
       if (!fits) for (const i of added) (used[splits[i]!] as Uint8Array)[ranks[i]!] = 0
       return fits
@@ -117,8 +117,8 @@ export interface Grid {
 /** The grid over ascending distinct thresholds, from 1 to 32,767 of them. */
 export function gridOf(thresholds: Float64Array): Grid {
   const count = thresholds.length
-  const fine = fillGrid(thresholds, Math.max(2, Math.min(mostFineBuckets, finePerThreshold * count)))
-  if (fine.crowded <= mostCrowded * count) return { ...fine, searchAll: false }
+  const fine = fillGrid(thresholds, Math.max(2, Math.min(maxFineBuckets, finePerThreshold * count)))
+  if (fine.crowded <= maxCrowded * count) return { ...fine, searchAll: false }
   return { ...fillGrid(thresholds, 2 ** Math.ceil(Math.log2(coarsePerThreshold * count))), searchAll: true }
 }
 

@@ -7,35 +7,12 @@ import {
   type WasmFunction,
   type WasmModule,
 } from '../../../wasm/index.ts'
-import { finiteCheck } from '../linked/index.ts'
 import { type Geometry, rankedGeometry, wholeVectors } from './geometry.ts'
 import type { RankedBatch, RankedForest } from './layout.ts'
-import { mapRanks, rankValues } from './values-code.ts'
+import { finiteCheck, mapRanks, rankValues } from './values-code.ts'
 import { addLeafValues, selectLeaves } from './walk-code.ts'
 
-/** The ranked walk of one thread, with a memory that only grows. */
-export interface RankedKernel {
-  /** Puts a forest into the memory, unless it is the one that lies there. */
-  load(forest: RankedForest): void
-  /** The buffer for the values of one feature, one per row of the tile. */
-  values(): Float64Array<ArrayBuffer>
-  /** Whether the first rows of the buffer, and what earlier ones left behind them, are finite. */
-  isFinite(rows: number): boolean
-  /**
-   * Ranks the first rows of the buffer, which are the values of a feature. False when one of them, or of what earlier ones left behind
-   * them, may not be finite: `isFinite` knows.
-   */
-  rank(feature: number, rows: number): boolean
-  /**
-   * Writes the sums of the path lengths in all trees, added in their order, once every feature is ranked.
-   * @param sums one per row of the tile
-   */
-  sumPathLengths(sums: Float64Array): void
-}
-
-type RankedFunction = 'check' | 'rankWide' | 'rankNarrow' | 'map' | 'select' | 'add' | 'addPieces'
-
-const functions: Readonly<Record<RankedFunction, () => WasmFunction>> = {
+const functions = {
   check: finiteCheck,
   rankWide: () => rankValues(2),
   rankNarrow: () => rankValues(1),
@@ -43,7 +20,9 @@ const functions: Readonly<Record<RankedFunction, () => WasmFunction>> = {
   select: selectLeaves,
   add: () => addLeafValues(false),
   addPieces: () => addLeafValues(true),
-}
+} satisfies Record<string, () => WasmFunction>
+type RankedFunction = keyof typeof functions
+
 /** The compiled code of a kernel: plain data, which can be sent to other threads. */
 export type RankedModules = Readonly<Record<RankedFunction, WasmModule>>
 
@@ -51,9 +30,15 @@ let compiled: RankedModules | undefined
 
 /** Seven small modules, compiled once a thread. */
 export function rankedModules(): RankedModules {
-  const all = () => Object.entries(functions).map(([name, make]) => [name, compileModule(make())])
-  compiled ??= Object.fromEntries(all()) as RankedModules
+  compiled ??= mapValues(functions, (make) => compileModule(make()))
   return compiled
+}
+
+function mapValues<From, To>(all: Readonly<Record<RankedFunction, From>>, change: (one: From) => To) {
+  return Object.fromEntries(Object.entries<From>(all).map(([name, one]) => [name, change(one)])) as Record<
+    RankedFunction,
+    To
+  >
 }
 
 /** Bytes of a kernel's memory with a forest in it. */
@@ -61,16 +46,12 @@ export function rankedMemoryBytes({ size, bytes }: RankedForest): number {
   return Math.ceil((rankedGeometry(size).forest + bytes.byteLength) / pageBytes) * pageBytes
 }
 
-/** Makes a kernel; code that is not given is compiled, unless this thread has. */
-export function createRankedKernel(modules: RankedModules = rankedModules()): RankedKernel {
+export type RankedKernel = ReturnType<typeof createRankedKernel>
+
+/** The ranked walk of one thread, with a memory that only grows. */
+export function createRankedKernel(modules: RankedModules = rankedModules()) {
   const memory = createMemory()
-  const check = instantiate(modules.check, memory)
-  const rankWide = instantiate(modules.rankWide, memory)
-  const rankNarrow = instantiate(modules.rankNarrow, memory)
-  const map = instantiate(modules.map, memory)
-  const select = instantiate(modules.select, memory)
-  const add = instantiate(modules.add, memory)
-  const addPieces = instantiate(modules.addPieces, memory)
+  const run = mapValues(modules, (module) => instantiate(module, memory))
   let doubles = new Float64Array(memory.buffer)
   let loaded: RankedForest
   let geometry: Geometry
@@ -89,7 +70,7 @@ export function createRankedKernel(modules: RankedModules = rankedModules()): Ra
   function mapAll(maps: readonly number[], rows: number): void {
     loaded.grids.forEach((grid, f) => {
       const wide = geometry.wideRanks(f)
-      if (grid !== null) map(wide, wide + 2 * rows, maps[f]!, geometry.ranks(f))
+      if (grid !== null) run.map(wide, wide + 2 * rows, maps[f]!, geometry.ranks(f))
     })
   }
 
@@ -97,13 +78,14 @@ export function createRankedKernel(modules: RankedModules = rankedModules()): Ra
   function addBatch({ from, to, tables, whole }: RankedBatch, hasPieces: boolean, rows: number): void {
     // A whole tree is one piece, whose number is 0.
     if (hasPieces) for (const place of whole) clear(geometry.pieces(place), rows)
-    if (from < to) select(from, to, rows)
-    const addUp = hasPieces ? addPieces : add
+    if (from < to) run.select(from, to, rows)
+    const addUp = hasPieces ? run.addPieces : run.add
     addUp(geometry.sums, geometry.sums + 8 * rows, geometry.leaves(0), geometry.tileRows, ...tables)
   }
 
   return {
-    load(forest) {
+    /** Puts a forest into the memory, unless it is the one that lies there. */
+    load(forest: RankedForest): void {
       if (loaded === forest) return
       loaded = forest
       geometry = rankedGeometry(forest.size)
@@ -113,27 +95,37 @@ export function createRankedKernel(modules: RankedModules = rankedModules()): Ra
       // The sums, the values and the table of no tree begin clean, whatever lay there.
       doubles.fill(0, 0, geometry.leaves(0) / 8)
     },
-    values() {
+    /** The buffer for the values of one feature, one per row of the tile. */
+    values(): Float64Array<ArrayBuffer> {
       const { values, tileRows } = geometry
       return doubles.subarray(values / 8, values / 8 + tileRows)
     },
-    isFinite(rows) {
+    /** Whether the first rows of the buffer, and what earlier ones left behind them, are finite. */
+    isFinite(rows: number): boolean {
       const { values, sums } = geometry
       // The sums are not in use yet.
-      check(values, values + 8 * wholeVectors(rows), sums)
+      run.check(values, values + 8 * wholeVectors(rows), sums)
       return areFinite(sums)
     },
-    rank(feature, rows) {
+    /**
+     * Ranks the first rows of the buffer, which are the values of a feature. False when one of them, or of what earlier ones left behind
+     * them, may not be finite: `isFinite` knows.
+     */
+    rank(feature: number, rows: number): boolean {
       const { grids, groups } = loaded
       const how = grids[feature]
       if (!how) return false
       const { grid, buckets, firstStep, searchAll } = how
       const { values, sums } = geometry
-      const [rank, target] = groups.length === 1 ? [rankNarrow, geometry.ranks] : [rankWide, geometry.wideRanks]
+      const [rank, target] = groups.length === 1 ? [run.rankNarrow, geometry.ranks] : [run.rankWide, geometry.wideRanks]
       rank(values, values + 8 * wholeVectors(rows), grid, buckets, firstStep, searchAll ? 1 : 0, target(feature), sums)
       return areFinite(sums)
     },
-    sumPathLengths(sums) {
+    /**
+     * Writes the sums of the path lengths in all trees, added in their order, once every feature is ranked.
+     * @param sums one per row of the tile
+     */
+    sumPathLengths(sums: Float64Array): void {
       const rows = wholeVectors(sums.length)
       const first = geometry.sums / 8
       doubles.fill(0, first, first + sums.length)
