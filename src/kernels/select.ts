@@ -2,9 +2,8 @@
 const shortRange = 24
 
 /**
- * Moves values so that at each of `places` stands what would stand there if all were sorted ascending: quicksort (Hoare 1962, Quicksort, The Computer Journal 5) that
- * leaves alone what holds no wanted place, some four walks instead of sixteen for a few places among 65,536. Where a part does not
- * get shorter, as one of rising and falling values may not, it is sorted.
+ * Moves values so that at each of `places` stands what would stand there if all were sorted ascending: quicksort (Hoare 1962,
+ * "Quicksort", The Computer Journal 5) that leaves alone what holds no wanted place. A part that does not get shorter is sorted.
  *
  * @param values numbers, none of them NaN; changed in place
  * @param places ascending, each 0..values.length-1; one may stand there twice

@@ -1,11 +1,8 @@
 /**
- * Memory that threads share. The engine does not count it, so that what nobody holds any more lies about until something else calls for
- * the collector, which is seldom in a process that lets others compute: eleven trainings of 70,000 rows x 200 features took it to
- * 3 GiB. So each piece that matters has a plain buffer of the same size beside it, which lives as long and is counted. Nobody
- * touches it: it takes addresses, and no memory.
+ * The engine does not count shared memory, so the collector would come too late for it. Each large piece therefore has a plain buffer
+ * of the same size beside it, which lives as long and is counted. Nobody touches it: it takes addresses, and no memory.
  */
 const weights = new WeakMap<SharedArrayBuffer, ArrayBufferLike>()
-/** Less is not worth a second buffer. */
 const minWeighed = 64 * 1024
 
 /**
@@ -42,9 +39,8 @@ const minFilled = 256
 
 /**
  * Makes a function that copies `count` doubles from index `from` of an array, in any memory, to the beginning of `target`.
- *
- * `set` moves shared memory word by word, as another thread may write there; filling a buffer with as many bytes as it has room for moves
- * them as fast as memory gives them: .7 and .5 of the time (Node 20 and 24), where no cache holds the source.
+ * `set` moves shared memory word by word, as another thread may write there; filling a buffer with as many bytes as it has room for is
+ * faster.
  * @param target not shared; `count` is at most its length
  */
 export function copierInto(

@@ -20,8 +20,7 @@ const farthest = 1e100
 /**
  * Median and spread of each column. The spread is the larger of the interquartile range of the sample (divided by that of
  * a normal distribution) and the standard deviation of all rows: the range alone makes every burst of a metric that
- * mostly rests look a thousand units wide, and costs a distance a fifth of its average precision on real hosts. 1
- * for a constant column.
+ * mostly rests look a thousand units wide. 1 for a constant column.
  *
  * @param sample every value finite; at least one row
  * @param deviations standard deviation per column over all training rows, of which the sample may lack the rare ones
@@ -30,7 +29,6 @@ export function robustScale(sample: Sample, deviations: Float64Array): Scale {
   const { lanes: columns, size, filled } = sample
   const centre = new Float64Array(columns)
   const spread = new Float64Array(columns)
-  // Only what the quartiles are made of is put in its place, in a fourth of the time of sorting.
   const places = quartiles.flatMap((probability) => {
     const below = Math.floor(probability * (filled - 1))
     return [below, Math.min(below + 1, filled - 1)]

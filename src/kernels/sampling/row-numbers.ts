@@ -16,7 +16,7 @@ export interface RowNumbersOptions {
   readonly stream: (k: number) => number
 }
 
-/** Numbers of rows. Those of 32 bits are drawn and sorted in three quarters of the time of doubles, which hold all that a file can have. */
+/** Numbers of rows. Those of 32 bits are faster than doubles, which hold all that a file can have. */
 type Numbers = Uint32Array | Float64Array
 
 const numbersFor = (rows: number, count: number): Numbers =>

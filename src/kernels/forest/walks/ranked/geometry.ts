@@ -44,10 +44,7 @@ const maxSlots = 12
 const maxTileRows = 2048
 const maxTileRowsOfMany = 8192
 const manyNodes = 50_000
-/**
- * Ranks of a tile, in bytes: for a thousand features a tile has as many rows as for ten. Fewer, to keep the ranks in a second-level cache,
- * cost more than they saved: what lies together of a feature is then too short to be read quickly.
- */
+/** Ranks of a tile, in bytes. With fewer, what lies together of a feature would be too short to be read quickly. */
 const maxRankBytes = 2 * 1024 * 1024
 
 /** Rows that are walked when there are so many: whole vectors. */

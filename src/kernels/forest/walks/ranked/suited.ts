@@ -5,7 +5,7 @@ import { maxByteThresholds, maxThresholds } from './thresholds.ts'
 
 /** With fewer, ranking the values of a row costs what the walk then saves on the trees, whatever the number of features. */
 const minTrees = 3
-/** To look at so many nodes costs what it costs to go down one level, measured at depths from 8 to 12. */
+/** To look at so many nodes costs what it costs to go down one level. */
 const nodesPerLevel = 40
 
 /** Whether the ranked walk of many rows is faster than going down the trees. */
