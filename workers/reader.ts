@@ -11,22 +11,13 @@ import {
   type RelationInput,
 } from './reader/database/index.ts'
 import { arrowRelation, csvRelation, ndjsonRelation, parquetRelation } from './reader/formats/index.ts'
-import {
-  entitiesOf,
-  failureOf,
-  send,
-  sendFailure,
-  sendResult,
-  spanOf,
-  streamFeatures,
-  useExchange,
-} from './reader/read/index.ts'
+import { entitiesOf, failureOf, send, sendJson, spanOf, streamFeatures, useExchange } from './reader/read/index.ts'
 import { aggregateScored } from './reader/report/index.ts'
 import { streamScored, writeScored } from './reader/write/index.ts'
 
 /**
  * The reading process: one locked database over one source. It takes commands from its standard input, answers on file
- * descriptor 3, and ends when either pipe closes. See `src/reader-frames.ts`.
+ * descriptor 3, and ends when either pipe closes. See `src/reader/frames.ts`.
  */
 
 const BEAT_MS = 200
@@ -37,8 +28,6 @@ if (start.exchange) useExchange()
 
 let opened: { command: OpenCommand; files: OpenFile[] } | null = null
 let relation: Promise<Relation> | null = null
-let fed: (() => number) | null = null
-let format: FormatId = 'parquet'
 
 const builders: Record<FormatId, (input: RelationInput) => Promise<Relation>> = {
   parquet: parquetRelation,
@@ -49,7 +38,6 @@ const builders: Record<FormatId, (input: RelationInput) => Promise<Relation>> = 
 
 async function open(command: OpenCommand): Promise<null> {
   if (opened !== null) throw new Error('the source is open')
-  format = command.format
   const files = openFiles(command.files)
   const outputs = command.outputPath === null ? [] : [command.outputPath]
   await lockDatabase(database, [...files.map((file) => file.path), ...outputs])
@@ -61,10 +49,7 @@ async function open(command: OpenCommand): Promise<null> {
 function source(): Promise<Relation> {
   if (opened === null) throw new Error('no source is open')
   const { command, files } = opened
-  relation ??= builders[command.format]({ database, files, command }).then((built) => {
-    fed = built.fed ?? null
-    return built
-  })
+  relation ??= builders[command.format]({ database, files, command })
   return relation
 }
 
@@ -78,17 +63,7 @@ async function completeSource(): Promise<Relation> {
 
 async function describe(): Promise<Description> {
   const { columns, rows } = await source()
-  return {
-    columns: columns.map(({ name, type, kind, partition, precisionLoss, mistyped }) => ({
-      name,
-      type,
-      kind,
-      partition,
-      precisionLoss,
-      ...(mistyped === undefined ? {} : { mistyped }),
-    })),
-    rows,
-  }
+  return { columns: columns.map(({ expression, sql, echo, ...column }) => column), rows }
 }
 
 async function answer(command: Command): Promise<unknown> {
@@ -100,9 +75,9 @@ async function answer(command: Command): Promise<unknown> {
     case 'describe':
       return describe()
     case 'span':
-      return spanOf(database, await source(), command)
+      return spanOf(database, await source(), command.query)
     case 'entities':
-      return entitiesOf(database, await source(), command)
+      return entitiesOf(database, await source(), command.query)
     case 'features': {
       const limits = (opened as { command: OpenCommand }).command
       return { rows: await streamFeatures(database, await source(), command.query, limits) }
@@ -127,7 +102,7 @@ function marker(): string {
   const rows = database.connection.progress.rows_processed
   const output = opened?.command.outputPath ?? null
   const written = output === null ? 0 : (statSync(output, { throwIfNoEntry: false })?.size ?? 0)
-  return `${rows} ${fed?.() ?? 0} ${written}`
+  return `${rows} ${database.feed.rows} ${written}`
 }
 
 async function run(command: Command): Promise<void> {
@@ -140,10 +115,11 @@ async function run(command: Command): Promise<void> {
     before = now
   }, BEAT_MS)
   try {
-    sendResult(await answer(command))
+    sendJson(FRAME.result, await answer(command))
   } catch (error) {
     // What our own functions threw comes back as the database's error; theirs is the one that tells.
-    sendFailure(failureOf(database.feed.failure ?? database.scores.failure ?? error, format, await columnNames()))
+    const cause = database.feed.failure ?? database.scores.failure ?? error
+    sendJson(FRAME.error, failureOf(cause, opened?.command.format ?? 'parquet', await columnNames()))
   } finally {
     clearInterval(beat)
   }

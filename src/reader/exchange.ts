@@ -1,11 +1,11 @@
 /**
  * The parent's end of an exchange: a file without a name, in memory where the machine offers that, into which a reading process puts
- * its blocks and from which they go into shared memory by one copy that no event loop makes. Through the pipe a block came in 64 KiB
- * buffers, whose memory the collector had to be sent after ten times per million rows.
+ * its blocks and from which they go into shared memory by one copy that no event loop makes.
  */
 import { randomUUID } from 'node:crypto'
 import { close, closeSync, openSync, readv, rmSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { exchangePlaces } from './frames.ts'
 
 /** Memory as a file system, on Linux. Elsewhere the file lies in the state folder. */
@@ -68,13 +68,8 @@ function openNameless(folder: string): number | null {
   }
 }
 
-function readAll(fd: number, parts: readonly Uint8Array[], from: number): Promise<void> {
+async function readAll(fd: number, parts: readonly Uint8Array[], from: number): Promise<void> {
   const wanted = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
-  return new Promise((done, fail) => {
-    readv(fd, parts, from, (error, read) => {
-      if (error) fail(error)
-      else if (read === wanted) done()
-      else fail(new Error(`an exchange gave ${read} of ${wanted} bytes`))
-    })
-  })
+  const { bytesRead } = await promisify(readv)(fd, parts, from)
+  if (bytesRead !== wanted) throw new Error(`an exchange gave ${bytesRead} of ${wanted} bytes`)
 }

@@ -1,7 +1,7 @@
 import type { ErrorCode, ErrorFacts } from '../errors.ts'
 import type { FormatId } from '../formats/index.ts'
 import type { FileIdentity } from '../sources/index.ts'
-import type { AggregateQuery, ColumnType, FeatureQuery, ReadWindow, ScoredQuery } from './types.ts'
+import type { AggregateQuery, ColumnType, EntitiesQuery, FeatureQuery, ScoredQuery, SpanQuery } from './types.ts'
 
 /**
  * What goes over the two pipes of a reading process; plain data only.
@@ -69,19 +69,8 @@ export type Command =
   | { readonly call: 'ping' }
   | OpenCommand
   | { readonly call: 'describe' }
-  | {
-      readonly call: 'span'
-      readonly timestamp: string | null
-      readonly window: ReadWindow | null
-      readonly interval: { readonly entity: string | null } | null
-    }
-  | {
-      readonly call: 'entities'
-      readonly entity: string
-      readonly timestamp: string | null
-      readonly window: ReadWindow | null
-      readonly max: number
-    }
+  | { readonly call: 'span'; readonly query: SpanQuery }
+  | { readonly call: 'entities'; readonly query: EntitiesQuery }
   | { readonly call: 'features'; readonly query: FeatureQuery }
   | { readonly call: 'writeScored'; readonly query: ScoredQuery }
   | { readonly call: 'arrowScored'; readonly query: ScoredQuery }

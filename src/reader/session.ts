@@ -27,32 +27,22 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
     const slabs = new Slabs(columns * rows)
     const answer = calls.frames({ call: 'features', query })
     let first = 0
-    let total: number
-    for (;;) {
-      const step = await answer.next()
-      if (step.done === true) {
-        total = (step.value as { rows: number }).rows
-        break
-      }
-      const values = await slabs.free()
-      let block: FeatureBlock
-      try {
-        block = await readBlock(process, step.value.kind, { values, stride: rows, columns }, first, slabs)
-      } catch (error) {
-        await answer.return(undefined)
-        throw error
-      }
-      first += block.block.rows
-      let kept = false
-      try {
+    try {
+      for (;;) {
+        const step = await answer.next()
+        if (step.done === true) {
+          if ((step.value as { rows: number }).rows !== first) throw process.fatal('crash')
+          return await source.verifyUnchanged()
+        }
+        const values = await slabs.free()
+        const block = await readBlock(process, step.value.kind, { values, stride: rows, columns }, first, slabs)
+        first += block.block.rows
         yield block
-        kept = true
-      } finally {
-        if (!kept) await answer.return(undefined)
       }
+    } finally {
+      // Ends the process where the rest of the answer is not wanted.
+      await answer.return(undefined)
     }
-    if (total !== first) throw process.fatal('crash')
-    await source.verifyUnchanged()
   }
 
   async function* arrowScored(query: ScoredQuery): AsyncGenerator<Uint8Array> {
@@ -70,10 +60,8 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
 
   return {
     describe: () => (described ??= calls.call<Description>({ call: 'describe' })),
-    span: ({ timestamp = null, window = null, interval = null }) =>
-      calls.call<Span>({ call: 'span', timestamp, window, interval }),
-    entities: ({ entity, timestamp = null, window = null, max }) =>
-      calls.call<EntityRows[]>({ call: 'entities', entity, timestamp, window, max }),
+    span: (query) => calls.call<Span>({ call: 'span', query }),
+    entities: (query) => calls.call<EntityRows[]>({ call: 'entities', query }),
     features,
     async writeScored(query) {
       const result = await calls.call<{ rows: number; bytes: number }>({ call: 'writeScored', query })

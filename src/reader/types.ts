@@ -1,8 +1,8 @@
-import type { Derivation, TimeContextColumn, ZoneTransitions } from '../kernels/history/index.ts'
 /**
  * What the rest of the house sees of the reading process: plain shapes, no DuckDB, no SQL.
  * Times are epoch microseconds (UTC) as numbers, exact within +-2^53; a naive time is UTC.
  */
+import type { Derivation, TimeContextColumn, ZoneTransitions } from '../kernels/history/index.ts'
 import type { Block } from '../kernels/index.ts'
 import type { Source } from '../sources/index.ts'
 

@@ -4,13 +4,7 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sqlFolder } from '../../../src/places.ts'
-import {
-  fill,
-  quoteName,
-  quoteText,
-  type StatementName,
-  statement,
-} from '../../../workers/reader/database/statements.ts'
+import { fill, quoteName, quoteText, statement } from '../../../workers/reader/database/statements.ts'
 import { sql } from '../../reader/tools.ts'
 
 const folder = fileURLToPath(sqlFolder)
@@ -33,11 +27,19 @@ describe('the statements', () => {
     if (!/^(set|copy)/.test(body)) expect(header).toMatch(/Returns/)
   })
 
+  test('each is asked for by its name, and no other is', () => {
+    const workers = join(folder, '..', 'workers')
+    const names = readdirSync(workers, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+    const source = names.map((name) => readFileSync(join(workers, name), 'utf8')).join('\n')
+    for (const file of files) expect(source).toContain(`'${file.slice(0, -4)}'`)
+    for (const [, name] of source.matchAll(/\bstatement\(\s*'([\w-]+)'/g)) expect(files).toContain(`${name}.sql`)
+  })
+
   test('a slot that is empty, unknown or inside what was filled in is never filled', () => {
     expect(() => fill('select {{a}}', {})).toThrow()
     expect(() => fill('select {{a}}', { a: '1', b: '2' })).toThrow()
     expect(fill('select {{a}}, {{b}}', { a: '{{b}}', b: '$&' })).toBe('select {{b}}, $&')
-    expect(() => statement('absent' as StatementName)).toThrow()
+    expect(() => statement('absent')).toThrow()
   })
 })
 

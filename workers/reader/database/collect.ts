@@ -5,8 +5,7 @@ const FULL_EVERY = 2_000
 
 /**
  * A function to call once per chunk. Handles of the database's chunks hold memory that the collector does not see, so it
- * waits far too long: streaming 5 million rows x 8 took 210 MiB without this, 70 MiB with it, and less time than full
- * collections. Does nothing where the process was started without `--expose-gc`.
+ * waits far too long. Does nothing where the process was started without `--expose-gc`.
  */
 export function collectOften(): () => void {
   const collect = globalThis.gc as ((options: { type: 'minor' | 'major' }) => void) | undefined

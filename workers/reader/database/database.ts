@@ -21,7 +21,7 @@ export interface Database {
 /** Opens the database while its source is still unknown. */
 export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promise<Database> {
   const connection = await connect(threads, memoryBytes)
-  for (const name of ['set-time-zone', 'set-progress', 'set-progress-quiet', 'set-progress-at-once'] as const) {
+  for (const name of ['set-time-zone', 'set-progress', 'set-progress-quiet', 'set-progress-at-once']) {
     await runStatement(connection, statement(name))
   }
   return { connection, threads, memoryBytes, feed: new Feed(connection, 'fed'), scores: new ScoreFile(connection) }

@@ -27,8 +27,6 @@ export interface Relation {
   readonly groupRows?: number
   /** A relation with every column and exact kinds, where this one stopped looking early; null where it did not. */
   complete?(): Promise<Relation | null>
-  /** Rows fed so far; part of the heart beat. */
-  fed?(): number
 }
 
 /** What a format needs to build its relation. */

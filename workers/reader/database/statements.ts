@@ -1,42 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { sqlFolder } from '../../../src/places.ts'
 
+/** The statements of `sql/` by the names of their files. */
+const statements = new Map<string, string>()
+
 /**
- * The statements of `sql/`, each loaded when it is first used. A file holds one statement; its `{{slots}}` are filled here and nowhere else, with
- * constants of ours and names that went through `quoteName`. Values are bound.
+ * The statement of `sql/<name>.sql`, loaded when it is first used, with its slots filled. Every slot must be given and used. Slots take
+ * constants of ours and names that went through `quoteName`; values are bound.
  */
-export type StatementName =
-  | 'allow-paths'
-  | 'close-access'
-  | 'columns'
-  | 'csv-kinds'
-  | 'entities'
-  | 'features'
-  | 'features-check'
-  | 'features-proven'
-  | 'interval'
-  | 'lock'
-  | 'parquet-chunks'
-  | 'parquet-files'
-  | 'parquet-schema'
-  | 'report-entities'
-  | 'report-flagged'
-  | 'scored'
-  | 'scored-stream'
-  | 'set-progress'
-  | 'set-progress-at-once'
-  | 'set-progress-quiet'
-  | 'set-threads'
-  | 'set-time-zone'
-  | 'span'
-  | 'span-all'
-  | 'write-generated'
-  | 'write-scored'
-
-const statements = new Map<StatementName, string>()
-
-/** A statement with its slots filled. Every slot must be given and used. */
-export function statement(name: StatementName, slots: Readonly<Record<string, string>> = {}): string {
+export function statement(name: string, slots: Readonly<Record<string, string>> = {}): string {
   let body = statements.get(name)
   if (body === undefined) {
     const text = readFileSync(new URL(`${name}.sql`, sqlFolder), 'utf8')

@@ -3,7 +3,6 @@ import { DeepWatchError } from '../../../src/errors.ts'
 import { formatOf } from '../../../src/formats/index.ts'
 import {
   CHUNK_ROWS,
-  type ChunkTarget,
   COUNTED_POSITION,
   checkNames,
   type FeedWalk,
@@ -47,7 +46,7 @@ export async function arrowRelation({ database, files, command }: RelationInput)
   const { feed } = database
   feed.yields(
     columns.map(({ type }, index) => ({ name: `v${index}`, type })),
-    () => new ArrowWalk(arrow, files, columns),
+    () => walkOf(arrow, files, columns),
   )
   return {
     columns: columns.map((column) => column.column),
@@ -55,55 +54,39 @@ export async function arrowRelation({ database, files, command }: RelationInput)
     from: formatOf('arrow').relation,
     values: {},
     position: COUNTED_POSITION,
-    fed: () => feed.rows,
   }
 }
 
-class ArrowWalk implements FeedWalk {
-  private readonly arrow: Arrow
-  private readonly files: readonly OpenFile[]
-  private readonly columns: readonly ArrowColumn[]
-  private file = 0
-  private reader: RecordBatchStreamReader | null = null
-  private batch: RecordBatch | null = null
-  private at = 0
-
-  constructor(arrow: Arrow, files: readonly OpenFile[], columns: readonly ArrowColumn[]) {
-    this.arrow = arrow
-    this.files = files
-    this.columns = columns
-  }
-
-  next(target: ChunkTarget, wanted: readonly number[]): void {
-    const batch = this.current()
-    const rows = batch === null ? 0 : Math.min(CHUNK_ROWS, batch.numRows - this.at)
-    target.rows = rows
-    if (batch === null) return
-    wanted.forEach((number, column) => {
-      this.columns[number]?.write(target, column, batch.getChildAt(number), this.at)
-    })
-    this.at += rows
-  }
-
-  /** The batch with rows left to hand over; null after the last one. */
-  private current(): RecordBatch | null {
-    while (this.batch === null || this.at >= this.batch.numRows) {
-      if (this.file >= this.files.length) return null
-      try {
-        this.reader ??= this.arrow.RecordBatchReader.from(
-          messagesOf(this.files[this.file] as OpenFile),
-        ) as RecordBatchStreamReader
-        const step = this.reader.next()
-        this.at = 0
-        this.batch = step.done === true ? null : step.value
+/** Hands the rows of all batches over, a chunk at a time; a chunk ends with its batch. */
+function walkOf(arrow: Arrow, files: readonly OpenFile[], columns: readonly ArrowColumn[]): FeedWalk {
+  const batches = batchesOf(arrow, files)
+  let batch: RecordBatch | null = null
+  let at = 0
+  return {
+    next(target, wanted) {
+      while (batch === null || at >= batch.numRows) {
+        const step = batches.next()
         if (step.done === true) {
-          this.reader = null
-          this.file++
+          target.rows = 0
+          return
         }
-      } catch {
-        throw new DeepWatchError('source_unreadable', 'The Arrow stream is damaged.')
+        batch = step.value
+        at = 0
       }
-    }
-    return this.batch
+      target.rows = Math.min(CHUNK_ROWS, batch.numRows - at)
+      for (const [column, number] of wanted.entries()) {
+        columns[number]?.write(target, column, batch.getChildAt(number), at)
+      }
+      at += target.rows
+    },
+  }
+}
+
+/** The batches of the files, decoded one at a time. Throws `source_unreadable`. */
+function* batchesOf(arrow: Arrow, files: readonly OpenFile[]): Generator<RecordBatch, undefined> {
+  try {
+    for (const file of files) yield* arrow.RecordBatchReader.from(messagesOf(file)) as RecordBatchStreamReader
+  } catch {
+    throw new DeepWatchError('source_unreadable', 'The Arrow stream is damaged.')
   }
 }

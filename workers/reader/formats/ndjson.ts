@@ -65,7 +65,6 @@ function build(input: RelationInput, wanted: ReadonlySet<string> | null): Relati
     from: formatOf('ndjson').relation,
     values: {},
     position: COUNTED_POSITION,
-    fed: () => feed.rows,
     // What was not surveyed to the end may have more columns, and other kinds.
     complete: async () => (rows === null ? build(input, null) : null),
   }

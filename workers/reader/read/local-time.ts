@@ -13,7 +13,7 @@ export async function localOffset(database: Database, relation: Relation, query:
   if (transitions === undefined || !query.features.some((feature) => 'timeContext' in feature)) return '0'
   const hasStatistics = window === undefined && timestamp !== undefined && relation.groupRows !== undefined
   const span = hasStatistics
-    ? await spanOf(database, relation, { timestamp, window: null, interval: null })
+    ? await spanOf(database, relation, { timestamp })
     : { from: window?.from ?? null, to: window?.to ?? null }
   return offsetExpression(transitionsWithin(transitions, span.from ?? -Infinity, span.to ?? Infinity))
 }

@@ -1,5 +1,5 @@
 import { readSync, writevSync } from 'node:fs'
-import { type Failure, FRAME, frameHeader } from '../../../src/reader/index.ts'
+import { frameHeader } from '../../../src/reader/index.ts'
 
 const ANSWERS = 3
 
@@ -10,8 +10,7 @@ const acknowledgement = new Uint8Array(1)
  * small buffer meanwhile and then waits too. Ends the process when the parent is gone.
  */
 export function send(kind: number, ...parts: readonly Uint8Array[]): void {
-  let length = 0
-  for (const part of parts) length += part.byteLength
+  const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
   let left: Uint8Array[] = [frameHeader(kind, length), ...parts]
   while (left.length > 0) {
     let written: number
@@ -48,10 +47,7 @@ export function awaitTaken(): void {
   }
 }
 
-export function sendResult(result: unknown): void {
-  send(FRAME.result, Buffer.from(JSON.stringify(result)))
-}
-
-export function sendFailure(failure: Failure): void {
-  send(FRAME.error, Buffer.from(JSON.stringify(failure)))
+/** Writes a frame whose payload is JSON. */
+export function sendJson(kind: number, value: unknown): void {
+  send(kind, Buffer.from(JSON.stringify(value)))
 }

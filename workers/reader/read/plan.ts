@@ -1,6 +1,6 @@
 import { DeepWatchError } from '../../../src/errors.ts'
 import { stepOf, type TimeContextColumn } from '../../../src/kernels/history/index.ts'
-import type { FeatureQuery, ReadWindow } from '../../../src/reader/index.ts'
+import type { FeatureQuery } from '../../../src/reader/index.ts'
 import {
   columnError,
   columnOf,
@@ -83,7 +83,7 @@ export function planFeatures(relation: Relation, query: FeatureQuery, offset = '
   const echoed = (query.include ?? []).map((name, index) => results.echo(name, index))
   // The row numbers may be all there is; a statement needs a result nevertheless.
   if (results.expressions.length === 0) results.double('0::double')
-  const window = windowCondition(results.needed, query.window, time)
+  const window = windowOf(results.needed, relation, query)
   const features = statement('features', {
     results: results.expressions.map((expression, index) => `${expression} as r${index}`).join(', '),
     columns: results.needed.list,
@@ -200,14 +200,14 @@ export function microsecondsOf(name: string): string {
  * The condition of a window. A row without a time is in no window: every comparison with null is null. Bounds are compared with
  * the column itself where its type allows, so that row groups can be passed over by their statistics.
  */
-export function windowCondition(
+export function windowOf(
   needed: Needed,
-  window: ReadWindow | undefined | null,
-  time: RelationColumn | null,
+  relation: Relation,
+  { window, timestamp }: Pick<FeatureQuery, 'window' | 'timestamp'>,
 ): { condition: string; values: Record<string, bigint> } {
   const values: Record<string, bigint> = {}
-  if (window === undefined || window === null) return { condition: 'true', values }
-  const column = requireTime(time)
+  if (window === undefined) return { condition: 'true', values }
+  const column = requireTime(timestamp === undefined ? null : columnOf(relation, timestamp))
   const name = needed.add(column.expression)
   const direct = column.sql === 'TIMESTAMP' || column.sql === 'TIMESTAMP WITH TIME ZONE'
   const compare = (operator: string, bound: number): string => {

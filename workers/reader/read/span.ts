@@ -1,6 +1,12 @@
 import { DeepWatchError } from '../../../src/errors.ts'
 import { fleetBounds } from '../../../src/kernels/scores/index.ts'
-import { type EntityRows, intervalRows, type ReadWindow, type Span } from '../../../src/reader/index.ts'
+import {
+  type EntitiesQuery,
+  type EntityRows,
+  intervalRows,
+  type Span,
+  type SpanQuery,
+} from '../../../src/reader/index.ts'
 import {
   columnError,
   columnOf,
@@ -10,30 +16,22 @@ import {
   rowsOf,
   statement,
 } from '../database/index.ts'
-import { microseconds, microsecondsOf, Needed, windowCondition } from './plan.ts'
+import { microseconds, microsecondsOf, Needed, windowOf } from './plan.ts'
 
 /** Counts the rows of a source and of a window in it, and finds its first and last time. */
-export async function spanOf(
-  database: Database,
-  relation: Relation,
-  query: {
-    timestamp: string | null
-    window: ReadWindow | null
-    interval: { readonly entity: string | null } | null
-  },
-): Promise<Span> {
-  const time = query.timestamp === null ? null : columnOf(relation, query.timestamp)
-  if (time === null && query.window === null && relation.rows !== null) {
+export async function spanOf(database: Database, relation: Relation, query: SpanQuery): Promise<Span> {
+  const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
+  if (time === null && query.window === undefined && relation.rows !== null) {
     return { rows: relation.rows, rowsInWindow: relation.rows, from: null, to: null }
   }
   const needed = new Needed()
-  const window = windowCondition(needed, query.window, time)
+  const window = windowOf(needed, relation, query)
   if (time !== null && time.kind !== 'timestamp') {
     throw columnError('type_mismatch', time.name, 'The timestamp column is not a timestamp.')
   }
   const { from: source } = relation
   let sql: string
-  if (time !== null && query.window === null) {
+  if (time !== null && query.window === undefined) {
     const name = needed.add(time.expression)
     const bounds = { time: name, first: microsecondsOf('lo'), last: microsecondsOf('hi') }
     sql = statement('span-all', { ...bounds, columns: needed.list, relation: source })
@@ -61,10 +59,10 @@ async function intervalOf(
   database: Database,
   relation: Relation,
   time: RelationColumn,
-  query: { window: ReadWindow | null; interval: { readonly entity: string | null } | null },
+  query: SpanQuery,
 ): Promise<Required<Pick<Span, 'interval' | 'tied'>>> {
   const needed = new Needed()
-  const window = windowCondition(needed, query.window, time)
+  const window = windowOf(needed, relation, query)
   const micros = microseconds(needed, time)
   const name = query.interval?.entity ?? null
   const entity = name === null ? 'null' : `${needed.add(columnOf(relation, name).expression)}::varchar`
@@ -76,14 +74,9 @@ async function intervalOf(
 }
 
 /** The entities of a source and their rows, in no order; at most `max` of them. */
-export async function entitiesOf(
-  database: Database,
-  relation: Relation,
-  query: { entity: string; timestamp: string | null; window: ReadWindow | null; max: number },
-): Promise<EntityRows[]> {
-  const time = query.timestamp === null ? null : columnOf(relation, query.timestamp)
+export async function entitiesOf(database: Database, relation: Relation, query: EntitiesQuery): Promise<EntityRows[]> {
   const needed = new Needed()
-  const window = windowCondition(needed, query.window, time)
+  const window = windowOf(needed, relation, query)
   const entity = `${needed.add(columnOf(relation, query.entity).expression)}::varchar`
   const slots = { entity, columns: needed.list, relation: relation.from, window: window.condition }
   const bounds = { bytes: String(fleetBounds.nameBytes), max: String(query.max) }

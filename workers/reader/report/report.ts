@@ -19,7 +19,7 @@ import {
   type MatrixColumn,
   Needed,
   planFeatures,
-  windowCondition,
+  windowOf,
 } from '../read/index.ts'
 
 /** Characters of an entity that count; entities that differ further on are told as one. */
@@ -69,9 +69,8 @@ function planEntities(
   query: AggregateQuery & { readonly entity: string },
 ): { sql: string; values: Values } {
   const needed = new Needed()
-  const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
   const entity = `left(${needed.add(columnOf(relation, query.entity).expression)}::varchar, ${entityLength})`
-  const window = windowCondition(needed, query.window, time)
+  const window = windowOf(needed, relation, query)
   return {
     sql: statement(name, { entity, source: needed.list, relation: relation.from, window: window.condition }),
     values: { ...relation.values, ...window.values },

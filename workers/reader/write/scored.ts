@@ -3,7 +3,6 @@ import type { ScoredQuery } from '../../../src/reader/index.ts'
 import {
   CHUNK_ROWS,
   COUNTED_POSITION,
-  columnOf,
   type Database,
   foldCase,
   quoteName,
@@ -14,7 +13,7 @@ import {
   statement,
   type Values,
 } from '../database/index.ts'
-import { Needed, windowCondition } from '../read/index.ts'
+import { Needed, windowOf } from '../read/index.ts'
 
 /** Writes the scored source as Parquet. The file is of use only when this returns. */
 export async function writeScored(
@@ -74,8 +73,7 @@ function planScored(relation: Relation, query: ScoredQuery, threads: number): Sc
   const needed = new Needed()
   const columns = relation.columns.filter((column) => !OWN.has(foldCase(column.name)))
   const named = columns.map((column) => `r.${needed.add(column.expression)} as ${quoteName(column.name)}`)
-  const time = query.timestamp === undefined ? null : columnOf(relation, query.timestamp)
-  const window = windowCondition(needed, query.window, time)
+  const window = windowOf(needed, relation, query)
   const sql = statement('scored', {
     columns: named.length === 0 ? '' : `${named.join(', ')},`,
     position: threads > 1 ? needed.add(relation.position) : COUNTED_POSITION,
