@@ -5,38 +5,24 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { createStages } from './flow.ts'
 import { openWindows, type Windows } from './history/index.ts'
-import { type Jobs, openJobs, openJobsFolder } from './jobs/index.ts'
+import { openJobs, openJobsFolder } from './jobs/index.ts'
 import type { Metrics } from './observe/index.ts'
 import { Pool } from './pool/index.ts'
 import { createReaders, MAX_BLOCKS, type Readers, readerLimits } from './reader/index.ts'
-import { createModels, type Models, openRegistry, type Registry } from './registry/index.ts'
-import { createDrawing, createReporting, type KeptReports, openKeptReports, type Reporting } from './reporting/index.ts'
+import { createModels, openRegistry, type Registry } from './registry/index.ts'
+import { createDrawing, createReporting, type KeptReports, openKeptReports } from './reporting/index.ts'
 import { type VersionDocument, versionDocument } from './schemas/index.ts'
-import { createEvaluation, createScoring, type EvaluationUseCase, type Scoring } from './scoring/index.ts'
+import { createEvaluation, createScoring } from './scoring/index.ts'
 import { createScratch, createSources, type Sources } from './sources/index.ts'
 import { lockHome } from './storage/index.ts'
 import { createOpener } from './telemetry/index.ts'
-import { createTraining, recordTraining, type Training } from './training/index.ts'
+import { createTraining, TrainingRecord } from './training/index.ts'
 
 /** Made once: compiling it for each document would be most of what loading a model costs. */
 const storedDocument = versionDocument.loose()
 
 /** A running service: what the doors may use. */
-export interface Service {
-  readonly training: Training
-  readonly scoring: Scoring
-  readonly evaluation: EvaluationUseCase
-  readonly reporting: Reporting
-  readonly models: Models
-  readonly jobs: Jobs
-  readonly sources: Sources
-  readonly pool: Pick<Pool, 'queueSize' | 'utilization' | 'saturated'>
-  readonly readers: Pick<Readers, 'saturated' | 'queueSize'>
-  readonly windows: Pick<Windows, 'size'>
-  readonly registry: Pick<Registry<VersionDocument>, 'size' | 'quarantined'>
-  /** Ends threads and processes, waits for saves, releases the state folder. Accepted work must have ended. */
-  close(): Promise<void>
-}
+export type Service = Awaited<ReturnType<typeof startService>>
 
 /**
  * Starts everything on a state folder. A stage that fails stops those before it.
@@ -52,8 +38,10 @@ export async function startService(
   software: string,
   onHomeLost: () => void,
   early: Readers | null = null,
-): Promise<Service> {
+) {
   const stages = createStages()
+  /** Ends threads and processes, waits for saves, releases the state folder. Accepted work must have ended. */
+  const close = (): Promise<void> => stages.stop()
   try {
     const home = stages.add(await takeHome(config, log, onHomeLost), ({ lock }) => lock.release())
     const sources = await openSources(config)
@@ -61,16 +49,17 @@ export async function startService(
     const readers = stages.add(early ?? startReaders(config, metrics, log), (readers) => readers.close())
     const registry = stages.add(await openModels(config, log), (registry) => registry.close())
     announce(registry, metrics)
-    const pool = stages.add(startPool(config), (pool) => pool.close())
+    const limits = { threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE }
+    const pool = stages.add(new Pool(limits), (pool) => pool.close())
     const windows = stages.add(await restoreWindows(config, metrics, log), (windows) => home.save(windows))
     const drawing = stages.add(createDrawing(), (drawing) => drawing.close())
     const jobs = stages.add(await startJobs(config, log), (jobs) => jobs.close())
     const kept = openKeptReports(config.home)
-    await kept.sweep((model, version) => hasVersion(registry, model, version))
+    await kept.sweep((model, version) => registry.has(model, version))
     const hands = { config, metrics, software, sources, readers, registry, pool, windows, drawing, kept }
-    return { ...createUseCases(hands), jobs, sources, pool, readers, windows, registry, close: stages.stop }
+    return { ...createUseCases(hands), jobs, sources, pool, readers, windows, registry, close }
   } catch (error) {
-    await stages.stop()
+    await close()
     throw error
   }
 }
@@ -130,10 +119,6 @@ function openModels(config: Config, log: Logger): Promise<Registry<VersionDocume
   })
 }
 
-function startPool(config: Config): Pool {
-  return new Pool({ threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE })
-}
-
 function restoreWindows(config: Config, metrics: Metrics, log: Logger): Promise<Windows> {
   return openWindows(
     config.home,
@@ -159,21 +144,11 @@ interface Hands {
   readonly kept: KeptReports
 }
 
-function createUseCases({
-  config,
-  metrics,
-  software,
-  sources,
-  readers,
-  registry,
-  pool,
-  windows,
-  drawing,
-  kept,
-}: Hands) {
-  const scratch = async () => createScratch(spoolOf(config))
+function createUseCases(hands: Hands) {
+  const { config, metrics, software, registry, pool, windows, drawing, kept } = hands
+  const scratch = () => createScratch(spoolOf(config))
   const shared = {
-    open: createOpener(sources, readers),
+    open: createOpener(hands.sources, hands.readers),
     pool,
     registry,
     historyBytes: config.DEEPWATCH_WINDOW_BYTES,
@@ -186,14 +161,14 @@ function createUseCases({
     // What does not fit the cache would be read from the disk for every request.
     entityModelBytes: config.DEEPWATCH_CACHE_BYTES,
     software,
-    record: (work) => recordTraining({ scratch, kept }, work),
+    record: ({ log }) => new TrainingRecord(kept, scratch(), log),
     onTrained(document, seconds) {
       appeared(document, metrics)
       metrics.trained(seconds)
     },
   })
   const onScored = metrics.scored.bind(metrics)
-  const scoring = createScoring({ ...shared, windows, scratch, onScored })
+  const scoring = createScoring({ ...shared, windows, scratch: async () => scratch(), onScored })
   const models = createModels({
     registry,
     async onModelRemoved(model) {
@@ -211,14 +186,6 @@ function createUseCases({
   return { training, scoring, evaluation: createEvaluation(shared), models, reporting }
 }
 
-function hasVersion(registry: Registry<VersionDocument>, model: string, version: number): boolean {
-  try {
-    return registry.get(model).versions.includes(version)
-  } catch {
-    return false
-  }
-}
-
 /** Every model that was there before shows its counters at 0 from the first scrape. */
 function announce(registry: Registry<VersionDocument>, metrics: Metrics): void {
   for (const { name, versions, quarantined } of registry.list().models)
@@ -230,7 +197,7 @@ function appeared({ model, version, threshold, createdAt }: VersionDocument, met
   metrics.modelAppeared(model, version, { threshold: threshold.value, trainedAt: Date.parse(createdAt) / 1000 })
 }
 
-function startJobs(config: Config, log: Logger): Promise<Jobs> {
+function startJobs(config: Config, log: Logger) {
   const limits = {
     running: config.DEEPWATCH_JOBS_RUNNING,
     queue: config.DEEPWATCH_JOBS_QUEUE,

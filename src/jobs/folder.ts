@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { newTemporaryName, putInPlace, realDisk, storageFailure, temporaryName, tryTo } from '../storage/index.ts'
+import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from '../storage/index.ts'
 import type { Answer } from './answer.ts'
 import { type JobRecord, jobRecord } from './record.ts'
 
@@ -16,32 +16,19 @@ const resultName = /^([0-9a-f-]{36})\.result$/
 const maxRecordBytes = 1024 * 1024
 const format = 1
 
-export interface JobsFolder {
-  /**
-   * All readable records, and the file names of the others. Removes temporary files, results without a record, and damaged records
-   * that are older than `keepMs`.
-   */
-  load(keepMs: number): Promise<{ records: JobRecord[]; damaged: string[] }>
-  /** Durable when it returns. Errors: `storage_full`, `storage_error`. */
-  save(record: JobRecord): Promise<void>
-  /**
-   * Writes a result, durable when it returns its bytes. `check` is called before each piece with the bytes so far and
-   * may throw; then nothing is left. Errors: those of the pieces, `storage_full`, `storage_error`.
-   */
-  receive(id: string, pieces: Answer['pieces'], check: (bytes: number) => void): Promise<number>
-  /** The bytes of a result. A result that is removed meanwhile is still read to its end. */
-  read(id: string): Promise<AsyncIterable<Uint8Array>>
-  /** Removes record and result. Never throws. */
-  remove(id: string): Promise<void>
-}
+export type JobsFolder = ReturnType<typeof openJobsFolder>
 
-export function openJobsFolder(home: string): JobsFolder {
+export function openJobsFolder(home: string) {
   const folder = join(home, 'jobs')
   const recordPath = (id: string) => join(folder, `${id}.json`)
   const resultPath = (id: string) => join(folder, `${id}.result`)
 
   return {
-    async load(keepMs) {
+    /**
+     * All readable records, and the file names of the others. Removes temporary files, results without a record, and damaged
+     * records that are older than `keepMs`.
+     */
+    async load(keepMs: number): Promise<{ records: JobRecord[]; damaged: string[] }> {
       await realDisk.makeFolder(folder)
       const records = new Map<string, JobRecord>()
       const damaged: string[] = []
@@ -62,7 +49,8 @@ export function openJobsFolder(home: string): JobsFolder {
       return { records: [...records.values()].sort((a, b) => a.createdAt - b.createdAt), damaged }
     },
 
-    async save(record) {
+    /** Durable when it returns. Errors: `storage_full`, `storage_error`. */
+    async save(record: JobRecord): Promise<void> {
       const text = `${JSON.stringify({ format, job: record, sha256: digestOf(record) })}\n`
       try {
         await putInPlace(realDisk, folder, `${record.id}.json`, [Buffer.from(text)])
@@ -71,46 +59,49 @@ export function openJobsFolder(home: string): JobsFolder {
       }
     },
 
-    async receive(id, pieces, check) {
-      const temporary = join(folder, newTemporaryName())
-      try {
-        const file = await open(temporary, 'wx', 0o600).catch(failStorage)
-        let bytes = 0
+    /**
+     * Writes a result, durable when it returns its bytes. `check` is called before each piece with the bytes so far, that piece
+     * included, and may throw; then nothing is left. Errors: those of the pieces, `storage_full`, `storage_error`.
+     */
+    async receive(id: string, pieces: Answer['pieces'], check: (bytes: number) => void): Promise<number> {
+      let bytes = 0
+      let failure: unknown
+      async function* chunks() {
         try {
           for await (const piece of pieces) {
             const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
-            check(bytes + chunk.byteLength)
-            await file.writeFile(chunk).catch(failStorage)
             bytes += chunk.byteLength
+            check(bytes)
+            yield chunk
           }
-          await file.sync().catch(failStorage)
-        } finally {
-          await file.close()
+        } catch (error) {
+          failure = error
+          throw error
         }
-        await rename(temporary, resultPath(id)).catch(failStorage)
-        await realDisk.syncFolder(folder).catch(failStorage)
+      }
+      try {
+        await putInPlace(realDisk, folder, `${id}.result`, chunks())
         return bytes
       } catch (error) {
-        await tryTo(() => rm(temporary, { force: true }))
         await tryTo(() => rm(resultPath(id), { force: true }))
-        throw error
+        throw error === failure ? error : storageFailure(error)
       }
     },
 
-    async read(id) {
-      const file = await open(resultPath(id), 'r').catch(failStorage)
+    /** The bytes of a result. A result that is removed meanwhile is still read to its end. */
+    async read(id: string): Promise<AsyncIterable<Uint8Array>> {
+      const file = await open(resultPath(id), 'r').catch((error) => {
+        throw storageFailure(error)
+      })
       return createReadStream('', { fd: file, highWaterMark: 256 * 1024 })
     },
 
-    async remove(id) {
+    /** Removes record and result. Never throws. */
+    async remove(id: string): Promise<void> {
       await tryTo(() => rm(recordPath(id), { force: true }))
       await tryTo(() => rm(resultPath(id), { force: true }))
     },
   }
-}
-
-function failStorage(error: unknown): never {
-  throw storageFailure(error)
 }
 
 /** Null for anything that is not a whole record of ours. */

@@ -23,28 +23,28 @@ const maxMoments = 64
 export class Job {
   readonly #clock: Clock
   readonly #controller = new AbortController()
+  readonly signal = this.#controller.signal
   readonly #moments: Moment[] = []
   readonly #listeners = new Set<() => void>()
   #record: JobRecord
-  #expires: { readonly steady: number; readonly wall: number } | null = null
-  #settle: () => void = () => {}
   #stageSince: number
+  readonly id: string
+  /** When it is forgotten, by both clocks; null while it is not over. */
+  expires: { readonly steady: number; readonly wall: number } | null = null
   /** Fulfils when the job is over and nothing of its work is left. */
   readonly settled: Promise<void>
+  settle: () => void = () => {}
 
   constructor(record: JobRecord, clock: Clock) {
     this.#record = record
+    this.id = record.id
     this.#clock = clock
     this.#stageSince = clock.steady()
     this.settled = new Promise((resolve) => {
-      this.#settle = resolve
+      this.settle = resolve
     })
-    if (this.isOver) this.#settle()
+    if (this.isOver) this.settle()
     this.#remember()
-  }
-
-  get id(): string {
-    return this.#record.id
   }
 
   /** The present state, speed included. */
@@ -57,24 +57,11 @@ export class Job {
 
   /** Sets how long the job is kept from now on. */
   keepFor(ms: number): void {
-    this.#expires = { steady: this.#clock.steady() + ms, wall: this.#clock.wall() + ms }
-  }
-
-  /** When it is forgotten, by both clocks; null while it is not over. */
-  get expires(): { readonly steady: number; readonly wall: number } | null {
-    return this.#expires
+    this.expires = { steady: this.#clock.steady() + ms, wall: this.#clock.wall() + ms }
   }
 
   get isOver(): boolean {
     return isOver(this.#record.state)
-  }
-
-  get rowsDone(): number {
-    return this.#record.rowsDone
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
   }
 
   /** What a use case reports while it works for this job. */
@@ -99,10 +86,6 @@ export class Job {
   /** Cancelled, or the service ends: the work fails with `reason`. */
   abort(reason: DeepWatchError): void {
     this.#controller.abort(reason)
-  }
-
-  settle(): void {
-    this.#settle()
   }
 
   get newest(): Moment {
@@ -162,7 +145,7 @@ export async function* follow(
     const next = job.after(heard)
     if (next) yield tell(next)
     else if (job.isOver) return
-    else if (job.rowsDone !== rowsDone && performance.now() - silentSince >= paceMs)
+    else if (job.record.rowsDone !== rowsDone && performance.now() - silentSince >= paceMs)
       yield tell({ number: heard, record: job.record })
     else if (performance.now() - silentSince >= beatMs) yield tell(null)
     else await job.change(paceMs, signal)

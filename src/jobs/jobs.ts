@@ -2,13 +2,15 @@
  * Jobs: work that goes on without the request that asked for it, and whose answer is stored. A request with an idempotency
  * key is one too, which its own request waits for. What a job does, and what its answer looks like, the door hands in.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { DeepWatchError } from '../errors.ts'
+import { createGate, type Gate } from '../flow.ts'
 import { type JobState, jobStates } from '../schemas/index.ts'
-import type { Answer } from './answer.ts'
+import type { Work } from '../work.ts'
+import { type Answer, isWhole } from './answer.ts'
 import type { JobsFolder } from './folder.ts'
 import { type Clock, Job, realClock } from './job.ts'
 import { failureOf, isOver, type JobRecord, newRecord } from './record.ts'
-import { interrupted, type JobRequest, JobRunner } from './runner.ts'
 import { createShelf, type Shelf, type ShelfLimits } from './shelf.ts'
 
 export interface JobsLimits extends ShelfLimits {
@@ -26,6 +28,22 @@ export interface JobsParts {
   readonly log: { warn(facts: object, message: string): void }
   readonly clock?: Clock
 }
+
+/** A request that becomes a job, or waits for one. */
+export interface JobRequest extends Pick<JobRecord, 'kind' | 'model' | 'owner' | 'requestId' | 'key' | 'awaited'> {
+  /** Bytes of its body that stay in memory until it is over. */
+  readonly heldBytes: number
+  readonly log: NonNullable<Work['log']>
+  /** Does the work; called again when there was no room for it. */
+  produce(work: Work): Promise<Answer>
+  /** The error of the table for whatever was thrown. */
+  explain(error: unknown): DeepWatchError
+  /** Removes what was taken in for it. Idempotent, never throws. */
+  dispose(): Promise<void>
+}
+
+/** After a refusal for want of room. */
+const retryMs = 500
 
 /** Loads what an earlier process left: what it had not finished is `interrupted`. */
 export async function openJobs({ folder, limits, log, clock = realClock }: JobsParts): Promise<Jobs> {
@@ -52,7 +70,8 @@ export class Jobs {
   readonly #limits: JobsLimits
   readonly #clock: Clock
   readonly #shelf: Shelf
-  readonly #runner: JobRunner
+  readonly #log: JobsParts['log']
+  readonly #gate: Gate
   /** Fulfils once an accepted job is on disk. */
   readonly #accepted = new WeakMap<Job, Promise<void>>()
   readonly #sweeper: NodeJS.Timeout
@@ -65,7 +84,8 @@ export class Jobs {
     this.#limits = limits
     this.#clock = clock
     this.#shelf = shelf
-    this.#runner = new JobRunner({ folder, shelf, limits, log, clock })
+    this.#log = log
+    this.#gate = createGate(limits.running, Number.POSITIVE_INFINITY)
     this.#sweeper = setInterval(shelf.expire, Math.min(limits.keepMs, 60_000)).unref()
   }
 
@@ -121,11 +141,57 @@ export class Jobs {
     return known
   }
 
+  /** Runs a job when its turn comes, and makes its end durable and known. Never rejects. */
   async #run(job: Job, request: JobRequest): Promise<void> {
-    await this.#runner.run(job, request)
+    const work = () => this.#work(job, request)
+    const end = await (request.awaited ? work() : this.#gate.run(work, job.signal)).catch((error: unknown) =>
+      endOf(job, request, error),
+    )
+    await request.dispose()
+    await this.#finish(job, end)
     this.#release(request)
     job.settle()
     this.#shelf.expire()
+  }
+
+  /** Does the work and stores its answer. */
+  async #work(job: Job, request: JobRequest): Promise<Partial<JobRecord>> {
+    job.become({ state: 'running', startedAt: this.#clock.wall() })
+    if (!request.awaited) await this.#folder.save(job.record)
+    const answer = await produce(job, request)
+    try {
+      const { status, type, headers } = answer
+      const isCommitted = isWhole(answer) && answer.isCommitted
+      const bytes = await this.#folder.receive(job.id, answer.pieces, (bytes) => {
+        if (!isCommitted) job.signal.throwIfAborted()
+        this.#shelf.makeRoom(job, bytes)
+      })
+      const { rowsDone, rowsTotal } = job.record
+      const result = { status, type, headers: { ...headers }, bytes }
+      return { state: 'succeeded', rowsDone: rowsTotal ?? rowsDone, result }
+    } finally {
+      if (!isWhole(answer)) await answer.close()
+    }
+  }
+
+  /** An end that cannot be written is a failure. */
+  async #finish(job: Job, end: Partial<JobRecord>): Promise<void> {
+    const over = { ...job.record, ...end, finishedAt: this.#clock.wall() }
+    try {
+      await this.#folder.save(over)
+    } catch (error) {
+      const { code, message: detail, facts } = error as DeepWatchError
+      this.#log.warn({ err: error, requestId: job.record.requestId }, 'the end of a job could not be written')
+      if (over.result) await this.#folder.remove(job.id)
+      Object.assign(over, { state: 'failed', result: null, key: null, failure: { code, detail, facts } })
+    }
+    const { key } = job.record
+    if (key && !over.key) this.#shelf.freeKey(key.id)
+    job.keepFor(this.#limits.keepMs)
+    job.become(over)
+    // Jobs are forgotten in the order in which they ended.
+    this.#shelf.put(job)
+    this.#shelf.grown(job)
   }
 
   #release(request: JobRequest): void {
@@ -188,6 +254,33 @@ export class Jobs {
   }
 }
 
+/** The answer of a request. It was accepted, so it waits when there is no room for it. */
+async function produce(job: Job, request: JobRequest): Promise<Answer> {
+  const { signal, progress } = job
+  for (;;) {
+    try {
+      return await request.produce({ signal, progress, log: request.log })
+    } catch (error) {
+      const isFull = error instanceof DeepWatchError && error.code === 'overloaded'
+      if (!isFull || request.awaited || signal.aborted) throw error
+      job.become({ stage: 'waiting', rowsDone: 0, rowsTotal: null, rowsPerSecond: 0 })
+      await delay(retryMs, undefined, { signal }).catch(() => signal.throwIfAborted())
+    }
+  }
+}
+
+/** How a job ends that did not succeed. */
+function endOf(job: Job, request: JobRequest, error: unknown): Partial<JobRecord> {
+  const reason: unknown = job.signal.reason
+  if (reason instanceof DeepWatchError)
+    return { state: reason.code === 'job_cancelled' ? 'cancelled' : 'interrupted', key: null }
+  const { code, message: detail, facts, status } = request.explain(error)
+  // What failed on our side may succeed the next time, with the same key.
+  const key = status < 500 ? job.record.key : null
+  return { state: 'failed', key, failure: { code, detail, facts } }
+}
+
+const interrupted = () => new DeepWatchError('job_interrupted', 'The service stopped before the job was over.')
 const cancelled = () => new DeepWatchError('job_cancelled', 'The job was cancelled.')
 
 async function* piecesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

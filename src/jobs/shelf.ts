@@ -11,29 +11,9 @@ export interface ShelfLimits {
   readonly resultBytes: number
 }
 
-export interface Shelf {
-  /** Puts a job behind all others; one that is there already moves there. */
-  put(job: Job): void
-  find(id: string): Job | undefined
-  /** The job that a key stands for, by the key's digest. */
-  ofKey(id: string): Job | undefined
-  /** In the order in which they were put. */
-  all(): Job[]
-  freeKey(id: string): void
-  /**
-   * Before the result of a job grows to `bytes`: the oldest make room, those of requests that were answered first.
-   * Throws `result_too_large` when all of the room is not enough, `storage_full` when the rest is growing too.
-   */
-  makeRoom(job: Job, bytes: number): void
-  /** The result of this job is written: from now on its record says how large it is. */
-  grown(job: Job): void
-  /** Forgets what is too old or too many. */
-  expire(): void
-  /** Forgets a job, its key and its result. */
-  forget(job: Job): Promise<void>
-}
+export type Shelf = ReturnType<typeof createShelf>
 
-export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLimits, clock: Clock): Shelf {
+export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLimits, clock: Clock) {
   const jobs = new Map<string, Job>()
   const byKey = new Map<string, Job>()
   /** Results that are being written, and their bytes so far. */
@@ -42,6 +22,7 @@ export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLim
   /** What is over, in the order in which it ended. */
   const ended = (awaited: boolean) => [...jobs.values()].filter((job) => job.isOver && job.record.awaited === awaited)
 
+  /** Forgets a job, its key and its result. */
   async function forget(job: Job): Promise<void> {
     const { key } = job.record
     jobs.delete(job.id)
@@ -50,17 +31,24 @@ export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLim
   }
 
   return {
-    put(job) {
+    /** Puts a job behind all others; one that is there already moves there. */
+    put(job: Job): void {
       jobs.delete(job.id)
       jobs.set(job.id, job)
       const { key } = job.record
       if (key) byKey.set(key.id, job)
     },
-    find: (id) => jobs.get(id),
-    ofKey: (id) => byKey.get(id),
+    find: (id: string) => jobs.get(id),
+    /** The job that a key stands for, by the key's digest. */
+    ofKey: (id: string) => byKey.get(id),
+    /** In the order in which they were put. */
     all: () => [...jobs.values()],
-    freeKey: (id) => void byKey.delete(id),
-    makeRoom(job, bytes) {
+    freeKey: (id: string) => void byKey.delete(id),
+    /**
+     * Before the result of a job grows to `bytes`: the oldest make room, those of requests that were answered first.
+     * Throws `result_too_large` when all of the room is not enough, `storage_full` when the rest is growing too.
+     */
+    makeRoom(job: Job, bytes: number): void {
       if (bytes > limits.resultBytes) {
         throw new DeepWatchError('result_too_large', `A result may have at most ${limits.resultBytes} bytes.`, {
           facts: { limit: limits.resultBytes },
@@ -79,8 +67,10 @@ export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLim
       }
       if (over > 0) throw new DeepWatchError('storage_full', 'There is no room for the result beside others.')
     },
-    grown: (job) => void growing.delete(job),
-    expire() {
+    /** The result of this job is written: from now on its record says how large it is. */
+    grown: (job: Job) => void growing.delete(job),
+    /** Forgets what is too old or too many. */
+    expire(): void {
       const now = clock.steady()
       for (const awaited of [true, false]) {
         const all = ended(awaited)

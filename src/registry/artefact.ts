@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
+import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import { shareBytes } from '../kernels/index.ts'
 
@@ -27,15 +28,16 @@ export const artefactFormat = 1
 export const artefactLimits = { headerBytes: 64 * 1024 * 1024, payloadBytes: 1024 * 1024 * 1024 } as const
 
 /** What an artefact holds beside the detector's bytes. */
-export interface ArtefactHeader {
-  readonly model: string
-  readonly version: number
+const artefactHeader = z.looseObject({
+  model: z.string(),
+  version: z.int(),
   /** Whether the version was saved to serve at once. */
-  readonly serve: boolean
+  serve: z.boolean(),
   /** RFC 3339. */
-  readonly createdAt: string
-  readonly document: unknown
-}
+  createdAt: z.string(),
+  document: z.custom<unknown>((value) => typeof value === 'object' && value !== null),
+})
+export type ArtefactHeader = Readonly<z.infer<typeof artefactHeader>>
 
 /** Something to read an artefact from. */
 export interface ArtefactSource {
@@ -168,21 +170,9 @@ function readHeader(text: string): ArtefactHeader {
   } catch {
     throw corrupt('The header is not JSON.')
   }
-  if (!isHeader(value)) throw corrupt('The header lacks what every version has.')
-  return value
-}
-
-function isHeader(value: unknown): value is ArtefactHeader {
-  if (typeof value !== 'object' || value === null) return false
-  const { model, version, serve, createdAt, document } = value as Record<string, unknown>
-  return (
-    typeof model === 'string' &&
-    Number.isSafeInteger(version) &&
-    typeof serve === 'boolean' &&
-    typeof createdAt === 'string' &&
-    typeof document === 'object' &&
-    document !== null
-  )
+  const { success, data } = artefactHeader.safeParse(value)
+  if (!success) throw corrupt('The header lacks what every version has.')
+  return data
 }
 
 function corrupt(detail: string): DeepWatchError {

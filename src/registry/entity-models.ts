@@ -3,7 +3,7 @@ import { findDetector, guardsOfEntity, readPayload, type TreeNode } from '../det
 import { DeepWatchError } from '../errors.ts'
 import { decodeFleet, type Fleet, fleetNames, type Guards } from '../kernels/scores/index.ts'
 import type { VersionDocument } from '../schemas/index.ts'
-import type { ModelHandle } from './types.ts'
+import type { ModelHandle } from './registry.ts'
 
 export interface EntityModels {
   /** In the order of their numbers. */

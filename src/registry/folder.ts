@@ -100,22 +100,14 @@ export async function readVersion(
   version: number,
   options: { keepPayload: boolean },
 ): Promise<Artefact> {
-  const artefact = await readFileOf(folder, version, options)
-  const { header } = artefact
-  if (header.model !== model || header.version !== version) {
-    throw new DeepWatchError('model_corrupt', 'The stored model is damaged. The file belongs to another version.')
-  }
-  return artefact
-}
-
-async function readFileOf(folder: string, version: number, options: { keepPayload: boolean }): Promise<Artefact> {
   try {
     const file = await open(join(folder, artefactName(version)), constants.O_RDONLY | constants.O_NOFOLLOW)
-    try {
-      return await readArtefact(await openSource(file), options)
-    } finally {
-      await file.close()
-    }
+    const artefact = await openSource(file)
+      .then((source) => readArtefact(source, options))
+      .finally(() => file.close())
+    const { header } = artefact
+    if (header.model === model && header.version === version) return artefact
+    throw new DeepWatchError('model_corrupt', 'The stored model is damaged. The file belongs to another version.')
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw storageFailure(error)
     throw new DeepWatchError('model_corrupt', 'The stored model is damaged. Its file is gone.', { cause: error })

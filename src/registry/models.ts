@@ -4,7 +4,6 @@ import { DeepWatchError } from '../errors.ts'
 import { modelNamePattern, type VersionDocument } from '../schemas/index.ts'
 import { treeOfVersion } from './entity-models.ts'
 import type { Registry } from './registry.ts'
-import type { ModelSummary, Quarantined } from './types.ts'
 
 /** A version document with what changes over time: whether the version serves. */
 export type ShownVersion = VersionDocument & { readonly serving: boolean }
@@ -17,36 +16,16 @@ export interface ModelsParts {
 }
 
 /** Names and numbers come as the address gives them; a malformed one is `invalid_id`, an endless one `uri_too_long`. */
-export interface Models {
-  list(page: { after?: string | undefined; limit?: number | undefined }): {
-    models: ModelSummary[]
-    next: string | null
-  }
-  model(name: string): ModelSummary
-  version(name: string, version: string): ShownVersion
-  /** A tree of the shared model, or of that of `entity`. Errors: `entity_not_found`, `tree_not_found`, `model_corrupt` and those of the registry. */
-  tree(
-    name: string,
-    version: string,
-    index: string,
-    entity?: string,
-  ): Promise<{ model: string; version: number; index: number; entity?: string; nodes: unknown[] }>
-  serve(name: string, version: number): Promise<ModelSummary>
-  removeModel(name: string): Promise<void>
-  removeVersion(name: string, version: string): Promise<void>
-  quarantined(): readonly Quarantined[]
-}
-
-export function createModels({ registry, onVersionRemoved, onModelRemoved }: ModelsParts): Models {
+export function createModels({ registry, onVersionRemoved, onModelRemoved }: ModelsParts) {
   return {
-    list: ({ after, limit }) =>
-      registry.list({ ...(after === undefined ? {} : { after }), ...(limit === undefined ? {} : { limit }) }),
-    model: (name) => registry.get(modelId(name)),
-    version(name, version) {
+    list: (page: Parameters<typeof registry.list>[0]) => registry.list(page),
+    model: (name: string) => registry.get(modelId(name)),
+    version(name: string, version: string): ShownVersion {
       const document = registry.document(modelId(name), wholeId(version, 'version', 1))
       return { ...document, serving: registry.get(name).serving === document.version }
     },
-    async tree(name, version, index, entity) {
+    /** A tree of the shared model, or of that of `entity`. Errors: `entity_not_found`, `tree_not_found`, `model_corrupt` and those of the registry. */
+    async tree(name: string, version: string, index: string, entity?: string) {
       const handle = await registry.resolve(`${modelId(name)}@${wholeId(version, 'version', 1)}`)
       const { features } = handle.document
       const nodes = treeOfVersion(handle, entity ?? null, wholeId(index, 'tree', 0))
@@ -58,18 +37,17 @@ export function createModels({ registry, onVersionRemoved, onModelRemoved }: Mod
         nodes: nodes.map((node) => named(node, (feature) => features[feature]!.name)),
       }
     },
-    serve: (name, version) => registry.setServing(modelId(name), version),
-    async removeModel(name) {
+    serve: (name: string, version: number) => registry.setServing(modelId(name), version),
+    async removeModel(name: string): Promise<void> {
       await registry.removeModel(modelId(name))
       await onModelRemoved(name)
     },
-    async removeVersion(name, version) {
+    async removeVersion(name: string, version: string): Promise<void> {
       const number = wholeId(version, 'version', 1)
       await registry.removeVersion(modelId(name), number)
       await onVersionRemoved(name, number)
-      if (!exists(registry, name)) await onModelRemoved(name)
+      if (!registry.has(name)) await onModelRemoved(name)
     },
-    quarantined: () => registry.quarantined(),
   }
 }
 
@@ -78,15 +56,6 @@ function named(node: TreeNode, nameOf: (feature: number) => string): object {
   if ('feature' in node) return { ...node, feature: nameOf(node.feature) }
   if ('cut' in node) return { ...node, cut: node.cut.map((part) => ({ ...part, feature: nameOf(part.feature) })) }
   return node
-}
-
-function exists(registry: Registry<VersionDocument>, name: string): boolean {
-  try {
-    registry.get(name)
-    return true
-  } catch {
-    return false
-  }
 }
 
 const maxIdLength = 255

@@ -4,45 +4,25 @@ import { LRUCache } from 'lru-cache'
  * Payloads in memory, bounded by the sum of their bytes; the least recently used leave first. One that is larger than the bound is
  * read and handed out, and not stored. Whoever holds a payload may keep it when it has left.
  */
-export class PayloadCache {
-  readonly #payloads: LRUCache<string, SharedArrayBuffer>
+export class PayloadCache extends LRUCache<string, SharedArrayBuffer> {
   readonly #reading = new Map<string, Promise<SharedArrayBuffer>>()
 
   constructor(maxBytes: number) {
     // The library takes no size below 1.
-    this.#payloads = new LRUCache({
-      maxSize: Math.max(1, maxBytes),
-      sizeCalculation: ({ byteLength }) => Math.max(1, byteLength),
-    })
-  }
-
-  get count(): number {
-    return this.#payloads.size
-  }
-
-  get bytes(): number {
-    return this.#payloads.calculatedSize
+    super({ maxSize: Math.max(1, maxBytes), sizeCalculation: ({ byteLength }) => Math.max(1, byteLength) })
   }
 
   /** The payload of `key`, at once where it is here; `read` is called when it is not, once for all who ask meanwhile. */
-  get(key: string, read: () => Promise<SharedArrayBuffer>): SharedArrayBuffer | Promise<SharedArrayBuffer> {
-    const found = this.#payloads.get(key) ?? this.#reading.get(key)
+  getOrRead(key: string, read: () => Promise<SharedArrayBuffer>): SharedArrayBuffer | Promise<SharedArrayBuffer> {
+    const found = this.get(key) ?? this.#reading.get(key)
     if (found !== undefined) return found
     const reading = read()
       .then((payload) => {
-        this.put(key, payload)
+        this.set(key, payload)
         return payload
       })
       .finally(() => this.#reading.delete(key))
     this.#reading.set(key, reading)
     return reading
-  }
-
-  put(key: string, payload: SharedArrayBuffer): void {
-    this.#payloads.set(key, payload)
-  }
-
-  drop(key: string): void {
-    this.#payloads.delete(key)
   }
 }

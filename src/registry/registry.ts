@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DeepWatchError } from '../errors.ts'
+import { DeepWatchError, type ErrorCode } from '../errors.ts'
 import { createGate, type Gate } from '../flow.ts'
 import { shareBytes } from '../kernels/index.ts'
 import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from '../storage/index.ts'
@@ -21,6 +21,7 @@ import {
   findVersion,
   loadModel,
   type Model,
+  type ModelSummary,
   needsRecord,
   newModel,
   servingVersion,
@@ -28,11 +29,59 @@ import {
   usableVersion,
   type Version,
 } from './stored-models.ts'
-import type { BuildVersion, ModelHandle, ModelSummary, Quarantined, RegistryOptions, RegistrySize } from './types.ts'
 
 /** Artefacts read at once, at start and on cache misses together. */
 const READS_AT_ONCE = 8
 const REFERENCE = /^([^@]*)(?:@([1-9]\d{0,14}))?$/
+
+export interface RegistryOptions<Document extends object> {
+  /** The state folder (DEEPWATCH_HOME); models live in `<home>/models`. The caller holds its lock. */
+  readonly home: string
+  /** Bytes that cached payloads may take together. Payloads of handles in use are not counted. */
+  readonly cacheBytes: number
+  /** Names the registry may hold; one more answers 'registry_full'. */
+  readonly maxModels: number
+  readonly log: Record<'warn' | 'error', (facts: object, message: string) => void>
+  /**
+   * Checks a version document read back from a file, and lifts an older one to the present shape.
+   * What it throws quarantines that version as 'model_corrupt'. Default: taken as it is.
+   */
+  readonly readDocument?: (value: unknown) => Document
+  /** The calls that change the folder; tests let them fail. Default: the real ones. */
+  readonly disk?: Disk
+}
+
+/** One version in use. It stays valid when the version is replaced or deleted. */
+export interface ModelHandle<Document extends object = Readonly<Record<string, unknown>>> {
+  readonly name: string
+  readonly version: number
+  /** Deep-frozen, exactly what a restart would read. */
+  readonly document: Document
+  /** The detector's bytes over shared memory. Shared by all holders: never written to. */
+  readonly payload: SharedArrayBuffer
+  /** SHA-256 of the artefact, hex. Unlike `name@version` it never comes again, so caches key on it. */
+  readonly digest: string
+}
+
+/** A version that is on disk and cannot be used; `version` null means the model's serving choice itself. */
+export interface Quarantined {
+  readonly model: string
+  readonly version: number | null
+  readonly code: ErrorCode
+}
+
+export interface NewVersion<Document extends object> {
+  /** Plain JSON data. */
+  readonly document: Document
+  /** Copied before `add` returns. */
+  readonly payload: Uint8Array
+}
+
+/** Makes a version once its number and creation time (RFC 3339) are known. */
+export type BuildVersion<Document extends object> = (
+  version: number,
+  createdAt: string,
+) => NewVersion<Document> | Promise<NewVersion<Document>>
 
 /**
  * Reads and verifies every artefact below `<home>/models` (created when absent) and opens the registry.
@@ -113,7 +162,8 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
     return deepFreeze(readDocument === undefined ? (value as Document) : readDocument(value))
   }
 
-  get size(): RegistrySize {
+  /** `versions` counts the usable ones. */
+  get size() {
     let [versions, quarantined] = [0, 0]
     for (const model of this.#models.values()) {
       if (model.stateDamage !== null) quarantined++
@@ -122,12 +172,12 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
         else quarantined++
       }
     }
-    const { count: cachedPayloads, bytes: cachedBytes } = this.#cache
+    const { size: cachedPayloads, calculatedSize: cachedBytes } = this.#cache
     return { models: this.#models.size, versions, quarantined, cachedPayloads, cachedBytes }
   }
 
   /** Models by name, from the first after `after`; `next` is the `after` of the next page or null. */
-  list(page: { after?: string; limit?: number } = {}): { models: ModelSummary[]; next: string | null } {
+  list(page: { after?: string | undefined; limit?: number | undefined } = {}) {
     const names = this.#names()
     const { after, limit = names.length } = page
     const found = after === undefined ? 0 : names.findIndex((name) => name > after)
@@ -139,6 +189,12 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
   /** Throws 'invalid_id', 'model_not_found'. */
   get(name: string): ModelSummary {
     return summarise(this.#model(name))
+  }
+
+  /** Whether there is such a model, and in it such a version where one is named. Never throws. */
+  has(name: string, version?: number): boolean {
+    const versions = this.#models.get(name)?.versions
+    return versions !== undefined && (version === undefined || versions.has(version))
   }
 
   /** Throws 'invalid_id', 'model_not_found', 'version_not_found', 'model_corrupt', 'model_version_unsupported'. */
@@ -211,7 +267,7 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
     const document = this.#read(stored)
     await this.#write(model, version, chunks)
     model.versions.set(version, { version, serve, createdAt, document, digest, damage: null })
-    this.#cache.put(digest, payload)
+    this.#cache.set(digest, payload)
     return document
   }
 
@@ -246,10 +302,10 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
       const version = usableVersion(model, digits === undefined ? servingVersion(model) : Number(digits))
       const { document, digest } = version
       try {
-        const found = this.#cache.get(digest, () => this.#readPayload(model, version))
+        const found = this.#cache.getOrRead(digest, () => this.#readPayload(model, version))
         const payload = found instanceof Promise ? await found : found
         // Deleted while it was read: it answers, and leaves the cache.
-        if (!this.#isCurrent(name, version)) this.#cache.drop(digest)
+        if (!this.#isCurrent(name, version)) this.#cache.delete(digest)
         return { name, version: version.version, document, payload, digest }
       } catch (error) {
         // A file that is gone may have been deleted meanwhile: once that is over, the answer is another one.
@@ -310,7 +366,7 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
       try {
         await this.#disk.unlink(join(model.folder, artefactName(version)))
         model.versions.delete(version)
-        this.#cache.drop(digest)
+        this.#cache.delete(digest)
         await this.#disk.syncFolder(model.folder)
       } catch (error) {
         throw this.#failure(error, name, version)
@@ -329,7 +385,7 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
       await this.#disk.rename(model.folder, join(this.#root, trash))
       this.#models.delete(model.name)
       this.#sorted = null
-      for (const { digest } of model.versions.values()) this.#cache.drop(digest)
+      for (const { digest } of model.versions.values()) this.#cache.delete(digest)
       await this.#disk.syncFolder(this.#root)
     } catch (error) {
       throw this.#failure(error, model.name)

@@ -13,7 +13,20 @@ import {
   type ServingState,
   sweepFolder,
 } from './folder.ts'
-import type { ModelSummary } from './types.ts'
+
+/** One model at a glance. Version numbers are ascending and count quarantined versions too. */
+export interface ModelSummary {
+  readonly name: string
+  readonly versions: readonly number[]
+  readonly newest: number
+  /** The version that scores when none is named; null while the choice is unreadable (see `quarantined`). */
+  readonly serving: number | null
+  /** Versions that exist on disk and cannot be used. */
+  readonly quarantined: readonly number[]
+  /** RFC 3339, of the oldest and of the newest version there is. */
+  readonly createdAt: string
+  readonly updatedAt: string
+}
 
 export interface Version<Document> {
   readonly version: number
@@ -102,17 +115,9 @@ export function summarise<Document>(model: Model<Document>): ModelSummary {
   const versions = entries.map(({ version }) => version)
   const quarantined = entries.filter(({ damage }) => damage !== null).map(({ version }) => version)
   const serving = chooseServing(model.state, model.versions)
-  const [first, last] = [entries[0]!, entries.at(-1)!]
-  const { createdAt } = first
-  return {
-    name: model.name,
-    versions,
-    newest: last.version,
-    serving,
-    quarantined,
-    createdAt,
-    updatedAt: last.createdAt,
-  }
+  const { createdAt } = entries[0]!
+  const { version: newest, createdAt: updatedAt } = entries.at(-1)!
+  return { name: model.name, versions, newest, serving, quarantined, createdAt, updatedAt }
 }
 
 /** Throws 'version_not_found'. */

@@ -1,3 +1,3 @@
 export { createDrawing } from './drawing.ts'
 export { type KeptReports, openKeptReports } from './kept-reports.ts'
-export { createReporting, type Report, type Reporting } from './reporting.ts'
+export { createReporting, type Report } from './reporting.ts'

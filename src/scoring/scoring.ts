@@ -311,7 +311,7 @@ async function spoolScores(blocks: AsyncGenerator<ScoredBlock, ScoringEnd>, scra
       const step = await blocks.next()
       if (step.done) return step.value
       const { scores, rows } = step.value
-      await file.write(new Uint8Array(scores.buffer, scores.byteOffset, rows * 8))
+      await file.writeFile(new Uint8Array(scores.buffer, scores.byteOffset, rows * 8))
     }
   } finally {
     await file.close()

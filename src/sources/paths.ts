@@ -12,18 +12,14 @@ import { DeepWatchError } from '../errors.ts'
  */
 
 /** What makes a file the same file: compared when it is opened again and when reading is over. */
-export interface FileIdentity {
-  readonly dev: string
-  readonly ino: string
-  readonly size: number
-  readonly mtimeNs: string
-}
+export type FileIdentity = ReturnType<typeof identityOf>
 
-/** One file that passed every check. `path` is real and absolute. */
+/** One file that passed every check. `path` is absolute and real; `name` is its last part and the only one shown to anybody. */
 export interface CheckedFile {
   readonly path: string
   readonly name: string
   readonly bytes: number
+  /** The reading process refuses a file that is not this one. */
   readonly identity: FileIdentity
   /** Folder names like `host=a` between the named folder and the file. Empty for a file named by itself. */
   readonly partitions: Readonly<Record<string, string | null>>
@@ -43,16 +39,13 @@ interface Root {
   readonly real: string
 }
 
-/** The roots that exist, by their real paths. */
+/** The roots that exist: one that is not there (yet) allows nothing. */
 export async function openRoots(spellings: readonly string[]): Promise<Root[]> {
   const roots: Root[] = []
   for (const spelling of spellings) {
     const spelled = resolve(spelling)
-    try {
-      roots.push({ spelled, real: await realpath(spelled) })
-    } catch {
-      // A root that is not there (yet) allows nothing.
-    }
+    const real = await realpath(spelled).catch(() => null)
+    if (real !== null) roots.push({ spelled, real })
   }
   return roots
 }
@@ -114,7 +107,7 @@ export async function openChecked(path: string): Promise<{ handle: FileHandle; i
 }
 
 /** The identity of a file from its big-integer stat. */
-export function identityOf(stat: { dev: bigint; ino: bigint; size: bigint; mtimeNs: bigint }): FileIdentity {
+export function identityOf(stat: { dev: bigint; ino: bigint; size: bigint; mtimeNs: bigint }) {
   return { dev: String(stat.dev), ino: String(stat.ino), size: Number(stat.size), mtimeNs: String(stat.mtimeNs) }
 }
 
@@ -126,7 +119,8 @@ export function identityOf(stat: { dev: bigint; ino: bigint; size: bigint; mtime
 export async function listFolder(folder: string, roots: readonly Root[], maxFiles: number): Promise<CheckedFile[]> {
   const found: { rest: string; path: string }[] = []
   for await (const { rest, path, isLink } of entriesBelow(folder)) {
-    const real = isLink ? await fileTarget(path, roots) : path
+    const real = isLink ? await insideTarget(path, roots) : path
+    if (isLink && (await lstat(real)).isDirectory()) throw notAllowed()
     if (rest.toLowerCase().endsWith('.parquet')) found.push({ rest, path: real })
     if (found.length > maxFiles) throw tooMany(`A source may have at most ${maxFiles} files.`)
   }
@@ -153,13 +147,6 @@ async function* entriesBelow(folder: string): AsyncGenerator<{ rest: string; pat
       else yield { rest, path, isLink: entry.isSymbolicLink() }
     }
   }
-}
-
-/** The file that a symbolic link below a folder ends at. */
-async function fileTarget(link: string, roots: readonly Root[]): Promise<string> {
-  const real = await insideTarget(link, roots)
-  if ((await lstat(real)).isDirectory()) throw notAllowed()
-  return real
 }
 
 /** `host=a/day=1/x.parquet` gives host and day; names and values may be percent-encoded, as writers do. */

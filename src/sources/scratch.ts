@@ -1,39 +1,27 @@
-/** Two short-lived files in the spool: raw scores, and the Parquet file that is made from them. */
 import { randomUUID } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
-export interface Scratch {
-  /** Raw little-endian float64 scores. */
-  readonly scoresPath: string
-  readonly outputPath: string
-  /** Opens the score file for writing from its start. */
-  openScores(): Promise<{ write(bytes: Uint8Array): Promise<void>; close(): Promise<void> }>
-  /** Reads the scores from their start; `next` fills a whole array, and fails where fewer are left. */
-  readScores(): Promise<{ next(scores: Float64Array): Promise<void>; close(): Promise<void> }>
-  /** Removes both files. Idempotent, never throws. */
-  dispose(): Promise<void>
-}
+export type Scratch = ReturnType<typeof createScratch>
 
-/** Names two fresh files in `folder`, which exists. Nothing is created before it is written. */
-export function createScratch(folder: string): Scratch {
+/**
+ * Names two short-lived files in `folder`, which exists: raw little-endian float64 scores, and the Parquet file that is made from
+ * them. Nothing is created before it is written.
+ */
+export function createScratch(folder: string) {
   const id = randomUUID()
   const scoresPath = join(folder, `${id}.scores`)
   const outputPath = join(folder, `${id}.parquet`)
   return {
     scoresPath,
     outputPath,
-    async openScores() {
-      const file = await open(scoresPath, 'wx', 0o600)
-      return {
-        write: (bytes) => file.writeFile(bytes),
-        close: () => file.close(),
-      }
-    },
+    /** Opens the score file for writing from its start. */
+    openScores: () => open(scoresPath, 'wx', 0o600),
+    /** Reads the scores from their start; `next` fills a whole array, and fails where fewer are left. */
     async readScores() {
       const file = await open(scoresPath, 'r')
       return {
-        async next(scores) {
+        async next(scores: Float64Array): Promise<void> {
           const bytes = new Uint8Array(scores.buffer, scores.byteOffset, scores.byteLength)
           for (let done = 0; done < bytes.length; ) {
             const { bytesRead } = await file.read(bytes, done)
@@ -44,7 +32,8 @@ export function createScratch(folder: string): Scratch {
         close: () => file.close(),
       }
     },
-    async dispose() {
+    /** Removes both files. Idempotent, never throws. */
+    async dispose(): Promise<void> {
       await Promise.allSettled([rm(scoresPath, { force: true }), rm(outputPath, { force: true })])
     },
   }

@@ -12,38 +12,18 @@ import {
   type Sample,
   TAIL_BYTES,
 } from '../formats/index.ts'
-import {
-  type CheckedFile,
-  checkFile,
-  type FileIdentity,
-  identityOf,
-  listFolder,
-  openChecked,
-  openRoots,
-  resolveInside,
-} from './paths.ts'
+import { type CheckedFile, checkFile, identityOf, listFolder, openChecked, openRoots, resolveInside } from './paths.ts'
 import { openSpool, type SpoolWriter } from './spool.ts'
 import { checkDigest, receive, type UploadLimits } from './upload.ts'
 
 export type { FormatId }
-
-/** One file of a source. `path` is absolute and real; `name` is its last part and the only one shown to anybody. */
-interface SourceFile {
-  readonly path: string
-  readonly name: string
-  readonly bytes: number
-  /** The reading process refuses a file that is not this one. */
-  readonly identity: FileIdentity
-  /** Values of the partition columns (`host=a`) of a folder. */
-  readonly partitions: Readonly<Record<string, string | null>>
-}
 
 /** Something readable, made by one of the functions of `Sources`. */
 export interface Source {
   readonly kind: 'path' | 'upload' | 'rows'
   readonly format: FormatId
   /** At least one; in reading order. */
-  readonly files: readonly SourceFile[]
+  readonly files: readonly CheckedFile[]
   /** A folder was named: folder names like `host=a` below it are partition columns. */
   readonly hive: boolean
   /** Bytes of all files. */
@@ -75,22 +55,15 @@ export interface SourceLimits extends UploadLimits {
   readonly spoolBytes: number
 }
 
-export interface Sources {
-  /** One file, a list of files in the given order, or a folder of Parquet files by path bytes. */
-  fromPaths(paths: string | readonly string[]): Promise<Source>
-  fromUpload(stream: Readable, options: UploadOptions): Promise<Source>
-  /** Plain objects with JSON values, spooled as NDJSON. */
-  fromRows(rows: Iterable<object>): Promise<Source>
-  /** Removes what an earlier process left in the spool; called once at start. */
-  sweep(): Promise<void>
-}
+export type Sources = ReturnType<typeof createSources>
 
 const ROWS_CHUNK = 1 << 20
 
 /** The sources of one service. Errors are those of `paths.ts`, `upload.ts` and `recognise`. */
-export function createSources(limits: SourceLimits): Sources {
+export function createSources(limits: SourceLimits) {
   const spool = openSpool(limits.home, limits.spoolBytes)
 
+  /** One file, a list of files in the given order, or a folder of Parquet files by path bytes. */
   async function fromPaths(paths: string | readonly string[]): Promise<Source> {
     const spellings = typeof paths === 'string' ? [paths] : paths
     if (spellings.length === 0) throw new DeepWatchError('source_empty', 'The list of files is empty.')
@@ -114,29 +87,27 @@ export function createSources(limits: SourceLimits): Sources {
   async function fromUpload(stream: Readable, options: UploadOptions): Promise<Source> {
     // It may fail before it is listened to; its failure is met when it is read.
     stream.on('error', () => {})
-    return spooled('upload', 'The body is empty.', {
-      fill: (writer) => receive(stream, writer, limits, options.signal),
-      async judge({ path }, digest) {
-        checkDigest(options.contentDigest, digest)
-        return recognise(await sampleOf(path), options.mediaType)
-      },
+    const fill = (writer: SpoolWriter) => receive(stream, writer, limits, options.signal)
+    return spooled('upload', 'The body is empty.', fill, async ({ path }, digest) => {
+      checkDigest(options.contentDigest, digest)
+      return recognise(await sampleOf(path), options.mediaType)
     })
   }
 
+  /** Plain objects with JSON values, spooled as NDJSON. */
   async function fromRows(rows: Iterable<object>): Promise<Source> {
-    return spooled('rows', 'There is no row.', {
-      async fill(writer) {
-        for (const chunk of lines(rows)) await writer.write(Buffer.from(chunk))
-      },
-      judge: async () => formatOf('ndjson'),
-    })
+    const fill = async (writer: SpoolWriter) => {
+      for (const chunk of lines(rows)) await writer.write(Buffer.from(chunk))
+    }
+    return spooled('rows', 'There is no row.', fill, async () => formatOf('ndjson'))
   }
 
-  /** A source from what `fill` writes. Nothing of it is left when anything fails. */
+  /** A source from what `fill` writes, of the format that `judge` finds. Nothing of it is left when anything fails. */
   async function spooled(
     kind: 'upload' | 'rows',
     empty: string,
-    { fill, judge }: { fill(writer: SpoolWriter): Promise<void>; judge: JudgeFormat },
+    fill: (writer: SpoolWriter) => Promise<void>,
+    judge: (writer: SpoolWriter, digest: string) => Promise<Format>,
   ): Promise<Source> {
     const writer = await spool.create()
     try {
@@ -162,10 +133,8 @@ export function createSources(limits: SourceLimits): Sources {
     }
   }
 
-  return { fromPaths, fromUpload, fromRows, sweep: () => spool.sweep() }
+  return { fromPaths, fromUpload, fromRows, sweep: spool.sweep }
 }
-
-type JudgeFormat = (writer: SpoolWriter, digest: string) => Promise<Format>
 
 function pathSource(format: Format, files: readonly CheckedFile[], hive: boolean): Source {
   return {
@@ -174,16 +143,14 @@ function pathSource(format: Format, files: readonly CheckedFile[], hive: boolean
     files,
     hive,
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
-    verifyUnchanged: () => verifyUnchanged(files),
+    async verifyUnchanged() {
+      for (const { path, name, identity } of files) {
+        const now = await stat(path, { bigint: true }).then(identityOf, () => null)
+        if (!isDeepStrictEqual(now, identity))
+          throw new DeepWatchError('source_changed', `The file ${name} changed while it was read.`)
+      }
+    },
     dispose: async () => {},
-  }
-}
-
-async function verifyUnchanged(files: readonly CheckedFile[]): Promise<void> {
-  for (const { path, name, identity } of files) {
-    const now = await stat(path, { bigint: true }).then(identityOf, () => null)
-    if (!isDeepStrictEqual(now, identity))
-      throw new DeepWatchError('source_changed', `The file ${name} changed while it was read.`)
   }
 }
 

@@ -4,31 +4,17 @@ import { join } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
 
 /** A file being spooled. */
-export interface SpoolWriter {
-  readonly path: string
-  /** Bytes written so far. */
-  readonly bytes: number
-  /** Appends; throws `storage_full` when the quota or the disk is used up, `storage_error` for other failures. */
-  write(chunk: Uint8Array): Promise<void>
-  /** Closes the file and gives its SHA-256 in hexadecimal. */
-  finish(): Promise<string>
-  /** Removes the file and gives its bytes back to the quota. Idempotent, never throws. */
-  remove(): Promise<void>
-}
+export type SpoolWriter = Awaited<ReturnType<ReturnType<typeof openSpool>['create']>>
 
-/** The folder for files that live as long as one request. All of them together keep within one quota. */
-export interface Spool {
-  create(): Promise<SpoolWriter>
-  /** Removes everything; only for the start of the process. */
-  sweep(): Promise<void>
-}
-
-/** The spool below a state folder. Names are random: nothing from outside ever becomes part of a path. */
-export function openSpool(home: string, quotaBytes: number): Spool {
+/**
+ * The folder for files that live as long as one request; all of them together keep within one quota. Names are random: nothing
+ * from outside ever becomes part of a path.
+ */
+export function openSpool(home: string, quotaBytes: number) {
   const folder = join(home, 'spool')
   let used = 0
 
-  async function create(): Promise<SpoolWriter> {
+  async function create() {
     let handle: Awaited<ReturnType<typeof open>> | null
     const path = join(folder, `${randomBytes(16).toString('hex')}.spool`)
     try {
@@ -49,10 +35,12 @@ export function openSpool(home: string, quotaBytes: number): Spool {
 
     return {
       path,
+      /** Bytes written so far. */
       get bytes() {
         return bytes
       },
-      async write(chunk) {
+      /** Appends. Throws `storage_full` when the quota or the disk is used up, `storage_error` for other failures. */
+      async write(chunk: Uint8Array): Promise<void> {
         if (used + chunk.length > quotaBytes) {
           throw new DeepWatchError('storage_full', 'There is no room for more uploads at the moment.')
         }
@@ -65,11 +53,13 @@ export function openSpool(home: string, quotaBytes: number): Spool {
           throw storageError(cause)
         }
       },
-      async finish() {
+      /** Closes the file and gives its SHA-256 in hexadecimal. */
+      async finish(): Promise<string> {
         await close()
         return hash.digest('hex')
       },
-      async remove() {
+      /** Removes the file and gives its bytes back to the quota. Idempotent, never throws. */
+      async remove(): Promise<void> {
         if (removed) return
         removed = true
         used -= bytes
@@ -79,6 +69,7 @@ export function openSpool(home: string, quotaBytes: number): Spool {
     }
   }
 
+  /** Removes everything; only for the start of the process. */
   async function sweep(): Promise<void> {
     const names = await readdir(folder).catch(() => [])
     for (const name of names) await rm(join(folder, name), { recursive: true, force: true }).catch(() => {})

@@ -50,32 +50,23 @@ function next(
   stallMs: number,
   signal: AbortSignal | undefined,
 ): Promise<IteratorResult<unknown>> {
-  return new Promise((fulfil, reject) => {
-    const timer = setTimeout(() => {
-      settle()
+  let settle = () => {}
+  const refusal = new Promise<never>((_, reject) => {
+    const stall = () =>
       reject(new DeepWatchError('request_timeout', `Nothing of the upload came for ${stallMs / 1000} seconds.`))
-    }, stallMs)
-    const abort = (): void => {
-      settle()
-      reject(incomplete(signal?.reason))
-    }
-    const settle = (): void => {
+    const abort = () => reject(incomplete(signal?.reason))
+    const timer = setTimeout(stall, stallMs)
+    signal?.addEventListener('abort', abort)
+    if (signal?.aborted) abort()
+    settle = () => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
     }
-    if (signal?.aborted === true) return abort()
-    signal?.addEventListener('abort', abort)
-    chunks.next().then(
-      (step) => {
-        settle()
-        fulfil(step)
-      },
-      (cause: unknown) => {
-        settle()
-        reject(cause instanceof DeepWatchError ? cause : incomplete(cause))
-      },
-    )
   })
+  const chunk = chunks.next().catch((cause: unknown) => {
+    throw cause instanceof DeepWatchError ? cause : incomplete(cause)
+  })
+  return Promise.race([refusal, chunk]).finally(settle)
 }
 
 function incomplete(cause: unknown): DeepWatchError {

@@ -4,12 +4,15 @@ import { constants, mkdir, open, rename, rm, rmdir, unlink } from 'node:fs/promi
 import { join } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
 
+/** The bytes of a file in order. */
+type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+
 /** The calls that change the state folder. Their order decides what survives a power cut, so tests replace them. */
 export interface Disk {
   /** Creates a folder below an existing one; false when it was there. */
   makeFolder(path: string): Promise<boolean>
   /** Creates a file that must not exist, writes the chunks and syncs it. */
-  writeSynced(path: string, chunks: readonly Uint8Array[]): Promise<void>
+  writeSynced(path: string, chunks: Chunks): Promise<void>
   rename(from: string, to: string): Promise<void>
   /** Makes the entries of a folder durable: files created, renamed or removed in it. */
   syncFolder(path: string): Promise<void>
@@ -32,7 +35,7 @@ export const realDisk: Disk = {
   async writeSynced(path, chunks) {
     const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
     try {
-      for (const chunk of chunks) await file.writeFile(chunk)
+      for await (const chunk of chunks) await file.writeFile(chunk)
       await file.sync()
     } finally {
       await file.close()
@@ -68,7 +71,7 @@ export async function putInPlace(
   disk: Disk,
   folder: string,
   name: string,
-  chunks: readonly Uint8Array[],
+  chunks: Chunks,
   renamed: () => void = () => {},
 ): Promise<void> {
   const temporary = join(folder, newTemporaryName())

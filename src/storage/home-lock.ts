@@ -10,10 +10,7 @@ import { DeepWatchError } from '../errors.ts'
 import { errorCode, newTemporaryName, tryTo } from './durable-files.ts'
 import { type Holder, isGone, isHere, thisProcess } from './holder.ts'
 
-export interface HomeLock {
-  /** Gives the folder back; a second call does nothing. */
-  release(): Promise<void>
-}
+export type HomeLock = ReturnType<typeof hold>
 
 export interface HomeLockOptions {
   /**
@@ -191,7 +188,7 @@ async function createWhole(folder: string, path: string, text: string): Promise<
 /** What a file system without hard links answers. */
 const withoutLinks = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
 
-function hold(folder: string, generation: number, beatMs: number, onLost: () => void): HomeLock {
+function hold(folder: string, generation: number, beatMs: number, onLost: () => void) {
   const path = join(folder, lockName(generation))
   const first = Buffer.from('{')
   let held = true
@@ -221,7 +218,8 @@ function hold(folder: string, generation: number, beatMs: number, onLost: () => 
   }, beatMs)
   timer.unref()
   return {
-    async release() {
+    /** Gives the folder back; a second call does nothing. */
+    async release(): Promise<void> {
       if (!held) return
       held = false
       clearInterval(timer)

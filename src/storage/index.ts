@@ -1,7 +1,6 @@
 export {
   type Disk,
   errorCode,
-  newTemporaryName,
   putInPlace,
   realDisk,
   storageFailure,

@@ -132,12 +132,11 @@ function describeProfile({ profile, profileSample }: Drawn, index: number): Feat
 function historyWarnings({ plan, drawn, scored }: VersionFacts): Warning[] {
   const late = scored.rowsOutOfOrder
   const lacking = drawn.rowsWithoutHistory - late
-  const all = `of ${plan.span.rowsInWindow} rows`
-  const lackingText = `${lacking} ${all} have too little history for a derived feature and were left out.`
-  const lateText = `${late} ${all} come after a later row of their entity and were left out.`
+  const warning = (code: string, rows: number, what: string) =>
+    rows > 0 ? [{ code, message: `${rows} of ${plan.span.rowsInWindow} rows ${what} and were left out.` }] : []
   return [
-    ...(lacking > 0 ? [{ code: 'rows_without_history', message: lackingText }] : []),
-    ...(late > 0 ? [{ code: 'rows_out_of_order', message: lateText }] : []),
+    ...warning('rows_without_history', lacking, 'have too little history for a derived feature'),
+    ...warning('rows_out_of_order', late, 'come after a later row of their entity'),
   ]
 }
 

@@ -4,7 +4,7 @@ import { type Block, shareBytes } from '../kernels/index.ts'
 import { createReservoir, fillSample, type Sample, streams } from '../kernels/sampling/index.ts'
 import { groupRows } from '../kernels/scores/index.ts'
 import type { Column, EntityRows, ReadWindow } from '../reader/index.ts'
-import type { VersionDocument } from '../schemas/index.ts'
+import type { Roles, VersionDocument } from '../schemas/index.ts'
 import { quote, type Telemetry } from '../telemetry/index.ts'
 
 /** With fewer usable rows an entity has no model of its own: too little is known of it. */
@@ -24,35 +24,28 @@ export interface EntityPlan {
 }
 
 /**
- * Looks for the entities of the rows in the window.
+ * Looks for the entities of the rows in the window, of which there may be `max`.
  * Errors: `validation_failed` without an entity column or with one that holds fractions or times, `too_many_entities`,
  * `insufficient_data` when nobody has enough rows.
  */
 export async function planEntities(
   telemetry: Telemetry,
   columns: readonly Column[],
-  query: {
-    readonly entity: string | null
-    readonly timestamp: string | null
-    readonly window: ReadWindow | undefined
-    readonly max: number
-  },
+  { entity, timestamp }: Pick<Roles, 'entity' | 'timestamp'>,
+  window: ReadWindow | undefined,
+  max: number,
 ): Promise<EntityPlan> {
-  const { entity, window, max } = query
   if (entity === null)
     throw new DeepWatchError('validation_failed', 'perEntity: name the column that tells entities apart as entity.')
   requireNames(columns.find(({ name }) => name === entity)!)
-  const timestamp = query.timestamp ?? undefined
-  const found = await telemetry.entities({ entity, timestamp, window, max: max + 1 })
+  const found = await telemetry.entities({ entity, timestamp: timestamp ?? undefined, window, max: max + 1 })
   if (found.length > max)
     throw new DeepWatchError('too_many_entities', `${quote(entity)} has more than ${max} values.`, {
       facts: { column: entity, limit: max },
     })
   const candidates = found
     .filter(({ rows }) => rows >= minEntityRows)
-    .map((one) => ({ ...one, bytes: Buffer.from(one.name) }))
-    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
-    .map(({ name, rows }) => ({ name, rows }))
+    .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
   requireSome(candidates.length, found.length)
   return { column: entity, candidates, found: found.length }
 }
@@ -94,15 +87,10 @@ export interface EntitySamples {
   readonly others: number
 }
 
-export interface EntityCollector {
-  /** Offers the usable rows of a block; the column of the entity stands right behind the features. `positions` as in `Reservoir.offer`. */
-  offer(block: Block, positions: Uint32Array | null): void
-  /** Fills what is missing, where the rule says so, and gives the samples. Errors: `insufficient_data`. */
-  finish(fill: Float64Array | null): EntitySamples
-}
+export type EntityCollector = ReturnType<typeof collectEntities>
 
 /** Draws one sample per entity, and their ranges, in one pass. */
-export function collectEntities(plan: EntityPlan, features: number, seed: number): EntityCollector {
+export function collectEntities(plan: EntityPlan, features: number, seed: number) {
   const { candidates } = plan
   const min = new Float64Array(candidates.length * features).fill(Number.POSITIVE_INFINITY)
   const max = new Float64Array(candidates.length * features).fill(Number.NEGATIVE_INFINITY)
@@ -130,7 +118,8 @@ export function collectEntities(plan: EntityPlan, features: number, seed: number
   }
 
   return {
-    offer(block, positions) {
+    /** Offers the usable rows of a block; the column of the entity stands right behind the features. `positions` as in `Reservoir.offer`. */
+    offer(block: Block, positions: Uint32Array | null): void {
       const column = block.values.subarray(features * block.stride, features * block.stride + block.rows)
       const numbers = positions ? Float64Array.from(positions, (row) => column[row]!) : column
       const { order, runs } = groupRows(numbers, candidates.length)
@@ -142,7 +131,8 @@ export function collectEntities(plan: EntityPlan, features: number, seed: number
         widen(group, block, own)
       }
     },
-    finish(fill) {
+    /** Fills what is missing, where the rule says so, and gives the samples. Errors: `insufficient_data`. */
+    finish(fill: Float64Array | null): EntitySamples {
       const chosen = candidates.flatMap((_, entity) => (drawn[entity]!.reservoir.seen < minEntityRows ? [] : [entity]))
       requireSome(chosen.length, plan.found)
       const range = (bounds: Float64Array, none: number) =>

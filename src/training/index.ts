@@ -1,2 +1,2 @@
-export { recordTraining } from './report.ts'
-export { createTraining, type Training } from './training.ts'
+export { TrainingRecord } from './report.ts'
+export { createTraining } from './training.ts'

@@ -75,7 +75,7 @@ export async function planTraining(
   requireRows(span.rowsInWindow)
   const time = planTimeContext(settings, timestamp, span)
   const entities = settings.perEntity
-    ? await planEntities(telemetry, description.columns, { entity, timestamp, window, max: parts.maxEntities })
+    ? await planEntities(telemetry, description.columns, columns.roles, window, parts.maxEntities)
     : null
   const heldBytes = 8 * span.rowsInWindow * (columns.features.length + maxColumnsBeside)
   const maxBytes = Math.min(maxRememberedBytes, parts.maxBytes / 4)

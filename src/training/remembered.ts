@@ -2,6 +2,7 @@
  * Telemetry that keeps the blocks of its last reading in memory, up to a bound, for the same query: a training reads its rows for
  * the samples, for the threshold and for its report, and reading takes longer than scoring.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { type Block, shareBytes } from '../kernels/index.ts'
 import type { FeatureBlock, FeatureQuery } from '../reader/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
@@ -16,11 +17,11 @@ export interface Remembering extends Telemetry {
  * @param maxBytes a longer reading is not remembered at all
  */
 export function rememberBlocks(telemetry: Telemetry, maxBytes: number): Remembering {
-  let known: { readonly key: string; readonly blocks: readonly FeatureBlock[] } | null = null
+  let known: { readonly query: object; readonly blocks: readonly FeatureBlock[] } | null = null
+  const remembers = (query: FeatureQuery) => isDeepStrictEqual(known?.query, plain(query))
 
   async function* features(query: FeatureQuery): AsyncGenerator<FeatureBlock> {
-    const key = keyOf(query)
-    if (known?.key === key) return yield* known.blocks
+    if (known && remembers(query)) return yield* known.blocks
     known = null
     let blocks: FeatureBlock[] | null = query.include ? null : []
     let bytes = 0
@@ -36,19 +37,14 @@ export function rememberBlocks(telemetry: Telemetry, maxBytes: number): Remember
       blocks.push(copy)
       yield copy
     }
-    if (blocks !== null) known = { key, blocks }
+    if (blocks !== null) known = { query: plain(query), blocks }
   }
 
-  return { ...telemetry, features, remembers: (query) => known?.key === keyOf(query) }
+  return { ...telemetry, features, remembers }
 }
 
-/** The same for equal queries, whatever the order of their members. */
-function keyOf(query: FeatureQuery): string {
-  const isPlain = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
-  return JSON.stringify(query, (_, value) =>
-    isPlain(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value,
-  )
-}
+/** A copy without members that are undefined. */
+const plain = (query: FeatureQuery): object => JSON.parse(JSON.stringify(query))
 
 /** The rows of a block in memory of their own. */
 function copyOf({ values, stride, rows, columns }: Block): Block {

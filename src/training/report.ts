@@ -16,11 +16,6 @@ import { holdLabels } from './held-labels.ts'
 import type { TrainingPlan } from './plan.ts'
 import type { Drawn } from './samples.ts'
 
-export interface TrainingReportParts {
-  readonly scratch: () => Promise<Scratch>
-  readonly kept: KeptReports
-}
-
 /** What is counted once the threshold is known. */
 export interface Counted {
   /** Complete but for its number. */
@@ -35,14 +30,8 @@ export interface Counted {
 /** Scores that are read at once: half a MiB. */
 const scoresAtOnce = 65_536
 
-export async function recordTraining(parts: TrainingReportParts, { log }: Work): Promise<TrainingRecord> {
-  return new TrainingRecord(parts.kept, await parts.scratch(), log)
-}
-
 /** The record of one training. Only `count` throws, and only the reason of a signal. */
 export class TrainingRecord {
-  /** Where a table may be written by who takes the scores over. */
-  readonly outputPath: string
   readonly #reports: KeptReports
   readonly #scratch: Scratch
   readonly #log: Work['log']
@@ -53,17 +42,21 @@ export class TrainingRecord {
   #isHandedOver = false
 
   constructor(reports: KeptReports, scratch: Scratch, log: Work['log']) {
-    this.outputPath = scratch.outputPath
     this.#reports = reports
     this.#scratch = scratch
     this.#log = log
+  }
+
+  /** Where a table may be written by who takes the scores over. */
+  get outputPath(): string {
+    return this.#scratch.outputPath
   }
 
   /** Takes the scores of a block, in source order, NaN where a row has none. */
   add(scores: Float64Array): Promise<void> {
     return this.#guarded(async () => {
       this.#file ??= await this.#scratch.openScores()
-      await this.#file.write(new Uint8Array(scores.buffer, scores.byteOffset, scores.byteLength))
+      await this.#file.writeFile(new Uint8Array(scores.buffer, scores.byteOffset, scores.byteLength))
       this.#count += scores.length
     })
   }

@@ -17,7 +17,7 @@ import { drawChosen } from './auto-samples.ts'
 import { describeFeatures, describeVersion } from './document.ts'
 import { fitModel } from './fit.ts'
 import { planTraining, type StepParts } from './plan.ts'
-import type { Counted, TrainingRecord } from './report.ts'
+import type { TrainingRecord } from './report.ts'
 import { scoreTraining } from './scores.ts'
 import { planJudging } from './threshold.ts'
 
@@ -26,27 +26,8 @@ export interface TrainingParts extends StepParts {
   readonly registry: Registry<VersionDocument>
   readonly software: string
   /** Begins the record from which a version's report is drawn. */
-  readonly record: (work: Work) => Promise<TrainingRecord>
+  readonly record: (work: Work) => TrainingRecord
   readonly onTrained: (document: VersionDocument, seconds: number) => void
-}
-
-export interface Training {
-  /** Whether a training would be refused now. */
-  readonly saturated: boolean
-  /**
-   * Trains and saves the next version of a model; when it returns, the version is on disk and, unless
-   * `serve` is false, serving. `upload` belongs to the caller.
-   *
-   * Errors: those of opening and reading a source, of `planColumns`, `missing_timestamp`,
-   * `unused_setting`, `insufficient_data`, `too_many_missing`, `no_variance`, `training_too_large`,
-   * `source_changed`, and those of `Registry.add`.
-   */
-  train(settings: TrainSettings, upload: Source | null, work: Work): Promise<VersionDocument>
-  /**
-   * Trains as `train` does, and hands over the open source and the scores of its rows, so that they are not computed again
-   * (see `Scoring.score`). They belong to the caller, who closes them. Null when the scores could not be written.
-   */
-  trainAndScore(settings: TrainSettings, upload: Source | null, work: Work): Promise<Trained>
 }
 
 /** A version and the scores of the rows it was trained on. */
@@ -58,19 +39,33 @@ interface Trained {
 const trainingsAtOnce = 2
 const trainingsWaiting = 32
 
-export function createTraining(parts: TrainingParts): Training {
+export function createTraining(parts: TrainingParts) {
   const gate = createGate(trainingsAtOnce, trainingsWaiting)
   const begin = (settings: TrainSettings, upload: Source | null, work: Work, wantsScores: boolean) => {
     work.progress?.begin('waiting', null)
     return gate.run(() => openAndTrain(parts, settings, upload, work, wantsScores), work.signal)
   }
   return {
-    get saturated() {
+    /** Whether a training would be refused now. */
+    get saturated(): boolean {
       return gate.saturated
     },
-    trainAndScore: (settings, upload, work) => begin(settings, upload, work, true),
-    async train(settings, upload, work) {
+    /**
+     * Trains and saves the next version of a model; when it returns, the version is on disk and, unless `serve` is false, serving.
+     * `upload` belongs to the caller.
+     *
+     * Errors: those of opening and reading a source, of `planColumns`, `missing_timestamp`, `unused_setting`, `insufficient_data`,
+     * `too_many_missing`, `no_variance`, `training_too_large`, `source_changed`, and those of `Registry.add`.
+     */
+    async train(settings: TrainSettings, upload: Source | null, work: Work): Promise<VersionDocument> {
       return (await begin(settings, upload, work, false)).document
+    },
+    /**
+     * Trains as `train` does, and hands over the open source and the scores of its rows, so that they are not computed again
+     * (see `Scoring.score`). They belong to the caller, who closes them. Null when the scores could not be written.
+     */
+    trainAndScore(settings: TrainSettings, upload: Source | null, work: Work): Promise<Trained> {
+      return begin(settings, upload, work, true)
     },
   }
 }
@@ -94,7 +89,7 @@ async function openAndTrain(
   const started = performance.now()
   // Known before the work, so that nobody trains for minutes and is refused at the end.
   parts.registry.checkRoom(settings.model)
-  const record = await parts.record(work)
+  const record = parts.record(work)
   let opened: Opened | null = null
   let isHandedOver = false
   try {
@@ -113,7 +108,7 @@ async function openAndTrain(
   }
 }
 
-/** The steps, in order. Each takes what the ones before it returned. */
+/** The steps, in order. Each takes what the ones before it returned. At the end the version is saved, and its report kept beside it. */
 async function train(parts: TrainingParts, settings: TrainSettings, held: Held, work: Work): Promise<Trained> {
   const { opened, record, wantsScores, started } = held
   const plan = await planTraining(parts, settings, opened, wantsScores)
@@ -126,33 +121,20 @@ async function train(parts: TrainingParts, settings: TrainSettings, held: Held, 
     // The profiles are sorted while the first blocks are read.
     nextTurn().then(() => describeFeatures(drawn)),
   ])
-  const source = opened.facts
-  const { software } = parts
   const seconds = secondsSince(started)
-  const document = describeVersion({ ...before, choice, features, scored, source, software, seconds })
-  const counted = { document, opened, plan, drawn, query: scored.query }
-  return saveVersion(parts, held, counted, fitted.payload, work)
-}
-
-/** Last step: the version is saved, its report is counted and kept beside it. */
-async function saveVersion(
-  { registry }: TrainingParts,
-  { opened, record, wantsScores }: Held,
-  counted: Counted,
-  payload: Uint8Array,
-  work: Work,
-): Promise<Trained> {
-  const { document, plan } = counted
+  const facts = { choice, features, scored, source: opened.facts, software: parts.software, seconds }
+  const document = describeVersion({ ...before, ...facts })
   await record.complete()
-  const counting = record.count(counted, work)
+  const counting = record.count({ document, opened, plan, drawn, query: scored.query }, work)
   counting.catch(() => {})
   // Who takes the scores over writes their table while they are counted.
   if (!wantsScores) await counting
   // Saving cannot be undone: an aborted request or a cancelled job gets no version.
   work.signal.throwIfAborted()
-  const { model, serve = true } = plan.settings
+  const { model, serve = true } = settings
+  const { payload } = fitted
   const build = (version: number, createdAt: string) => ({ payload, document: { ...document, version, createdAt } })
-  const added = await registry.add(model, build, { serve })
+  const added = await parts.registry.add(model, build, { serve })
   const scores = wantsScores ? record.handOver(added, counting, opened) : null
   if (scores === null) await record.keep(added, await counting)
   return { document: added, scores }

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { DeepWatchError } from '../../src/errors.ts'
-import { openRegistry, type Registry } from '../../src/registry/registry.ts'
-import type { NewVersion, RegistryOptions } from '../../src/registry/types.ts'
+import { type NewVersion, openRegistry, type Registry, type RegistryOptions } from '../../src/registry/registry.ts'
 import { type Disk, realDisk } from '../../src/storage/durable-files.ts'
 
 /** What the tests save: enough to tell every version of every life of every model from all others. */
@@ -103,8 +102,10 @@ export function watchDisk(home: string, look: (call: DiskCall) => void | Promise
       return await realDisk.makeFolder(path)
     },
     async writeSynced(path, chunks) {
-      await see('writeSynced', path, { chunks: chunks.map((chunk) => chunk.slice()) })
-      await realDisk.writeSynced(path, chunks)
+      const copies: Uint8Array[] = []
+      for await (const chunk of chunks) copies.push(chunk.slice())
+      await see('writeSynced', path, { chunks: copies })
+      await realDisk.writeSynced(path, copies)
     },
     async rename(from, to) {
       await see('rename', from, { to: below(to) })

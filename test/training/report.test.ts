@@ -2,12 +2,13 @@
 import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { createTopScores } from '../../src/kernels/scores/top-scores.ts'
+import type { KeptReports } from '../../src/reporting/kept-reports.ts'
 import { exampleVersion } from '../../src/schemas/examples.ts'
 import type { VersionDocument } from '../../src/schemas/model.ts'
 import type { KeptReport } from '../../src/schemas/report.ts'
 import { createScratch } from '../../src/sources/scratch.ts'
 import type { Opened } from '../../src/telemetry/opening.ts'
-import { recordTraining, type TrainingReportParts } from '../../src/training/report.ts'
+import { TrainingRecord } from '../../src/training/report.ts'
 import { finishSearch } from '../../src/training/threshold.ts'
 import { freshFolder } from '../endings.ts'
 
@@ -17,8 +18,8 @@ const counted = { aggregate: null, profiles: [{ feature: 0, counts: [1] }] } as 
 async function given() {
   const told: string[] = []
   const scratch = createScratch(await freshFolder())
-  const kept = { keep: async () => void told.push('kept') } as unknown as TrainingReportParts['kept']
-  const record = await recordTraining({ scratch: async () => scratch, kept }, { signal: new AbortController().signal })
+  const kept = { keep: async () => void told.push('kept') } as unknown as KeptReports
+  const record = new TrainingRecord(kept, scratch, undefined)
   await record.add(Float64Array.of(0.5, 0.25))
   await record.complete()
   const opened = { close: async () => void told.push('source closed') } as unknown as Opened
@@ -80,8 +81,8 @@ describe('scores that are brought again', () => {
   test('are not whole when they could not be written', async () => {
     const scratch = createScratch(await freshFolder())
     const failing = { ...scratch, openScores: () => Promise.reject(new Error('the disk is full')) }
-    const kept = {} as TrainingReportParts['kept']
-    const record = await recordTraining({ scratch: async () => failing, kept }, { signal })
+    const kept = {} as KeptReports
+    const record = new TrainingRecord(kept, failing, undefined)
     await record.add(Float64Array.of(0.5))
     expect((await again(record)).isWhole).toBe(false)
   })
@@ -92,8 +93,8 @@ test('a threshold among more scores than are kept is exact, unless the scores ar
   const scores = Float64Array.from({ length: 1000 }, (_, i) => 0.5 + ((i * 7) % 1000) * 2 ** -30)
   for (const isLost of [false, true]) {
     const scratch = createScratch(await freshFolder())
-    const kept = {} as TrainingReportParts['kept']
-    const record = await recordTraining({ scratch: async () => scratch, kept }, { signal })
+    const kept = {} as KeptReports
+    const record = new TrainingRecord(kept, scratch, undefined)
     const search = () => {
       const started = createTopScores(scores.length, 0.2, 10)
       started.offer(scores)
