@@ -5,18 +5,26 @@ import {
   type Database,
   nextChunk,
   quoteName,
+  type RelationColumn,
   rowsOf,
   statement,
   streamStatement,
+  type Values,
 } from '../database/index.ts'
 import { type OutputColumn, outputColumn } from '../formats/index.ts'
 import { send } from '../read/index.ts'
-import type { ScoredStatement } from './scored.ts'
 
 /** Rows of a batch; a multiple of the database's chunks. */
 const BATCH_ROWS = 32 * 2_048
 /** A batch ends early when its texts reach this. */
 const BATCH_TEXT_BYTES = 64 * 1024 * 1024
+
+/** A statement for the source with its scores, and the names of its columns. */
+export interface ScoredStatement {
+  readonly sql: string
+  readonly values: Values
+  readonly columns: readonly RelationColumn[]
+}
 
 /**
  * Streams a scored source as an Arrow IPC stream in batches and returns the number of rows. The end-of-stream marker is

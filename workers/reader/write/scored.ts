@@ -8,12 +8,11 @@ import {
   quoteName,
   quoteText,
   type Relation,
-  type RelationColumn,
   runStatement,
   statement,
-  type Values,
 } from '../database/index.ts'
 import { Needed, windowOf } from '../read/index.ts'
+import type { ScoredStatement } from './arrow-writer.ts'
 
 /** Writes the scored source as Parquet. The file is of use only when this returns. */
 export async function writeScored(
@@ -56,13 +55,6 @@ export async function streamScored(database: Database, relation: Relation, query
 
 /** Our own output; replaced when it is written again. */
 const OWN = new Set(['anomaly_score', 'is_anomaly'])
-
-/** A statement for the source with its scores, and the names of its columns. */
-export interface ScoredStatement {
-  readonly sql: string
-  readonly values: Values
-  readonly columns: readonly RelationColumn[]
-}
 
 /**
  * Plans the source with its scores; see `sql/scored.sql`. Throws `unknown_column`, `missing_timestamp`, `type_mismatch`.
