@@ -81,35 +81,60 @@ function readCalls(text: string): Call[] {
   return calls
 }
 
+/** Holds the calls against the order: sync a file, rename it, sync its folder, and only then acknowledge. */
 function judge(calls: readonly Call[], models: string): OrderReport {
-  const failures: string[] = []
-  const synced = new Set<string>()
-  /** Folders whose entries changed since their last sync. */
-  let unsynced = new Map<string, string>()
-  let acknowledged = 0
-  let changes = 0
-  for (const { name, text } of calls) {
-    const paths = [...text.matchAll(/["<](\/[^">]*)[">]/g)]
-      .map(([, path = '']) => path)
-      .filter((path) => path.startsWith(models))
-    const change = (path: string) => {
-      unsynced.set(path.slice(0, path.lastIndexOf('/')), `${name} ${path.slice(models.length)}`)
-      changes++
-    }
-    if (name === 'fsync') for (const path of paths) [synced.add(path), unsynced.delete(path)]
-    else if (name.startsWith('rename') && paths[1] !== undefined) {
-      const isFile = /\.tmp-/.test(paths[0] ?? '')
-      if (isFile && !synced.has(paths[0] ?? '')) failures.push(`renamed before it was synced: ${text}`)
-      change(paths[1])
-    } else if (name === 'mkdir' && paths[0] !== undefined && paths[0] !== models) change(paths[0])
-    else if (/^(unlink|rmdir)/.test(name) && paths[0] !== undefined && !text.includes('.trash-')) change(paths[0])
-    else if (name === 'write' && text.includes('"done {')) {
-      acknowledged++
-      if (changes === 0) failures.push(`acknowledged without any change: ${text}`)
-      for (const cause of unsynced.values()) failures.push(`acknowledged before its folder was synced: ${cause}`)
-      unsynced = new Map()
-      changes = 0
-    }
+  const order = new WriteOrder(models)
+  for (const call of calls) order.take(call)
+  return { skipped: null, acknowledged: order.acknowledged, failures: order.failures }
+}
+
+class WriteOrder {
+  readonly failures: string[] = []
+  acknowledged = 0
+  readonly #models: string
+  readonly #synced = new Set<string>()
+  /** Folders whose entries changed since their last sync, with the change. */
+  readonly #unsynced = new Map<string, string>()
+  #changes = 0
+
+  constructor(models: string) {
+    this.#models = models
   }
-  return { skipped: null, acknowledged, failures }
+
+  take({ name, text }: Call): void {
+    const [path, target] = this.#pathsOf(text)
+    if (name === 'write' && text.includes('"done {')) this.#acknowledge(text)
+    if (path === undefined) return
+    if (name === 'fsync') {
+      this.#synced.add(path)
+      this.#unsynced.delete(path)
+    }
+    if (name.startsWith('rename') && target !== undefined) {
+      if (/\.tmp-/.test(path) && !this.#synced.has(path)) this.failures.push(`renamed before it was synced: ${text}`)
+      this.#change(name, target)
+    }
+    if (name === 'mkdir' && path !== this.#models) this.#change(name, path)
+    if (/^(unlink|rmdir)/.test(name) && !text.includes('.trash-')) this.#change(name, path)
+  }
+
+  /** The paths of a call that lie below the models. */
+  #pathsOf(text: string): string[] {
+    return [...text.matchAll(/["<](\/[^">]*)[">]/g)]
+      .map(([, path = '']) => path)
+      .filter((path) => path.startsWith(this.#models))
+  }
+
+  #change(name: string, path: string): void {
+    this.#unsynced.set(path.slice(0, path.lastIndexOf('/')), `${name} ${path.slice(this.#models.length)}`)
+    this.#changes++
+  }
+
+  #acknowledge(text: string): void {
+    this.acknowledged++
+    if (this.#changes === 0) this.failures.push(`acknowledged without any change: ${text}`)
+    for (const cause of this.#unsynced.values())
+      this.failures.push(`acknowledged before its folder was synced: ${cause}`)
+    this.#unsynced.clear()
+    this.#changes = 0
+  }
 }
