@@ -42,8 +42,6 @@ interface RenderedReport {
   readonly contentPolicy: string
 }
 
-export type Reporting = ReturnType<typeof createReporting>
-
 /** Labelled rows a report ranks: sorting more would hold up everybody else for seconds. Counts and curve know no such bound. */
 const maxRanked = 2_000_000
 

@@ -22,8 +22,6 @@ const maxEntities = 100_000
 /** The random score is the same for everybody, so that an evaluation can be repeated. */
 const randomSeed = 20_080_101
 
-export type EvaluationUseCase = ReturnType<typeof createEvaluation>
-
 export function createEvaluation(parts: ScoreStreamParts) {
   return {
     /**
@@ -52,7 +50,7 @@ export interface Spooled {
   readonly held: Iterable<HeldRows> | null
 }
 
-/** The same for spooled scores: nothing is scored again, and counted rows are read once. Errors: as `EvaluationUseCase.evaluate`. */
+/** The same for spooled scores: nothing is scored again, and counted rows are read once. Errors: as `createEvaluation`. */
 export async function evaluateSpooled(
   pool: Pool,
   found: Prepared,

@@ -254,7 +254,7 @@ function spooledRun(
       await summary()
       return atItsEnd(session.arrowScored(tableQuery(anomaliesOnly)), count)
     },
-    /** How good the flags are; labels, times and entities are read once more. Errors: those of `EvaluationUseCase.evaluate`. */
+    /** How good the flags are; labels, times and entities are read once more. Errors: those of `createEvaluation`. */
     async evaluate(): Promise<Evaluation> {
       await summary()
       const counted = isAggregated ? countedIn(await aggregate()) : null
