@@ -71,29 +71,22 @@ export interface ModelShape {
   readonly shrinkage?: number
 }
 
+interface Split {
+  readonly id: number
+  readonly depth: number
+  readonly threshold: number
+  readonly left: number
+  readonly right: number
+  readonly size: number
+}
+
 /**
  * A node of a tree. Features are numbers in the model's order; rows go left when their value, or for a cut through
  * several features the sum of weight times value, is <= threshold.
  */
 export type TreeNode =
-  | {
-      readonly id: number
-      readonly depth: number
-      readonly cut: readonly { readonly feature: number; readonly weight: number }[]
-      readonly threshold: number
-      readonly left: number
-      readonly right: number
-      readonly size: number
-    }
-  | {
-      readonly id: number
-      readonly depth: number
-      readonly feature: number
-      readonly threshold: number
-      readonly left: number
-      readonly right: number
-      readonly size: number
-    }
+  | (Split & { readonly cut: readonly { readonly feature: number; readonly weight: number }[] })
+  | (Split & { readonly feature: number })
   | { readonly id: number; readonly depth: number; readonly size: number; readonly pathLength: number }
 
 /** What is scored: rows from..to-1 of a block, with a model. */
@@ -146,8 +139,7 @@ interface FewRows {
 }
 
 /**
- * An algorithm. A file in this folder that exports one as `detector` is found at start; nothing else
- * has to be touched. A model is a payload of bytes, data only, that means something to its detector alone.
+ * An algorithm, named in `list.ts`. A model is a payload of bytes, data only, that means something to its detector alone.
  */
 export interface Detector<Params extends DetectorParams = DetectorParams> {
   /** The `type` in the settings; kebab-case. */

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { DeepWatchError } from '../errors.ts'
 import { type Block, keepPrepared, oddsOf } from '../kernels/index.ts'
 import {
   calibrate,
@@ -22,7 +21,6 @@ import type {
   EffectiveSettings,
   FitInput,
   JoinInput,
-  ModelShape,
   ScoreInput,
   Scorer,
   TrainingShape,
@@ -37,9 +35,7 @@ import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from 
 const id = 'ensemble'
 
 /** What can be a member. Stored models name one by its place here: only add at the end. */
-const kinds: readonly Detector[] = [isolationForest, extendedIsolationForest, mahalanobis, neighbours].map(
-  (detector) => detector as unknown as Detector,
-)
+const kinds: readonly Detector[] = [isolationForest, extendedIsolationForest, mahalanobis, neighbours]
 const kindIds = kinds.map((kind) => kind.id)
 
 /** All features, what is measured, and what follows from it. */
@@ -192,8 +188,10 @@ function join({ pieces, effective: settings, seed, features, samples }: JoinInpu
   const parts = planMembers(effective, features).map(({ detector, effective: own, view, from, to }) => {
     const { columns: lanes } = view
     const payload = detector.join({ pieces: pieces.slice(from, to), effective: own, seed, features: lanes, samples })
-    const seen = look(block, view)
-    const said = scoreOf(detector.createScorer(), { key: 'calibration', payload, block: seen }).map(oddsOf)
+    const scores = new Float64Array(block.rows)
+    const room = { from: 0, to: block.rows, fill: null, scores, flags: new Uint8Array(block.rows) }
+    detector.createScorer().score({ key: 'calibration', payload, block: look(block, view), ...room })
+    const said = scores.map(oddsOf)
     return { kind: kinds.indexOf(detector), ...view, payload, said, ...memberScale(said.slice().sort()) }
   })
   const statistic = createStatistic(parts, effective.combine)
@@ -204,7 +202,7 @@ function join({ pieces, effective: settings, seed, features, samples }: JoinInpu
 }
 
 /** The held-back rows as a block; a sample of the others when there are none. */
-function calibrationRows({ ...sample }: Sample, { heldBack }: Effective, seed: number): Block {
+function calibrationRows(sample: Sample, { heldBack }: Effective, seed: number): Block {
   const order = shuffled(sample.filled, seed)
   const rows = pickRows(sample, order.subarray(0, heldBack > 0 ? heldBack : mixtureBounds.heldBack))
   return { values: rows.values, stride: rows.size, rows: rows.size, columns: rows.lanes }
@@ -217,27 +215,15 @@ const look = ({ values, ...block }: Block, { from, columns: lanes }: View): Bloc
   columns: lanes,
 })
 
-function scoreOf(
-  scorer: Scorer,
-  { key, payload, block }: { key: string; payload: Uint8Array; block: Block },
-): Float64Array {
-  const scores = new Float64Array(block.rows)
-  const flags = new Uint8Array(block.rows)
-  scorer.score({ key, payload, block, from: 0, to: block.rows, fill: null, scores, flags })
-  return scores
-}
-
 function decode(payload: Uint8Array): Mixture {
   const mixture = decodeMixture(payload)
   for (const { kind } of mixture.members) if (kinds[kind] === undefined) throw new RangeError('a member is not known')
   return mixture
 }
 
-const read = (payload: Uint8Array): Mixture => readPayload(decode, payload)
-
 /** Checks the members too. @throws DeepWatchError `model_corrupt` */
 function readWhole(payload: Uint8Array): Mixture {
-  const mixture = read(payload)
+  const mixture = readPayload(decode, payload)
   for (const { kind, payload: own, columns: lanes } of mixture.members) (kinds[kind] as Detector).check(own, lanes)
   return mixture
 }
@@ -284,32 +270,12 @@ function createScorer(): Scorer {
   return { score }
 }
 
-function forests({ members }: Mixture): { detector: Detector; payload: Uint8Array; trees: number }[] {
-  return members.flatMap(({ kind, payload }) => {
+/** What reads each tree of the members that are forests, in their order. */
+function treesOf(payload: Uint8Array): (() => readonly TreeNode[])[] {
+  return readWhole(payload).members.flatMap(({ kind, payload: own }) => {
     const detector = kinds[kind] as Detector
-    const { trees = 0 } = detector.describe(payload)
-    return trees > 0 ? [{ detector, payload, trees }] : []
+    return Array.from({ length: detector.describe(own).trees ?? 0 }, (_, place) => () => detector.tree(own, place))
   })
-}
-
-function describe(payload: Uint8Array): ModelShape {
-  const trees = forests(readWhole(payload)).reduce((sum, forest) => sum + forest.trees, 0)
-  return { bytes: payload.byteLength, trees }
-}
-
-/** The trees of the first forest among the members come first. */
-function tree(payload: Uint8Array, index: number): readonly TreeNode[] {
-  const found = forests(readWhole(payload))
-  requireTree(
-    index,
-    found.reduce((sum, forest) => sum + forest.trees, 0),
-  )
-  let place = index
-  for (const { detector, payload: own, trees } of found) {
-    if (place < trees) return detector.tree(own, place)
-    place -= trees
-  }
-  throw new DeepWatchError('tree_not_found', 'The model has no such tree.')
 }
 
 /**
@@ -340,7 +306,11 @@ export const detector: Detector<Params> = {
   fitPiece,
   join,
   check: (payload, features) => requireFeatures(readWhole(payload).features, features),
-  describe,
-  tree,
+  describe: (payload) => ({ bytes: payload.byteLength, trees: treesOf(payload).length }),
+  tree(payload, index) {
+    const trees = treesOf(payload)
+    requireTree(index, trees.length)
+    return (trees[index] as () => readonly TreeNode[])()
+  },
   createScorer,
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { distanceScore } from '../kernels/index.ts'
 import {
   createNeighbourSearch,
   decodeNumbers,
@@ -11,11 +10,11 @@ import {
   type Standardised,
   standardisedFor,
   standardisedRows,
-  standardiseRow,
 } from '../kernels/models/index.ts'
 import { createRowScorer, type RowModel } from '../kernels/scores/index.ts'
-import type { Detector, EffectiveSettings, FitInput, ModelShape, TrainingShape } from './detector.ts'
-import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from './settings.ts'
+import type { Detector, EffectiveSettings, FitInput, TrainingShape } from './detector.ts'
+import { distanceMembers, distanceRows } from './distances.ts'
+import { readPayload, requireTwoRows, seed } from './settings.ts'
 
 const id = 'k-nearest-neighbours'
 const mostReference = 16_384
@@ -111,30 +110,15 @@ function decode(payload: Uint8Array): Model {
   return { features, ...units, neighbours, unit, reference }
 }
 
-const read = (payload: Uint8Array): Model => readPayload(decode, payload)
+const read = (payload: Uint8Array) => readPayload(decode, payload)
 
 function prepare(payload: Uint8Array, search: NeighbourSearch): RowModel {
   const model = read(payload)
-  const { features, columns: lanes, neighbours, unit, reference } = model
-  const row = new Float64Array(lanes.length)
-  const near = lanes.length > 0 ? layReference(reference, lanes.length) : null
-  return {
-    features,
-    bytes: 2 * payload.byteLength,
-    score(tile, rows, scores) {
-      for (let r = 0; r < rows; r++) {
-        standardiseRow(model, tile, r * features, row)
-        const distance = near === null ? 0 : search.meanDistance(near, row, neighbours, -1)
-        // Only damaged numbers can make it anything else than finite.
-        scores[r] = distanceScore(distance < Number.MAX_VALUE ? distance : Number.MAX_VALUE, unit)
-      }
-    },
-  }
-}
-
-function describe(payload: Uint8Array): ModelShape {
-  const { reference, columns: lanes } = read(payload)
-  return { bytes: payload.byteLength, referenceRows: lanes.length === 0 ? 0 : reference.length / lanes.length }
+  const { columns, neighbours, unit, reference } = model
+  const near = columns.length > 0 ? layReference(reference, columns.length) : null
+  return distanceRows(model, 2 * payload.byteLength, unit, (row) =>
+    near === null ? 0 : search.meanDistance(near, row, neighbours, -1),
+  )
 }
 
 /**
@@ -148,20 +132,13 @@ export const detector: Detector<Params> = {
   paper:
     'Angiulli, F. and Pizzuti, C. (2002), Fast Outlier Detection in High Dimensional Spaces, PKDD; Ramaswamy, S., Rastogi, R. and Shim, K. (2000), SIGMOD',
   params,
-  autoThreshold: null,
-  isCalibrated: false,
-  reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
+  ...distanceMembers(read),
   mostBytes: ({ sampleSize }, features) => 4 * numbersBytes(features * (sampleSize + 3) + 1),
   resolve,
-  pieces: () => 1,
   fitPiece,
-  join: ({ pieces }) => (pieces[0] as Uint8Array).slice(),
-  check: (payload, features) => requireFeatures(read(payload).features, features),
-  describe,
-  tree: (payload, index) => {
-    read(payload)
-    requireTree(index, 0)
-    return []
+  describe(payload) {
+    const { reference, columns } = read(payload)
+    return { bytes: payload.byteLength, referenceRows: columns.length === 0 ? 0 : reference.length / columns.length }
   },
   createScorer() {
     const search = createNeighbourSearch()

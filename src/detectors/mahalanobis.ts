@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
-import { distanceScore } from '../kernels/index.ts'
 import {
   decodeNumbers,
   encodeNumbers,
@@ -10,12 +9,12 @@ import {
   shrunkCovariance,
   standardisedFor,
   standardisedRows,
-  standardiseRow,
   whitening,
 } from '../kernels/models/index.ts'
-import { createRowScorer, type RowModel } from '../kernels/scores/index.ts'
-import type { Detector, DetectorWarning, FitInput, ModelShape, TrainingShape } from './detector.ts'
-import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from './settings.ts'
+import { createRowScorer } from '../kernels/scores/index.ts'
+import type { Detector, DetectorWarning, FitInput, TrainingShape } from './detector.ts'
+import { distanceMembers, distanceRows } from './distances.ts'
+import { readPayload, requireTwoRows, seed } from './settings.ts'
 
 const id = 'mahalanobis'
 
@@ -87,24 +86,7 @@ function decode(payload: Uint8Array): Model {
   return { features, ...units, mean, shrinkage, white }
 }
 
-const read = (payload: Uint8Array): Model => readPayload(decode, payload)
-
-function prepare(payload: Uint8Array): RowModel {
-  const model = read(payload)
-  const { features, mean, white } = model
-  const count = mean.length
-  const row = new Float64Array(count)
-  return {
-    features,
-    bytes: payload.byteLength,
-    score(tile, rows, scores) {
-      for (let r = 0; r < rows; r++) {
-        standardiseRow(model, tile, r * features, row)
-        scores[r] = distanceScore(squaredDistance(row, mean, white), Math.max(1, count))
-      }
-    },
-  }
-}
+const read = (payload: Uint8Array) => readPayload(decode, payload)
 
 /** The squared Mahalanobis distance of a standardised row, which is centred in place; see `whitening`. */
 function squaredDistance(row: Float64Array, mean: Float64Array, white: Float64Array): number {
@@ -116,12 +98,7 @@ function squaredDistance(row: Float64Array, mean: Float64Array, white: Float64Ar
     for (let b = 0; b <= a; b++) sum += (white[at++] as number) * (row[b] as number)
     distance += sum * sum
   }
-  // Only damaged numbers can make it anything else than finite.
-  return distance < Number.MAX_VALUE ? distance : Number.MAX_VALUE
-}
-
-function describe(payload: Uint8Array): ModelShape {
-  return { bytes: payload.byteLength, shrinkage: read(payload).shrinkage }
+  return distance
 }
 
 /**
@@ -136,22 +113,19 @@ export const detector: Detector<Params> = {
   paper:
     'Mahalanobis, P. C. (1936); Ledoit, O. and Wolf, M. (2004), A well-conditioned estimator for large-dimensional covariance matrices, J. Multivariate Analysis 88',
   params,
-  autoThreshold: null,
-  isCalibrated: false,
-  reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
+  ...distanceMembers(read),
   mostBytes: ({ sampleSize }, features) =>
     // Standardised rows, covariance and its factor, and twice the payload.
     8 * features * sampleSize + 3 * 8 * features ** 2 + 2 * numbersBytes(features ** 2 + 4 * features + 1),
   resolve,
-  pieces: () => 1,
   fitPiece,
-  join: ({ pieces }) => (pieces[0] as Uint8Array).slice(),
-  check: (payload, features) => requireFeatures(read(payload).features, features),
-  describe,
-  tree: (payload, index) => {
-    read(payload)
-    requireTree(index, 0)
-    return []
-  },
-  createScorer: () => createRowScorer(prepare),
+  describe: (payload) => ({ bytes: payload.byteLength, shrinkage: read(payload).shrinkage }),
+  createScorer: () =>
+    createRowScorer((payload) => {
+      const model = read(payload)
+      const { mean, white } = model
+      return distanceRows(model, payload.byteLength, Math.max(1, mean.length), (row) =>
+        squaredDistance(row, mean, white),
+      )
+    }),
 }
