@@ -160,7 +160,7 @@ export function checkSettings<S extends z.ZodObject>(
   flags: readonly Flag[],
 ): z.infer<S> {
   try {
-    return mergeSettings(schema, {}, settings, () => null)
+    return mergeSettings(schema, {}, settings)
   } catch (error) {
     throw inFlags(error, flags)
   }

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Block } from '../kernels/index.ts'
 import type { Sample, SampleSet } from '../kernels/sampling/index.ts'
+import type { RowScoreInput } from '../kernels/scores/index.ts'
 
 /** The settings of a detector as a request gives them, after its schema filled in the defaults. */
 export interface DetectorParams {
@@ -89,22 +90,8 @@ export type TreeNode =
   | (Split & { readonly feature: number })
   | { readonly id: number; readonly depth: number; readonly size: number; readonly pathLength: number }
 
-/** What is scored: rows from..to-1 of a block, with a model. */
-export interface ScoreInput {
-  /** Names the payload; the scorer may keep what it prepared under this key. */
-  readonly key: string
-  readonly payload: Uint8Array
-  /** The model's features are its first lanes. */
-  readonly block: Block
-  readonly from: number
-  readonly to: number
-  /** Value per feature that stands in for one that is not finite; null = such a row is not scored. */
-  readonly fill: Float64Array | null
-  /** One score per row of the block; only from..to-1 are written: in [0, 1], NaN where the row cannot be scored. */
-  readonly scores: Float64Array
-  /** One mark per row of the block, 0 before (see `rowMarks`): 0 scored as is, 1 filled, 2 missing, 3 not finite. */
-  readonly flags: Uint8Array
-}
+/** What is scored: rows from..to-1 of a block, with a model whose features are its first columns. */
+export type ScoreInput = RowScoreInput
 
 /** Scores rows inside one thread. Keeps prepared models within a bound of bytes. */
 export interface Scorer {

@@ -143,7 +143,7 @@ function resolve(given: Params, { rows, features, measured = features }: Trainin
     const detail = `With ${sampleSize} rows none can be held back: the score is calibrated by the rows that were learnt from, and too high for new ones.`
     warnings.push({ code: 'not_held_back', detail })
   }
-  for (const name of given.members) {
+  for (const name of members) {
     const detector = kindOf(name)
     const shape = { rows: sampleSize - heldBack, features }
     for (const warning of detector.resolve(defaultsOf(detector), shape).warnings)
@@ -233,7 +233,6 @@ const mostKeptBytes = 32 * 1024 * 1024
 function createScorer(): Scorer {
   const scorers = kinds.map((kind) => kind.createScorer())
   const kept = keepPrepared<ReturnType<typeof prepare>>(mostKeptBytes, ({ bytes }) => bytes)
-  let odds: Float64Array[] = []
 
   function prepare(payload: Uint8Array) {
     const { members, rule, heldBack } = readWhole(payload)
@@ -244,10 +243,7 @@ function createScorer(): Scorer {
   function score(input: ScoreInput): void {
     const { key, payload, block, from, to, fill, scores, flags } = input
     const { members, calibration, statistic } = kept.get(key, () => prepare(payload))
-    const rows = to - from
-    if (odds.length < members.length || (odds[0] as Float64Array).length < rows)
-      odds = members.map(() => new Float64Array(Math.max(rows, 1)))
-    members.forEach((member, m) => {
+    const odds = members.map((member, m) => {
       const scorer = scorers[member.kind] as Scorer
       scorer.score({
         ...input,
@@ -256,14 +252,13 @@ function createScorer(): Scorer {
         block: look(block, member),
         fill: fill?.subarray(member.from, member.from + member.columns) ?? null,
       })
-      const own = odds[m] as Float64Array
-      for (let r = 0; r < rows; r++) own[r] = oddsOf(scores[from + r] as number)
+      return scores.subarray(from, to).map(oddsOf)
     })
-    let row = 0
-    const said = (m: number) => (odds[m] as Float64Array)[row] as number
-    for (; row < rows; row++) {
-      const isScored = (flags[from + row] as number) <= rowMarks.filled
-      scores[from + row] = isScored ? calibration.shareBelow(statistic(said)) : Number.NaN
+    let row = from
+    const said = (m: number) => (odds[m] as Float64Array)[row - from] as number
+    for (; row < to; row++) {
+      const isScored = (flags[row] as number) <= rowMarks.filled
+      scores[row] = isScored ? calibration.shareBelow(statistic(said)) : Number.NaN
     }
   }
 

@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import type { Detector, DetectorParams } from './detector.ts'
 import { detector as ensemble } from './ensemble.ts'
@@ -13,21 +12,8 @@ const all: readonly Detector[] = [ensemble, extendedIsolationForest, isolationFo
 /** The detectors by id. */
 export const detectors: ReadonlyMap<string, Detector> = new Map(all.map((detector) => [detector.id, detector]))
 
-/**
- * The `detector` member of the training settings: the settings of one of the detectors, told apart by
- * `type`, with their defaults filled in.
- */
-export const detectorSettings = z.discriminatedUnion(
-  'type',
-  membersOf(detectors),
-) as unknown as z.ZodType<DetectorParams>
-
-function membersOf(found: ReadonlyMap<string, Detector>): [z.ZodObject] {
-  return [...found.values()].map(({ params }) => params) as unknown as [z.ZodObject]
-}
-
 /** The settings when a request gives none. */
-export const defaultDetector: DetectorParams = detectorSettings.parse({ type: 'isolation-forest' })
+export const defaultDetector: DetectorParams = isolationForest.params.parse({ type: isolationForest.id })
 
 /** The detector with this id. @throws DeepWatchError `model_version_unsupported` */
 export function findDetector(id: string): Detector {

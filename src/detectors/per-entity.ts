@@ -21,12 +21,9 @@ type SharedSample = Sample & { readonly values: Float64Array<SharedArrayBuffer> 
 export function fitEntity(
   detector: Detector,
   sample: SharedSample,
-  {
-    params,
-    seed,
-    measured,
-  }: { readonly params: DetectorParams; readonly seed: number; readonly measured: number | undefined },
+  settings: { readonly params: DetectorParams; readonly seed: number; readonly measured: number | undefined },
 ): Uint8Array<ArrayBuffer> | null {
+  const { params, seed, measured } = settings
   const { values, size, lanes, filled } = sample
   const profile = profileBlock({ values, stride: size, rows: filled, columns: lanes }, lanes)
   const varying = varyingColumns(profile)
@@ -37,10 +34,7 @@ export function fitEntity(
     wanted >= filled ? sample : pickRows(sample, drawOrder(filled, wanted, createRandom(seed, streams.pick(piece))))
   const one = count === 1 ? drawn(0) : null
   const pieces = Array.from({ length: detector.pieces(effective) }, (_, piece) =>
-    detector.fitPiece({
-      ...{ sample: one ?? drawn(piece), piece, effective, seed, varying },
-      deviations: profile.std,
-    }),
+    detector.fitPiece({ sample: one ?? drawn(piece), piece, effective, seed, varying, deviations: profile.std }),
   )
   return detector.join({ pieces, effective, seed, features: lanes, samples: { ...(one ?? sample), count: 1 } })
 }

@@ -15,9 +15,7 @@ export interface Sample {
 }
 
 /**
- * One input format. Adding a format is adding a file with one of these and a line in the index.
- *
- * `relation` is the SQL table expression that yields the source's columns. `$files` in it is bound to
+ * One input format. `relation` is the SQL table expression that yields the source's columns. `$files` in it is bound to
  * the list of opened files, `$file` to the one file; slots in double braces are filled by the reading
  * process from constants and quoted names alone.
  */
@@ -33,11 +31,4 @@ export interface Format {
   /** Throws when the content carries the format's mark but cannot be a whole file of it. */
   check?(sample: Sample): void
   readonly relation: string
-}
-
-/** Whether `bytes` begin with the ASCII text `mark`. */
-export function startsWith(bytes: Uint8Array, mark: string): boolean {
-  if (bytes.length < mark.length) return false
-  for (let i = 0; i < mark.length; i++) if (bytes[i] !== mark.charCodeAt(i)) return false
-  return true
 }

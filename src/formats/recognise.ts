@@ -1,19 +1,6 @@
 import { DeepWatchError } from '../errors.ts'
-import { arrow, isArrowFile } from './arrow.ts'
-import { csv } from './csv.ts'
-import type { Format, FormatId, Sample } from './format.ts'
-import { ndjson } from './ndjson.ts'
-import { parquet } from './parquet.ts'
-
-/** Every input format, in the order in which content is compared with them. */
-export const formats: readonly Format[] = [parquet, arrow, ndjson, csv]
-
-/** The format with this id. */
-export function formatOf(id: FormatId): Format {
-  const format = formats.find((each) => each.id === id)
-  if (format === undefined) throw new Error(`no format ${id}`)
-  return format
-}
+import type { Format, Sample } from './format.ts'
+import { formats, isArrowFile, parquet } from './formats.ts'
 
 /**
  * The format of an uploaded body. Without a declared type, or with `application/octet-stream`, the content alone
@@ -30,9 +17,11 @@ export function recognise(sample: Sample, declared: string | null): Format {
       `The body is declared as ${expected.title} but looks like ${found.title}.`,
     )
   }
-  // Neither recognised nor contradicted by another format: the declared format's own check has the better words.
-  if (found === null) expected?.check?.(sample)
-  if (found === null) throw unknown(sample, expected)
+  if (found === null) {
+    // Not contradicted by another format: the declared format's own check has the better words.
+    expected?.check?.(sample)
+    throw unknown(sample, expected)
+  }
   found.check?.(sample)
   return found
 }
@@ -58,7 +47,7 @@ export function formatOfMediaType(declared: string): Format | null {
   const [essence = '', ...parameters] = declared.split(';').map((part) => part.trim().toLowerCase())
   for (const parameter of parameters) {
     const charset = /^charset="?([^"]*)"?$/.exec(parameter)
-    if (charset !== null && charset[1] !== 'utf-8' && charset[1] !== 'utf8' && charset[1] !== 'us-ascii') {
+    if (charset !== null && !['utf-8', 'utf8', 'us-ascii'].includes(charset[1] as string)) {
       throw new DeepWatchError('unsupported_media_type', 'Text must be UTF-8.')
     }
   }

@@ -17,6 +17,7 @@ interface Role {
   readonly errors: number
 }
 
+/** Two of four hosts are web servers. */
 const roles: readonly Role[] = [
   {
     name: 'web',
@@ -58,7 +59,7 @@ const roles: readonly Role[] = [
     memory: 74,
     disk: [16, 26],
     networkIn: 18,
-    answer: 2.0,
+    answer: 2,
     latency: 9,
     errors: 0.4,
   },
@@ -105,14 +106,8 @@ class Noise {
 export class Host {
   readonly name: string
   private readonly utcOffset: number
-  private readonly cores: number
-  private readonly cpu: readonly [number, number]
-  private readonly memory: number
-  private readonly disk: readonly [number, number]
-  private readonly networkIn: number
-  private readonly answer: number
-  private readonly latency: number
-  private readonly errors: number
+  /** Its own levels, around those of its role. */
+  private readonly level: Role
   /** Daily rhythm: strength, hour of the peak, and the second wave of the afternoon. */
   private readonly swing: number
   private readonly peak: number
@@ -134,14 +129,16 @@ export class Host {
     this.name = `${site.name}-${role.name}-${String(number + 1).padStart(digits, '0')}`
     this.utcOffset = site.utcOffset * 3600
     const around = (centre: number, spread: number) => centre * Math.exp(spread * normal(character))
-    this.cores = role.cores
-    this.cpu = [around(role.cpu[0], 0.12), around(role.cpu[1], 0.08)]
-    this.memory = Math.min(82, around(role.memory, 0.05))
-    this.disk = [around(role.disk[0], 0.12), around(role.disk[1], 0.1)]
-    this.networkIn = around(role.networkIn, 0.1)
-    this.answer = around(role.answer, 0.06)
-    this.latency = around(role.latency, 0.08)
-    this.errors = around(role.errors, 0.15)
+    this.level = {
+      ...role,
+      cpu: [around(role.cpu[0], 0.12), around(role.cpu[1], 0.08)],
+      memory: Math.min(82, around(role.memory, 0.05)),
+      disk: [around(role.disk[0], 0.12), around(role.disk[1], 0.1)],
+      networkIn: around(role.networkIn, 0.1),
+      answer: around(role.answer, 0.06),
+      latency: around(role.latency, 0.08),
+      errors: around(role.errors, 0.15),
+    }
     this.swing = 0.34 + 0.14 * character.nextFloat()
     this.peak = 13 + 3 * character.nextFloat()
     this.second = 0.08 + 0.1 * character.nextFloat()
@@ -184,25 +181,26 @@ export class Host {
   }
 
   private fill(into: Float64Array, demand: number, hours: number): void {
-    const { noise, uptime } = this
-    const [cpuIdle, cpuSlope] = this.cpu
+    const { noise, uptime, level } = this
+    const [cpuIdle, cpuSlope] = level.cpu
+    const [diskIdle, diskSlope] = level.disk
     // For a quarter of an hour after a start everything is loaded anew.
     const warming = uptime < 900 ? 15 * (1 - uptime / 900) : 0
     const backup = Math.max(0, 1 - Math.abs(hours - this.backup) / 0.75)
     const cpu = clip((cpuIdle + cpuSlope * demand) * (1 + 0.06 * noise[0]!) + warming + 3 * backup, 0.5, 99)
     const busy = cpu / 100
     into[0] = cpu
-    into[1] = Math.max(0, this.cores * busy * (1 + 0.6 * busy * busy) * (1 + 0.07 * noise[1]!))
+    into[1] = Math.max(0, level.cores * busy * (1 + 0.6 * busy * busy) * (1 + 0.07 * noise[1]!))
     // Caches fill within hours, and a little is never given back.
     const filled = 1 - Math.exp(-uptime / 14_400)
     const aged = Math.min(uptime / (30 * day), 1)
-    into[2] = clip(this.memory * (0.62 + 0.38 * filled) + 5 * aged + 3 * (demand - 1) + 0.5 * noise[2]!, 3, 99)
-    into[3] = clip((this.disk[0] + this.disk[1] * demand) * (1 + 0.14 * noise[3]!) + 9 * backup + warming, 0, 99)
-    const networkIn = this.networkIn * demand * (1 + 0.07 * noise[4]!)
+    into[2] = clip(level.memory * (0.62 + 0.38 * filled) + 5 * aged + 3 * (demand - 1) + 0.5 * noise[2]!, 3, 99)
+    into[3] = clip((diskIdle + diskSlope * demand) * (1 + 0.14 * noise[3]!) + 9 * backup + warming, 0, 99)
+    const networkIn = level.networkIn * demand * (1 + 0.07 * noise[4]!)
     into[4] = Math.max(0, networkIn)
-    into[5] = Math.max(0, networkIn * this.answer * (1 + 0.05 * noise[5]!))
-    into[6] = this.latency * (1 + (0.35 * busy) / (1.1 - busy)) * Math.exp(0.1 * noise[6]!) + 0.2 * warming
-    const failures = this.errors * demand * (1 + busy)
+    into[5] = Math.max(0, networkIn * level.answer * (1 + 0.05 * noise[5]!))
+    into[6] = level.latency * (1 + (0.35 * busy) / (1.1 - busy)) * Math.exp(0.1 * noise[6]!) + 0.2 * warming
+    const failures = level.errors * demand * (1 + busy)
     into[7] = Math.max(0, Math.round(failures + Math.sqrt(failures) * noise[7]!))
   }
 

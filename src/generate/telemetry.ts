@@ -113,8 +113,8 @@ export function createTelemetry(settings: FleetSettings): FleetTelemetry {
 
   function current(self: Life): Incident | null {
     const { incident } = self
-    if (incident !== null && tick < incident.start + incident.ticks) return incident
     if (incident !== null) {
+      if (tick < incident.start + incident.ticks) return incident
       self.incident = null
       self.quietUntil = tick + pauseOf(settings, self.fate)
     }

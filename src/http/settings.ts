@@ -2,16 +2,13 @@
 import type { FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
-import { parseJson } from '../json/index.ts'
 import { mergeSettings } from '../schemas/index.ts'
 
 type Members = Record<string, unknown>
 
-const readJson = (bytes: Buffer) => parseJson(bytes)
-
 /** Settings of the query and the body together. Errors: those of `mergeSettings`. */
 export function settingsOf<S extends z.ZodObject>(schema: S, { query }: FastifyRequest, body: Members): z.infer<S> {
-  return mergeSettings(schema, query as Record<string, string | string[]>, body, readJson)
+  return mergeSettings(schema, query as Record<string, string | string[]>, body)
 }
 
 /** The same beside an upload, which is the only source then: another one is `validation_failed`. */

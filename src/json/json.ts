@@ -4,6 +4,7 @@ import { DeepWatchError } from '../errors.ts'
 /** Containers inside containers that a JSON text may have. */
 const MAX_LEVELS = 32
 
+const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c]
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d]
 
@@ -24,7 +25,7 @@ interface Findings {
  * for a number that overflows and for a lone surrogate, which could not be stored or sent on. Pointers are RFC 6901.
  */
 export function parseJson(bytes: Buffer): unknown {
-  const body = hasByteOrderMark(bytes) ? bytes.subarray(3) : bytes
+  const body = bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? bytes.subarray(3) : bytes
   if (body.length === 0) throw malformed('The body is empty; JSON was expected.')
   if (!isUtf8(body)) throw malformed('The JSON text is not valid UTF-8.')
   // Before V8 sees the text: the depth of a long one would cost it seconds and hundreds of MiB.
@@ -38,10 +39,6 @@ export function parseJson(bytes: Buffer): unknown {
   if (keysWritten !== found.keys) refuseDuplicate(body)
   if (found.unfit) refuseUnfit(value)
   return value
-}
-
-function hasByteOrderMark(bytes: Buffer): boolean {
-  return bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
 }
 
 function malformed(detail: string): DeepWatchError {
@@ -87,12 +84,10 @@ function walk(value: unknown, found: Findings, surrogates: boolean): void {
     if (!Number.isFinite(value)) found.unfit = true
   } else if (typeof value === 'string') {
     if (surrogates && !isWellFormed(value)) found.unfit = true
-  } else if (Array.isArray(value)) walkItems(value, found, surrogates)
-  else if (typeof value === 'object' && value !== null) walkMembers(value as Record<string, unknown>, found, surrogates)
-}
-
-function walkItems(items: readonly unknown[], found: Findings, surrogates: boolean): void {
-  for (const item of items) walk(item, found, surrogates)
+  } else if (Array.isArray(value)) {
+    for (const item of value) walk(item, found, surrogates)
+  } else if (typeof value === 'object' && value !== null)
+    walkMembers(value as Record<string, unknown>, found, surrogates)
 }
 
 function walkMembers(record: Record<string, unknown>, found: Findings, surrogates: boolean): void {
@@ -109,9 +104,7 @@ function reachesPrototype(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype')
 }
 
-function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text)
-}
+const isWellFormed = (text: string) => !/\p{Surrogate}/u.test(text)
 
 /** An object or array that is open while the text is read: its keys so far, and where in it the reading is. */
 interface Level {
@@ -154,7 +147,7 @@ function isKey(body: Buffer, at: number): boolean {
 function duplicate(key: string, levels: readonly Level[]): DeepWatchError {
   const pointer = toPointer(levels.map(({ place }) => place))
   const where = pointer === '' ? 'the JSON text' : pointer
-  return new DeepWatchError('duplicate_key', `The key ${quote(key)} stands twice in ${where}.`, {
+  return new DeepWatchError('duplicate_key', `The key ${JSON.stringify(clip(key))} stands twice in ${where}.`, {
     facts: { key: clip(key), pointer },
   })
 }
@@ -184,10 +177,6 @@ function findUnfit(value: unknown, path: (string | number)[]): string | undefine
 
 function toPointer(path: readonly (string | number)[]): string {
   return path.map((step) => `/${clip(String(step)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
-}
-
-function quote(key: string): string {
-  return JSON.stringify(clip(key))
 }
 
 /** Keys come from outside and may be as long as the body; lone surrogates are shown as U+FFFD. */

@@ -65,11 +65,9 @@ export const derivedFacts = {
     .describe('What came before a longer pause does not count; null when no pause does.'),
 }
 
-const defaultWindow = 1
-
 /** The window with its default; null for `sameTimeYesterday`. */
 export function windowOf({ derive, window }: DerivedFeature): number | string | null {
-  return derive === 'sameTimeYesterday' ? null : (window ?? defaultWindow)
+  return derive === 'sameTimeYesterday' ? null : (window ?? 1)
 }
 
 /** The name of a feature that was asked for: of the column, or one made from what is derived, such as `lag(cpu, 1)`. */

@@ -22,13 +22,13 @@ export {
   type KeptReport,
   keptReport,
   type ReportAggregate,
+  type ReportFacts,
   type ReportFormat,
   type ReportSettings,
   reportFormat,
   reportSettings,
   type TrainingBins,
 } from './report.ts'
-export type { ReportFacts } from './report-facts.ts'
 export {
   modelReferencePattern,
   type RowReason,

@@ -2,10 +2,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ZodError, z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
+import { parseJson } from '../json/index.ts'
 import { areRows } from './source.ts'
 
-/** Reads JSON text strictly; handed in because the words of the house know no parser. */
-export type ReadJson = (text: Buffer) => unknown
+type Settings = Readonly<Record<string, unknown>>
+type Query = Readonly<Record<string, string | string[]>>
 
 /**
  * Merges the settings of a query with those of a body and checks them against `schema`.
@@ -14,38 +15,20 @@ export type ReadJson = (text: Buffer) => unknown
  * Throws `duplicate_key` for a repeated query key, `conflicting_parameter` where query and body give
  * different values, `invalid_id` for a text that cannot be a model, and `validation_failed` otherwise.
  */
-export function mergeSettings<S extends z.ZodObject>(
-  schema: S,
-  query: Readonly<Record<string, string | string[]>>,
-  body: Readonly<Record<string, unknown>>,
-  readJson: ReadJson,
-): z.infer<S> {
-  return checkSettings(schema, hasKeys(query) ? addQuery(schema, query, body, readJson) : body)
+export function mergeSettings<S extends z.ZodObject>(schema: S, query: Query, body: Settings): z.infer<S> {
+  return checkSettings(schema, Object.keys(query).length > 0 ? addQuery(schema, query, body) : body)
 }
 
-function hasKeys(query: object): boolean {
-  for (const _ in query) return true
-  return false
-}
-
-function addQuery(
-  schema: z.ZodObject,
-  query: Readonly<Record<string, string | string[]>>,
-  body: Settings,
-  readJson: ReadJson,
-): Settings {
+function addQuery(schema: z.ZodObject, query: Query, body: Settings): Settings {
   // Without a prototype, so that a key `__proto__` of the query is one, and refused as such.
   const merged: Record<string, unknown> = Object.assign(Object.create(null), body)
   for (const [key, text] of Object.entries(query)) {
     if (Array.isArray(text))
       throw new DeepWatchError('duplicate_key', `The query gives ${quoteKey(key)} more than once.`)
-    const value = readQueryValue(schema, key, text, readJson)
+    const value = readQueryValue(schema, key, text)
     if (Object.hasOwn(merged, key) && !isDeepStrictEqual(merged[key], value)) {
-      throw new DeepWatchError(
-        'conflicting_parameter',
-        `The query and the body give different values for ${quoteKey(key)}.`,
-        { facts: { parameter: key.slice(0, 100) } },
-      )
+      const detail = `The query and the body give different values for ${quoteKey(key)}.`
+      throw new DeepWatchError('conflicting_parameter', detail, { facts: { parameter: key.slice(0, 100) } })
     }
     merged[key] = value
   }
@@ -61,15 +44,11 @@ function checkSettings<S extends z.ZodObject>(schema: S, merged: Settings): z.in
     return parsed.data
   }
   if (typeof merged['model'] === 'string' && parsed.error.issues.some((issue) => issue.path[0] === 'model')) {
-    throw new DeepWatchError(
-      'invalid_id',
-      'model: a name is up to 63 of a-z, 0-9, _ and -, and starts with a letter or digit.',
-    )
+    const detail = 'model: a name is up to 63 of a-z, 0-9, _ and -, and starts with a letter or digit.'
+    throw new DeepWatchError('invalid_id', detail)
   }
   throw settingsError(parsed.error)
 }
-
-type Settings = Readonly<Record<string, unknown>>
 
 /**
  * Settings that were checked before, by schema and text. Live requests differ in nothing but their rows, and checking the
@@ -112,12 +91,12 @@ function remember(schema: z.ZodObject, given: Settings, data: Settings): void {
   checked.set(schema, known.set(text, data['rows'] === undefined ? data : { ...data, rows: undefined }))
 }
 
-function readQueryValue(schema: z.ZodObject, key: string, text: string, readJson: ReadJson): unknown {
+function readQueryValue(schema: z.ZodObject, key: string, text: string): unknown {
   const shape: Record<string, z.ZodType> = schema.shape
   const member = Object.hasOwn(shape, key) ? shape[key] : undefined
   if (!member || member.safeParse(text).success) return text
   try {
-    return readJson(Buffer.from(text))
+    return parseJson(Buffer.from(text))
   } catch (error) {
     if (error instanceof DeepWatchError && error.code === 'malformed_json') return text
     throw error

@@ -196,28 +196,18 @@ export const modelList = z
   })
   .meta({ id: 'ModelList' })
 
+const place = { id: z.int(), depth: z.int() }
+const halves = { threshold: z.number(), left: z.int(), right: z.int(), size: z.int() }
 const treeNode = z.union([
+  z.object({ ...place, feature: z.string(), ...halves }),
   z.object({
-    id: z.int(),
-    depth: z.int(),
-    feature: z.string(),
-    threshold: z.number(),
-    left: z.int(),
-    right: z.int(),
-    size: z.int(),
-  }),
-  z.object({
-    id: z.int(),
-    depth: z.int(),
+    ...place,
     cut: z
       .array(z.object({ feature: z.string(), weight: z.number() }))
       .describe('A split through several features: a row goes left when the sum of weight times value <= threshold.'),
-    threshold: z.number(),
-    left: z.int(),
-    right: z.int(),
-    size: z.int(),
+    ...halves,
   }),
-  z.object({ id: z.int(), depth: z.int(), size: z.int(), pathLength: z.number() }),
+  z.object({ ...place, size: z.int(), pathLength: z.number() }),
 ])
 
 export const tree = z

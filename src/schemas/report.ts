@@ -1,6 +1,8 @@
 /** The settings of `POST /report`, and the counts a report is drawn from. */
 import { z } from 'zod'
-import { scoreSettings } from './score.ts'
+import type { ZoneTransitions } from '../kernels/history/index.ts'
+import { type Evaluation, evaluateSettings } from './evaluate.ts'
+import type { VersionDocument } from './model.ts'
 
 const reportFormats = ['html', 'svg', 'png'] as const
 export type ReportFormat = (typeof reportFormats)[number]
@@ -10,7 +12,7 @@ export const reportFormat = z
   .optional()
   .describe('What to answer with, whatever `Accept` says: the page, or the chart alone.')
 
-export const reportSettings = scoreSettings.omit({ return: true, include: true }).extend({ format: reportFormat })
+export const reportSettings = evaluateSettings.extend({ format: reportFormat })
 export type ReportSettings = z.infer<typeof reportSettings>
 
 const count = z.int().min(0)
@@ -101,3 +103,21 @@ export type TrainingBins = z.infer<typeof trainingBins>
 /** What is kept beside a version for its report. */
 export const keptReport = z.object({ aggregate: reportAggregate.nullable(), profiles: z.array(trainingBins).max(512) })
 export type KeptReport = z.infer<typeof keptReport>
+
+/** What a report is drawn from: plain data, bounded, complete. It crosses to the drawing thread as it is. */
+export interface ReportFacts {
+  /** The training telemetry of a version, or a source that was scored with it. */
+  readonly subject: 'version' | 'source'
+  readonly document: VersionDocument
+  /** What was scored. */
+  readonly source: { readonly kind: 'rows' | 'path' | 'upload'; readonly files: readonly string[] }
+  /** Null when nothing was kept of a training. */
+  readonly aggregate: ReportAggregate | null
+  /** How features were distributed in training; features that are not in it are drawn from their quantiles. */
+  readonly profiles: readonly TrainingBins[]
+  /** Offsets of the model's time zone, as far as the times of the report need them. */
+  readonly zone: ZoneTransitions
+  readonly evaluation: Evaluation | null
+  /** Sentences about what is not shown and why. */
+  readonly gaps: readonly string[]
+}

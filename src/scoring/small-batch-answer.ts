@@ -4,7 +4,7 @@ import type { ScoredCounts } from '../observe/index.ts'
 import type { Pool, ScoringModel } from '../pool/index.ts'
 import { entityModelsOf, type ModelHandle } from '../registry/index.ts'
 import type { ScoreSummary, VersionDocument } from '../schemas/index.ts'
-import { PlainFacts } from '../telemetry/index.ts'
+import { plainFacts } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { ScoreAccount } from './account.ts'
 import { type ScoredBlock, ScoredRows } from './scored-block.ts'
@@ -39,7 +39,7 @@ export async function scoreSmallBatch(
   progress?.advance(block.rows)
   const { summary, counts } = account.close()
   onScored(handle.name, handle.version, counts)
-  return { block: new ScoredRows(plan, new PlainFacts(block.rows), block, result), summary }
+  return { block: new ScoredRows(plan, plainFacts(block.rows), block, result), summary }
 }
 
 /** What the pool needs of a version. */

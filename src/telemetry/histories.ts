@@ -23,32 +23,24 @@ export const entityBytes = (entity: string | null) => 100 + 2 * (entity?.length 
 export function createHistories(plan: HistoryPlan, maxBytes: number): HistoryKeeper {
   const known = new Map<string | null, History>()
   let bytes = 0
-  // Neighbouring rows are often of one entity.
-  let last: History | undefined
-  let lastEntity: string | null | undefined
   return {
     take(entity, time, base, out) {
-      let history = entity === lastEntity ? last : known.get(entity)
+      let history = known.get(entity)
       if (history === undefined) {
         history = new History(plan)
         known.set(entity, history)
         bytes += history.bytes + entityBytes(entity)
       }
-      lastEntity = entity
-      last = history
       const before = history.bytes
       const state = history.take(time, base, out)
       bytes += history.bytes - before
-      if (bytes > maxBytes || history.rows > maxHistoryRows) refuse(known.size, maxBytes)
+      if (bytes > maxBytes || history.rows > maxHistoryRows) throw tooLarge(known.size, maxBytes)
       return state
     },
   }
 }
 
-function refuse(entities: number, limit: number): never {
-  throw new DeepWatchError(
-    'history_too_large',
-    `The windows of ${entities} entities take more than ${Math.floor(limit / 2 ** 20)} MiB; shorter windows or fewer entities need less.`,
-    { facts: { entities, limit } },
-  )
+function tooLarge(entities: number, limit: number): DeepWatchError {
+  const detail = `The windows of ${entities} entities take more than ${Math.floor(limit / 2 ** 20)} MiB; shorter windows or fewer entities need less.`
+  return new DeepWatchError('history_too_large', detail, { facts: { entities, limit } })
 }

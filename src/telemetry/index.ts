@@ -1,4 +1,3 @@
-export { type ColumnPlaces, placesOf } from './columns.ts'
 export { type Derived, describeDerived, historyQuery, isDerived } from './derived.ts'
 export { createHistories, entityBytes, type HistoryKeeper, type Turn } from './histories.ts'
 export { readRows } from './json-rows.ts'
@@ -10,7 +9,7 @@ export {
   requireOneSource,
   type SourceFacts,
 } from './opening.ts'
-export { PlainFacts, type RowFacts, rowFacts } from './row-facts.ts'
+export { type ColumnPlaces, placesOf, plainFacts, type RowFacts, rowFacts } from './row-facts.ts'
 export {
   type ColumnPlan,
   featureColumns,

@@ -29,9 +29,8 @@ export function timesOf(rows: readonly Row[], name: string): Float64Array {
     if (value === undefined || value === null) return Number.NaN
     const time = timeOf(value)
     if (time !== null) return time
-    throw new DeepWatchError('type_mismatch', `${quote(name)} is no RFC 3339 time in row ${index}.`, {
-      facts: { column: name, firstRows: [index] },
-    })
+    const detail = `${quote(name)} is no RFC 3339 time in row ${index}.`
+    throw new DeepWatchError('type_mismatch', detail, { facts: { column: name, firstRows: [index] } })
   })
 }
 
@@ -40,13 +39,14 @@ function inside(time: number, { from, to, exclude }: ReadWindow): boolean {
   return !exclude.some((range) => (range.from === null || time >= range.from) && (range.to === null || time < range.to))
 }
 
-/** Positions of the rows in the window; null for all of them. */
-export function positionsIn(times: Float64Array | null, window: ReadWindow | undefined): Uint32Array | null {
-  if (!window || !times) return null
-  const positions = new Uint32Array(times.length)
-  let count = 0
-  for (let row = 0; row < times.length; row++) if (inside(times[row]!, window)) positions[count++] = row
-  return positions.subarray(0, count)
+/** Positions of the rows in the window; of all rows where there is none, or no time. */
+export function positionsIn(
+  rows: readonly Row[],
+  times: Float64Array | null,
+  window: ReadWindow | undefined,
+): Uint32Array {
+  const all = new Uint32Array(rows.length).map((_, position) => position)
+  return window && times ? all.filter((position) => inside(times[position]!, window)) : all
 }
 
 /** What tells the entity of a row at a position; null for none. */

@@ -33,10 +33,10 @@ export function countColumns(rows: readonly Row[], columnLimit: number): ColumnC
 }
 
 function addColumn(columns: Map<string, ColumnCounts>, name: string, columnLimit: number): ColumnCounts {
-  if (columns.size >= columnLimit)
-    throw new DeepWatchError('too_many_columns', `A source may have ${columnLimit} columns.`, {
-      facts: { limit: columnLimit },
-    })
+  if (columns.size >= columnLimit) {
+    const detail = `A source may have ${columnLimit} columns.`
+    throw new DeepWatchError('too_many_columns', detail, { facts: { limit: columnLimit } })
+  }
   const column = { name, numbers: 0, booleans: 0, texts: 0, times: 0, others: 0, firstMistyped: [] }
   columns.set(name, column)
   return column

@@ -11,8 +11,8 @@ export interface Derived {
   readonly columns: readonly Float64Array[]
   /** See `rowHistory`. */
   readonly states: Float64Array
-  /** Positions of the rows that are handed out; null for all of them. */
-  readonly positions: Uint32Array | null
+  /** Positions of the rows that are handed out. */
+  readonly positions: Uint32Array
 }
 
 /** Figures after which others have a turn on the event loop: a few milliseconds. */
@@ -21,14 +21,14 @@ const figuresAtOnce = 16_384
 /**
  * Takes the rows into the histories of their entities; nobody else's rows come in between.
  * @param times epoch microseconds of all rows
- * @param inWindow positions of the rows that are taken; null for all of them
+ * @param inWindow positions of the rows that are taken
  * @param live histories that go on from earlier rows
  */
 export async function derive(
   rows: readonly Row[],
   history: NonNullable<FeatureQuery['history']>,
   times: Float64Array,
-  inWindow: Uint32Array | null,
+  inWindow: Uint32Array,
   live: HistoryKeeper | null,
 ): Promise<Derived> {
   const { derivations, maxBytes } = history
@@ -44,19 +44,17 @@ export async function derive(
     states[position] = keeper.take(entity(position), times[position]!, base, figures)
     for (const [index, column] of columns.entries()) column[position] = figures[index]!
   }
-  const count = inWindow?.length ?? rows.length
   const rowsAtOnce = Math.ceil(figuresAtOnce / derivations.length)
   const turn = keeper.turn?.()
   try {
     await turn?.come
-    for (let at = 0; at < count; at++) {
+    for (const [at, position] of inWindow.entries()) {
       if (at % rowsAtOnce === rowsAtOnce - 1) await nextTurn()
-      take(inWindow ? inWindow[at]! : at)
+      take(position)
     }
   } finally {
     turn?.leave()
   }
-  const taken = inWindow ?? Uint32Array.from(rows.keys())
-  const complete = () => taken.filter((position) => states[position] === rowHistory.complete)
-  return { columns, states, positions: history.completeOnly ? complete() : inWindow }
+  const isComplete = (position: number) => states[position] === rowHistory.complete
+  return { columns, states, positions: history.completeOnly ? inWindow.filter(isComplete) : inWindow }
 }

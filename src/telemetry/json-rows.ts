@@ -13,7 +13,7 @@ import { countColumns, describeColumn } from './json-columns.ts'
 import { type Derived, derive } from './json-derived.ts'
 import { entitiesOf, spanOf } from './json-span.ts'
 import { quote, type Telemetry } from './telemetry.ts'
-import { createTimeContext, type TimeContext } from './time-context.ts'
+import { createTimeContext } from './time-context.ts'
 
 /** Distinct keys that rows may have: every one is looked at, however few rows have it. */
 const maxColumns = 4096
@@ -45,31 +45,28 @@ async function* features(
   live: HistoryKeeper | null,
 ): AsyncGenerator<FeatureBlock> {
   const times = query.timestamp === undefined ? null : timesOf(rows, query.timestamp)
-  const inWindow = positionsIn(times, query.window)
+  const inWindow = positionsIn(rows, times, query.window)
   const derived = query.history ? await derive(rows, query.history, times!, inWindow, live) : null
   const positions = derived?.positions ?? inWindow
-  const total = positions?.length ?? rows.length
   const entities = query.extra?.entity ? numberEntities(rows, query.entity ?? null, query.entities) : null
   const readers = columnReaders(rows, query, times, derived, entities?.numbers)
   const max = Math.min(blockRows(readers.length, query.entities !== undefined), echoedRows(query.include))
-  for (let first = 0; first < total; first += max) {
-    const count = Math.min(max, total - first)
-    const at = (row: number) => (positions ? positions[first + row]! : first + row)
-    const block = fillBlock(readers, count, at)
-    const text = query.include
-      ? Array.from({ length: count }, (_, row) => members(rows[at(row)]!, query.include!))
-      : null
-    yield { block, first, text, entity: entities?.name, release: () => {} }
+  const { include } = query
+  for (let first = 0; first < positions.length; first += max) {
+    const part = positions.subarray(first, first + max)
+    const text = include ? Array.from(part, (position) => members(rows[position]!, include)) : null
+    yield { block: fillBlock(readers, part), first, text, entity: entities?.name, release: () => {} }
   }
 }
 
 /** The value of one column of a block, by the position of the row in the source. */
 type ColumnReader = (position: number) => number
 
-function fillBlock(readers: readonly ColumnReader[], rows: number, at: (row: number) => number): Block {
+function fillBlock(readers: readonly ColumnReader[], positions: Uint32Array): Block {
+  const rows = positions.length
   const values = new Float64Array(shareBytes(8 * rows * readers.length))
   for (const [column, read] of readers.entries())
-    for (let row = 0; row < rows; row++) values[column * rows + row] = read(at(row))
+    for (let row = 0; row < rows; row++) values[column * rows + row] = read(positions[row]!)
   return { values, stride: rows, rows, columns: readers.length }
 }
 
@@ -82,32 +79,20 @@ function echoedRows(names: readonly string[] = []): number {
 /** The numbers of entities that have some already, found once for each list. */
 const givenNumbers = new WeakMap<readonly string[], ReadonlyMap<string | null, number>>()
 
-function numbersOf(given: readonly string[]): ReadonlyMap<string | null, number> {
-  let numbers = givenNumbers.get(given)
-  if (numbers === undefined) {
-    numbers = new Map(given.map((name, number) => [name, number]))
-    givenNumbers.set(given, numbers)
-  }
-  return numbers
-}
-
 /** Numbers entities: those given by their places, then the others in the order in which they appear. */
 function numberEntities(rows: readonly Row[], column: string | null, given: readonly string[] = []) {
   const entity = entityReader(rows, column)
-  const known = numbersOf(given)
+  const known = givenNumbers.get(given) ?? new Map(given.map((name, number) => [name, number]))
+  givenNumbers.set(given, known)
   const others = new Map<string | null, number>()
-  const names: (string | null)[] = []
   const numbers = Float64Array.from(rows, (_, position) => {
     const name = entity(position)
-    let number = known.get(name) ?? others.get(name)
-    if (number === undefined) {
-      number = given.length + names.push(name) - 1
-      others.set(name, number)
-    }
+    const number = known.get(name) ?? others.get(name) ?? given.length + others.size
+    if (number === given.length + others.size) others.set(name, number)
     return number
   })
-  const nameOf = (id: number) => (id < given.length ? given[id] : names[id - given.length]) ?? null
-  return { numbers, name: nameOf }
+  const names = [...others.keys()]
+  return { numbers, name: (id: number) => given[id] ?? names[id - given.length] ?? null }
 }
 
 /** The features in their order, then what was asked for beside them, in the order of `placesOf`. */
@@ -118,7 +103,7 @@ function columnReaders(
   derived: Derived | null,
   entities: Float64Array | undefined,
 ): ColumnReader[] {
-  const context: TimeContext | null = query.transitions ? createTimeContext(query.transitions) : null
+  const context = query.transitions ? createTimeContext(query.transitions) : null
   const readers = query.features.map((feature): ColumnReader => {
     if ('timeContext' in feature) return (position) => context!.value(feature.timeContext, times![position]!)
     if ('derived' in feature) return (position) => derived!.columns[feature.derived]![position]!
@@ -138,11 +123,8 @@ function labelReader(rows: readonly Row[], name: string): ColumnReader {
   return (position) => {
     const value = read(position)
     if (Number.isNaN(value) || value === 0 || value === 1) return value
-    throw new DeepWatchError(
-      'type_mismatch',
-      `${quote(name)} is ${value} in row ${position}; labels are true, false, 1, 0 and null.`,
-      { facts: { column: name, firstRows: [position] } },
-    )
+    const detail = `${quote(name)} is ${value} in row ${position}; labels are true, false, 1, 0 and null.`
+    throw new DeepWatchError('type_mismatch', detail, { facts: { column: name, firstRows: [position] } })
   }
 }
 

@@ -7,35 +7,32 @@ import { entityReader, positionsIn, timesOf } from './json-cells.ts'
 /** As `sql/span.sql`. Errors: `type_mismatch` for a timestamp that is none. */
 export function spanOf(rows: readonly Row[], { timestamp, window, interval }: SpanQuery): Span {
   const times = timestamp === undefined ? null : timesOf(rows, timestamp)
-  const positions = positionsIn(times, window)
-  const rowsInWindow = positions?.length ?? rows.length
+  const positions = positionsIn(rows, times, window)
   let from = Number.POSITIVE_INFINITY
   let to = Number.NEGATIVE_INFINITY
-  for (let at = 0; times && at < rowsInWindow; at++) {
-    const time = times[positions ? positions[at]! : at]!
+  for (const position of positions) {
+    const time = times?.[position] ?? Number.NaN
     if (time < from) from = time
     if (time > to) to = time
   }
   const known = from <= to
-  const span = { rows: rows.length, rowsInWindow, from: known ? from : null, to: known ? to : null }
+  const span = { rows: rows.length, rowsInWindow: positions.length, from: known ? from : null, to: known ? to : null }
   return interval && times ? { ...span, ...intervalOf(times, positions, entityReader(rows, interval.entity)) } : span
 }
 
 /** As `sql/interval.sql`. */
 function intervalOf(
   times: Float64Array,
-  positions: Uint32Array | null,
+  positions: Uint32Array,
   entity: (position: number) => string | null,
 ): Required<Pick<Span, 'interval' | 'tied'>> {
   const byEntity = new Map<string | null, number[]>()
-  const count = Math.min(intervalRows, positions?.length ?? times.length)
-  for (let at = 0; at < count; at++) {
-    const position = positions ? positions[at]! : at
+  for (const position of positions.subarray(0, intervalRows)) {
     if (Number.isNaN(times[position]!)) continue
     const name = entity(position)
-    const known = byEntity.get(name)
-    if (known) known.push(times[position]!)
-    else byEntity.set(name, [times[position]!])
+    const known = byEntity.get(name) ?? []
+    known.push(times[position]!)
+    byEntity.set(name, known)
   }
   const steps: number[] = []
   let tied = 0
@@ -54,11 +51,10 @@ function intervalOf(
 /** As `sql/entities.sql`. */
 export function entitiesOf(rows: readonly Row[], { entity, timestamp, window, max }: EntitiesQuery): EntityRows[] {
   const times = timestamp === undefined ? null : timesOf(rows, timestamp)
-  const positions = positionsIn(times, window)
   const name = entityReader(rows, entity)
   const counts = new Map<string, number>()
-  for (let at = 0; at < (positions?.length ?? rows.length); at++) {
-    const found = name(positions ? positions[at]! : at)
+  for (const position of positionsIn(rows, times, window)) {
+    const found = name(position)
     if (found === null || found === '' || Buffer.byteLength(found) > fleetBounds.nameBytes) continue
     counts.set(found, (counts.get(found) ?? 0) + 1)
   }

@@ -1,6 +1,27 @@
-/** What is told about the rows of a block beside their features. */
+/** What stands behind the features of a block, and what is told about its rows from it. */
 import type { ExtraColumns, FeatureBlock } from '../reader/index.ts'
-import { placesOf } from './columns.ts'
+
+/** Index of each column that was asked for; null for the others. */
+export interface ColumnPlaces {
+  readonly entity: number | null
+  readonly row: number | null
+  readonly timestamp: number | null
+  readonly label: number | null
+  readonly history: number | null
+}
+
+/** @param features number of columns before them */
+export function placesOf(features: number, { entity, row, timestamp, label, history }: ExtraColumns): ColumnPlaces {
+  let next = features
+  const place = (asked: boolean | undefined) => (asked ? next++ : null)
+  return {
+    entity: place(entity),
+    row: place(row),
+    timestamp: place(timestamp),
+    label: place(label !== undefined),
+    history: place(history),
+  }
+}
 
 /** Valid until the next block is asked for; its functions are not to be taken out of it. */
 export interface RowFacts {
@@ -36,28 +57,12 @@ export function rowFacts(features: number, lanes: ExtraColumns, { block, first, 
 }
 
 /** What is told about rows that are the whole source and echo nothing. */
-export class PlainFacts implements RowFacts {
-  readonly rows: number
-  readonly labels = null
-  readonly times = null
-
-  constructor(rows: number) {
-    this.rows = rows
-  }
-
-  position(row: number): number {
-    return row
-  }
-
-  label(): number {
-    return Number.NaN
-  }
-
-  time(): number {
-    return Number.NaN
-  }
-
-  text(): string | null {
-    return null
-  }
-}
+export const plainFacts = (rows: number): RowFacts => ({
+  rows,
+  position: (row) => row,
+  label: () => Number.NaN,
+  time: () => Number.NaN,
+  text: () => null,
+  labels: null,
+  times: null,
+})

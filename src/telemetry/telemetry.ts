@@ -42,11 +42,18 @@ export function planColumns(
   settings: Pick<TrainSettings, 'timestamp' | 'entity' | 'label' | 'features'>,
 ): ColumnPlan {
   const byName = new Map(description.columns.map((column) => [column.name, column]))
-  const roles: Roles = {
-    timestamp: findTimestamp(description.columns, settings.timestamp, byName),
-    entity: requireColumn(byName, settings.entity, 'entity')?.name ?? null,
-    label: requireLabel(byName, settings.label),
+  const named = (role: keyof Roles) => {
+    const name = settings[role]
+    return name === undefined ? null : requireColumn(byName, name, role)
   }
+  const timestamp = named('timestamp')
+  if (timestamp) requireTime(timestamp)
+  const roles: Roles = {
+    timestamp: timestamp?.name ?? onlyTimestamp(description.columns),
+    entity: named('entity')?.name ?? null,
+    label: named('label')?.name ?? null,
+  }
+  if (roles.label !== null) requireLabel(byName.get(roles.label)!)
   const taken = new Map<string, string>()
   for (const [role, name] of Object.entries(roles)) {
     if (name === null) continue
@@ -55,11 +62,11 @@ export function planColumns(
     taken.set(name, role)
   }
   const warnings: Warning[] = []
-  const named = settings.features?.filter((feature) => typeof feature === 'string')
-  const features = named
-    ? named.map((name) => namedFeature(name, byName, taken))
+  const asked = settings.features ?? []
+  const features = settings.features
+    ? asked.filter((feature) => typeof feature === 'string').map((name) => namedFeature(name, byName, taken))
     : defaultFeatures(description.columns, taken, warnings)
-  const derived = (settings.features ?? [])
+  const derived = asked
     .filter((feature) => typeof feature !== 'string')
     .map((feature) => ({ feature, column: namedFeature(feature.column, byName, taken) }))
   if (derived.length > 0 && roles.timestamp === null)
@@ -67,8 +74,7 @@ export function planColumns(
   if (features.length + derived.length === 0)
     throw new DeepWatchError('no_features', 'The source has no numeric or boolean column without a role.')
   for (const column of description.columns) {
-    const numeric = column.kind === 'number' || column.kind === 'boolean'
-    if (numeric && labelNames.has(column.name.toLowerCase()) && column.name !== roles.label) {
+    if (isNumeric(column) && labelNames.has(column.name.toLowerCase()) && column.name !== roles.label) {
       warnings.push({
         code: 'possible_label',
         message: `${quote(column.name)} may be a label; it is one only when named as label.`,
@@ -83,97 +89,65 @@ export function planColumns(
   return { roles, features, derived, warnings }
 }
 
-function findTimestamp(
-  columns: readonly Column[],
-  named: string | undefined,
-  byName: ReadonlyMap<string, Column>,
-): string | null {
-  if (named !== undefined) {
-    const column = requireColumn(byName, named, 'timestamp')!
-    requireTime(column)
-    return column.name
-  }
+/** The only timestamp column of a source; null when it has none. */
+function onlyTimestamp(columns: readonly Column[]): string | null {
   const times = columns.filter((column) => column.kind === 'timestamp' && !column.partition)
-  if (times.length > 1) {
-    throw new DeepWatchError(
-      'ambiguous_timestamp',
-      'The source has several timestamp columns; name one as timestamp.',
-      {
-        facts: { columns: times.slice(0, 10).map((column) => column.name) },
-      },
-    )
-  }
-  return times[0]?.name ?? null
-}
-
-function requireTime(column: Column): void {
-  if (column.kind === 'timestamp' || column.type === 'null') return
-  if (column.kind === 'number') {
-    throw new DeepWatchError(
-      'ambiguous_timestamp',
-      `${quote(column.name)} is a number whose unit is not known; a timestamp column is needed.`,
-      { facts: { columns: [column.name] } },
-    )
-  }
-  throw new DeepWatchError('type_mismatch', `${quote(column.name)} is ${column.type}, not a timestamp.`, {
-    facts: { column: column.name },
+  if (times.length <= 1) return times[0]?.name ?? null
+  const detail = 'The source has several timestamp columns; name one as timestamp.'
+  throw new DeepWatchError('ambiguous_timestamp', detail, {
+    facts: { columns: times.slice(0, 10).map((column) => column.name) },
   })
 }
 
-function requireColumn(byName: ReadonlyMap<string, Column>, name: string | undefined, role: string): Column | null {
-  if (name === undefined) return null
-  const column = byName.get(name)
-  if (!column)
-    throw new DeepWatchError('unknown_column', `${role}: the source has no column ${quote(name)}.`, {
-      facts: { column: name },
-    })
-  return column
+function requireTime({ name, kind, type }: Column): void {
+  if (kind === 'timestamp' || type === 'null') return
+  if (kind !== 'number') throw mistyped(name, `${quote(name)} is ${type}, not a timestamp.`)
+  const detail = `${quote(name)} is a number whose unit is not known; a timestamp column is needed.`
+  throw new DeepWatchError('ambiguous_timestamp', detail, { facts: { columns: [name] } })
 }
 
-function requireLabel(byName: ReadonlyMap<string, Column>, name: string | undefined): string | null {
-  const column = requireColumn(byName, name, 'label')
-  if (column && column.kind !== 'boolean' && column.kind !== 'number') {
-    throw new DeepWatchError(
-      'type_mismatch',
-      `${quote(column.name)} is ${column.type}; a label is boolean, or 0 and 1.`,
-      { facts: { column: column.name } },
-    )
-  }
-  return column?.name ?? null
+const mistyped = (column: string, detail: string, facts: object = {}) =>
+  new DeepWatchError('type_mismatch', detail, { facts: { column, ...facts } })
+
+const isNumeric = ({ kind }: Column) => kind === 'number' || kind === 'boolean'
+
+function requireColumn(byName: ReadonlyMap<string, Column>, name: string, role: string): Column {
+  const column = byName.get(name)
+  if (column) return column
+  const detail = `${role}: the source has no column ${quote(name)}.`
+  throw new DeepWatchError('unknown_column', detail, { facts: { column: name } })
+}
+
+function requireLabel(column: Column): void {
+  if (isNumeric(column)) return
+  throw mistyped(column.name, `${quote(column.name)} is ${column.type}; a label is boolean, or 0 and 1.`)
 }
 
 function namedFeature(name: string, byName: ReadonlyMap<string, Column>, taken: ReadonlyMap<string, string>): Column {
-  const column = requireColumn(byName, name, 'features')!
+  const column = requireColumn(byName, name, 'features')
   const role = taken.get(name)
   if (role)
     throw new DeepWatchError('validation_failed', `features: ${quote(name)} is the ${role} and cannot be a feature.`)
-  if (ownColumns.has(name.toLowerCase()))
-    throw new DeepWatchError(
-      'validation_failed',
-      `features: ${quote(name)} is output of this service and cannot be a feature.`,
-    )
+  if (ownColumns.has(name.toLowerCase())) {
+    const detail = `features: ${quote(name)} is output of this service and cannot be a feature.`
+    throw new DeepWatchError('validation_failed', detail)
+  }
   requireNumeric(column)
   return column
 }
 
 function requireNumeric(column: Column): void {
-  if (column.kind === 'number' || column.kind === 'boolean') return
-  if (column.mistyped) refuseMistyped(column, column.mistyped)
-  throw new DeepWatchError(
-    'type_mismatch',
-    `${quote(column.name)} is ${column.type}; a feature is numeric or boolean.`,
-    { facts: { column: column.name } },
-  )
+  if (isNumeric(column)) return
+  refuseMixed(column)
+  throw mistyped(column.name, `${quote(column.name)} is ${column.type}; a feature is numeric or boolean.`)
 }
 
-function refuseMistyped({ name }: Column, { values, firstRows }: NonNullable<Column['mistyped']>): never {
-  throw new DeepWatchError(
-    'type_mismatch',
-    `${quote(name)} holds numbers and ${values} values that are none, the first in the rows ${firstRows.join(', ')}.`,
-    {
-      facts: { column: name, values, firstRows },
-    },
-  )
+/** Throws for a column that holds numbers beside something else. */
+function refuseMixed({ name, mistyped: found }: Column): void {
+  if (!found) return
+  const { values, firstRows } = found
+  const detail = `${quote(name)} holds numbers and ${values} values that are none, the first in the rows ${firstRows.join(', ')}.`
+  throw mistyped(name, detail, { values, firstRows })
 }
 
 function defaultFeatures(
@@ -184,7 +158,7 @@ function defaultFeatures(
   const free = columns.filter(
     (column) => !taken.has(column.name) && !column.partition && !ownColumns.has(column.name.toLowerCase()),
   )
-  for (const column of free) if (column.mistyped) refuseMistyped(column, column.mistyped)
+  free.forEach(refuseMixed)
   const left = free.filter((column) => column.kind === 'text' || column.kind === 'other').map((column) => column.name)
   if (left.length > 0) {
     warnings.push({
@@ -193,14 +167,13 @@ function defaultFeatures(
       columns: left.slice(0, 100),
     })
   }
-  return free.filter((column) => column.kind === 'number' || column.kind === 'boolean')
+  return free.filter(isNumeric)
 }
 
 /** Where scoring finds what a model needs. `timestamp` is null when the source has none. */
 export interface ScoringPlan {
   readonly lanes: readonly FeatureColumn[]
   readonly timestamp: string | null
-  readonly warnings: readonly Warning[]
 }
 
 /**
@@ -216,10 +189,10 @@ export function planScoring(
   const wanted = named.timestamp ?? model.roles.timestamp
   const column = wanted === null ? undefined : byName.get(wanted)
   if (column) requireTime(column)
-  const timestamp = column?.name ?? (wanted === null ? findTimestamp(description.columns, undefined, byName) : null)
+  const timestamp = column?.name ?? (wanted === null ? onlyTimestamp(description.columns) : null)
   // Without a row there is nothing that could be missing.
   const nothing = description.rows === 0 && description.columns.length === 0
-  if (nothing) return { lanes: featureColumns(model.features), timestamp, warnings: [] }
+  if (nothing) return { lanes: featureColumns(model.features), timestamp }
   const needsTime = (feature: Feature) => feature.kind === 'timeContext' || feature.kind === 'derived'
   const missing = model.features.filter((feature) => {
     const column = columnOf(feature)
@@ -227,23 +200,17 @@ export function planScoring(
   })
   if (missing.length > 0) {
     const names = missing.map((feature) => feature.name)
-    const why =
-      timestamp === null && missing.some(needsTime)
-        ? ` ${missing.some(isDerived) ? 'What is derived' : 'The time context'} needs the column ${quote(wanted ?? 'timestamp')}.`
-        : ''
-    throw new DeepWatchError(
-      'missing_feature',
-      `The source lacks ${names.length} of ${model.features.length} features: ${names.slice(0, 10).map(quote).join(', ')}.${why}`,
-      {
-        facts: { features: names.slice(0, 1000) },
-      },
-    )
+    const what = missing.some(isDerived) ? 'What is derived' : 'The time context'
+    const lacksTime = timestamp === null && missing.some(needsTime)
+    const why = lacksTime ? ` ${what} needs the column ${quote(wanted ?? 'timestamp')}.` : ''
+    const detail = `The source lacks ${names.length} of ${model.features.length} features: ${names.slice(0, 10).map(quote).join(', ')}.${why}`
+    throw new DeepWatchError('missing_feature', detail, { facts: { features: names.slice(0, 1000) } })
   }
   for (const feature of model.features) {
     const column = columnOf(feature)
     if (column !== null) requireNumeric(byName.get(column)!)
   }
-  return { lanes: featureColumns(model.features), timestamp, warnings: [] }
+  return { lanes: featureColumns(model.features), timestamp }
 }
 
 /** The column of the source that a feature needs; null for a part of the time context. */

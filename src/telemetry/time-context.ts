@@ -20,7 +20,11 @@ export function createTimeContext({ utc, offset }: ZoneTransitions): TimeContext
   function localSecond(micros: number): number {
     const second = Math.floor(micros / MICROS)
     const isHere = second >= utc[cursor]! && (cursor + 1 === utc.length || second < utc[cursor + 1]!)
-    if (!isHere) cursor = indexAt(utc, second)
+    if (!isHere)
+      cursor = Math.max(
+        0,
+        utc.findLastIndex((start) => start <= second),
+      )
     return second + offset[cursor]!
   }
 
@@ -34,16 +38,4 @@ export function createTimeContext({ utc, offset }: ZoneTransitions): TimeContext
       return circleOf(part)[step]!
     },
   }
-}
-
-/** Index of the last transition that is not after `second`; 0 before the first. */
-function indexAt(utc: readonly number[], second: number): number {
-  let low = 0
-  let high = utc.length
-  while (high - low > 1) {
-    const middle = (low + high) >> 1
-    if (utc[middle]! <= second) low = middle
-    else high = middle
-  }
-  return low
 }

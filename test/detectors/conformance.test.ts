@@ -1,8 +1,9 @@
 /** What every detector must do, whatever its algorithm. A new file in `src/detectors` is tested without a change here. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { detectorSettings, detectors } from '../../src/detectors/list.ts'
+import { detectors } from '../../src/detectors/list.ts'
 import { DeepWatchError } from '../../src/errors.ts'
 import { Pool } from '../../src/pool/pool.ts'
+import { detectorSettings } from '../../src/schemas/train.ts'
 import { blockOf, drawnRows, hostileValues, normalRows } from '../kernels/blocks.ts'
 import { defaultsOf, isSame, scoreAll, train } from './train.ts'
 

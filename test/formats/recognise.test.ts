@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { DeepWatchError } from '../../src/errors.ts'
 import { HEAD_BYTES, type Sample, TAIL_BYTES } from '../../src/formats/format.ts'
-import { formats, recognise, recogniseFile } from '../../src/formats/recognise.ts'
+import { formats } from '../../src/formats/formats.ts'
+import { recognise, recogniseFile } from '../../src/formats/recognise.ts'
 
 function sample(content: string | Uint8Array): Sample {
   const bytes = Buffer.from(content)

@@ -24,7 +24,7 @@ import { pagePolicy } from '../../src/reporting/page/style.ts'
 import { exampleVersion } from '../../src/schemas/examples.ts'
 import type { Feature } from '../../src/schemas/model.ts'
 import type { KeptReport, ReportAggregate } from '../../src/schemas/report.ts'
-import type { ReportFacts } from '../../src/schemas/report-facts.ts'
+import type { ReportFacts } from '../../src/schemas/report.ts'
 import { freshFolder } from '../endings.ts'
 import { inspectPage, parseXml } from './tools.ts'
 

@@ -5,8 +5,7 @@ import { mergeSettings } from '../../src/schemas/merge.ts'
 import { scoreSettings } from '../../src/schemas/score.ts'
 import { trainSettings } from '../../src/schemas/train.ts'
 
-const read = (text: Buffer) => JSON.parse(text.toString()) as unknown
-const score = (body: Record<string, unknown>, query = {}) => mergeSettings(scoreSettings, query, body, read)
+const score = (body: Record<string, unknown>, query = {}) => mergeSettings(scoreSettings, query, body)
 
 test('the same settings with other rows give these rows, in the same order of keys', () => {
   const first = score({ include: ['a'], rows: [{ a: 1 }], model: 'web' })
@@ -32,14 +31,12 @@ test.each([
 test('what one kind of request takes, another does not know', () => {
   const body = { model: 'web', rows: [{ a: 1 }], return: 'all' }
   expect(score(body)).toEqual(body)
-  expect(() => mergeSettings(trainSettings, {}, body, read)).toThrow(
-    expect.objectContaining({ code: 'validation_failed' }),
-  )
+  expect(() => mergeSettings(trainSettings, {}, body)).toThrow(expect.objectContaining({ code: 'validation_failed' }))
 })
 
 test('settings are not taken for others that are written alike', () => {
   const schema = z.strictObject({ a: z.unknown(), b: z.unknown().optional(), rows: scoreSettings.shape.rows })
-  const merge = (body: Record<string, unknown>) => mergeSettings(schema, {}, body, read)
+  const merge = (body: Record<string, unknown>) => mergeSettings(schema, {}, body)
   const alike = [
     { a: 5, b: 3 },
     { a: '1 b:3 ' },

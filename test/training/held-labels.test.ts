@@ -1,7 +1,7 @@
 /** Labels held from a pass over blocks come back as they were, and not at all when there are too many. */
 import { expect, test } from 'vitest'
 import type { FeatureBlock } from '../../src/reader/types.ts'
-import { placesOf } from '../../src/telemetry/columns.ts'
+import { placesOf } from '../../src/telemetry/row-facts.ts'
 import { holdLabels } from '../../src/training/held-labels.ts'
 
 /** Lanes behind one feature: entity, time, label. */

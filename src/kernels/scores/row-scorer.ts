@@ -16,15 +16,19 @@ export interface RowModel {
   score(tile: Float64Array, rows: number, scores: Float64Array): void
 }
 
-/** What is scored: rows from..to-1 of a block with the model in `payload`; see `ScoreInput` of the detectors. */
+/** What is scored: rows from..to-1 of a block with the model in `payload`, whose features are the first columns. */
 export interface RowScoreInput {
+  /** Names the payload; the scorer may keep what it prepared under this key. */
   readonly key: string
   readonly payload: Uint8Array
   readonly block: Block
   readonly from: number
   readonly to: number
+  /** Value per feature that stands in for one that is not finite; null = such a row is not scored. */
   readonly fill: Float64Array | null
+  /** One score per row of the block; only from..to-1 are written: in [0, 1], NaN where the row cannot be scored. */
   readonly scores: Float64Array
+  /** One mark per row of the block, 0 before; see `rowMarks`. */
   readonly flags: Uint8Array
 }
 
