@@ -7,10 +7,10 @@ import { packageFolder } from '../places.ts'
 const packageRoot = fileURLToPath(packageFolder).replace(/\/$/, '')
 
 /**
- * Lines are written together, by 16 KB or ten times a second, and when the process ends. What a slow reader leaves lying
+ * Lines are written together, by 4 KB or ten times a second, and when the process ends. What a slow reader leaves lying
  * is bounded; beyond that lines are dropped.
  */
-const buffered = { sync: false, minLength: 16_000, maxLength: 4 * 1024 * 1024, periodicFlush: 100 }
+const buffered = { sync: false, minLength: 4_000, maxLength: 4 * 1024 * 1024, periodicFlush: 100 }
 
 /**
  * Makes the log of a service. Errors are written with their type, code, message and stack, in which the
