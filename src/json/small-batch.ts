@@ -36,11 +36,6 @@ export class SmallBatch {
     this.#text = text
   }
 
-  /** Bytes of the list. */
-  get bytes(): number {
-    return this.#text.length
-  }
-
   /** The rows as `JSON.parse` gives them, made once. */
   toRows(): readonly Row[] {
     this.#rows ??= JSON.parse(this.#text.toString('latin1')) as Row[]
@@ -54,12 +49,12 @@ export class SmallBatch {
 }
 
 /**
- * Reads the list of rows that begins at `start`. Null when it is no small batch, or not written plainly: `parseJson` then reads
- * it, and knows what is wrong with it.
+ * Reads a JSON object whose member `rows` is a small batch and whose other members are plain: texts, numbers, true, false and null. Null
+ * for any other body: `parseJson` then reads it, and knows what is wrong with it.
  * @param bytes a JSON text, or any other bytes; they may not change afterwards
  */
-export function readSmallBatch(bytes: Buffer, start: number): SmallBatch | null {
-  return new BatchReader(bytes, start).read()
+export function readPlainBody(bytes: Buffer): Record<string, unknown> | null {
+  return new PlainReader(bytes).readBody()
 }
 
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c]
@@ -75,32 +70,56 @@ interface OpenColumn {
   readonly texts: (string | null)[]
 }
 
-/** Every method returns false, or null, as soon as something is not plain. */
-class BatchReader {
+/** Every method returns false, null or undefined as soon as something is not plain. */
+class PlainReader {
   readonly #bytes: Buffer
-  #at: number
+  #at = 0
+  /** Columns of the rows. */
   readonly #columns: OpenColumn[] = []
   readonly #number = new NumberReader()
 
-  constructor(bytes: Buffer, start: number) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes
-    this.#at = start
   }
 
-  read(): SmallBatch | null {
+  readBody(): Record<string, unknown> | null {
+    const members: Record<string, unknown> = {}
+    if (!this.#take(OBJECT)) return null
+    do {
+      const key = this.#readText()
+      if (key === null || key === '__proto__' || Object.hasOwn(members, key) || !this.#take(COLON)) return null
+      const value = key === 'rows' ? this.#readRows() : this.#readScalar()
+      if (value === undefined) return null
+      members[key] = value
+    } while (this.#take(COMMA))
+    const isWhole = this.#take(OBJECT_END) && this.#peek() === undefined
+    return isWhole && members['rows'] instanceof SmallBatch ? members : null
+  }
+
+  #readScalar(): string | number | boolean | null | undefined {
+    const byte = this.#peek()
+    if (byte === QUOTE) return this.#readText() ?? undefined
+    if (byte === NULL[0]) return this.#takeWord(NULL) ? null : undefined
+    if (byte === TRUE[0]) return this.#takeWord(TRUE) || undefined
+    if (byte === FALSE[0]) return this.#takeWord(FALSE) ? false : undefined
+    const value = this.#readNumber()
+    return Number.isNaN(value) ? undefined : value
+  }
+
+  #readRows(): SmallBatch | undefined {
     const start = this.#at
     let rows = 0
-    if (!this.#take(LIST)) return null
+    if (!this.#take(LIST)) return undefined
     do {
-      if (rows === maxRows || !this.#readRow(rows === 0)) return null
+      if (rows === maxRows || !this.#readRow(rows === 0)) return undefined
       rows++
     } while (this.#take(COMMA))
-    if (!this.#take(LIST_END)) return null
+    if (!this.#take(LIST_END)) return undefined
     const columns = this.#columns.map(({ from, to, numbers, texts }) => {
       return { name: this.#bytes.toString('latin1', from + 1, to - 1), numbers, texts }
     })
     const names = new Set(columns.map(({ name }) => name))
-    if (names.has('__proto__') || names.size < columns.length) return null
+    if (names.has('__proto__') || names.size < columns.length) return undefined
     return new SmallBatch(columns, rows, this.#bytes.subarray(start, this.#at))
   }
 
@@ -128,7 +147,10 @@ class BatchReader {
 
   #readCell({ numbers, texts }: OpenColumn): boolean {
     const byte = this.#peek()
-    if (byte === QUOTE) return numbers.length === 0 && this.#readText(texts)
+    if (byte === QUOTE) {
+      const text = numbers.length === 0 ? this.#readText() : null
+      return text !== null && texts.push(text) > 0
+    }
     if (byte === NULL[0]) {
       // A column that begins with null is taken for numbers.
       if (texts.length > 0) texts.push(null)
@@ -140,18 +162,25 @@ class BatchReader {
       numbers.push(byte === TRUE[0] ? 1 : 0)
       return this.#takeWord(byte === TRUE[0] ? TRUE : FALSE)
     }
-    const value = this.#number.read(this.#bytes, this.#at)
+    const value = this.#readNumber()
     numbers.push(value)
-    this.#at = this.#number.end
     return !Number.isNaN(value)
   }
 
-  #readText(texts: (string | null)[]): boolean {
+  /** NaN where no number comes next. */
+  #readNumber(): number {
+    const value = this.#number.read(this.#bytes, this.#at)
+    this.#at = this.#number.end
+    return value
+  }
+
+  /** The text that comes next; null when it is none of printable ASCII without escapes. */
+  #readText(): string | null {
     const end = this.#endOfText()
-    if (end === null) return false
-    texts.push(this.#bytes.toString('latin1', this.#at + 1, end - 1))
+    if (end === null) return null
+    const text = this.#bytes.toString('latin1', this.#at + 1, end - 1)
     this.#at = end
-    return true
+    return text
   }
 
   /** Where the text that comes next ends, quote included; null when it is none of printable ASCII without escapes. */
