@@ -1,4 +1,4 @@
-/** The house without its HTTP door: the same use cases on a state folder, for the length of one command. */
+/** The service without HTTP: the same use cases on a state folder, for the length of one command. */
 import { randomBytes } from 'node:crypto'
 import { copyFile, mkdir, mkdtemp, open, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -50,7 +50,7 @@ function optimizeLate(): void {
   if (process.versions.v8.startsWith('11.')) setFlagsFromString('--interrupt-budget=400000')
 }
 
-/** Starts the service. A reading process comes first: it takes as long to start as the rest of the house to load. */
+/** Starts the service. A reading process comes first: it takes as long to start as the rest of the service to load. */
 async function startHouse(config: Config): Promise<Service> {
   const readers = startReaders(config)
   try {

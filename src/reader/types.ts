@@ -1,5 +1,5 @@
 /**
- * What the rest of the house sees of the reading process: plain shapes, no DuckDB, no SQL.
+ * What other rooms see of the reading process: plain shapes, no DuckDB, no SQL.
  * Times are epoch microseconds (UTC) as numbers, exact within +-2^53; a naive time is UTC.
  */
 import type { Derivation, TimeContextColumn, ZoneTransitions } from '../kernels/history/index.ts'
