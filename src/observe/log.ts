@@ -32,11 +32,23 @@ export function createLog(
   const options: pino.LoggerOptions = {
     level: config.LOG_LEVEL,
     base: { service: 'deepwatch' },
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: timeMember(),
     formatters: { level: (label) => ({ level: label }), log: hideSecrets },
     serializers: { err: (error: unknown) => describeError(error, hide) },
   }
   return pino(options, destination)
+}
+
+/** The time of a line as pino takes it. Busy services write many lines in one millisecond: they share its text. */
+function timeMember(): () => string {
+  let last = Number.NaN
+  let member = ''
+  return () => {
+    const now = Date.now()
+    if (now !== last) member = `,"time":"${new Date(now).toISOString()}"`
+    last = now
+    return member
+  }
 }
 
 const redacted = '[Redacted]'
