@@ -28,7 +28,7 @@ export class ScoreTally {
   }
 
   add({ buckets, sum, count }: ScoreTally): void {
-    for (const [bucket, scores] of buckets.entries()) this.buckets[bucket]! += scores
+    for (let bucket = 0; bucket < buckets.length; bucket++) this.buckets[bucket]! += buckets[bucket]!
     this.sum += sum
     this.count += count
   }
