@@ -235,45 +235,34 @@ class Judgement {
       this.unlabelled += rows
       return
     }
-    this.#judge(labels.subarray(0, rows), scores)
-    if (times !== null) this.#takeEvents(block, labels, times, scores)
+    for (let row = 0; row < rows; row++) {
+      const label = labels[row]!
+      const score = scores[row]!
+      if (Number.isNaN(label)) this.unlabelled++
+      else if (Number.isNaN(score)) this.unscored++
+      else {
+        const isFlagged = score > this.#threshold
+        this.#count(label === 1, score, isFlagged)
+        const time = times === null ? Number.NaN : times[row]!
+        if (Number.isNaN(time)) continue
+        this.#hasTime = true
+        this.#events.row(block.text(row) ?? '', time, label, isFlagged)
+      }
+    }
     if (this.rows > maxRows) throw tooLarge('rows', maxRows)
     if (this.#events.entities > maxEntities) throw tooLarge('entities', maxEntities)
   }
 
-  #judge(labels: Float64Array, scores: Float64Array): void {
-    const { length } = labels
-    const [anomalies, others] = [new Float64Array(length), new Float64Array(length)]
-    let [found, normal, tp, fp, unlabelled] = [0, 0, 0, 0, 0]
-    for (let row = 0; row < length; row++) {
-      const label = labels[row]!
-      const score = scores[row]!
-      if (Number.isNaN(label)) unlabelled++
-      else if (Number.isNaN(score)) continue
-      else if (label === 1) {
-        anomalies[found++] = score
-        if (score > this.#threshold) tp++
-      } else {
-        others[normal++] = score
-        if (score > this.#threshold) fp++
-      }
-    }
-    this.unlabelled += unlabelled
-    this.unscored += length - unlabelled - found - normal
-    this.#positive.add(anomalies, found)
-    this.#negative.add(others, normal)
-    this.#confusion.tp += tp
-    this.#confusion.fn += found - tp
-    this.#confusion.fp += fp
-    this.#confusion.tn += normal - fp
-  }
-
-  #takeEvents(block: HeldRows, labels: Float64Array, times: Float64Array, scores: Float64Array): void {
-    for (let row = 0; row < block.rows; row++) {
-      const [label, score, time] = [labels[row]!, scores[row]!, times[row]!]
-      if (Number.isNaN(label) || Number.isNaN(score) || Number.isNaN(time)) continue
-      this.#hasTime = true
-      this.#events.row(block.text(row) ?? '', time, label, score > this.#threshold)
+  #count(isAnomaly: boolean, score: number, isFlagged: boolean): void {
+    const confusion = this.#confusion
+    if (isAnomaly) {
+      this.#positive.push(score)
+      if (isFlagged) confusion.tp++
+      else confusion.fn++
+    } else {
+      this.#negative.push(score)
+      if (isFlagged) confusion.fp++
+      else confusion.tn++
     }
   }
 

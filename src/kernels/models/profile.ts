@@ -219,12 +219,14 @@ export function quantiles(
   column: number,
   probabilities: readonly number[],
 ): number[] {
-  const values = all.subarray(column * size, column * size + filled).filter(Number.isFinite)
-  const last = values.length - 1
+  const values = all.slice(column * size, column * size + filled)
+  let finite = 0
+  for (const value of values) if (Number.isFinite(value)) values[finite++] = value
+  const last = finite - 1
   if (last < 0) return probabilities.map(() => Number.NaN)
   const below = Uint32Array.from(probabilities, (probability) => Math.floor(probability * last))
   const above = below.map((place) => Math.min(place + 1, last))
-  select(values, Uint32Array.of(...below, ...above).sort())
+  select(values.subarray(0, finite), Uint32Array.of(...below, ...above).sort())
   return probabilities.map((probability, at) => {
     const share = probability * last - below[at]!
     const low = values[below[at]!]!

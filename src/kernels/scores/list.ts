@@ -11,19 +11,13 @@ export function createScoreList() {
     get length(): number {
       return full.length * chunkLength + used
     },
-    /** Adds the first `count` scores of an array. */
-    add(scores: Float64Array, count: number): void {
-      for (let done = 0; done < count; ) {
-        if (used === chunkLength) {
-          full.push(chunk)
-          chunk = new Float64Array(chunkLength)
-          used = 0
-        }
-        const part = Math.min(count - done, chunkLength - used)
-        chunk.set(scores.subarray(done, done + part), used)
-        used += part
-        done += part
+    push(score: number): void {
+      if (used === chunkLength) {
+        full.push(chunk)
+        chunk = new Float64Array(chunkLength)
+        used = 0
       }
+      chunk[used++] = score
     },
     /** All scores in one new array, in shared memory. */
     toArray(): Float64Array<SharedArrayBuffer> {
