@@ -9,6 +9,8 @@ import { join } from 'node:path'
 export async function setup(): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'deepwatch-tests-'))
   process.env['TMPDIR'] = folder
+  // Newer releases of npm keep their compiled code in the temporary folder.
+  process.env['NODE_DISABLE_COMPILE_CACHE'] = '1'
   return async () => {
     const left = await readdir(folder)
     await rm(folder, { recursive: true, force: true })
