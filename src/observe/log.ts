@@ -10,11 +10,15 @@ const packageRoot = fileURLToPath(packageFolder).replace(/\/$/, '')
  * Standard output. Lines are written together, by 16 KB or ten times a second, and when the process ends. What a slow reader
  * leaves lying is bounded; beyond that lines are dropped.
  */
-function standardOutput(): DestinationStream {
+function standardOutput(): DestinationStream & { flushSync(): void } {
   const options = { dest: 1, sync: false, minLength: 16_000, maxLength: 4 * 1024 * 1024, periodicFlush: 100 }
   // Of texts it would measure all that wait anew with every line.
   const destination = pino.destination({ ...options, contentMode: 'buffer' })
-  return { write: (line) => void destination.write(Buffer.from(line) as never) }
+  // A fatal line is written at once, with those before it.
+  return {
+    write: (line) => void destination.write(Buffer.from(line) as never),
+    flushSync: () => destination.flushSync(),
+  }
 }
 
 /**

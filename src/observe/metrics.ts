@@ -37,6 +37,7 @@ export interface ScoredCounts {
 }
 
 const durationBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+const pairNames = ['model', 'version'] as const
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 export type Metrics = ReturnType<typeof createMetrics>
@@ -67,44 +68,13 @@ export function createMetrics(options: { version: string; models: number; observ
 /** Metrics with a model label. */
 function createModelMetrics(registers: Registry[], models: number) {
   const labels = new ModelLabels(models)
-  const pairNames = ['model', 'version'] as const
-  const rows = new Counter({
-    name: 'deepwatch_rows_scored_total',
-    help: 'Rows that were given a score',
-    labelNames: pairNames,
-    registers,
-  })
-  const anomalies = new Counter({
-    name: 'deepwatch_anomalies_total',
-    help: 'Rows whose score was above the threshold',
-    labelNames: pairNames,
-    registers,
-  })
-  const rejected = new Counter({
-    name: 'deepwatch_rows_rejected_total',
-    help: 'Rows that could not be scored',
-    labelNames: ['model', 'reason'],
-    registers,
-  })
-  const threshold = new Gauge({
-    name: 'deepwatch_score_threshold',
-    help: 'Threshold of a model version',
-    labelNames: pairNames,
-    registers,
-  })
-  const trainedAt = new Gauge({
-    name: 'deepwatch_model_trained_timestamp_seconds',
-    help: 'When a model version was trained',
-    labelNames: pairNames,
-    registers,
-  })
-  const duration = new Histogram({
-    name: 'deepwatch_score_duration_seconds',
-    help: 'Time a scoring took, by stage',
-    labelNames: ['stage'],
-    buckets: durationBounds,
-    registers,
-  })
+  const { counter, gauge, histogram } = makers(registers)
+  const rows = counter('deepwatch_rows_scored_total', 'Rows that were given a score', pairNames)
+  const anomalies = counter('deepwatch_anomalies_total', 'Rows whose score was above the threshold', pairNames)
+  const rejected = counter('deepwatch_rows_rejected_total', 'Rows that could not be scored', ['model', 'reason'])
+  const threshold = gauge('deepwatch_score_threshold', 'Threshold of a model version', pairNames)
+  const trainedAt = gauge('deepwatch_model_trained_timestamp_seconds', 'When a model version was trained', pairNames)
+  const duration = histogram('deepwatch_score_duration_seconds', 'Time a scoring took, by stage', ['stage'])
   for (const stage of ['kernel', 'total']) duration.zero({ stage })
   const scores = new ScoreHistogram()
   registers[0]!.registerMetric(scores.asMetric())
@@ -156,29 +126,15 @@ function createModelMetrics(registers: Registry[], models: number) {
 
 /** Metrics of requests and of what they set going. */
 function createWorkMetrics(registers: Registry[]) {
-  const training = new Histogram({
-    name: 'deepwatch_train_duration_seconds',
-    help: 'Time a training took',
-    buckets: durationBounds,
-    registers,
-  })
-  const deaths = new Counter({
-    name: 'deepwatch_reader_deaths_total',
-    help: 'Reading processes that died or had to be killed at work',
-    registers,
-  })
-  const evictions = new Counter({
-    name: 'deepwatch_window_evictions_total',
-    help: 'Windows of entities that had to make room for others',
-    registers,
-  })
-  const http = new Histogram({
-    name: 'deepwatch_http_request_duration_seconds',
-    help: 'Time a request took',
-    labelNames: ['route', 'method', 'status'],
-    buckets: durationBounds,
-    registers,
-  })
+  const { counter, histogram } = makers(registers)
+  const training = histogram('deepwatch_train_duration_seconds', 'Time a training took')
+  const deaths = counter('deepwatch_reader_deaths_total', 'Reading processes that died or had to be killed at work')
+  const evictions = counter('deepwatch_window_evictions_total', 'Windows of entities that had to make room for others')
+  const http = histogram('deepwatch_http_request_duration_seconds', 'Time a request took', [
+    'route',
+    'method',
+    'status',
+  ])
   return {
     trained(seconds: number): void {
       training.observe(seconds)
@@ -198,44 +154,39 @@ function createWorkMetrics(registers: Registry[]) {
 
 /** Gauges that ask how things are when they are scraped. */
 function observeState(registers: Registry[], version: string, observed: Observed): void {
-  const buildInfo = new Gauge({
-    name: 'deepwatch_build_info',
-    help: 'Always 1; the labels say what runs',
-    labelNames: ['version', 'node'],
-    registers,
-  })
+  const { gauge } = makers(registers)
+  const buildInfo = gauge('deepwatch_build_info', 'Always 1; the labels say what runs', ['version', 'node'])
   buildInfo.set({ version, node: process.version }, 1)
-  new Gauge({
-    name: 'deepwatch_jobs',
-    help: 'Jobs by state',
-    labelNames: ['state'],
-    registers,
-    collect() {
-      const counts = observed.jobs?.()
-      for (const state of jobStates) this.set({ state }, counts?.[state] ?? 0)
-    },
+  gauge('deepwatch_jobs', 'Jobs by state', ['state'], (jobs) => {
+    const counts = observed.jobs?.()
+    for (const state of jobStates) jobs.set({ state }, counts?.[state] ?? 0)
   })
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read())
-      },
-    })
-  gauge('deepwatch_models_loaded', 'Models in the registry', observed.models)
-  gauge('deepwatch_pool_queue_size', 'Tasks that wait for a thread', observed.poolQueue)
-  gauge(
-    'deepwatch_window_entities',
-    'Entities whose last window is kept, per model version',
-    observed.windows ?? (() => 0),
-  )
-  gauge(
-    'deepwatch_pool_utilization_ratio',
-    'Share of the thread time of the pool that was used',
-    observed.poolUtilization,
-  )
+  const read = (name: string, help: string, value: () => number) => gauge(name, help, [], (own) => own.set(value()))
+  read('deepwatch_models_loaded', 'Models in the registry', observed.models)
+  read('deepwatch_pool_queue_size', 'Tasks that wait for a thread', observed.poolQueue)
+  const windows = observed.windows ?? (() => 0)
+  read('deepwatch_window_entities', 'Entities whose last window is kept, per model version', windows)
+  const utilization = 'Share of the thread time of the pool that was used'
+  read('deepwatch_pool_utilization_ratio', utilization, observed.poolUtilization)
+}
+
+/** What makes metrics in these registries. `collect` is called at the moment of a scrape. */
+function makers(registers: Registry[]) {
+  return {
+    counter: <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
+      new Counter({ name, help, labelNames, registers }),
+    histogram: <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
+      new Histogram({ name, help, labelNames, buckets: durationBounds, registers }),
+    gauge<Label extends string>(
+      name: string,
+      help: string,
+      labelNames: readonly Label[] = [],
+      collect?: (own: Gauge<Label>) => void,
+    ) {
+      const own: Gauge<Label> = new Gauge({ name, help, labelNames, registers, collect: () => collect?.(own) })
+      return own
+    },
+  }
 }
 
 /** The same metrics in a registry that prints OpenMetrics. */
