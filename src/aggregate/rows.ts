@@ -26,7 +26,7 @@ export async function aggregateBlocks(
 ): Promise<SourceAggregate> {
   const tally = new ReportTally(query)
   const features = query.features.map(({ name }) =>
-    read.features.findIndex((lane) => 'name' in lane && !('derived' in lane) && lane.name === name),
+    read.features.findIndex((feature) => 'name' in feature && !('derived' in feature) && feature.name === name),
   )
   for await (const { piece, facts, scores } of withScores(telemetry, read, scratch)) {
     const { rows, labels, times, position } = facts

@@ -70,8 +70,8 @@ function asksForLabels(found: Prepared, settings: Pick<EvaluateSettings, 'label'
   requireColumns(found.description, [label], 'label')
   const entity = settings.entity ?? roles.entity
   const isThere = entity !== null && found.description.columns.some((column) => column.name === entity)
-  const lanes: ExtraColumns = { ...found.query.extra, timestamp: found.query.timestamp !== undefined, label }
-  return { ...found, query: { ...found.query, extra: lanes, include: isThere ? [entity] : undefined } }
+  const extra: ExtraColumns = { ...found.query.extra, timestamp: found.query.timestamp !== undefined, label }
+  return { ...found, query: { ...found.query, extra, include: isThere ? [entity] : undefined } }
 }
 
 type JudgedRows = HeldRows & { readonly scores: Float64Array }
@@ -156,7 +156,7 @@ async function createChance({ rows, flagged }: Counted) {
 /** The rows once more, without their features. */
 async function* readRows({ opened, query }: Prepared): AsyncGenerator<RowFacts> {
   // One feature stands for all: its values are not looked at, and nothing is derived for them where that can be.
-  const one = query.features.find((lane) => !('derived' in lane)) ?? query.features[0]!
+  const one = query.features.find((feature) => !('derived' in feature)) ?? query.features[0]!
   const features = [one]
   const history = 'derived' in one ? query.history : undefined
   for await (const piece of opened.telemetry.features({ ...query, features, history })) {

@@ -31,7 +31,7 @@ export const reasonOf: readonly (UnscoredReason | null)[] = Object.assign([null,
 
 const nothing: readonly never[] = []
 
-type ScoredPlan = Pick<VersionPlan, 'names' | 'lanes' | 'guards'>
+type ScoredPlan = Pick<VersionPlan, 'names' | 'features' | 'guards'>
 type GuardsAt = (row: number) => Guards | null
 
 /** The rows of a block with their scores. A class, as a request of one row pays for every closure. */
@@ -99,12 +99,12 @@ export class ScoredRows implements ScoredBlock {
   lacking(row: number): readonly string[] {
     const mark = this.#flags[row]!
     if (mark === rowMarks.usable) return nothing
-    const { names, lanes } = this.#plan
+    const { names, features } = this.#plan
     const { values, stride } = this.#block
     // What is derived is told where it is the reason, and never counts as missing or filled.
     const isHistory = mark >= historyMarks.insufficient
     return names.filter(
-      (_, lane) => 'derived' in lanes[lane]! === isHistory && !Number.isFinite(values[lane * stride + row]),
+      (_, column) => 'derived' in features[column]! === isHistory && !Number.isFinite(values[column * stride + row]),
     )
   }
 }

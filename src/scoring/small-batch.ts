@@ -28,17 +28,17 @@ export function smallBatchOf(
  */
 export function blockOfSmallBatch(
   rows: Rows,
-  { lanes, laneOf, timeContext }: Pick<VersionPlan, 'laneOf' | 'lanes' | 'timeContext'>,
+  { features, placeOf, timeContext }: Pick<VersionPlan, 'features' | 'placeOf' | 'timeContext'>,
   roles: Roles,
 ): Block<ArrayBuffer> | null {
   if (!(rows instanceof SmallBatch)) return null
   const count = rows.length
-  const values = new Float64Array(lanes.length * count)
+  const values = new Float64Array(features.length * count)
   let times: Float64Array | null = null
   let found = 0
   for (const column of rows.columns) {
     const { name, numbers, texts } = column
-    const place = laneOf.get(name)
+    const place = placeOf.get(name)
     if (place !== undefined) {
       if (texts.length > 0) return null
       values.set(numbers, place * count)
@@ -49,17 +49,17 @@ export function blockOfSmallBatch(
     } else if (!isPassedOver(name, roles)) return null
   }
   // A feature that no row has is missing from the source, which is refused.
-  if (found < laneOf.size) return null
-  const block = { values, stride: count, rows: count, columns: lanes.length }
-  if (!lanes.some((feature) => 'timeContext' in feature)) return block
+  if (found < placeOf.size) return null
+  const block = { values, stride: count, rows: count, columns: features.length }
+  if (!features.some((feature) => 'timeContext' in feature)) return block
   if (times === null || timeContext === null) return null
-  fillTimeContext(block, lanes, times, timeContext)
+  fillTimeContext(block, features, times, timeContext)
   return block
 }
 
 function fillTimeContext(
   { values, rows }: Block<ArrayBuffer>,
-  features: VersionPlan['lanes'],
+  features: VersionPlan['features'],
   times: Float64Array,
   context: TimeContext,
 ): void {

@@ -57,7 +57,7 @@ export interface Prepared {
   readonly description: Description
   /** The windows the rows go on from, and are gone on from by later ones; null for a source that is whole in itself. */
   readonly live: Windows | null
-  /** Reads the model's features; the caller adds lanes and columns. */
+  /** Reads the model's features; the caller adds what it needs beside them. */
   readonly query: FeatureQuery
 }
 
@@ -88,7 +88,7 @@ export async function prepareScoring(
     const entity = presentColumn(description, target.entity ?? document.roles.entity)
     const entities = entityModelsOf(handle)
     const query: FeatureQuery = {
-      features: found.lanes,
+      features: found.features,
       timestamp: found.timestamp ?? undefined,
       transitions: document.timeContext.transitions ?? undefined,
       window,

@@ -9,9 +9,9 @@ import { guardsOf } from './telemetry-guards.ts'
 export interface VersionPlan {
   /** Of the features, in order. */
   readonly names: readonly string[]
-  readonly lanes: readonly FeatureColumn[]
-  /** The lane of every feature that is a column as it stands. */
-  readonly laneOf: ReadonlyMap<string, number>
+  readonly features: readonly FeatureColumn[]
+  /** The place of every feature that is a column as it stands. */
+  readonly placeOf: ReadonlyMap<string, number>
   readonly guards: Guards | null
   /** Training median per feature; null where rows that lack a value are not scored. */
   readonly fill: Float64Array | null
@@ -27,17 +27,19 @@ const plans = new WeakMap<VersionDocument, VersionPlan>()
 export function planVersion(document: VersionDocument): VersionPlan {
   const known = plans.get(document)
   if (known) return known
-  const { features, missing, timeContext } = document
-  const lanes = featureColumns(features)
-  const columns = lanes.flatMap((lane, index): [string, number][] => ('kind' in lane ? [[lane.name, index]] : []))
+  const { missing, timeContext } = document
+  const features = featureColumns(document.features)
+  const places = features.flatMap((feature, place): [string, number][] =>
+    'kind' in feature ? [[feature.name, place]] : [],
+  )
   const plan: VersionPlan = {
-    names: features.map(({ name }) => name),
-    lanes,
-    laneOf: new Map(columns),
+    names: document.features.map(({ name }) => name),
+    features,
+    placeOf: new Map(places),
     guards: guardsOf(document),
     fill: missing.fill ? Float64Array.from(missing.fill) : null,
     timeContext: timeContext.transitions ? createTimeContext(timeContext.transitions) : null,
-    isRowWise: !changesScores(document) && !document.perEntity && !features.some(isDerived),
+    isRowWise: !changesScores(document) && !document.perEntity && !document.features.some(isDerived),
   }
   plans.set(document, plan)
   return plan

@@ -40,8 +40,8 @@ export interface RowFacts {
 }
 
 /** Reads what stands behind the first `features` columns of a block. */
-export function rowFacts(features: number, lanes: ExtraColumns, { block, first, text }: FeatureBlock): RowFacts {
-  const places = placesOf(features, lanes)
+export function rowFacts(features: number, extra: ExtraColumns, { block, first, text }: FeatureBlock): RowFacts {
+  const places = placesOf(features, extra)
   const columnAt = (place: number | null) =>
     place === null ? null : block.values.subarray(block.stride * place, block.stride * place + block.rows)
   const [positions, times, labels] = [columnAt(places.row), columnAt(places.timestamp), columnAt(places.label)]

@@ -172,7 +172,7 @@ function defaultFeatures(
 
 /** Where scoring finds what a model needs. `timestamp` is null when the source has none. */
 export interface ScoringPlan {
-  readonly lanes: readonly FeatureColumn[]
+  readonly features: readonly FeatureColumn[]
   readonly timestamp: string | null
 }
 
@@ -192,7 +192,7 @@ export function planScoring(
   const timestamp = column?.name ?? (wanted === null ? onlyTimestamp(description.columns) : null)
   // Without a row there is nothing that could be missing.
   const nothing = description.rows === 0 && description.columns.length === 0
-  if (nothing) return { lanes: featureColumns(model.features), timestamp }
+  if (nothing) return { features: featureColumns(model.features), timestamp }
   const needsTime = (feature: Feature) => feature.kind === 'timeContext' || feature.kind === 'derived'
   const missing = model.features.filter((feature) => {
     const column = columnOf(feature)
@@ -210,7 +210,7 @@ export function planScoring(
     const column = columnOf(feature)
     if (column !== null) requireNumeric(byName.get(column)!)
   }
-  return { lanes: featureColumns(model.features), timestamp }
+  return { features: featureColumns(model.features), timestamp }
 }
 
 /** The column of the source that a feature needs; null for a part of the time context. */
@@ -218,7 +218,7 @@ function columnOf(feature: Feature): string | null {
   return feature.kind === 'timeContext' ? null : feature.kind === 'derived' ? feature.column : feature.name
 }
 
-/** The lanes of the feature matrix for a model's features, in the model's order. */
+/** The columns of the feature matrix for a model's features, in the model's order. */
 export function featureColumns(features: readonly Feature[]): FeatureColumn[] {
   let derived = 0
   return features.map((feature) => {

@@ -24,12 +24,12 @@ const models = [
 type Rows = Record<string, unknown>[]
 
 const plans = models.map(({ features }) => {
-  const lanes = features.map(
+  const columns = features.map(
     (feature): FeatureColumn =>
       feature.kind === 'timeContext' ? { timeContext: feature.timeContext } : { name: feature.name, kind: 'number' },
   )
-  const laneOf = new Map(lanes.flatMap((lane, n): [string, number][] => ('kind' in lane ? [[lane.name, n]] : [])))
-  return { lanes, laneOf, timeContext: createTimeContext(transitions) }
+  const placeOf = new Map(columns.flatMap((each, n): [string, number][] => ('kind' in each ? [[each.name, n]] : [])))
+  return { features: columns, placeOf, timeContext: createTimeContext(transitions) }
 })
 
 function smallBatch(rows: Rows, model: (typeof models)[number]) {
@@ -39,8 +39,8 @@ function smallBatch(rows: Rows, model: (typeof models)[number]) {
 
 async function completeReader(rows: Rows, model: (typeof models)[number]) {
   const telemetry = readRows(rows)
-  const { lanes, timestamp } = planScoring(await telemetry.describe(), model, {})
-  for await (const { block } of telemetry.features({ features: lanes, timestamp: timestamp ?? undefined, transitions }))
+  const { features, timestamp } = planScoring(await telemetry.describe(), model, {})
+  for await (const { block } of telemetry.features({ features, timestamp: timestamp ?? undefined, transitions }))
     return block
   return null
 }
