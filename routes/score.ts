@@ -1,21 +1,7 @@
 /** `POST /score`: a source scored with a model, in the form the client accepts. */
 import { createReadStream } from 'node:fs'
 import { DeepWatchError } from '../src/errors.ts'
-import {
-  acceptedAnswer,
-  answerWork,
-  jsonPieces,
-  ndjsonPieces,
-  type Return,
-  route,
-  smallBatchJson,
-  telemetryBodies,
-  telemetryErrors,
-  type WorkKind,
-  workErrors,
-  workErrorsOf,
-  workFields,
-} from '../src/http/index.ts'
+import { jsonPieces, ndjsonPieces, type Return, smallBatchJson, workRoute } from '../src/http/index.ts'
 import type { Answer, Pieces, StreamedAnswer } from '../src/jobs/index.ts'
 import { exampleScores, type ScoreSettings, scoreAnswer, scoreSettings } from '../src/schemas/index.ts'
 import type { RowRun, ScoringRun, TableRun } from '../src/scoring/index.ts'
@@ -25,59 +11,44 @@ const ndjson = 'application/x-ndjson'
 const parquet = 'application/vnd.apache.parquet'
 const arrow = 'application/vnd.apache.arrow.stream'
 
-const scoringWork: WorkKind<typeof scoreSettings> = {
+export const score = workRoute({
   kind: 'score',
+  scope: 'score',
   settings: scoreSettings,
+  summary: 'Score a source with a model',
+  description:
+    'Results are in source order, from exactly one version, named in `DeepWatch-Model`. `isAnomaly` is `score > threshold`, the version\'s own threshold. NDJSON ends with a line `{"summary": …}`, or `{"problem": …}` when the source broke off; JSON and Arrow that fail after the headers abort the connection. Parquet and Arrow hold the source\'s own columns with `anomaly_score` and `is_anomaly`.',
+  example: {
+    model: 'web',
+    rows: [
+      { cpu: 0.31, latency_ms: 12.4 },
+      { cpu: 0.99, latency_ms: 840 },
+    ],
+  },
+  answers: {
+    200: {
+      description: 'The scores.',
+      headers: {
+        'DeepWatch-Model': 'Model and version, such as `web@3`.',
+        'DeepWatch-Threshold': 'The threshold of that version.',
+      },
+      content: {
+        [json]: { schema: scoreAnswer, example: exampleScores },
+        [ndjson]: {
+          example:
+            '{"row":0,"score":0.43,"isAnomaly":false}\n{"row":1,"score":0.72,"isAnomaly":true}\n{"summary":{"model":"web","version":3,"threshold":0.61,"rows":2,"anomalies":1,"unscored":0}}\n',
+        },
+        [parquet]: {},
+        [arrow]: {},
+      },
+    },
+  },
   plan(settings, form, service) {
     const which = chooseReturn(settings, form)
     return isTable(form)
       ? (upload, work) => answerTable(service().scoring.scoreTable(settings, upload, work), form, which)
       : (upload, work) => answerRows(service().scoring.scoreRows(settings, upload, work), form, which)
   },
-}
-
-export const score = route({
-  method: 'POST',
-  url: '/score',
-  scope: 'score',
-  takesWork: true,
-  operation: {
-    id: 'score',
-    summary: 'Score a source with a model',
-    description:
-      'Results are in source order, from exactly one version, named in `DeepWatch-Model`. `isAnomaly` is `score > threshold`, the version\'s own threshold. NDJSON ends with a line `{"summary": …}`, or `{"problem": …}` when the source broke off; JSON and Arrow that fail after the headers abort the connection. Parquet and Arrow hold the source\'s own columns with `anomaly_score` and `is_anomaly`.',
-    tag: 'telemetry',
-    headers: workFields,
-    query: scoreSettings.omit({ rows: true }),
-    body: telemetryBodies(scoreSettings, {
-      model: 'web',
-      rows: [
-        { cpu: 0.31, latency_ms: 12.4 },
-        { cpu: 0.99, latency_ms: 840 },
-      ],
-    }),
-    answers: {
-      200: {
-        description: 'The scores.',
-        headers: {
-          'DeepWatch-Model': 'Model and version, such as `web@3`.',
-          'DeepWatch-Threshold': 'The threshold of that version.',
-        },
-        content: {
-          [json]: { schema: scoreAnswer, example: exampleScores },
-          [ndjson]: {
-            example:
-              '{"row":0,"score":0.43,"isAnomaly":false}\n{"row":1,"score":0.72,"isAnomaly":true}\n{"summary":{"model":"web","version":3,"threshold":0.61,"rows":2,"anomalies":1,"unscored":0}}\n',
-          },
-          [parquet]: {},
-          [arrow]: {},
-        },
-      },
-      202: acceptedAnswer,
-    },
-    errors: [...telemetryErrors, ...workErrors, ...workErrorsOf.score],
-  },
-  handler: (request, reply) => answerWork(scoringWork, request, reply),
 })
 
 const isTable = (form: string) => form === parquet || form === arrow

@@ -12,20 +12,22 @@ const MiB = 1024 * KiB
 const GiB = 1024 * MiB
 const suffixes: Readonly<Record<string, number>> = { '': 1, k: KiB, m: MiB, g: GiB }
 
-/** A size in bytes: a whole number, optionally followed by KiB, MiB or GiB. */
-const bytes = (min: number, max = Number.MAX_SAFE_INTEGER) =>
+/** A size in bytes: a whole number, optionally followed by KiB, MiB or GiB. `byDefault` is read like one. */
+const bytes = (byDefault: string, min: number, max = Number.MAX_SAFE_INTEGER) =>
   z
     .string()
     .regex(/^\d{1,16}([KMG]iB)?$/, 'must be a whole number of bytes, optionally with KiB, MiB or GiB')
     .transform((text) => Number.parseInt(text, 10) * suffixes[(/[KMG]/.exec(text)?.[0] ?? '').toLowerCase()]!)
     .pipe(z.number().min(min).max(max))
+    .prefault(byDefault)
 
-const whole = (min: number, max: number) =>
+const whole = (byDefault: string, min: number, max: number) =>
   z
     .string()
     .regex(/^\d{1,15}$/, 'must be a whole number')
     .transform(Number)
     .pipe(z.number().int().min(min).max(max))
+    .prefault(byDefault)
 
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
 
@@ -68,7 +70,7 @@ const cores = availableParallelism()
 /** Every setting: its environment key is its name here; the text is what `--print-config` and the README show. */
 export const settings = {
   HOST: z.string().min(1).max(255).default('127.0.0.1').describe('address to listen on'),
-  PORT: whole(0, 65_535).prefault('8080').describe('port to listen on; 0 takes a free one'),
+  PORT: whole('8080', 0, 65_535).describe('port to listen on; 0 takes a free one'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -84,77 +86,57 @@ export const settings = {
     .describe('folders, separated by :, whose files may be named by path; default $DEEPWATCH_HOME/telemetry'),
   DEEPWATCH_TOKENS: tokens.optional().describe('name:scope+scope:sha256hex, separated by commas'),
   DEEPWATCH_OPEN: flag.prefault('false').describe('true allows a HOST that is not loopback without tokens'),
-  DEEPWATCH_CORES: whole(1, 1024)
-    .prefault(String(cores))
-    .describe('cores to plan for; pool and reader share this budget'),
-  DEEPWATCH_POOL_QUEUE: whole(1, 100_000).prefault('256').describe('tasks that may wait for a thread before 503'),
-  DEEPWATCH_READERS: whole(1, 64).prefault('2').describe('reading processes at once'),
-  DEEPWATCH_READER_QUEUE: whole(0, 10_000)
-    .prefault('32')
-    .describe('requests that may wait for a reading process before 503'),
-  DEEPWATCH_READER_MEMORY: bytes(64 * MiB)
-    .prefault('512MiB')
-    .describe('memory limit of DuckDB in a reading process'),
-  DEEPWATCH_READER_ADDRESS_SPACE: bytes(2 * GiB)
-    .prefault('8GiB')
-    .describe('address space of a reading process'),
-  DEEPWATCH_READER_RESIDENT: bytes(256 * MiB)
-    .prefault('1536MiB')
-    .describe('resident memory at which a reading process is ended'),
-  DEEPWATCH_READER_STALL_MS: whole(100, 3_600_000)
-    .prefault('60000')
-    .describe('milliseconds without progress after which reading is given up'),
-  DEEPWATCH_MAX_COLUMNS: whole(1, 100_000).prefault('4096').describe('columns a source may have'),
-  DEEPWATCH_MAX_CELLS: whole(1, Number.MAX_SAFE_INTEGER)
-    .prefault('2000000000')
-    .describe('rows x columns a source may have'),
-  DEEPWATCH_MAX_TEXT: bytes(MiB).prefault('4GiB').describe('decoded bytes of text one job may read'),
-  DEEPWATCH_MAX_FILES: whole(1, 100_000).prefault('1000').describe('files a source may have'),
-  DEEPWATCH_JSON_BYTES: bytes(KiB, 512 * MiB)
-    .prefault('16MiB')
-    .describe('size of a JSON body'),
-  DEEPWATCH_JSON_ROWS: whole(1, 10_000_000).prefault('100000').describe('rows in a JSON body'),
-  DEEPWATCH_UPLOAD_BYTES: bytes(KiB).prefault('8GiB').describe('size of an upload'),
-  DEEPWATCH_SPOOL_BYTES: bytes(KiB).prefault('32GiB').describe('size of all spooled files together'),
-  DEEPWATCH_BODY_STALL_MS: whole(100, 3_600_000)
-    .prefault('15000')
-    .describe('milliseconds a client may send or take nothing'),
-  DEEPWATCH_BODY_MIN_RATE: whole(0, 1_000_000_000)
-    .prefault('1024')
-    .describe('bytes a second a body must average after its first stall time'),
-  DEEPWATCH_MAX_CONNECTIONS: whole(1, 1_000_000).prefault('2048').describe('connections at once'),
-  DEEPWATCH_CACHE_BYTES: bytes(MiB).prefault('256MiB').describe('forests kept decoded in memory'),
-  DEEPWATCH_MAX_MODELS: whole(1, 1_000_000).prefault('10000').describe('models the registry may hold'),
-  DEEPWATCH_TRAIN_BYTES: bytes(MiB).prefault('512MiB').describe('memory one training may take for its samples'),
-  DEEPWATCH_MAX_ENTITIES: whole(1, 100_000)
-    .prefault('10000')
-    .describe('entities that telemetry may have for a model per entity'),
-  DEEPWATCH_WINDOW_ENTITIES: whole(1, 10_000_000)
-    .prefault('100000')
-    .describe(
-      'entities, of all model versions, whose last window is kept for rows sent as JSON; least recently seen out first',
-    ),
-  DEEPWATCH_WINDOW_BYTES: bytes(MiB)
-    .prefault('128MiB')
-    .describe('memory of these windows, and of those of each file or training that derives features'),
-  DEEPWATCH_METRIC_MODELS: whole(1, 10_000)
-    .prefault('200')
-    .describe('models with a label of their own in /metrics; the rest are other'),
-  DEEPWATCH_JOBS_RUNNING: whole(1, 64).prefault('2').describe('jobs at work at once'),
-  DEEPWATCH_JOBS_QUEUE: whole(0, 10_000).prefault('64').describe('jobs that may wait before 503'),
-  DEEPWATCH_JOBS_KEPT: whole(1, 100_000)
-    .prefault('1000')
-    .describe('finished jobs kept, and as many answers to requests with an Idempotency-Key'),
-  DEEPWATCH_JOBS_KEEP_MS: whole(100, 31_536_000_000)
-    .prefault('86400000')
-    .describe('milliseconds a finished job, its result and its Idempotency-Key are kept'),
-  DEEPWATCH_JOBS_RESULT_BYTES: bytes(KiB)
-    .prefault('8GiB')
-    .describe('size of all kept results together; the oldest make room'),
-  DEEPWATCH_JOBS_LISTENERS: whole(1, 100_000).prefault('100').describe('listeners to the events of jobs at once'),
-  DEEPWATCH_DRAIN_MS: whole(0, 3_600_000)
-    .prefault('30000')
-    .describe('milliseconds accepted work may take after SIGTERM'),
+  DEEPWATCH_CORES: whole(String(cores), 1, 1024).describe('cores to plan for; pool and reader share this budget'),
+  DEEPWATCH_POOL_QUEUE: whole('256', 1, 100_000).describe('tasks that may wait for a thread before 503'),
+  DEEPWATCH_READERS: whole('2', 1, 64).describe('reading processes at once'),
+  DEEPWATCH_READER_QUEUE: whole('32', 0, 10_000).describe('requests that may wait for a reading process before 503'),
+  DEEPWATCH_READER_MEMORY: bytes('512MiB', 64 * MiB).describe('memory limit of DuckDB in a reading process'),
+  DEEPWATCH_READER_ADDRESS_SPACE: bytes('8GiB', 2 * GiB).describe('address space of a reading process'),
+  DEEPWATCH_READER_RESIDENT: bytes('1536MiB', 256 * MiB).describe(
+    'resident memory at which a reading process is ended',
+  ),
+  DEEPWATCH_READER_STALL_MS: whole('60000', 100, 3_600_000).describe(
+    'milliseconds without progress after which reading is given up',
+  ),
+  DEEPWATCH_MAX_COLUMNS: whole('4096', 1, 100_000).describe('columns a source may have'),
+  DEEPWATCH_MAX_CELLS: whole('2000000000', 1, Number.MAX_SAFE_INTEGER).describe('rows x columns a source may have'),
+  DEEPWATCH_MAX_TEXT: bytes('4GiB', MiB).describe('decoded bytes of text one job may read'),
+  DEEPWATCH_MAX_FILES: whole('1000', 1, 100_000).describe('files a source may have'),
+  DEEPWATCH_JSON_BYTES: bytes('16MiB', KiB, 512 * MiB).describe('size of a JSON body'),
+  DEEPWATCH_JSON_ROWS: whole('100000', 1, 10_000_000).describe('rows in a JSON body'),
+  DEEPWATCH_UPLOAD_BYTES: bytes('8GiB', KiB).describe('size of an upload'),
+  DEEPWATCH_SPOOL_BYTES: bytes('32GiB', KiB).describe('size of all spooled files together'),
+  DEEPWATCH_BODY_STALL_MS: whole('15000', 100, 3_600_000).describe('milliseconds a client may send or take nothing'),
+  DEEPWATCH_BODY_MIN_RATE: whole('1024', 0, 1_000_000_000).describe(
+    'bytes a second a body must average after its first stall time',
+  ),
+  DEEPWATCH_MAX_CONNECTIONS: whole('2048', 1, 1_000_000).describe('connections at once'),
+  DEEPWATCH_CACHE_BYTES: bytes('256MiB', MiB).describe('forests kept decoded in memory'),
+  DEEPWATCH_MAX_MODELS: whole('10000', 1, 1_000_000).describe('models the registry may hold'),
+  DEEPWATCH_TRAIN_BYTES: bytes('512MiB', MiB).describe('memory one training may take for its samples'),
+  DEEPWATCH_MAX_ENTITIES: whole('10000', 1, 100_000).describe(
+    'entities that telemetry may have for a model per entity',
+  ),
+  DEEPWATCH_WINDOW_ENTITIES: whole('100000', 1, 10_000_000).describe(
+    'entities, of all model versions, whose last window is kept for rows sent as JSON; least recently seen out first',
+  ),
+  DEEPWATCH_WINDOW_BYTES: bytes('128MiB', MiB).describe(
+    'memory of these windows, and of those of each file or training that derives features',
+  ),
+  DEEPWATCH_METRIC_MODELS: whole('200', 1, 10_000).describe(
+    'models with a label of their own in /metrics; the rest are other',
+  ),
+  DEEPWATCH_JOBS_RUNNING: whole('2', 1, 64).describe('jobs at work at once'),
+  DEEPWATCH_JOBS_QUEUE: whole('64', 0, 10_000).describe('jobs that may wait before 503'),
+  DEEPWATCH_JOBS_KEPT: whole('1000', 1, 100_000).describe(
+    'finished jobs kept, and as many answers to requests with an Idempotency-Key',
+  ),
+  DEEPWATCH_JOBS_KEEP_MS: whole('86400000', 100, 31_536_000_000).describe(
+    'milliseconds a finished job, its result and its Idempotency-Key are kept',
+  ),
+  DEEPWATCH_JOBS_RESULT_BYTES: bytes('8GiB', KiB).describe('size of all kept results together; the oldest make room'),
+  DEEPWATCH_JOBS_LISTENERS: whole('100', 1, 100_000).describe('listeners to the events of jobs at once'),
+  DEEPWATCH_DRAIN_MS: whole('30000', 0, 3_600_000).describe('milliseconds accepted work may take after SIGTERM'),
 } as const
 
 const schema = z.strictObject(settings)
@@ -170,14 +152,6 @@ export interface Config extends Values {
   readonly readerThreads: number
   /** The service lives for one command: what may be asked for later is not kept ready. */
   readonly once?: boolean
-}
-
-/** A setting as `--print-config` shows it. Tokens show their names and scopes only. */
-export interface PrintedSetting {
-  readonly key: string
-  readonly value: string
-  readonly origin: 'default' | 'environment' | 'flag'
-  readonly description: string
 }
 
 const loopback = /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/
@@ -224,12 +198,12 @@ export function loadConfig(
   }
 }
 
-/** Every setting with its value and where it came from, in the order of the schema. Holds no secret. */
+/** Every setting with its value and where it came from, in the order of the schema. Of tokens it shows names and scopes alone. */
 export function printConfig(
   config: Config,
   env: Readonly<Record<string, string | undefined>>,
   flags: Readonly<Record<string, string>> = {},
-): PrintedSetting[] {
+): { key: string; value: string; origin: 'default' | 'environment' | 'flag'; description: string }[] {
   return (Object.keys(settings) as Key[]).map((key) => ({
     key,
     value: printValue(key, config),

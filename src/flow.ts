@@ -25,16 +25,10 @@ export async function* inOrder<Item, Result>(
   }
 }
 
-/** Lets `max` callers in at once and `queue` more wait; the next one is refused. */
-export interface Gate {
-  readonly saturated: boolean
-  /** How many wait. */
-  readonly waiting: number
-  /** Runs `work` when its turn comes. Throws `overloaded` when the queue is full, the signal's reason when aborted. */
-  run<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result>
-}
+export type Gate = ReturnType<typeof createGate>
 
-export function createGate(max: number, queue: number, refusal = 'Too much work of this kind is waiting.'): Gate {
+/** Lets `max` callers in at once and `queue` more wait; the next one is refused. */
+export function createGate(max: number, queue: number, refusal = 'Too much work of this kind is waiting.') {
   let inside = 0
   const waiting: (() => void)[] = []
   const enter = (signal: AbortSignal | undefined) =>
@@ -51,13 +45,15 @@ export function createGate(max: number, queue: number, refusal = 'Too much work 
       signal?.addEventListener('abort', leave, { once: true })
     })
   return {
-    get saturated() {
+    get saturated(): boolean {
       return inside >= max && waiting.length >= queue
     },
-    get waiting() {
+    /** How many wait. */
+    get waiting(): number {
       return waiting.length
     },
-    async run(work, signal) {
+    /** Runs `work` when its turn comes. Throws `overloaded` when the queue is full, the signal's reason when aborted. */
+    async run<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
       signal?.throwIfAborted()
       if (inside < max) inside++
       else if (waiting.length < queue) await enter(signal)
@@ -74,22 +70,17 @@ export function createGate(max: number, queue: number, refusal = 'Too much work 
   }
 }
 
-/** What was started, and how it is stopped. */
-export interface Stages {
-  /** Takes in what was just started. */
-  add<Started>(started: Started, stop: (started: Started) => unknown): Started
-  /** Stops the stages in reverse, each when the one after it has stopped. A second call does nothing. */
-  stop(): Promise<void>
-}
-
-export function createStages(): Stages {
+/** What is started in order, and stopped in reverse. */
+export function createStages() {
   const stops: (() => unknown)[] = []
   return {
-    add(started, stop) {
+    /** Takes in what was just started. */
+    add<Started>(started: Started, stop: (started: Started) => unknown): Started {
       stops.push(() => stop(started))
       return started
     },
-    async stop() {
+    /** Stops each stage when the one after it has stopped. A second call does nothing. */
+    async stop(): Promise<void> {
       for (const stop of stops.splice(0).reverse()) await stop()
     },
   }

@@ -3,7 +3,7 @@ import { type Evaluation, evaluateSettings } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import { givenTelemetry } from './given.ts'
 import { isRemote, namedModel } from './named.ts'
-import { workThere } from './remote-work.ts'
+import { workThere } from './remote.ts'
 import { withModel, withTelemetry } from './session.ts'
 import { evaluationTable } from './summary.ts'
 

@@ -5,22 +5,11 @@ import { DeepWatchError } from '../errors.ts'
 /** As shells count: 128 and the number of the signal. */
 const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
-export interface Interrupt {
-  /** Aborted with why, once. */
-  readonly signal: AbortSignal
-  /** The exit code of what came from outside; null when nothing did. */
-  exitCode(): number | null
-  /** Writes to standard output and waits until it is taken. */
-  print(text: string | Uint8Array): Promise<void>
-  /** Listens no more. */
-  stop(): void
-}
-
 /**
  * Listens. The first signal cancels the work, which cleans up after itself; the second one ends the process on the spot.
  * A closed pipe cancels the work too, and is no failure: `head` has seen enough.
  */
-export function listen(): Interrupt {
+export function listen() {
   const controller = new AbortController()
   let code: number | null = null
   const listeners = Object.entries(signals).map(([name, number]) => {
@@ -41,14 +30,18 @@ export function listen(): Interrupt {
   const ignore = () => {}
   process.stderr.on('error', ignore)
   return {
+    /** Aborted with why, once. */
     signal: controller.signal,
+    /** The exit code of what came from outside; null when nothing did. */
     exitCode: () => code,
-    async print(text) {
+    /** Writes to standard output and waits until it is taken. */
+    async print(text: string | Uint8Array): Promise<void> {
       controller.signal.throwIfAborted()
       if (process.stdout.write(text)) return
       await once(process.stdout, 'drain', { signal: controller.signal }).catch(() => controller.signal.throwIfAborted())
     },
-    stop() {
+    /** Listens no more. */
+    stop(): void {
       for (const stop of listeners) stop()
       process.stderr.off('error', ignore)
       // What was written last may still meet a closed pipe.

@@ -3,7 +3,7 @@ import type { JobDocument } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import { isRemote, verbOf } from './named.ts'
 import { writePieces } from './output.ts'
-import { connect } from './remote-client.ts'
+import { connect } from './remote.ts'
 import { count, table, toSecond } from './text.ts'
 import { unused, wrong } from './usage.ts'
 

@@ -4,7 +4,7 @@ import type { Call } from './command.ts'
 import { withDetector } from './detector.ts'
 import { givenTelemetry } from './given.ts'
 import { isRemote } from './named.ts'
-import { workThere } from './remote-work.ts'
+import { workThere } from './remote.ts'
 import { withTelemetry } from './session.ts'
 import { tellTraining } from './summary.ts'
 

@@ -17,53 +17,40 @@ interface Role {
   readonly errors: number
 }
 
-/** Two of four hosts are web servers. */
-const roles: readonly Role[] = [
-  {
-    name: 'web',
-    cores: 8,
-    cpu: [6, 32],
-    memory: 54,
-    disk: [5, 6],
-    networkIn: 36,
-    answer: 3.1,
-    latency: 24,
-    errors: 1.2,
-  },
-  {
-    name: 'api',
-    cores: 8,
-    cpu: [8, 38],
-    memory: 60,
-    disk: [4, 5],
-    networkIn: 24,
-    answer: 1.6,
-    latency: 38,
-    errors: 1.6,
-  },
-  {
-    name: 'web',
-    cores: 8,
-    cpu: [6, 32],
-    memory: 54,
-    disk: [5, 6],
-    networkIn: 36,
-    answer: 3.1,
-    latency: 24,
-    errors: 1.2,
-  },
-  {
-    name: 'db',
-    cores: 16,
-    cpu: [10, 28],
-    memory: 74,
-    disk: [16, 26],
-    networkIn: 18,
-    answer: 2,
-    latency: 9,
-    errors: 0.4,
-  },
-]
+const web: Role = {
+  name: 'web',
+  cores: 8,
+  cpu: [6, 32],
+  memory: 54,
+  disk: [5, 6],
+  networkIn: 36,
+  answer: 3.1,
+  latency: 24,
+  errors: 1.2,
+}
+const api: Role = {
+  name: 'api',
+  cores: 8,
+  cpu: [8, 38],
+  memory: 60,
+  disk: [4, 5],
+  networkIn: 24,
+  answer: 1.6,
+  latency: 38,
+  errors: 1.6,
+}
+const db: Role = {
+  name: 'db',
+  cores: 16,
+  cpu: [10, 28],
+  memory: 74,
+  disk: [16, 26],
+  networkIn: 18,
+  answer: 2,
+  latency: 9,
+  errors: 0.4,
+}
+const roles = [web, api, web, db]
 
 /** Where hosts stand, by their hours from UTC: people work, and go home, at different times. */
 const sites = [

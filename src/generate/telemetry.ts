@@ -38,14 +38,6 @@ export interface Batch {
   readonly incidents: Uint8Array
 }
 
-export interface FleetTelemetry {
-  /** Names of the hosts, in the order of the rows of one time. */
-  readonly hosts: readonly string[]
-  readonly kinds: readonly IncidentKind[]
-  /** Fills the batch with the next rows; 0 rows are the end. */
-  next(batch: Batch): void
-}
-
 /** An empty batch for this many rows. */
 export function createBatch(capacity: number): Batch {
   return {
@@ -77,7 +69,7 @@ interface Life {
 }
 
 /** Starts a run. Memory grows with the number of hosts alone. */
-export function createTelemetry(settings: FleetSettings): FleetTelemetry {
+export function createTelemetry(settings: FleetSettings) {
   const { interval, seed, incidents: kinds } = settings
   const digits = String(settings.hosts).length
   const lives = Array.from({ length: settings.hosts }, (_, number): Life => {
@@ -123,6 +115,7 @@ export function createTelemetry(settings: FleetSettings): FleetTelemetry {
     return self.incident
   }
 
+  /** Fills the batch with the next rows; 0 rows are the end. */
   function next(batch: Batch): void {
     const capacity = batch.times.length
     let row = 0
@@ -147,6 +140,7 @@ export function createTelemetry(settings: FleetSettings): FleetTelemetry {
     batch.rows = row
   }
 
+  /** `hosts` are their names, in the order of the rows of one time. */
   return { hosts: lives.map(({ host }) => host.name), kinds, next }
 }
 

@@ -2,18 +2,29 @@
  * What every `POST` takes in: settings from the query, a JSON body or a multipart part, and at most one
  * uploaded source, spooled to disk. A route gets checked settings and something readable.
  */
+import type { MultipartFile } from '@fastify/multipart'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import { formatOfMediaType } from '../formats/index.ts'
 import { parseBody, parseJson, SmallBatch } from '../json/index.ts'
-import type { Sources } from '../sources/index.ts'
-import { askForBody, hasBody, isReceived, readBody } from './body.ts'
-import type { Intake } from './intake-result.ts'
+import { mergeSettings } from '../schemas/index.ts'
+import type { Source, Sources } from '../sources/index.ts'
+import { askForBody, hasBody, isReceived, readBody, readWhole, watchBody } from './body.ts'
 import { type MediaType, parseMediaType } from './media-type.ts'
-import { takeMultipart } from './multipart.ts'
-import { asMembers, settingsOf, settingsOfUpload } from './settings.ts'
-import { watchBody } from './slow-body.ts'
+
+/** Checked settings and at most one upload, which is spooled and belongs to the caller, who disposes of it. */
+export interface Intake<S> {
+  readonly settings: S
+  readonly upload: Source | null
+  /** Bytes of the JSON body, rows and all: they stay in memory as long as the settings do. */
+  readonly heldBytes: number
+}
+
+type Members = Record<string, unknown>
+
+/** Of the part `config` of a form. */
+const configBytes = 1024 * 1024
 
 /**
  * Reads a request to its end.
@@ -135,4 +146,89 @@ function boundRows(rows: unknown, limit: number): void {
       facts: { limit, rows: rows.length },
     })
   }
+}
+
+/** Settings and an upload as a form: a part `config` that may be missing, and a part `file`. */
+async function takeMultipart<S extends z.ZodObject>(
+  sources: Sources,
+  schema: S,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  type: MediaType,
+): Promise<Intake<z.infer<S>>> {
+  if (!/^[0-9A-Za-z'()+_,./:=?-]{1,70}$/.test(type.parameters.get('boundary') ?? ''))
+    throw malformed('The boundary is missing, longer than 70 characters or not made of boundary characters.')
+  askForBody(request, reply)
+  let config: Members | null = null
+  let taken: Intake<z.infer<S>> | null = null
+  try {
+    for await (const part of request.files()) {
+      if (taken) throw malformed('Nothing may follow the part file: one file, and config before it.')
+      if (part.fieldname === 'file') {
+        const settings = settingsOfUpload(schema, request, config ?? {})
+        taken = { settings, upload: await spoolPart(sources, part, request), heldBytes: 0 }
+      } else if (part.fieldname === 'config' && !config) config = await readConfig(part)
+      else throw malformed('The parts are config, once and first, and file, once.')
+    }
+    if (!taken) throw new DeepWatchError('missing_file', 'The body needs a part called file.')
+    return taken
+  } catch (error) {
+    await taken?.upload?.dispose()
+    throw multipartError(error)
+  }
+}
+
+async function readConfig({ file }: MultipartFile): Promise<Members> {
+  const bytes = await readWhole(file, configBytes)
+  if (file.truncated) throw new DeepWatchError('body_too_large', 'The part config is larger than an upload may be.')
+  const config = asMembers(parseJson(bytes), 'The part config')
+  if (Object.hasOwn(config, 'rows'))
+    throw new DeepWatchError(
+      'validation_failed',
+      'rows: a part config takes settings; telemetry comes in the part file.',
+    )
+  return config
+}
+
+function spoolPart(sources: Sources, { file, mimetype }: MultipartFile, { abort }: FastifyRequest): Promise<Source> {
+  // Busboy says text/plain where a part names no type; curl says application/octet-stream.
+  const mediaType = mimetype === 'text/plain' || mimetype === '' ? null : mimetype
+  if (mediaType !== null) formatOfMediaType(mediaType)
+  return sources.fromUpload(file, { mediaType, signal: abort.signal })
+}
+
+const malformed = (detail: string, cause?: unknown) => new DeepWatchError('malformed_multipart', detail, { cause })
+
+function multipartError(error: unknown): unknown {
+  if (error instanceof DeepWatchError) return error
+  const code = String((error as { code?: unknown } | null)?.code ?? '')
+  if (/^FST_(PARTS|FILES)_LIMIT$/.test(code))
+    return new DeepWatchError('too_many_parts', 'The body has too many parts.', { cause: error })
+  if (code === 'FST_REQ_FILE_TOO_LARGE')
+    return new DeepWatchError('body_too_large', 'The file is larger than the limit.', { cause: error })
+  // What the disk refuses, and what is wrong with a setting, is no matter of the form.
+  if (code.startsWith('E') || !(error instanceof Error) || error.name === 'ZodError') return error
+  return malformed('The multipart body is not complete or not well formed.', error)
+}
+
+/** Settings of the query and the body together. Errors: those of `mergeSettings`. */
+function settingsOf<S extends z.ZodObject>(schema: S, { query }: FastifyRequest, body: Members): z.infer<S> {
+  return mergeSettings(schema, query as Record<string, string | string[]>, body)
+}
+
+/** The same beside an upload, which is the only source then: another one is `validation_failed`. */
+function settingsOfUpload<S extends z.ZodObject>(schema: S, request: FastifyRequest, body: Members): z.infer<S> {
+  const settings = settingsOf(schema, request, body)
+  for (const key of ['rows', 'source']) {
+    if (settings[key] !== undefined)
+      throw new DeepWatchError('validation_failed', `${key}: the upload is the source; there can be only one.`)
+  }
+  return settings
+}
+
+/** A parsed body, which must be an object; `what` names it in the error `validation_failed`. */
+function asMembers(value: unknown, what: string): Members {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new DeepWatchError('validation_failed', `${what} must be an object.`)
+  return value as Members
 }

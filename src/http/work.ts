@@ -3,9 +3,9 @@
  * while it is made, kept as a job's result, or both one after the other.
  */
 import { createHash } from 'node:crypto'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { z } from 'zod'
-import { DeepWatchError, type ErrorCode } from '../errors.ts'
+import { DeepWatchError } from '../errors.ts'
 import { type Answer, type Job, type Jobs, jsonAnswer } from '../jobs/index.ts'
 import type { Rows } from '../json/index.ts'
 import { exampleJob, type JobKind, jobDocument } from '../schemas/index.ts'
@@ -14,13 +14,13 @@ import type { Source } from '../sources/index.ts'
 import { requireOneSource } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { workOf } from './aborted-request.ts'
-import { takeIn } from './intake.ts'
-import type { Intake } from './intake-result.ts'
+import { type Intake, takeIn } from './intake.ts'
 import { describeJob } from './job-document.ts'
-import type { Answer as AnswerDescription } from './operation.ts'
-import { idempotencyKey, prefersAsync } from './preferences.ts'
+import { type Answer as AnswerDescription, type Operation, route } from './operation.ts'
+import { idempotencyKey, prefersAsync, workFields } from './preferences.ts'
 import { asDeepWatchError, noteFailure } from './problem.ts'
 import { sendAnswer } from './stream.ts'
+import { telemetryBodies, telemetryErrors, workErrorsOf } from './telemetry-bodies.ts'
 
 /** Settings that every kind of work has. */
 type WorkSettings = {
@@ -29,9 +29,13 @@ type WorkSettings = {
   source?: { path: string | string[] } | undefined
 }
 
-export interface WorkKind<S extends z.ZodObject> {
+/** What a route says of its work; `example` is a JSON body. */
+interface WorkRoute<S extends z.ZodObject> extends Pick<Operation, 'summary' | 'answers'> {
   readonly kind: JobKind
+  readonly scope: 'train' | 'score'
   readonly settings: S
+  readonly description: string
+  readonly example: unknown
   /**
    * Refuses settings that cannot be meant, before anything is done or accepted, and says how the answer is made.
    * `form` is the media type the client accepts.
@@ -43,17 +47,8 @@ export interface WorkKind<S extends z.ZodObject> {
   ): (upload: Source | null, work: Work) => Promise<Answer>
 }
 
-/** What can go wrong with `Prefer` and `Idempotency-Key`. */
-export const workErrors: readonly ErrorCode[] = [
-  'idempotency_conflict',
-  'idempotency_in_progress',
-  'result_too_large',
-  'job_cancelled',
-  'storage_error',
-]
-
 /** The answer to `Prefer: respond-async`. */
-export const acceptedAnswer: AnswerDescription = {
+const acceptedAnswer: AnswerDescription = {
   description: 'With `Prefer: respond-async`: the job.',
   headers: { Location: 'Where the job is.', 'Preference-Applied': '`respond-async`.' },
   content: {
@@ -61,9 +56,40 @@ export const acceptedAnswer: AnswerDescription = {
   },
 }
 
+/** The route `POST /<kind>`: work on telemetry, which may be asked for as a job or with an `Idempotency-Key`. */
+export function workRoute<S extends z.ZodObject>(declared: WorkRoute<S>): RouteOptions {
+  const { kind, scope, settings, summary, description, example, answers } = declared
+  return route({
+    method: 'POST',
+    url: `/${kind}`,
+    scope,
+    takesWork: true,
+    operation: {
+      id: kind,
+      summary,
+      description,
+      tag: 'telemetry',
+      headers: workFields,
+      query: settings.omit({ rows: true } as never),
+      body: telemetryBodies(settings, example),
+      answers: { ...answers, 202: acceptedAnswer },
+      errors: [
+        ...telemetryErrors,
+        'idempotency_conflict',
+        'idempotency_in_progress',
+        'result_too_large',
+        'job_cancelled',
+        'storage_error',
+        ...workErrorsOf[kind],
+      ],
+    },
+    handler: (request, reply) => answerWork(declared, request, reply),
+  })
+}
+
 /** Answers a request for work: with the answer, or with the job that makes it. */
-export async function answerWork<S extends z.ZodObject>(
-  kind: WorkKind<S>,
+async function answerWork<S extends z.ZodObject>(
+  { kind, settings: schema, plan }: WorkRoute<S>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
@@ -71,17 +97,17 @@ export async function answerWork<S extends z.ZodObject>(
   const { jobs } = service()
   const isAsync = prefersAsync(request)
   const key = idempotencyKey(request)
-  const intake = await takeIn(kind.settings, request, reply)
+  const intake = await takeIn(schema, request, reply)
   const { settings, upload } = intake
   let isOurs = true
   try {
     const { rows, source } = settings as unknown as WorkSettings
     requireOneSource({ rows, source, upload })
-    const make = kind.plan(settings, request.form, service)
+    const make = plan(settings, request.form, service)
     const isJob = isAsync || key !== null
     isOurs = !isJob
     const answer = isJob
-      ? await answerByJob(jobs, kind.kind, request, { intake, isAsync, key, make })
+      ? await answerByJob(jobs, kind, request, { intake, isAsync, key, make })
       : await make(upload, workOf(request))
     await sendAnswer(reply, answer, config.DEEPWATCH_BODY_STALL_MS)
   } finally {

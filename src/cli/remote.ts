@@ -1,13 +1,17 @@
 /** A running service, as the commands with `--server` talk to it. */
-import type { Readable } from 'node:stream'
+import { randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import { DeepWatchError, isErrorCode } from '../errors.ts'
+import type { JobDocument } from '../schemas/index.ts'
 import type { Call } from './command.ts'
+import { givenStream } from './given.ts'
 import { conflicting, wrong } from './usage.ts'
 
-export type Answer = Dispatcher.ResponseData
-export type Remote = ReturnType<typeof connect>
+type Answer = Dispatcher.ResponseData
+type Remote = ReturnType<typeof connect>
 
 interface Asked {
   readonly method?: 'GET' | 'PUT' | 'POST' | 'DELETE'
@@ -20,6 +24,9 @@ interface Asked {
 }
 
 const patienceMs = 10_000
+/** From one look at a job to the next: at first, and at most. */
+const firstWaitMs = 50
+const maxWaitMs = 1_000
 const maxProblemBytes = 65_536
 
 /**
@@ -145,4 +152,89 @@ function whyNot(error: unknown): string {
   const { code = 'unknown reason' } = error as { code?: string }
   const [, reason = 'it cannot be asked'] = reasons.find(([pattern]) => pattern.test(code)) ?? []
   return `${reason} (${code})`
+}
+
+/**
+ * Sends the one file that the call names with these settings, and gives the answer. Errors: those of `ask`, `validation_failed`
+ * for several files or a folder, `source_not_found`, `source_unreadable`.
+ */
+export async function upload(
+  call: Call,
+  remote: Remote,
+  path: string,
+  settings: Readonly<Record<string, unknown>>,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const file = (await givenStream(call))()
+  const boundary = `deepwatch-${randomBytes(16).toString('hex')}`
+  const type = `multipart/form-data; boundary=${boundary}`
+  const ask = (body: Readable | string) =>
+    remote.ask(path, { method: 'POST', isWork: true, body, headers: { ...headers, 'content-type': type } })
+  let failure: unknown
+  file.on('error', (error: NodeJS.ErrnoException) => {
+    failure = new DeepWatchError('source_unreadable', `The file cannot be read (${error.code}).`, { cause: error })
+  })
+  try {
+    return await ask(Readable.from(multipart(boundary, settings, file), { objectMode: false }))
+  } catch (error) {
+    const isBroken = error instanceof DeepWatchError && error.code === 'server_unreachable'
+    throw failure ?? (isBroken ? await ask('').then(() => error, refusalOr(error)) : error)
+  } finally {
+    file.destroy()
+  }
+}
+
+/**
+ * A service that refuses a request before it has read the body closes the connection, and its answer may be lost: the same request
+ * without a body tells whether it was refused (`refusal`), or is wrong for having none (400).
+ */
+const refusalOr = (error: DeepWatchError) => (refusal: DeepWatchError) => (refusal.status === 400 ? error : refusal)
+
+async function* multipart(boundary: string, settings: object, file: Readable): AsyncGenerator<Buffer> {
+  const head = (name: string, type: string) =>
+    `--${boundary}\r\nContent-Disposition: form-data; ${name}\r\nContent-Type: ${type}\r\n\r\n`
+  const config = `${head('name="config"', 'application/json')}${JSON.stringify(settings)}\r\n`
+  yield Buffer.from(config + head('name="file"; filename="telemetry"', 'application/octet-stream'))
+  yield* file
+  yield Buffer.from(`\r\n--${boundary}--\r\n`)
+}
+
+/** Uploads the file, waits for the job and gives its result. Errors: those of `upload` and of the job. */
+export async function workThere<Result>(
+  call: Call,
+  path: 'train' | 'evaluate',
+  settings: Readonly<Record<string, unknown>>,
+): Promise<Result> {
+  const remote = connect(call)
+  const answer = await upload(call, remote, path, settings, { prefer: 'respond-async' })
+  if (answer.statusCode !== 202) return remote.documentOf<Result>(answer)
+  const { id } = await remote.documentOf<JobDocument>(answer)
+  try {
+    await follow(call, remote, id)
+  } catch (error) {
+    if (call.work.signal.aborted) {
+      const signal = AbortSignal.timeout(maxWaitMs)
+      await remote.ask(`jobs/${id}`, { method: 'DELETE', signal }).catch(() => {})
+    }
+    throw error
+  }
+  return remote.json<Result>(`jobs/${id}/result`)
+}
+
+/** Returns when the job is over. */
+async function follow({ work: { progress, signal } }: Call, remote: Remote, id: string): Promise<void> {
+  let shown: string | null = null
+  let rows = 0
+  for (let wait = firstWaitMs; ; wait = Math.min(maxWaitMs, wait * 1.5)) {
+    const { state, stage, rowsDone, rowsTotal } = await remote.json<JobDocument>(`jobs/${id}`)
+    if (stage !== shown) {
+      progress.begin(stage, rowsTotal)
+      shown = stage
+      rows = 0
+    }
+    progress.advance(rowsDone - rows)
+    rows = rowsDone
+    if (state !== 'queued' && state !== 'running') return
+    await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted())
+  }
 }
