@@ -1,8 +1,7 @@
 /** `deepwatch evaluate`: how good the flags of a model are on labelled rows. */
 import { type Evaluation, evaluateSettings } from '../schemas/index.ts'
 import type { Call } from './command.ts'
-import { givenTelemetry } from './given.ts'
-import { isRemote, namedModel } from './named.ts'
+import { givenTelemetry, isRemote, namedModel } from './given.ts'
 import { workThere } from './remote.ts'
 import { withModel, withTelemetry } from './session.ts'
 import { evaluationTable } from './summary.ts'

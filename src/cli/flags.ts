@@ -1,7 +1,4 @@
-/**
- * Flags of the command line. Those for settings are derived from the zod schemas that the service checks
- * its requests with, so that a new setting, or a new detector's, is a flag without anybody writing it down twice.
- */
+/** Flags for settings come from the schemas that the service checks with: a new setting is a flag by itself. */
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import { mergeSettings } from '../schemas/index.ts'
@@ -120,10 +117,7 @@ function readJson(text: string): unknown {
   }
 }
 
-/**
- * The settings that these flags stand for, unchecked. Errors: `conflicting_parameter`, and `validation_failed` for a detector
- * that is not there.
- */
+/** The settings that these flags stand for, unchecked. Errors: `conflicting_parameter`, `validation_failed`. */
 export function settingsOf(given: Given, flags: readonly Flag[]): Record<string, unknown> {
   const settings: Record<string, unknown> = {}
   const owner = new Map<string, string>()

@@ -23,26 +23,20 @@ const endings: Readonly<Record<string, string>> = {
   '.png': 'png',
 }
 
-/**
- * The format of `--format`, else of the ending of `--out`, else `otherwise` on standard output.
- * Error: `validation_failed` for one that is not there, and for an ending that says nothing.
- */
+/** The format of `--format`, else of the ending of `--out`, else `otherwise`. Error: `validation_failed`. */
 export function chooseFormat<F extends string>(call: Call, formats: readonly F[], otherwise: F): F {
   const named = call.text('format')
   const out = call.text('out') ?? '-'
   const is = (text: string | undefined): text is F => (formats as readonly (string | undefined)[]).includes(text)
-  if (named !== undefined) {
-    if (is(named)) return named
-    throw wrong(`--format: must be ${formats.join(', ')}.`)
-  }
-  if (out === '-') return otherwise
-  const found = endings[extname(out).toLowerCase()]
-  if (is(found)) return found
+  if (named !== undefined && !is(named)) throw wrong(`--format: must be ${formats.join(', ')}.`)
+  const chosen = named ?? (out === '-' ? otherwise : endings[extname(out).toLowerCase()])
+  if (out === '-') refuseBinary(call, chosen)
+  if (is(chosen)) return chosen
   throw wrong(`--format: is needed where --out does not end in ${formats.map((format) => `.${format}`).join(', ')}.`)
 }
 
 /** Refuses bytes on a terminal, and Parquet, which is written from its end, on standard output. */
-export function refuseBinary(call: Call, format: string): void {
+function refuseBinary(call: Call, format: string | undefined): void {
   if (format === 'parquet') throw wrong('--out: Parquet needs a file.')
   if (call.isTerminal && (format === 'arrow' || format === 'png')) {
     throw wrong(`--format: ${format} is no text for a terminal; name a file with --out, or pipe it.`)

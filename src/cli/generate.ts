@@ -3,10 +3,10 @@ import { setImmediate } from 'node:timers/promises'
 import type { FleetSettings } from '../generate/index.ts'
 import { generateSettings } from '../schemas/index.ts'
 import type { Call } from './command.ts'
-import { chooseFormat, generateFormats, refuseBinary } from './format.ts'
+import { chooseFormat, generateFormats } from './format.ts'
 import { writeParquet } from './generate-parquet.ts'
 import { textPieces } from './generate-text.ts'
-import { noOperands } from './named.ts'
+import { noOperands } from './given.ts'
 import { writing } from './output.ts'
 import { count } from './text.ts'
 
@@ -16,7 +16,6 @@ export async function run(call: Call): Promise<number> {
   noOperands(call)
   const format = chooseFormat(call, generateFormats, 'csv')
   const out = call.text('out') ?? '-'
-  if (out === '-') refuseBinary(call, format)
   const { hosts, interval, start, seed, incidentRate, incidents, ...length } = call.check(
     generateSettings,
     call.settings,

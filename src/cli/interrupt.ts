@@ -5,10 +5,7 @@ import { DeepWatchError } from '../errors.ts'
 /** As shells count: 128 and the number of the signal. */
 const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
-/**
- * Listens. The first signal cancels the work, which cleans up after itself; the second one ends the process on the spot.
- * A closed pipe cancels the work too, and is no failure: `head` has seen enough.
- */
+/** The first signal or a closed pipe, which is no failure, cancels the work; a second signal ends the process. */
 export function listen() {
   const controller = new AbortController()
   let code: number | null = null

@@ -1,7 +1,7 @@
 /** `deepwatch jobs`: work that a service does or did in the background. */
 import type { JobDocument } from '../schemas/index.ts'
 import type { Call } from './command.ts'
-import { isRemote, verbOf } from './named.ts'
+import { isRemote, verbOf } from './given.ts'
 import { writePieces } from './output.ts'
 import { connect } from './remote.ts'
 import { count, table, toSecond } from './text.ts'

@@ -2,7 +2,7 @@
 import type { ModelSummary, ShownVersion } from '../registry/index.ts'
 import type { Service } from '../service.ts'
 import type { Call } from './command.ts'
-import { isRemote, servingOf, splitReference, verbOf } from './named.ts'
+import { isRemote, servingOf, splitReference, verbOf } from './given.ts'
 import { connect } from './remote.ts'
 import { withService } from './session.ts'
 import { table, toSecond } from './text.ts'

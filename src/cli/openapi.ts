@@ -3,7 +3,7 @@ import { buildApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import { createLog } from '../observe/index.ts'
 import type { Call } from './command.ts'
-import { noOperands } from './named.ts'
+import { noOperands } from './given.ts'
 
 export async function run(call: Call): Promise<number> {
   noOperands(call)

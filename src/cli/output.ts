@@ -9,10 +9,7 @@ import { show } from './usage.ts'
 /** Takes text or bytes; ends when they are taken. */
 export type Write = Call['print']
 
-/**
- * Lets `write` write to the `--out` of a call, or to standard output where it is - or none, and gives its result.
- * Errors: those of `wholeFile`.
- */
+/** Lets `write` write to `--out`, or to standard output where it is - or none. Errors: those of `wholeFile`. */
 export function writing<Result>(call: Call, write: (write: Write) => Promise<Result>): Promise<Result> {
   const out = call.text('out') ?? '-'
   if (out === '-') return write(call.print)
@@ -42,10 +39,7 @@ export function moveInPlace(from: string, path: string): Promise<void> {
   )
 }
 
-/**
- * Lets `make` make a file beside `path` and renames it when that is done. Errors: those of `openTarget`, `storage_error`,
- * `storage_full`.
- */
+/** Lets `make` make a file beside `path`, then renames it. Errors: `storage_error`, `storage_full`. */
 export async function wholeFile<Result>(path: string, make: (temporary: string) => Promise<Result>): Promise<Result> {
   const final = await openTarget(path)
   // Short, so that a name of any length that the file system takes can be written.

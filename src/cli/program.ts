@@ -37,10 +37,7 @@ export function createProgram(commands: readonly Command[]): Commander {
   return program
 }
 
-/**
- * Gives a command of the program its flags and its help: every flag with all it says of itself, or in short those that the
- * command explains, a line each, on one screen. `settings` are the flags of its schema.
- */
+/** Gives a command its flags and its help: every flag, or in short those that it explains, on one screen. */
 export function describeCommand(
   program: Commander,
   { name, operands, summary, own, example, explained = [] }: Command,

@@ -1,5 +1,5 @@
 /** Shows on standard error how far work has come: a bar on a terminal, plain lines in a pipe. Never on standard output. */
-import type { Progress, Stage } from '../work.ts'
+import type { Stage } from '../work.ts'
 import { count } from './text.ts'
 
 const names: Readonly<Record<Stage, string>> = {
@@ -24,15 +24,11 @@ interface Screen {
   readonly color: boolean
 }
 
-export interface ShownProgress extends Progress {
-  /** Ends the last stage; what is written to the terminal afterwards begins on a line of its own. */
-  end(): void
-  /** Stages that have ended, in order. */
-  readonly stages: readonly { readonly stage: Stage; readonly rows: number; readonly seconds: number }[]
-}
+export type ShownProgress = ReturnType<typeof createProgress>
 
 /** `screen` null measures and shows nothing. `now` gives milliseconds from any fixed moment. */
-export function createProgress(screen: Screen | null, now = (): number => performance.now()): ShownProgress {
+export function createProgress(screen: Screen | null, now = (): number => performance.now()) {
+  /** Stages that have ended, in order. */
   const stages: { stage: Stage; rows: number; seconds: number }[] = []
   let stage: Stage | null = null
   let total: number | null = null
@@ -59,7 +55,7 @@ export function createProgress(screen: Screen | null, now = (): number => perfor
     isDrawn = true
   }
 
-  /** What remains of a stage when it is over. */
+  /** Ends the last stage; what is written to the terminal afterwards begins on a line of its own. */
   function end(): void {
     if (stage === null) return
     const took = seconds()
@@ -77,7 +73,7 @@ export function createProgress(screen: Screen | null, now = (): number => perfor
   }
 
   return {
-    begin(next, all) {
+    begin(next: Stage, all: number | null): void {
       end()
       stage = next
       total = all
@@ -87,7 +83,7 @@ export function createProgress(screen: Screen | null, now = (): number => perfor
       shownAt = screen?.columns() == null ? started : Number.NEGATIVE_INFINITY
       show()
     },
-    advance(more) {
+    advance(more: number): void {
       rows += more
       show()
     },

@@ -15,10 +15,7 @@ const types = {
   parquet: 'application/vnd.apache.parquet',
 } as const
 
-/**
- * Sends the file and writes the answer. `settings.return` is chosen. Errors: those of `upload`, and the one that an NDJSON
- * answer ends with.
- */
+/** Sends the file and writes the answer. Errors: those of `upload`, and the one that NDJSON ends with. */
 export async function scoreThere(
   call: Call,
   settings: ScoreSettings & Readonly<Record<string, unknown>>,

@@ -154,10 +154,7 @@ function whyNot(error: unknown): string {
   return `${reason} (${code})`
 }
 
-/**
- * Sends the one file that the call names with these settings, and gives the answer. Errors: those of `ask`, `validation_failed`
- * for several files or a folder, `source_not_found`, `source_unreadable`.
- */
+/** Sends the one file of a call with these settings. Errors: those of `givenStream` and of every request. */
 export async function upload(
   call: Call,
   remote: Remote,

@@ -3,9 +3,8 @@ import type { ModelSummary } from '../registry/index.ts'
 import { type ReportFormat, type ReportSettings, reportSettings } from '../schemas/index.ts'
 import type { Service } from '../service.ts'
 import type { Call } from './command.ts'
-import { chooseFormat, refuseBinary, reportFormats } from './format.ts'
-import { givenTelemetry } from './given.ts'
-import { isRemote, namedModel, servingOf, splitReference } from './named.ts'
+import { chooseFormat, reportFormats } from './format.ts'
+import { givenTelemetry, isRemote, namedModel, servingOf, splitReference } from './given.ts'
 import { openTarget, writing } from './output.ts'
 import { answeredBy, connect, upload } from './remote.ts'
 import { withModel, withService, withTelemetry } from './session.ts'
@@ -14,8 +13,7 @@ import { conflicting, unused } from './usage.ts'
 export async function run(call: Call): Promise<number> {
   const out = call.text('out') ?? '-'
   const format = chooseFormat(call, reportFormats, 'html')
-  if (out === '-') refuseBinary(call, format)
-  else await openTarget(out)
+  if (out !== '-') await openTarget(out)
   if (out === '-' && call.isOn('json'))
     throw conflicting('--json: the report itself goes to standard output; name a file with --out.')
   const { model, version, body } = isRemote(call) ? await drawThere(call, format) : await drawHere(call, format)

@@ -3,9 +3,8 @@ import { jsonPieces, ndjsonPieces, type Return, type RunOfRows } from '../http/i
 import { type ScoreSettings, type ScoreSummary, scoreSettings } from '../schemas/index.ts'
 import type { RowRun, TableRun } from '../scoring/index.ts'
 import type { Call } from './command.ts'
-import { chooseFormat, refuseBinary, scoreFormats } from './format.ts'
-import { givenTelemetry } from './given.ts'
-import { isRemote, namedModel } from './named.ts'
+import { chooseFormat, scoreFormats } from './format.ts'
+import { givenTelemetry, isRemote, namedModel } from './given.ts'
 import { moveInPlace, openTarget, writePieces, writing } from './output.ts'
 import { scoreThere } from './remote-score.ts'
 import { csvPieces } from './score-csv.ts'
@@ -24,9 +23,8 @@ export async function run(call: Call): Promise<number> {
   // For programs the one document is the whole answer, unless the rows go to a file.
   const isJson = call.isOn('json')
   const format = chooseFormat(call, scoreFormats, isJson && out === '-' ? 'json' : 'ndjson')
-  if (out === '-') refuseBinary(call, format)
   // Nobody waits for minutes to hear that there is no such folder.
-  else await openTarget(out)
+  if (out !== '-') await openTarget(out)
   if (isJson && out === '-' && format !== 'json')
     throw conflicting('--json and --format ask for different documents on standard output.')
   const summary = isRemote(call) ? await scoreWithService(call, format) : await scoreHere(call, format, out)

@@ -1,7 +1,7 @@
 /** `deepwatch serve`: the service, or its settings with their origin. */
 import { loadConfig, printConfig } from '../config.ts'
 import type { Call } from './command.ts'
-import { noOperands } from './named.ts'
+import { noOperands } from './given.ts'
 
 const keys = {
   host: 'HOST',

@@ -14,17 +14,14 @@ import { software } from '../software.ts'
 import type { Source } from '../sources/index.ts'
 import type { Call } from './command.ts'
 import type { Telemetry } from './given.ts'
-import { namedModel } from './named.ts'
+import { namedModel } from './given.ts'
 import { show } from './usage.ts'
 
 /** Nothing listens here, and a pipe may be as slow as it likes. The token is for services that are asked. */
 const fixed = { HOST: '127.0.0.1', DEEPWATCH_BODY_STALL_MS: '3600000', DEEPWATCH_BODY_MIN_RATE: '0' }
 const withoutToken = { DEEPWATCH_TOKEN: '' }
 
-/**
- * Starts the service on a state folder, by default the one of the environment, hands it to `use`, and ends it whatever happens.
- * `roots` are the folders whose files may be named. Errors: `home_locked`, `invalid_setting` and what `use` throws.
- */
+/** A service on a state folder for the time of `use`. Errors: `home_locked`, `invalid_setting`, those of `use`. */
 export async function withService<Result>(
   { env, work }: Call,
   { home, roots = [] }: { readonly home: string | undefined; readonly roots?: readonly string[] },
@@ -42,10 +39,7 @@ export async function withService<Result>(
   }
 }
 
-/**
- * Node 20's engine optimizes whatever ran for a millisecond or two, on threads that the work itself needs, and a command is over before
- * most of that pays: it is asked to wait. The engine of Node 24 has a quick compiler before the thorough one, and gains nothing.
- */
+/** Node 20 optimizes early, on threads that the work needs, and a command is over before that pays: it waits. */
 function optimizeLate(): void {
   if (process.versions.v8.startsWith('11.')) setFlagsFromString('--interrupt-budget=400000')
 }
