@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { DeepWatchError } from '../src/errors.ts'
 import { jsonPieces, ndjsonPieces, type Return, smallBatchJson, workRoute } from '../src/http/index.ts'
-import type { Answer, Pieces, StreamedAnswer } from '../src/jobs/index.ts'
+import { type Answer, type Pieces, piecesOf, type StreamedAnswer } from '../src/jobs/index.ts'
 import { exampleScores, type ScoreSettings, scoreAnswer, scoreSettings } from '../src/schemas/index.ts'
 import type { RowRun, ScoringRun, TableRun } from '../src/scoring/index.ts'
 
@@ -87,9 +87,9 @@ async function answerTable(begun: Promise<TableRun>, form: string, which: Return
   const run = await begun
   const anomaliesOnly = which === 'anomalies'
   try {
-    if (form === arrow) return answerWith(run, form, asPieces(await run.toArrow(anomaliesOnly)))
+    if (form === arrow) return answerWith(run, form, piecesOf(await run.toArrow(anomaliesOnly)))
     const { path, bytes } = await run.toParquet(anomaliesOnly)
-    return answerWith(run, form, asPieces(createReadStream(path)), { bytes })
+    return answerWith(run, form, piecesOf(createReadStream(path)), { bytes })
   } catch (error) {
     await run.close()
     throw error
@@ -109,7 +109,3 @@ const headersOf = ({ model, version, threshold }: ScoringRun) => ({
   'deepwatch-model': `${model}@${version}`,
   'deepwatch-threshold': String(threshold),
 })
-
-async function* asPieces(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield* stream
-}

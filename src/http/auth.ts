@@ -17,10 +17,7 @@ declare module 'fastify' {
 
 const bearer = /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i
 
-/**
- * Guards every route, also unknown ones, before a body is read. Without tokens everybody may do
- * everything. Answers `unauthorized` without a known token, `forbidden` without the route's scope.
- */
+/** Guards every route before a body is read, where there are tokens. Answers `unauthorized`, `forbidden`. */
 export function guard(app: FastifyInstance, tokens: readonly Token[] | undefined): void {
   app.decorateRequest('caller', null)
   if (!tokens) return

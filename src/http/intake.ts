@@ -1,7 +1,4 @@
-/**
- * What every `POST` takes in: settings from the query, a JSON body or a multipart part, and at most one
- * uploaded source, spooled to disk. A route gets checked settings and something readable.
- */
+/** What every `POST` takes in: checked settings, and at most one uploaded source, spooled to disk. */
 import type { MultipartFile } from '@fastify/multipart'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'

@@ -1,9 +1,9 @@
 /** What surrounds every request: the check of its head, its end, one log line, one measurement. */
+import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
 import type { Metrics } from '../observe/index.ts'
 import { RequestAbort } from './aborted-request.ts'
-import { onceAnswered } from './answer-end.ts'
 import { hasBody } from './body.ts'
 
 declare module 'fastify' {
@@ -87,4 +87,26 @@ function note(
   const facts = { requestId, method, route, status, ms: Math.round(elapsedTime), complete, clientRequestId }
   const isQuiet = request.route.scope === 'public' || route === '/metrics'
   log[isQuiet ? 'debug' : 'info'](facts, 'answered')
+}
+
+/** What is to be called when the connections close, by connection. */
+const endings = new WeakMap<Socket, Set<() => void>>()
+
+/** Calls `end` once, when an answer was sent or its connection closed; Node tells only the first in line of that. */
+function onceAnswered({ raw: { socket } }: FastifyRequest, reply: FastifyReply, end: () => void): void {
+  const ends = endings.get(socket) ?? watch(socket)
+  const over = () => {
+    if (ends.delete(over)) end()
+  }
+  ends.add(over)
+  reply.raw.on('close', over)
+}
+
+function watch(socket: Socket): Set<() => void> {
+  const ends = new Set<() => void>()
+  endings.set(socket, ends)
+  socket.once('close', () => {
+    for (const each of ends) each()
+  })
+  return ends
 }

@@ -13,10 +13,7 @@ declare module 'fastify' {
 /** A parameter of a media range other than its quality. */
 const parameter = /;\s*(?!q=)[^;,=\s]+=(?:"(?:[^"\\]|\\.)*"|[^;,]*)/gi
 
-/**
- * Chooses among the forms a route's operation names, the first one where the client does not care. Answers
- * `not_acceptable` when it takes none of them; health is told to everybody, in the one form there is.
- */
+/** Chooses among the forms of a route, the first by default; `not_acceptable` when the client takes none. */
 export function negotiateForms(app: FastifyInstance): void {
   app.decorateRequest('form', '')
   app.addHook('onRequest', (request, _reply, done) => {

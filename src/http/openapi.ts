@@ -26,10 +26,7 @@ const guarded: readonly ErrorCode[] = [
   'starting',
 ]
 
-/**
- * The document of all routes registered after this call: it grows with each of them. Registering a route without an
- * operation throws, unless it belongs to the pages of the document.
- */
+/** The document of all routes registered after this call. A route without an operation throws. */
 export function documentRoutes(app: FastifyInstance, version: string): Json {
   const parts = new Parts()
   parts.schema(problem)

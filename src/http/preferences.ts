@@ -16,10 +16,7 @@ export function prefersAsync({ headers }: Pick<FastifyRequest, 'headers'>): bool
 const visible = /^[!-~]{1,255}$/
 const asString = /^"((?:[ !#-[\]-~]|\\["\\])*)"$/
 
-/**
- * The Idempotency-Key of a request, null without one. Either as the draft writes it, a string in quotes, or bare: both
- * are the same key. Throws `invalid_id` unless it has 1 to 255 visible ASCII characters.
- */
+/** The Idempotency-Key, in quotes or bare; null without one. Throws `invalid_id` for no visible ASCII. */
 export function idempotencyKey({ headers }: Pick<FastifyRequest, 'headers'>): string | null {
   const field = headers['idempotency-key']
   if (field === undefined) return null

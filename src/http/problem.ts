@@ -68,10 +68,7 @@ export function noteFailure({ log }: FastifyRequest, error: DeepWatchError, mess
 const drainedBytes = 65_536
 const drainMs = 15_000
 
-/**
- * What becomes of a body nobody will read: a small one is taken off the connection, which stays good for the next
- * request; the connection of any other ends with the answer.
- */
+/** A body nobody will read: a small one is taken off the connection; any other ends it with the answer. */
 function leaveBody({ headers, raw }: FastifyRequest, reply: FastifyReply): void {
   if (raw.readableEnded || raw.destroyed) return
   if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > drainedBytes) {

@@ -1,10 +1,7 @@
 /** The HTTP server below Fastify: its own limits, and nothing that Node would answer on its own. */
 import { createServer, type RequestListener, type Server } from 'node:http'
 
-/**
- * A server that hands every request to `handler`. Bodies have limits and stall times of their own, hence no total time
- * here; a client that takes nothing of its answers for `stallMs` is dropped.
- */
+/** Hands every request to `handler`; a client that takes nothing of its answers for `stallMs` is dropped. */
 export function createHttpServer(
   handler: RequestListener,
   { maxConnections, stallMs }: { maxConnections: number; stallMs: number },

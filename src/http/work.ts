@@ -1,8 +1,4 @@
-/**
- * The one way through `POST /train`, `/score` and `/evaluate`: take in, check, and have the answer made; it is then sent
- * while it is made, kept as a job's result, or both one after the other.
- */
-import { createHash } from 'node:crypto'
+/** The one way through `POST /train`, `/score` and `/evaluate`: the answer is sent, or kept as a job's result. */
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
@@ -11,6 +7,7 @@ import type { Rows } from '../json/index.ts'
 import { exampleJob, type JobKind, jobDocument } from '../schemas/index.ts'
 import type { Service } from '../service.ts'
 import type { Source } from '../sources/index.ts'
+import { digestOf } from '../storage/index.ts'
 import { requireOneSource } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { workOf } from './aborted-request.ts'
@@ -36,10 +33,7 @@ interface WorkRoute<S extends z.ZodObject> extends Pick<Operation, 'summary' | '
   readonly settings: S
   readonly description: string
   readonly example: unknown
-  /**
-   * Refuses settings that cannot be meant, before anything is done or accepted, and says how the answer is made.
-   * `form` is the media type the client accepts.
-   */
+  /** Refuses settings that cannot be meant, then says how the answer is made in the media type `form`. */
   plan(
     settings: z.infer<S>,
     form: string,
@@ -158,28 +152,19 @@ async function answerByJob<S>(
 
 /** The answer of a job when it is over. A client that leaves is not waited for; its job goes on. */
 async function awaitResult(jobs: Jobs, job: Job, { abort: { signal } }: FastifyRequest): Promise<Answer> {
-  await new Promise<void>((resolve, reject) => {
-    const leave = () => reject(signal.reason)
-    if (signal.aborted) leave()
-    signal.addEventListener('abort', leave, { once: true })
-    void job.settled.then(() => {
-      signal.removeEventListener('abort', leave)
-      resolve()
-    })
+  signal.throwIfAborted()
+  const left = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
+  await Promise.race([job.settled, left])
   if (job.record.state === 'interrupted')
     throw new DeepWatchError('shutting_down', 'The service stopped before the answer was complete.')
   return jobs.result(job)
 }
 
-/**
- * Digests by which a key and its request are known again: keys belong to a token, and a request is its route, the form
- * of its answer, its settings and the bytes of its upload, wherever in the request they stood.
- */
+/** Digests of a key, which belongs to a token, and of its request: route, form, settings, bytes of the upload. */
 function digests(request: FastifyRequest, key: string, { settings, upload }: Intake<unknown>) {
   const owner = request.caller?.name ?? null
   const asked = [request.method, request.route.url, request.form, settings, upload?.digest ?? null]
-  return { id: sha256([owner, key]), request: sha256([owner, ...asked]) }
+  return { id: digestOf([owner, key]), request: digestOf([owner, ...asked]) }
 }
-
-const sha256 = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex')

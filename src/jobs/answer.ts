@@ -38,6 +38,11 @@ export type Answer = WholeAnswer | StreamedAnswer
 /** Whether an answer is all there: nothing of it can fail any more, and nothing has to be closed. */
 export const isWhole = (answer: Answer): answer is WholeAnswer => Array.isArray(answer.pieces)
 
+/** The pieces of a stream. */
+export async function* piecesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* stream
+}
+
 /** An answer that is one JSON value. */
 export function jsonAnswer(
   status: number,

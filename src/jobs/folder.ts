@@ -1,14 +1,10 @@
-/**
- * The folder of the jobs: `<id>.json`, checksummed, and `<id>.result` once a job succeeded. Both appear whole or not at all.
- * A damaged record is passed over and named in the log; it is removed when it is old.
- */
-import { createHash } from 'node:crypto'
+/** The folder of the jobs: `<id>.json`, checksummed, and `<id>.result`; both appear whole or not at all. */
 import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { putInPlace, realDisk, storageFailure, temporaryName, tryTo } from '../storage/index.ts'
+import { digestOf, putInPlace, realDisk, storageFailure, temporaryName, tryTo } from '../storage/index.ts'
 import type { Answer } from './answer.ts'
-import { type JobRecord, jobRecord } from './record.ts'
+import { type JobRecord, jobRecord } from './job.ts'
 
 const recordName = /^([0-9a-f-]{36})\.json$/
 const resultName = /^([0-9a-f-]{36})\.result$/
@@ -24,10 +20,7 @@ export function openJobsFolder(home: string) {
   const resultPath = (id: string) => join(folder, `${id}.result`)
 
   return {
-    /**
-     * All readable records, and the file names of the others. Removes temporary files, results without a record, and damaged
-     * records that are older than `keepMs`.
-     */
+    /** All readable records, and the names of damaged ones. Removes what is left over, and damaged after `keepMs`. */
     async load(keepMs: number): Promise<{ records: JobRecord[]; damaged: string[] }> {
       await realDisk.makeFolder(folder)
       const records = new Map<string, JobRecord>()
@@ -59,10 +52,7 @@ export function openJobsFolder(home: string) {
       }
     },
 
-    /**
-     * Writes a result, durable when it returns its bytes. `check` is called before each piece with the bytes so far, that piece
-     * included, and may throw; then nothing is left. Errors: those of the pieces, `storage_full`, `storage_error`.
-     */
+    /** Writes a result, durable when it returns. `check` may throw at each piece; then nothing is left. */
     async receive(id: string, pieces: Answer['pieces'], check: (bytes: number) => void): Promise<number> {
       let bytes = 0
       let failure: unknown
@@ -129,8 +119,3 @@ const isOld = (path: string, keepMs: number) =>
     ({ mtimeMs }) => mtimeMs + keepMs < Date.now(),
     () => false,
   )
-
-const digestOf = (value: unknown) =>
-  createHash('sha256')
-    .update(JSON.stringify(value) ?? '')
-    .digest('hex')

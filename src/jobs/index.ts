@@ -1,5 +1,4 @@
-export { type Answer, isWhole, jsonAnswer, type Piece, type Pieces, type StreamedAnswer } from './answer.ts'
+export { type Answer, isWhole, jsonAnswer, type Piece, type Pieces, piecesOf, type StreamedAnswer } from './answer.ts'
 export { openJobsFolder } from './folder.ts'
-export { follow, type Heard, type Job } from './job.ts'
+export { failureOf, follow, type Heard, isOver, type Job, type JobRecord } from './job.ts'
 export { type Jobs, openJobs } from './jobs.ts'
-export { failureOf, isOver, type JobRecord } from './record.ts'

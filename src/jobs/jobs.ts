@@ -7,10 +7,9 @@ import { DeepWatchError } from '../errors.ts'
 import { createGate, type Gate } from '../flow.ts'
 import { type JobState, jobStates } from '../schemas/index.ts'
 import type { Work } from '../work.ts'
-import { type Answer, isWhole } from './answer.ts'
+import { type Answer, isWhole, piecesOf } from './answer.ts'
 import type { JobsFolder } from './folder.ts'
-import { type Clock, Job, realClock } from './job.ts'
-import { failureOf, isOver, type JobRecord, newRecord } from './record.ts'
+import { type Clock, failureOf, isOver, Job, type JobRecord, newRecord, realClock } from './job.ts'
 import { createShelf, type Shelf, type ShelfLimits } from './shelf.ts'
 
 export interface JobsLimits extends ShelfLimits {
@@ -282,7 +281,3 @@ function endOf(job: Job, request: JobRequest, error: unknown): Partial<JobRecord
 
 const interrupted = () => new DeepWatchError('job_interrupted', 'The service stopped before the job was over.')
 const cancelled = () => new DeepWatchError('job_cancelled', 'The job was cancelled.')
-
-async function* piecesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield* stream
-}

@@ -44,10 +44,7 @@ export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLim
     /** In the order in which they were put. */
     all: () => [...jobs.values()],
     freeKey: (id: string) => void byKey.delete(id),
-    /**
-     * Before the result of a job grows to `bytes`: the oldest make room, those of requests that were answered first.
-     * Throws `result_too_large` when all of the room is not enough, `storage_full` when the rest is growing too.
-     */
+    /** The oldest make room for a result to grow to `bytes`. Throws `result_too_large`, `storage_full`. */
     makeRoom(job: Job, bytes: number): void {
       if (bytes > limits.resultBytes) {
         throw new DeepWatchError('result_too_large', `A result may have at most ${limits.resultBytes} bytes.`, {

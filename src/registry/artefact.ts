@@ -64,10 +64,7 @@ const MIN_BYTES = FRONT_BYTES + LENGTH_BYTES + DIGEST_BYTES
 /** Read and hashed at a time: about 2 ms during which nothing else runs. */
 const CHUNK_BYTES = 512 * 1024
 
-/**
- * The bytes of an artefact in order, to be written one after the other, and its checksum (hex). The payload is hashed in
- * steps that let other work run, so nobody may write to it meanwhile. Throws 'training_too_large' above the limits.
- */
+/** The bytes in order, and their checksum (hex). Nobody may write to `payload` meanwhile. Throws 'training_too_large'. */
 export async function encodeArtefact(
   header: ArtefactHeader,
   payload: Uint8Array,

@@ -32,12 +32,7 @@ export function entityModelsOf({ document, payload }: ModelHandle<VersionDocumen
   return models
 }
 
-/**
- * A tree of a version: of its one model, of the shared one, or of the own model of an entity.
- *
- * @param entity null for the shared one
- * @throws DeepWatchError `entity_not_found`, `tree_not_found`, `model_corrupt`
- */
+/** A tree of the one model, the shared one (`entity` null) or an entity's own. Errors: `entity_not_found`, `tree_not_found`, `model_corrupt`. */
 export function treeOfVersion(
   handle: ModelHandle<VersionDocument>,
   entity: string | null,

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import { constants, type Dirent } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeepWatchError, type ErrorCode } from '../errors.ts'
-import { type Disk, errorCode, putInPlace, storageFailure, temporaryName, tryTo } from '../storage/index.ts'
+import { type Disk, digestOf, errorCode, putInPlace, storageFailure, temporaryName, tryTo } from '../storage/index.ts'
 import { type Artefact, openSource, readArtefact } from './artefact.ts'
 
 /**
@@ -90,10 +89,7 @@ export async function sweepFolder(disk: Disk, folder: string, listing: FolderLis
   return false
 }
 
-/**
- * Reads and verifies one version, whose header must name the folder and the file it is in. Throws 'model_corrupt' (also when the file
- * is gone), 'model_version_unsupported', 'storage_error'.
- */
+/** Reads and verifies one version. Throws 'model_corrupt' (also when gone), 'model_version_unsupported', 'storage_error'. */
 export async function readVersion(
   folder: string,
   model: string,
@@ -149,10 +145,4 @@ export async function writeState(
   const state = { format: STATE_FORMAT, serving, asOf, lastVersion }
   const text = `${JSON.stringify({ state, sha256: digestOf(state) })}\n`
   await putInPlace(disk, folder, STATE_NAME, [Buffer.from(text)])
-}
-
-function digestOf(state: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify(state) ?? '')
-    .digest('hex')
 }

@@ -1,9 +1,6 @@
 import { LRUCache } from 'lru-cache'
 
-/**
- * Payloads in memory, bounded by the sum of their bytes; the least recently used leave first. One that is larger than the bound is
- * read and handed out, and not stored. Whoever holds a payload may keep it when it has left.
- */
+/** Payloads in memory, bounded by their bytes, least recently used out first; a larger one is not stored. */
 export class PayloadCache extends LRUCache<string, SharedArrayBuffer> {
   readonly #reading = new Map<string, Promise<SharedArrayBuffer>>()
 

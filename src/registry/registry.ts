@@ -42,10 +42,7 @@ export interface RegistryOptions<Document extends object> {
   /** Names the registry may hold; one more answers 'registry_full'. */
   readonly maxModels: number
   readonly log: Record<'warn' | 'error', (facts: object, message: string) => void>
-  /**
-   * Checks a version document read back from a file, and lifts an older one to the present shape.
-   * What it throws quarantines that version as 'model_corrupt'. Default: taken as it is.
-   */
+  /** Checks and lifts a document that was read; what it throws quarantines the version. Default: taken as it is. */
   readonly readDocument?: (value: unknown) => Document
   /** The calls that change the folder; tests let them fail. Default: the real ones. */
   readonly disk?: Disk
@@ -63,13 +60,6 @@ export interface ModelHandle<Document extends object = Readonly<Record<string, u
   readonly digest: string
 }
 
-/** A version that is on disk and cannot be used; `version` null means the model's serving choice itself. */
-export interface Quarantined {
-  readonly model: string
-  readonly version: number | null
-  readonly code: ErrorCode
-}
-
 export interface NewVersion<Document extends object> {
   /** Plain JSON data. */
   readonly document: Document
@@ -83,10 +73,7 @@ export type BuildVersion<Document extends object> = (
   createdAt: string,
 ) => NewVersion<Document> | Promise<NewVersion<Document>>
 
-/**
- * Reads and verifies every artefact below `<home>/models` (created when absent) and opens the registry.
- * What cannot be read is in quarantine then, and the rest serves. Throws 'storage_error' when the folder itself fails.
- */
+/** Opens the registry below `<home>/models`; what is damaged is in quarantine then. Throws 'storage_error'. */
 export async function openRegistry<Document extends object = Readonly<Record<string, unknown>>>(
   options: RegistryOptions<Document>,
 ): Promise<Registry<Document>> {
@@ -126,15 +113,11 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
   async load(home: string): Promise<void> {
     const { log } = this.#options
     if (await this.#disk.makeFolder(this.#root)) await this.#disk.syncFolder(home)
-    const parts = {
-      root: this.#root,
-      disk: this.#disk,
-      reads: this.#reads,
-      accept: (value: unknown) => this.#accept(value),
-    }
+    const accept = (value: unknown) => this.#accept(value)
     const found = await Promise.all(
       (await readdir(this.#root, { withFileTypes: true })).map(async (entry) => {
-        if (entry.isDirectory() && modelName.test(entry.name)) return await loadModel(parts, entry.name)
+        if (entry.isDirectory() && modelName.test(entry.name))
+          return await loadModel(this.#root, entry.name, this.#disk, this.#reads, accept)
         if (!trashName.test(entry.name)) return { model: null, foreign: 1 }
         await this.#sweep(entry.name)
         return { model: null, foreign: 0 }
@@ -202,9 +185,9 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
     return usableVersion(this.#model(name), version).document
   }
 
-  /** By name and version. */
-  quarantined(): readonly Quarantined[] {
-    const all: Quarantined[] = []
+  /** What is on disk and cannot be used, by name and version; `version` null means the model's serving choice itself. */
+  quarantined() {
+    const all: { model: string; version: number | null; code: ErrorCode }[] = []
     for (const name of this.#names()) {
       const { stateDamage, versions } = this.#model(name)
       if (stateDamage !== null) all.push({ model: name, version: null, code: stateDamage })

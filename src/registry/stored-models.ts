@@ -56,13 +56,13 @@ export function newModel<Document>(root: string, name: string): Model<Document> 
   return { name, folder: join(root, name), versions: new Map(), state: noState, stateDamage: null, lastVersion: 0 }
 }
 
-/**
- * Sweeps and reads a model's folder, every version verified; damaged ones are kept in quarantine. Files are read as `reads`
- * lets them. `model` is null when the folder holds no version, `foreign` is the number of entries that are not ours.
- */
+/** Sweeps and verifies a model's folder. `model` is null without a version; `foreign` counts entries not ours. */
 export async function loadModel<Document>(
-  { root, disk, reads, accept }: LoadParts<Document>,
+  root: string,
   name: string,
+  disk: Disk,
+  reads: Gate,
+  accept: (value: unknown) => Document,
 ): Promise<{ model: Model<Document> | null; foreign: number }> {
   const model = newModel<Document>(root, name)
   const { folder } = model
@@ -85,13 +85,6 @@ export async function loadModel<Document>(
     model.lastVersion = Math.max(listing.highest, state.lastVersion)
   }
   return { model, foreign }
-}
-
-export interface LoadParts<Document> {
-  readonly root: string
-  readonly disk: Disk
-  readonly reads: Gate
-  readonly accept: (value: unknown) => Document
 }
 
 async function loadVersion<Document>(

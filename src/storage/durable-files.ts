@@ -1,5 +1,5 @@
 /** Durable files: whole or not there, and safe from a power cut once a call returns. Every room that keeps state writes by this. */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { constants, mkdir, open, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
@@ -7,23 +7,12 @@ import { DeepWatchError } from '../errors.ts'
 /** The bytes of a file in order. */
 type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
-/** The calls that change the state folder. Their order decides what survives a power cut, so tests replace them. */
-export interface Disk {
-  /** Creates a folder below an existing one; false when it was there. */
-  makeFolder(path: string): Promise<boolean>
-  /** Creates a file that must not exist, writes the chunks and syncs it. */
-  writeSynced(path: string, chunks: Chunks): Promise<void>
-  rename(from: string, to: string): Promise<void>
-  /** Makes the entries of a folder durable: files created, renamed or removed in it. */
-  syncFolder(path: string): Promise<void>
-  unlink(path: string): Promise<void>
-  /** Fails unless the folder is empty. */
-  removeFolder(path: string): Promise<void>
-  removeTree(path: string): Promise<void>
-}
+export type Disk = typeof realDisk
 
-export const realDisk: Disk = {
-  async makeFolder(path) {
+/** The calls that change the state folder. Their order decides what survives a power cut, so tests replace them. */
+export const realDisk = {
+  /** Creates a folder below an existing one; false when it was there. */
+  async makeFolder(path: string): Promise<boolean> {
     try {
       await mkdir(path, { mode: 0o700 })
       return true
@@ -32,7 +21,8 @@ export const realDisk: Disk = {
       throw error
     }
   },
-  async writeSynced(path, chunks) {
+  /** Creates a file that must not exist, writes the chunks and syncs it. */
+  async writeSynced(path: string, chunks: Chunks): Promise<void> {
     const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
     try {
       for await (const chunk of chunks) await file.writeFile(chunk)
@@ -41,8 +31,9 @@ export const realDisk: Disk = {
       await file.close()
     }
   },
-  rename,
-  async syncFolder(path) {
+  rename: (from: string, to: string) => rename(from, to),
+  /** Makes the entries of a folder durable: files created, renamed or removed in it. */
+  async syncFolder(path: string): Promise<void> {
     const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
     try {
       await folder.sync()
@@ -50,11 +41,10 @@ export const realDisk: Disk = {
       await folder.close()
     }
   },
-  unlink,
-  removeFolder: rmdir,
-  async removeTree(path) {
-    await rm(path, { recursive: true, force: true })
-  },
+  unlink: (path: string) => unlink(path),
+  /** Fails unless the folder is empty. */
+  removeFolder: (path: string) => rmdir(path),
+  removeTree: (path: string) => rm(path, { recursive: true, force: true }),
 }
 
 /** Names of files that are being written; what a killed process left of them is swept at start. */
@@ -95,6 +85,12 @@ export async function tryTo(action: () => Promise<unknown>): Promise<boolean> {
     return false
   }
 }
+
+/** SHA-256 of a value as JSON, hex: the checksum of a stored record. */
+export const digestOf = (value: unknown): string =>
+  createHash('sha256')
+    .update(JSON.stringify(value) ?? '')
+    .digest('hex')
 
 /** The code the operating system gave, such as 'ENOENT'. */
 export function errorCode(error: unknown): string | undefined {

@@ -13,10 +13,7 @@ import { type Holder, isGone, isHere, thisProcess } from './holder.ts'
 export type HomeLock = ReturnType<typeof hold>
 
 export interface HomeLockOptions {
-  /**
-   * Called once when this process no longer holds the folder, because it stood still for so long that another
-   * host took over or because somebody removed the lock: stop writing at once.
-   */
+  /** Called once when another process took over, or somebody removed the lock: stop writing at once. */
   readonly onLost?: () => void
   /** Called once when the start has to watch a holder elsewhere, with the seconds that takes at most. */
   readonly onWaiting?: (seconds: number) => void

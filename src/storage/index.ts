@@ -1,5 +1,6 @@
 export {
   type Disk,
+  digestOf,
   errorCode,
   putInPlace,
   realDisk,
