@@ -1,7 +1,4 @@
-/**
- * The settings of the service: one zod schema, checked once at start. This file alone reads the
- * environment; everything else is handed what it needs.
- */
+/** The settings of the service, checked once at start. This file alone reads the environment. */
 import { availableParallelism } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { z } from 'zod'

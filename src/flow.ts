@@ -1,10 +1,7 @@
 /** Work in order: several pieces under way whose results come out in turn, a bound on callers, stages that start and stop. */
 import { DeepWatchError } from './errors.ts'
 
-/**
- * Applies `work` to the items of a stream, at most `ahead` at once, and yields the results in order.
- * When the consumer stops or anything fails, what is under way is awaited before the source is closed.
- */
+/** Applies `work` to items, at most `ahead` at once, results in order; what is under way is always awaited. */
 export async function* inOrder<Item, Result>(
   items: AsyncIterable<Item>,
   ahead: number,

@@ -5,10 +5,7 @@ import { createLog } from './observe/index.ts'
 
 type Texts = Readonly<Record<string, string | undefined>>
 
-/**
- * Serves until SIGTERM or SIGINT, then finishes accepted work. Returns the exit code: 0 after an orderly
- * stop, 1 when it could not start or accepted work did not end in time. `flags` beat the environment.
- */
+/** Serves until SIGTERM or SIGINT. The exit code is 1 when it could not start, or work did not end in time. */
 export async function serve(env: Texts, flags: Readonly<Record<string, string>> = {}): Promise<number> {
   let config: Config
   try {
@@ -21,7 +18,12 @@ export async function serve(env: Texts, flags: Readonly<Record<string, string>> 
   const log = createLog(config)
   const app = await buildApp(config, log)
   let homeLost = false
-  const { stop, demand } = stopSignal()
+  let demand: (reason: string) => void = () => {}
+  /** Why to stop, as soon as there is a reason. */
+  const stop = new Promise<string>((resolve) => {
+    demand = resolve
+  })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => demand(signal))
   try {
     // Listening comes first: liveness answers from the first moment, readiness when the models are there.
     const address = await app.http.listen({ host: config.HOST, port: config.PORT }).catch(refuseAddress)
@@ -44,16 +46,6 @@ export async function serve(env: Texts, flags: Readonly<Record<string, string>> 
   log.info({ inTime }, 'stopped')
   if (!inTime) process.exit(1)
   return homeLost ? 1 : 0
-}
-
-/** Why to stop, as soon as there is a reason: a signal, or a demand from inside. */
-function stopSignal(): { stop: Promise<string>; demand: (reason: string) => void } {
-  let demand: (reason: string) => void = () => {}
-  const stop = new Promise<string>((resolve) => {
-    demand = resolve
-  })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => demand(signal))
-  return { stop, demand: (reason) => demand(reason) }
 }
 
 /** Node's own message does not say which setting to look at. */

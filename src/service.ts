@@ -47,11 +47,26 @@ export async function startService(
     const sources = await openSources(config)
     // First of the slow ones: whoever brings a file waits for it.
     const readers = stages.add(early ?? startReaders(config, metrics, log), (readers) => readers.close())
-    const registry = stages.add(await openModels(config, log), (registry) => registry.close())
+    const stored = openRegistry<VersionDocument>({
+      home: config.home,
+      cacheBytes: config.DEEPWATCH_CACHE_BYTES,
+      maxModels: config.DEEPWATCH_MAX_MODELS,
+      log,
+      readDocument: (value) => storedDocument.parse(value) as VersionDocument,
+    })
+    const registry = stages.add(await stored, (registry) => registry.close())
     announce(registry, metrics)
     const limits = { threads: config.poolThreads, maxQueue: config.DEEPWATCH_POOL_QUEUE }
     const pool = stages.add(new Pool(limits), (pool) => pool.close())
-    const windows = stages.add(await restoreWindows(config, metrics, log), (windows) => home.save(windows))
+    const restored = openWindows(
+      config.home,
+      { entities: config.DEEPWATCH_WINDOW_ENTITIES, bytes: config.DEEPWATCH_WINDOW_BYTES },
+      {
+        onEvicted: () => metrics.windowEvicted(),
+        onDamaged: () => log.warn('the windows of the last stop are damaged: every entity begins without history'),
+      },
+    )
+    const windows = stages.add(await restored, (windows) => home.save(windows))
     const drawing = stages.add(createDrawing(), (drawing) => drawing.close())
     const jobs = stages.add(await startJobs(config, log), (jobs) => jobs.close())
     const kept = openKeptReports(config.home)
@@ -107,27 +122,6 @@ function startReaders(config: Config, metrics: Metrics, log: Logger): Readers {
     },
     log: (message, facts) => log.debug(facts, message),
   })
-}
-
-function openModels(config: Config, log: Logger): Promise<Registry<VersionDocument>> {
-  return openRegistry<VersionDocument>({
-    home: config.home,
-    cacheBytes: config.DEEPWATCH_CACHE_BYTES,
-    maxModels: config.DEEPWATCH_MAX_MODELS,
-    log,
-    readDocument: (value) => storedDocument.parse(value) as VersionDocument,
-  })
-}
-
-function restoreWindows(config: Config, metrics: Metrics, log: Logger): Promise<Windows> {
-  return openWindows(
-    config.home,
-    { entities: config.DEEPWATCH_WINDOW_ENTITIES, bytes: config.DEEPWATCH_WINDOW_BYTES },
-    {
-      onEvicted: () => metrics.windowEvicted(),
-      onDamaged: () => log.warn('the windows of the last stop are damaged: every entity begins without history'),
-    },
-  )
 }
 
 /** What the use cases work with. */

@@ -25,10 +25,7 @@ export interface Progress {
 export interface Work {
   /** Aborted when the result is no longer wanted; its reason is a `DeepWatchError`. */
   readonly signal: AbortSignal
-  /**
-   * The reason of the signal once it is aborted; undefined before. For short work: the signal is made when it is first read, which
-   * costs more than scoring a row.
-   */
+  /** The reason of the signal once aborted: for short work, as making the signal costs more than scoring a row. */
   givenUp?(): unknown
   readonly progress?: Progress | undefined
   readonly log?: { info(facts: object, message: string): void } | undefined

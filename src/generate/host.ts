@@ -143,10 +143,7 @@ export class Host {
     this.uptime = 0
   }
 
-  /**
-   * The metrics at `time` (epoch seconds) into `values`, and into `mirrored` what they would be at the opposite
-   * demand. Draws the same number of random numbers whatever happens.
-   */
+  /** The metrics at `time` (epoch seconds), and at the opposite demand; always draws as many random numbers. */
   observe(time: number, values: Float64Array, mirrored: Float64Array): void {
     const { random, noise, ownNoise } = this
     this.uptime += this.interval

@@ -86,10 +86,7 @@ const sensors = [
   metricNames.map((_, index) => index),
 ]
 
-/**
- * Changes the row of one tick. `values` are the metrics as they would have been; `mirrored` are those of the same host
- * at the opposite demand, which is what a broken correlation takes a part of.
- */
+/** Changes the row of one tick. `mirrored` is that of the same host at the opposite demand. */
 export function applyIncident(incident: Incident, tick: number, values: Float64Array, mirrored: Float64Array): void {
   const { kind, severity, form } = incident
   switch (kind) {

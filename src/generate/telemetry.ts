@@ -1,7 +1,4 @@
-/**
- * Generated telemetry of a fleet: rows sorted by time, then host, with incidents and their labels. A function of its
- * settings alone: the same seed gives the same rows, in batches of any size, and a longer run begins with a shorter one.
- */
+/** Telemetry of a fleet by time, then host, with labels: the same seed gives the same rows, in any batches. */
 import { createRandom, type Random } from '../kernels/sampling/index.ts'
 import { Host } from './host.ts'
 import { applyIncident, drawIncident, type Incident, type IncidentKind, meanTicks } from './incidents.ts'

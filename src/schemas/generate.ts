@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { incidentKinds } from '../generate/index.ts'
 import { parseTimestamp } from '../time/index.ts'
-import { timestamp } from './time.ts'
+import { timestamp } from './source.ts'
 
 const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 

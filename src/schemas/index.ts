@@ -16,7 +16,6 @@ export {
   versionDocument,
   type Warning,
 } from './model.ts'
-export { modelNamePattern } from './model-name.ts'
 export { problem } from './problem.ts'
 export {
   type KeptReport,
@@ -39,4 +38,5 @@ export {
   type UnscoredReason,
   unscoredReasons,
 } from './score.ts'
+export { modelNamePattern } from './source.ts'
 export { detectorSettings, type TrainSettings, trainSettings } from './train.ts'

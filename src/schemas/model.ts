@@ -1,9 +1,8 @@
 /** The version document: everything that is known about one trained version, as `GET` shows it. */
 import { z } from 'zod'
 import { derivedFacts } from './derived.ts'
-import { modelName } from './model-name.ts'
 import { habituationDocument, smoothingDocument } from './smoothing.ts'
-import { window } from './time.ts'
+import { modelName, window } from './source.ts'
 import { roles as roleSettings, threshold } from './train.ts'
 
 const warning = z

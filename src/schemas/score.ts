@@ -1,7 +1,6 @@
 /** The settings and the answer of `POST /score`. */
 import { z } from 'zod'
-import { columnName, rows, source } from './source.ts'
-import { window } from './time.ts'
+import { columnName, rows, source, window } from './source.ts'
 import { roles } from './train.ts'
 
 /** `web` for the serving version, `web@3` for that one. */

@@ -1,6 +1,7 @@
-/** How telemetry is named or given. */
+/** What the settings of several requests are made of: models, columns, telemetry, and windows of time. */
 import { z } from 'zod'
 import { type Row, type Rows, SmallBatch } from '../json/index.ts'
+import { parseTimestamp } from '../time/index.ts'
 
 /** A column is named as the source names it; the source is the judge of which names exist. */
 export const columnName = z.string().min(1).max(10_000)
@@ -38,3 +39,39 @@ export const rows = z
     items: { type: 'object', additionalProperties: true },
     examples: [[{ cpu: 0.31, latency_ms: 12.4 }]],
   })
+
+/** What a model may be called. */
+export const modelNamePattern = /^[a-z0-9][a-z0-9_-]{0,62}$/
+
+export const modelName = z
+  .string()
+  .regex(modelNamePattern)
+  .describe('Name of a model.')
+  .meta({ examples: ['web'] })
+
+export const timestamp = z
+  .string()
+  .max(64)
+  .refine((text) => parseTimestamp(text) !== null, 'must be an RFC 3339 time such as 2026-11-22T14:00:00Z')
+  .meta({ format: 'date-time', examples: ['2026-11-22T14:00:00Z'] })
+
+const interval = { from: timestamp, to: timestamp }
+
+export const window = z
+  .strictObject({
+    from: timestamp.optional(),
+    to: timestamp.optional(),
+    exclude: z.array(z.strictObject(interval)).max(1000).optional().describe('Maintenance, known incidents: left out.'),
+  })
+  .refine(
+    (value) => value.from !== undefined || value.to !== undefined || (value.exclude?.length ?? 0) > 0,
+    'must narrow the source',
+  )
+  .refine(
+    ({ from, to, exclude = [] }) =>
+      [{ from, to }, ...exclude].every(
+        (part) => !part.from || !part.to || parseTimestamp(part.from)! < parseTimestamp(part.to)!,
+      ),
+    'from must be before to',
+  )
+  .describe('Half-open time ranges: from <= t < to. A row without a timestamp is in no window.')

@@ -2,10 +2,8 @@
 import { z } from 'zod'
 import { detectors, seed } from '../detectors/index.ts'
 import { derivedFeature, featureName, maxDerived } from './derived.ts'
-import { modelName } from './model-name.ts'
 import { habituation, smoothing } from './smoothing.ts'
-import { columnName, rows, source } from './source.ts'
-import { window } from './time.ts'
+import { columnName, modelName, rows, source, window } from './source.ts'
 
 export const roles = {
   timestamp: columnName
