@@ -49,7 +49,7 @@ export async function fitForest(
   const features = blocks[0]!.columns
   const { count, size } = detector.reservoirs(params)
   const rows = blocks.reduce((sum, block) => sum + block.rows, 0)
-  const draw = new RowDraw({ count, size, rows, isExact: true, lanes: features, seed, stream: streams.sample })
+  const draw = new RowDraw({ count, size, rows, isExact: true, columns: features, seed, stream: streams.sample })
   for (const _ of draw.draw());
   for (const block of blocks) for (const _ of draw.offer(block, null, block.rows));
   const samples = draw.finish()!

@@ -71,7 +71,7 @@ export const fit = answering<ThreadTasks['fit']>(
     })
     const isWhole = share.from === 0 && to === found.pieces(effective)
     if (!isWhole) return { pieces: shareTogether(pieces), payload: null, to }
-    return { pieces: [], payload: found.join({ pieces, effective, seed, features: samples.lanes, samples }), to }
+    return { pieces: [], payload: found.join({ pieces, effective, seed, features: samples.columns, samples }), to }
   },
 )
 

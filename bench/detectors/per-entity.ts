@@ -47,7 +47,7 @@ async function fitFleet(pool: Pool, single: ScoringModel, entities: number, tree
     const values = new Float64Array(new SharedArrayBuffer(8 * features * size))
     for (let at = 0; at < values.length; at++)
       values[at] = columns[Math.floor(at / size)]![entity + (at % size) * entities]!
-    return { values, size, lanes: features, filled: size }
+    return { values, size, columns: features, filled: size }
   }
   const samples = Array.from({ length: entities }, (_, entity) => sampleOf(entity))
   const start = performance.now()
@@ -84,7 +84,7 @@ const measured = []
 try {
   for (const { entities, trees } of lines) {
     const blocks = blocksOf(entities)
-    const withoutEntities = blocks.map((block) => ({ ...block, lanes: features }))
+    const withoutEntities = blocks.map((block) => ({ ...block, columns: features }))
     const single = await trainForest(pool, withoutEntities, seed, { trees })
     const { fleet, ...facts } = await fitFleet(pool, single, entities, trees)
     const times = { single: [] as number[], fleet: [] as number[] }

@@ -30,18 +30,18 @@ export function fitDetector(
   measured?: number,
 ): Fitted {
   const started = performance.now()
-  const { columns: lanes, rows } = block
+  const { columns, rows } = block
   const { count, size: most } = detector.reservoirs(params)
   const size = Math.min(most, rows)
-  const values = new Float64Array(new SharedArrayBuffer(8 * count * size * lanes))
+  const values = new Float64Array(new SharedArrayBuffer(8 * count * size * columns))
   for (let k = 0; k < count; k++) {
-    const place = values.subarray(k * size * lanes, (k + 1) * size * lanes)
-    createReservoir({ values: place, lanes, size, seed, stream: streams.sample(k) }).offer(block, null, rows)
+    const place = values.subarray(k * size * columns, (k + 1) * size * columns)
+    createReservoir({ values: place, columns, size, seed, stream: streams.sample(k) }).offer(block, null, rows)
   }
-  const samples = { values, count, size, lanes, filled: size }
-  const profile = profileBlock(block, lanes)
+  const samples = { values, count, size, columns, filled: size }
+  const profile = profileBlock(block, columns)
   const varying = varyingColumns(profile)
-  const { effective } = detector.resolve(params, { rows, features: lanes, measured })
+  const { effective } = detector.resolve(params, { rows, features: columns, measured })
   const pieces = Array.from({ length: detector.pieces(effective) }, (_, piece) =>
     detector.fitPiece({
       sample: sampleOf(samples, count === 1 ? 0 : piece),
@@ -52,7 +52,7 @@ export function fitDetector(
       deviations: profile.std,
     }),
   )
-  const payload = detector.join({ pieces, effective, seed, features: lanes, samples })
+  const payload = detector.join({ pieces, effective, seed, features: columns, samples })
   return { payload, profile, seconds: (performance.now() - started) / 1000 }
 }
 

@@ -89,7 +89,7 @@ type Effective = EffectiveSettings & {
 /** Below this a held-back share says too little, and is better learnt from. */
 const leastHeldBack = 32
 
-/** Lanes that a member looks at. */
+/** Columns that a member looks at. */
 interface View {
   readonly from: number
   readonly columns: number
@@ -164,20 +164,20 @@ function shuffled(rows: number, seed: number): Uint32Array {
 function fitPiece(input: FitInput) {
   const { sample, piece, seed, varying, deviations } = input
   const effective = input.effective as Effective
-  const plan = planMembers(effective, sample.lanes).find(({ to }) => piece < to) as Plan
+  const plan = planMembers(effective, sample.columns).find(({ to }) => piece < to) as Plan
   const learnt = shuffled(sample.filled, seed).subarray(effective.heldBack)
   const drawn = drawOrder(learnt.length, plan.rows, createRandom(seed, streams.pick(piece + 1)))
-  const { from, columns: lanes } = plan.view
+  const { from, columns } = plan.view
   const own = pickRows(
-    { ...sample, values: sample.values.subarray(from * sample.size, (from + lanes) * sample.size), lanes },
+    { ...sample, values: sample.values.subarray(from * sample.size, (from + columns) * sample.size), columns },
     drawn.map((place) => learnt[place] as number),
   )
   return plan.detector.fitPiece({
     ...input,
     sample: own,
     effective: plan.effective,
-    varying: varying.map((lane) => lane - from).filter((lane) => lane >= 0 && lane < lanes),
-    deviations: deviations.subarray(from, from + lanes),
+    varying: varying.map((column) => column - from).filter((column) => column >= 0 && column < columns),
+    deviations: deviations.subarray(from, from + columns),
   })
 }
 
@@ -186,8 +186,8 @@ function join({ pieces, effective: settings, seed, features, samples }: JoinInpu
   const sample = sampleOf(samples, 0)
   const block = calibrationRows(sample, effective, seed)
   const parts = planMembers(effective, features).map(({ detector, effective: own, view, from, to }) => {
-    const { columns: lanes } = view
-    const payload = detector.join({ pieces: pieces.slice(from, to), effective: own, seed, features: lanes, samples })
+    const { columns } = view
+    const payload = detector.join({ pieces: pieces.slice(from, to), effective: own, seed, features: columns, samples })
     const scores = new Float64Array(block.rows)
     const room = { from: 0, to: block.rows, fill: null, scores, flags: new Uint8Array(block.rows) }
     detector.createScorer().score({ key: 'calibration', payload, block: look(block, view), ...room })
@@ -205,14 +205,14 @@ function join({ pieces, effective: settings, seed, features, samples }: JoinInpu
 function calibrationRows(sample: Sample, { heldBack }: Effective, seed: number): Block {
   const order = shuffled(sample.filled, seed)
   const rows = pickRows(sample, order.subarray(0, heldBack > 0 ? heldBack : mixtureBounds.heldBack))
-  return { values: rows.values, stride: rows.size, rows: rows.size, columns: rows.lanes }
+  return { values: rows.values, stride: rows.size, rows: rows.size, columns: rows.columns }
 }
 
-/** The lanes of a view, as a block of their own over the same memory. */
-const look = ({ values, ...block }: Block, { from, columns: lanes }: View): Block => ({
+/** The columns of a view, as a block of their own over the same memory. */
+const look = ({ values, ...block }: Block, { from, columns }: View): Block => ({
   ...block,
   values: values.subarray(from * block.stride),
-  columns: lanes,
+  columns,
 })
 
 function decode(payload: Uint8Array): Mixture {
@@ -224,7 +224,7 @@ function decode(payload: Uint8Array): Mixture {
 /** Checks the members too. @throws DeepWatchError `model_corrupt` */
 function readWhole(payload: Uint8Array): Mixture {
   const mixture = readPayload(decode, payload)
-  for (const { kind, payload: own, columns: lanes } of mixture.members) (kinds[kind] as Detector).check(own, lanes)
+  for (const { kind, payload: own, columns } of mixture.members) (kinds[kind] as Detector).check(own, columns)
   return mixture
 }
 

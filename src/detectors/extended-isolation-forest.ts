@@ -106,7 +106,7 @@ export const detector: Detector<z.output<typeof params>> = {
       depthLimit: maxDepth,
       random: createRandom(seed, streams.fit(piece)),
     })
-    return encodeObliqueForest(joinObliqueTrees([tree], shapeOf(effective, sample.lanes)))
+    return encodeObliqueForest(joinObliqueTrees([tree], shapeOf(effective, sample.columns)))
   },
   join({ pieces, effective, features }) {
     const trees = pieces.map((piece) => obliqueTreeOf(read(piece), 0))

@@ -43,7 +43,7 @@ export const detector: Detector<z.output<typeof params>> = {
     const { sampleSize, maxDepth } = effective as EffectiveForest
     const random = createRandom(seed, streams.fit(piece))
     const tree = growTree({ sample, candidates: varying, depthLimit: maxDepth, random })
-    return encodeForest(forestOf(tree, { psi: sampleSize, features: sample.lanes, depthLimit: maxDepth }))
+    return encodeForest(forestOf(tree, { psi: sampleSize, features: sample.columns, depthLimit: maxDepth }))
   },
   join({ pieces, effective, features }) {
     const { sampleSize, maxDepth } = effective as EffectiveForest

@@ -78,18 +78,18 @@ function fitPiece({ sample, effective, varying, deviations }: FitInput) {
   const reference = standardisedRows(sample, units)
   const unit = unitOf(reference, varying.length, neighbours)
   const parts = [units.columns, units.centre, units.spread, Float64Array.of(unit), reference]
-  return encodeNumbers(magic, 1, [sample.lanes, varying.length, neighbours, sample.filled, 0, 0], parts)
+  return encodeNumbers(magic, 1, [sample.columns, varying.length, neighbours, sample.filled, 0, 0], parts)
 }
 
 /** Reference rows that all lie upon each other have no distance: one unit of a feature stands in. */
-function unitOf(reference: Float64Array, lanes: number, neighbours: number): number {
-  if (lanes === 0) return 1
+function unitOf(reference: Float64Array, columns: number, neighbours: number): number {
+  if (columns === 0) return 1
   const search = createNeighbourSearch()
-  const near = layReference(reference, lanes)
+  const near = layReference(reference, columns)
   const count = Math.min(unitRows, near.rows)
   const distances = Float64Array.from({ length: count }, (_, i) => {
     const r = Math.floor((i * near.rows) / count)
-    return search.meanDistance(near, reference.subarray(r * lanes, (r + 1) * lanes), neighbours, r)
+    return search.meanDistance(near, reference.subarray(r * columns, (r + 1) * columns), neighbours, r)
   }).sort()
   const middle = distances[count >> 1] as number
   return middle > 0 ? middle : 1

@@ -69,7 +69,7 @@ function fitPiece({ sample, varying, deviations }: FitInput) {
   const { mean, covariance, shrinkage } = shrunkCovariance(standardisedRows(sample, units), count)
   const white = whitening(covariance, count)
   const parts = [units.columns, units.centre, units.spread, mean, Float64Array.of(shrinkage), white]
-  return encodeNumbers(magic, 1, [sample.lanes, count, 0, 0, 0, 0], parts)
+  return encodeNumbers(magic, 1, [sample.columns, count, 0, 0, 0, 0], parts)
 }
 
 function decode(payload: Uint8Array): Model {

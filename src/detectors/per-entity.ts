@@ -24,11 +24,11 @@ export function fitEntity(
   settings: { readonly params: DetectorParams; readonly seed: number; readonly measured: number | undefined },
 ): Uint8Array<ArrayBuffer> | null {
   const { params, seed, measured } = settings
-  const { values, size, lanes, filled } = sample
-  const profile = profileBlock({ values, stride: size, rows: filled, columns: lanes }, lanes)
+  const { values, size, columns, filled } = sample
+  const profile = profileBlock({ values, stride: size, rows: filled, columns }, columns)
   const varying = varyingColumns(profile)
   if (varying.length === 0) return null
-  const { effective } = detector.resolve(params, { rows: filled, features: lanes, measured })
+  const { effective } = detector.resolve(params, { rows: filled, features: columns, measured })
   const { count, size: wanted } = detector.reservoirs(params)
   const drawn = (piece: number): SharedSample =>
     wanted >= filled ? sample : pickRows(sample, drawOrder(filled, wanted, createRandom(seed, streams.pick(piece))))
@@ -36,7 +36,7 @@ export function fitEntity(
   const pieces = Array.from({ length: detector.pieces(effective) }, (_, piece) =>
     detector.fitPiece({ sample: one ?? drawn(piece), piece, effective, seed, varying, deviations: profile.std }),
   )
-  return detector.join({ pieces, effective, seed, features: lanes, samples: { ...(one ?? sample), count: 1 } })
+  return detector.join({ pieces, effective, seed, features: columns, samples: { ...(one ?? sample), count: 1 } })
 }
 
 /** Rows of a block that are scored, each with the model of its entity. */

@@ -55,7 +55,7 @@ export async function fitModel(
   const whole = results[0]?.payload
   if (whole) return whole
   const pieces = results.flatMap((result) => result.pieces)
-  const message = { detector, pieces, effective, seed, features: samples.lanes, samples }
+  const message = { detector, pieces, effective, seed, features: samples.columns, samples }
   return (await queue.runOne<ResultOf<'join'>>({ name: 'join', message }, options)).payload
 }
 

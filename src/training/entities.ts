@@ -98,7 +98,7 @@ export function collectEntities(plan: EntityPlan, features: number, seed: number
     const size = Math.min(rows, entitySampleRows)
     const values = new Float64Array(shareBytes(8 * features * size))
     // All entities draw the same places: a model depends on the rows of its entity alone.
-    const reservoir = createReservoir({ values, lanes: features, size, seed, stream: streams.sample(0) })
+    const reservoir = createReservoir({ values, columns: features, size, seed, stream: streams.sample(0) })
     return { values, size, reservoir }
   })
 
@@ -145,7 +145,7 @@ export function collectEntities(plan: EntityPlan, features: number, seed: number
         names: chosen.map((entity) => candidates[entity]!.name),
         samples: chosen.map((entity) => {
           const { values, size, reservoir } = drawn[entity]!
-          const sample = { values, size, lanes: features, filled: reservoir.filled }
+          const sample = { values, size, columns: features, filled: reservoir.filled }
           if (fill) fillSample(sample, fill)
           return sample
         }),

@@ -169,7 +169,7 @@ class SamplePass {
     this.#leavesOut = plan.missing !== 'median'
     const features = this.#features.length
     const detector = detectors.get(params.type)!
-    const rows = { lanes: features, rows: maxRows, isExact }
+    const rows = { columns: features, rows: maxRows, isExact }
     const samples = { ...detector.reservoirs(params), ...rows, seed: plan.seed, stream: streams.sample }
     const profile = { ...rows, count: 1, size: profileSampleRows, seed: profileSeed, stream: () => streams.profile }
     const entityBytes = plan.entities === null ? 0 : entitySampleBytes(plan.entities, features)

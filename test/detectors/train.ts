@@ -12,16 +12,16 @@ export function defaultsOf(detector: Detector, changes: object = {}): DetectorPa
 
 function drawSamples(detector: Detector, params: DetectorParams, block: Block, seed: number): SampleSet {
   const { count, size } = detector.reservoirs(params)
-  const lanes = block.columns
-  const values = new Float64Array(new SharedArrayBuffer(8 * count * size * lanes))
+  const columns = block.columns
+  const values = new Float64Array(new SharedArrayBuffer(8 * count * size * columns))
   let filled = 0
   for (let k = 0; k < count; k++) {
-    const place = values.subarray(k * size * lanes, (k + 1) * size * lanes)
-    const reservoir = createReservoir({ values: place, lanes, size, seed, stream: streams.sample(k) })
+    const place = values.subarray(k * size * columns, (k + 1) * size * columns)
+    const reservoir = createReservoir({ values: place, columns, size, seed, stream: streams.sample(k) })
     reservoir.offer(block, null, block.rows)
     filled = reservoir.filled
   }
-  return { values, count, size, lanes, filled }
+  return { values, count, size, columns, filled }
 }
 
 export function train(detector: Detector, block: Block, seed = 1, changes: object = {}, measured?: number) {

@@ -3,34 +3,34 @@ import type { Block } from '../../src/kernels/block.ts'
 import { createRandom, type Random } from '../../src/kernels/sampling/random.ts'
 import type { Sample } from '../../src/kernels/sampling/reservoir.ts'
 
-/** A block of the given rows, each a list of lanes. `stride` leaves unused places after each lane. */
+/** A block of the given rows, each a list of columns. `stride` leaves unused places after each column. */
 export function blockOf(
   rows: readonly (readonly number[])[],
-  lanes = rows[0]?.length ?? 1,
+  columns = rows[0]?.length ?? 1,
   stride = rows.length + 3,
 ): Block {
-  const values = new Float64Array(new SharedArrayBuffer(8 * Math.max(1, lanes * stride)))
+  const values = new Float64Array(new SharedArrayBuffer(8 * Math.max(1, columns * stride)))
   values.fill(Number.NaN)
   rows.forEach((row, r) => {
     row.forEach((value, f) => {
       values[f * stride + r] = value
     })
   })
-  return { values, stride, rows: rows.length, columns: lanes }
+  return { values, stride, rows: rows.length, columns }
 }
 
 /** Row r of a block as a list. */
-export function rowOf(block: Block, r: number, lanes = block.columns): number[] {
-  return Array.from({ length: lanes }, (_, f) => block.values[f * block.stride + r] as number)
+export function rowOf(block: Block, r: number, columns = block.columns): number[] {
+  return Array.from({ length: columns }, (_, f) => block.values[f * block.stride + r] as number)
 }
 
 /** A sample that holds the given rows. */
-export function sampleFrom(rows: readonly (readonly number[])[], lanes = rows[0]?.length ?? 1): Sample {
-  const values = new Float64Array(rows.length * lanes)
+export function sampleFrom(rows: readonly (readonly number[])[], columns = rows[0]?.length ?? 1): Sample {
+  const values = new Float64Array(rows.length * columns)
   rows.forEach((row, i) => {
-    for (let f = 0; f < lanes; f++) values[f * rows.length + i] = row[f] as number
+    for (let f = 0; f < columns; f++) values[f * rows.length + i] = row[f] as number
   })
-  return { values, size: rows.length, lanes, filled: rows.length }
+  return { values, size: rows.length, columns, filled: rows.length }
 }
 
 /** A standard normal number (Box and Muller). */
@@ -38,9 +38,9 @@ export function normal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random.nextFloat())) * Math.cos(2 * Math.PI * random.nextFloat())
 }
 
-export function normalRows(count: number, lanes: number, seed = 1): number[][] {
+export function normalRows(count: number, columns: number, seed = 1): number[][] {
   const random = createRandom(seed, 0)
-  return Array.from({ length: count }, () => Array.from({ length: lanes }, () => normal(random)))
+  return Array.from({ length: count }, () => Array.from({ length: columns }, () => normal(random)))
 }
 
 /** Doubles that break arithmetic: signed zeros, denormals, extremes, neighbours. */
@@ -50,9 +50,9 @@ export const hostileValues = [
 ]
 
 /** Rows of values drawn from a list, so that there are many ties. */
-export function drawnRows(count: number, lanes: number, values: readonly number[], seed = 1): number[][] {
+export function drawnRows(count: number, columns: number, values: readonly number[], seed = 1): number[][] {
   const random = createRandom(seed, 0)
   return Array.from({ length: count }, () =>
-    Array.from({ length: lanes }, () => values[random.nextInt(values.length)] as number),
+    Array.from({ length: columns }, () => values[random.nextInt(values.length)] as number),
   )
 }

@@ -9,7 +9,7 @@ export interface Forest {
   readonly trees: number
   /** Rows each tree was built from. */
   readonly psi: number
-  /** Number of features of the model; lanes a scored row needs. */
+  /** Number of features of the model; columns a scored row needs. */
   readonly features: number
   readonly depthLimit: number
   readonly offsets: Uint32Array

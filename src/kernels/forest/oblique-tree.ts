@@ -22,9 +22,9 @@ export interface ObliqueTreeOptions {
   readonly sample: Sample
   /** Features that may be part of a cut. Those that are constant in a node are passed over there. */
   readonly candidates: readonly number[]
-  /** Spread per lane: a direction is drawn in these units. */
+  /** Spread per column: a direction is drawn in these units. */
   readonly spread: Float64Array
-  /** How likely each lane is to be drawn beside the others, above 0; null = all are as likely. */
+  /** How likely each column is to be drawn beside the others, above 0; null = all are as likely. */
   readonly likelihoods: Float64Array | null
   /** Features of a cut, 1..candidates.length; fewer where fewer vary. */
   readonly columns: number
@@ -106,9 +106,9 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
     // Feature by feature, so that what a row adds up is the only thing that is looked up anew.
     along.fill(0, from, to)
     for (let c = 0; c < count; c++) {
-      const lane = tree.features[at + c]! * size
+      const column = tree.features[at + c]! * size
       const weight = tree.weights[at + c]!
-      for (let i = from; i < to; i++) along[i] = along[i]! + weight * values[lane + rows[i]!]!
+      for (let i = from; i < to; i++) along[i] = along[i]! + weight * values[column + rows[i]!]!
     }
     let min = Number.POSITIVE_INFINITY
     let max = Number.NEGATIVE_INFINITY

@@ -22,14 +22,14 @@ let growth: ReturnType<typeof openGrowth> | undefined
 export function growTree(options: TreeOptions): Tree {
   const { sample, candidates, depthLimit, random } = options
   const { values, size, filled } = sample
-  const most = maxNodes(filled, depthLimit)
+  const max = maxNodes(filled, depthLimit)
   const thresholds = frameEnd
-  const features = thresholds + 8 * most
-  const links = features + 4 * most
-  const order = links + 4 * most
+  const features = thresholds + 8 * max
+  const links = features + 4 * max
+  const order = links + 4 * max
   const rows = order + 4 * candidates.length
-  const lanes = Math.ceil((rows + 8 * filled) / 8) * 8
-  const bytes = lanes + values.byteLength
+  const columns = Math.ceil((rows + 8 * filled) / 8) * 8
+  const bytes = columns + values.byteLength
   if (bytes > maxBytes) return buildTree(options)
   growth ??= openGrowth()
   const { memory, grow } = growth
@@ -37,8 +37,8 @@ export function growTree(options: TreeOptions): Tree {
   const { buffer } = memory
   new Int32Array(buffer, stateStart, 4).set(random.state())
   new Int32Array(buffer, order, candidates.length).set(candidates)
-  new Float64Array(buffer, lanes, values.length).set(values)
-  grow(lanes, 8 * size, order, candidates.length, depthLimit, rows, 4 * filled, thresholds, features, links)
+  new Float64Array(buffer, columns, values.length).set(values)
+  grow(columns, 8 * size, order, candidates.length, depthLimit, rows, 4 * filled, thresholds, features, links)
   const nodes = new Int32Array(buffer, countStart, 1)[0] as number
   return {
     thresholds: new Float64Array(buffer, thresholds, nodes),

@@ -15,7 +15,7 @@ export interface Tree {
 
 export interface TreeOptions {
   readonly sample: Sample
-  /** Features that may be split: lanes of the sample. Those that are constant in a node are passed over there. */
+  /** Features that may be split: columns of the sample. Those that are constant in a node are passed over there. */
   readonly candidates: readonly number[]
   /** Depth at which a node becomes a leaf, the root being at 0; 1..32. */
   readonly depthLimit: number
@@ -127,7 +127,7 @@ function partition(
   from: number,
   to: number,
   values: Float64Array,
-  lane: number,
+  column: number,
   threshold: number,
 ): number {
   let left = from
@@ -135,7 +135,7 @@ function partition(
     const row = rows[i]!
     rows[i] = rows[left]!
     rows[left] = row
-    left += Number(values[lane + row]! <= threshold)
+    left += Number(values[column + row]! <= threshold)
   }
   return left
 }

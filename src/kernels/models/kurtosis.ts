@@ -7,8 +7,8 @@ import type { Sample } from '../sampling/index.ts'
  *
  * @param sample every value finite, at least one row
  */
-export function kurtosisOf({ values, lanes, size, filled }: Sample): Float64Array {
-  return Float64Array.from({ length: lanes }, (_, f) => {
+export function kurtosisOf({ values, columns, size, filled }: Sample): Float64Array {
+  return Float64Array.from({ length: columns }, (_, f) => {
     const column = values.subarray(f * size, f * size + filled)
     // In units of the largest value, then of the largest distance, so that no power over- or underflows.
     const unit = column.reduce((max, value) => Math.max(max, Math.abs(value)), 0)

@@ -23,22 +23,22 @@ import {
 /** Rows to compare with, in the order in which the search reads them. */
 export interface Reference {
   readonly rows: number
-  readonly lanes: number
-  /** Groups of eight rows; lane f of row r of group g at (g * lanes + f) * 8 + r. Places without a row are Infinity. */
+  readonly columns: number
+  /** Groups of eight rows; column f of row r of group g at (g * columns + f) * 8 + r. Places without a row are Infinity. */
   readonly groups: Float64Array
 }
 
 const groupRows = 8
 
-/** Lays out rows. @param rows rows x lanes, row-major, within +-1e150 */
-export function layReference(rows: Float64Array, lanes: number): Reference {
-  const count = rows.length / lanes
-  const groups = new Float64Array(Math.ceil(count / groupRows) * groupRows * lanes).fill(Number.POSITIVE_INFINITY)
+/** Lays out rows. @param rows rows x columns, row-major, within +-1e150 */
+export function layReference(rows: Float64Array, columns: number): Reference {
+  const count = rows.length / columns
+  const groups = new Float64Array(Math.ceil(count / groupRows) * groupRows * columns).fill(Number.POSITIVE_INFINITY)
   for (let r = 0; r < count; r++) {
-    const start = Math.floor(r / groupRows) * groupRows * lanes + (r % groupRows)
-    for (let f = 0; f < lanes; f++) groups[start + f * groupRows] = rows[r * lanes + f]!
+    const start = Math.floor(r / groupRows) * groupRows * columns + (r % groupRows)
+    for (let f = 0; f < columns; f++) groups[start + f * groupRows] = rows[r * columns + f]!
   }
-  return { rows: count, lanes, groups }
+  return { rows: count, columns, groups }
 }
 
 /**
@@ -86,8 +86,8 @@ export function createNeighbourSearch() {
 
   function load(reference: Reference): void {
     if (loaded === reference) return
-    const { lanes, groups } = reference
-    const start = lanes + groups.length / lanes
+    const { columns, groups } = reference
+    const start = columns + groups.length / columns
     if (growTo(memory, 8 * (start + groups.length))) values = new Float64Array(memory.buffer)
     values.set(groups, start)
     loaded = reference
@@ -102,15 +102,15 @@ export function createNeighbourSearch() {
    */
   function meanDistance(reference: Reference, point: Float64Array, k: number, without: number): number {
     load(reference)
-    const { rows, lanes, groups } = reference
+    const { rows, columns, groups } = reference
     values.set(point)
-    const start = 8 * (lanes + groups.length / lanes)
-    distances(0, 8 * lanes, start, start + 8 * groups.length, 8 * lanes)
+    const start = 8 * (columns + groups.length / columns)
+    distances(0, 8 * columns, start, start + 8 * groups.length, 8 * columns)
     if (nearest.length < k) nearest = new Float64Array(k)
     nearest.fill(Number.POSITIVE_INFINITY, 0, k)
     let bound = Number.POSITIVE_INFINITY
     for (let r = 0; r < rows; r++) {
-      const distance = values[lanes + r]!
+      const distance = values[columns + r]!
       if (!(distance < bound) || r === without) continue
       let place = k - 1
       while (place > 0 && nearest[place - 1]! > distance) {

@@ -26,7 +26,7 @@ const farthest = 1e100
  * @param deviations standard deviation per column over all training rows, of which the sample may lack the rare ones
  */
 export function robustScale(sample: Sample, deviations: Float64Array): Scale {
-  const { lanes: columns, size, filled } = sample
+  const { columns, size, filled } = sample
   const centre = new Float64Array(columns)
   const spread = new Float64Array(columns)
   const places = quartiles.flatMap((probability) => {

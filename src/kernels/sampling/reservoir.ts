@@ -2,48 +2,48 @@ import { type Block, shareBytes } from '../index.ts'
 import { createRandom } from './random.ts'
 
 /**
- * `count` samples of up to `size` rows each, column-major over shared memory: lane f of slot i of
- * sample k is `values[(k * lanes + f) * size + i]`. The first `filled` slots of each sample hold rows.
+ * `count` samples of up to `size` rows each, column-major over shared memory: column f of slot i of
+ * sample k is `values[(k * columns + f) * size + i]`. The first `filled` slots of each sample hold rows.
  */
 export interface SampleSet {
   readonly values: Float64Array<SharedArrayBuffer>
   readonly count: number
   readonly size: number
-  readonly lanes: number
+  readonly columns: number
   readonly filled: number
 }
 
-/** One sample: lane f of slot i is `values[f * size + i]`, slots 0..filled-1 hold rows. */
+/** One sample: column f of slot i is `values[f * size + i]`, slots 0..filled-1 hold rows. */
 export interface Sample {
   readonly values: Float64Array
   readonly size: number
-  readonly lanes: number
+  readonly columns: number
   readonly filled: number
 }
 
 /** Sample `k` of a set; a view, no copy. */
 export function sampleOf(set: SampleSet, k: number): Sample {
-  const { size, lanes, filled } = set
-  return { values: set.values.subarray(k * lanes * size, (k + 1) * lanes * size), size, lanes, filled }
+  const { size, columns, filled } = set
+  return { values: set.values.subarray(k * columns * size, (k + 1) * columns * size), size, columns, filled }
 }
 
 /** Some rows of a sample, in the given order; a copy, over shared memory. */
 export function pickRows(
-  { values, size, lanes }: Sample,
+  { values, size, columns }: Sample,
   rows: Uint32Array,
 ): Sample & { values: Float64Array<SharedArrayBuffer> } {
   const count = rows.length
-  const picked = new Float64Array(shareBytes(8 * count * lanes))
-  for (let f = 0; f < lanes; f++) {
+  const picked = new Float64Array(shareBytes(8 * count * columns))
+  for (let f = 0; f < columns; f++) {
     for (let i = 0; i < count; i++) picked[f * count + i] = values[f * size + rows[i]!]!
   }
-  return { values: picked, size: count, lanes, filled: count }
+  return { values: picked, size: count, columns, filled: count }
 }
 
 export interface ReservoirOptions {
-  /** Where the sample goes: `lanes * size` values, lane f of slot i at f * size + i. */
+  /** Where the sample goes: `columns * size` values, column f of slot i at f * size + i. */
   readonly values: Float64Array
-  readonly lanes: number
+  readonly columns: number
   readonly size: number
   readonly seed: number
   readonly stream: number
@@ -54,7 +54,7 @@ export interface ReservoirOptions {
  * Li (1994), "Reservoir-sampling algorithms of time complexity O(n(1 + log(N/n)))". The sample is a
  * function of (seed, stream) and the offered rows alone, not of how the stream is cut into blocks.
  */
-export function createReservoir({ values, lanes, size, seed, stream }: ReservoirOptions) {
+export function createReservoir({ values, columns, size, seed, stream }: ReservoirOptions) {
   const random = createRandom(seed, stream)
   let seen = 0
   let weight = 1
@@ -70,7 +70,7 @@ export function createReservoir({ values, lanes, size, seed, stream }: Reservoir
   }
 
   function put(block: Block, row: number, slot: number): void {
-    for (let f = 0; f < lanes; f++) values[f * size + slot] = block.values[f * block.stride + row]!
+    for (let f = 0; f < columns; f++) values[f * size + slot] = block.values[f * block.stride + row]!
   }
 
   /**
@@ -109,9 +109,9 @@ export function createReservoir({ values, lanes, size, seed, stream }: Reservoir
   }
 }
 
-/** Replaces every value of a sample that is not finite by `fill[lane]`. In place. */
+/** Replaces every value of a sample that is not finite by `fill[column]`. In place. */
 export function fillSample(sample: Sample, fill: Float64Array): void {
-  for (let f = 0; f < sample.lanes; f++) {
+  for (let f = 0; f < sample.columns; f++) {
     const start = f * sample.size
     for (let i = start; i < start + sample.filled; i++) {
       if (!Number.isFinite(sample.values[i])) sample.values[i] = fill[f]!

@@ -11,7 +11,7 @@ export interface RowDrawOptions {
   readonly rows: number
   /** Exactly so many will be offered: none of those drawn can fail to come, and none is drawn beside. */
   readonly isExact?: boolean
-  readonly lanes: number
+  readonly columns: number
   readonly seed: number
   /** The random stream of sample k. */
   readonly stream: (k: number) => number
@@ -24,7 +24,7 @@ function slotsOf({ size, rows, isExact = false }: Pick<RowDrawOptions, 'size' | 
 
 /** Bytes that drawing takes: the samples, and for each row that is waited for its number and its place. */
 export function rowDrawBytes(options: Omit<RowDrawOptions, 'seed' | 'stream'>): number {
-  return options.count * slotsOf(options) * (8 * options.lanes + rowNumberBytes(options.rows))
+  return options.count * slotsOf(options) * (8 * options.columns + rowNumberBytes(options.rows))
 }
 
 /** Values copied between two pauses: some milliseconds. */
@@ -48,10 +48,10 @@ export class RowDraw {
   #seen = 0
 
   constructor(options: RowDrawOptions) {
-    const { count, lanes } = options
+    const { count, columns } = options
     this.#options = options
     this.#slots = slotsOf(options)
-    this.#values = new Float64Array(shareBytes(8 * count * this.#slots * lanes))
+    this.#values = new Float64Array(shareBytes(8 * count * this.#slots * columns))
     this.#wanted = new RowNumbers({ ...options, slots: this.#slots })
   }
 
@@ -67,7 +67,7 @@ export class RowDraw {
 
   /**
    * Offers rows of a block in order. Whoever runs through it may pause at every step, as long as the block stays.
-   * @param block its first lanes are sampled, lanes beyond the samples' are ignored
+   * @param block its first columns are sampled, columns beyond the samples' are ignored
    * @param positions rows of the block to offer, ascending; null = rows 0..count-1
    * @param count how many entries of `positions` count
    * @throws RangeError for more rows than `rows` in all
@@ -80,7 +80,7 @@ export class RowDraw {
     const wanted = this.#wanted.between(first, count)
     const { rows } = wanted
     if (positions !== null) for (let i = 0; i < wanted.count; i++) rows[i] = positions[rows[i]!]!
-    const rowsAtOnce = Math.ceil(valuesAtOnce / this.#options.lanes)
+    const rowsAtOnce = Math.ceil(valuesAtOnce / this.#options.columns)
     // The loops are in a function of their own: those of a generator are compiled late, or never.
     for (let from = 0; from < wanted.count; from += rowsAtOnce) {
       this.#copy(block, wanted, from, Math.min(from + rowsAtOnce, wanted.count))
@@ -90,13 +90,13 @@ export class RowDraw {
 
   /** Copies the wanted rows from..to-1, all values of one before the next. */
   #copy({ values, stride }: Block, { rows, places }: Wanted, from: number, to: number): void {
-    const { lanes } = this.#options
+    const { columns } = this.#options
     const samples = this.#values
     const slots = this.#slots
     for (let i = from; i < to; i++) {
       const row = rows[i]!
       const place = places[i]!
-      for (let f = 0; f < lanes; f++) samples[place + f * slots] = values[row + f * stride]!
+      for (let f = 0; f < columns; f++) samples[place + f * slots] = values[row + f * stride]!
     }
   }
 
@@ -105,16 +105,16 @@ export class RowDraw {
    * then they must be offered once more, to a draw that knows their number.
    */
   finish(): SampleSet | null {
-    const { count, size, rows, lanes } = this.#options
+    const { count, size, rows, columns } = this.#options
     const slots = this.#slots
     const filled = Math.min(size, this.#seen)
     if (this.#seen < rows && !this.#replace(filled)) return null
-    return { values: this.#values, count, size: slots, lanes, filled }
+    return { values: this.#values, count, size: slots, columns, filled }
   }
 
   /** Puts rows that came, from behind, in the place of those among the first `filled` that never came; whether there were enough. */
   #replace(filled: number): boolean {
-    const { count, lanes } = this.#options
+    const { count, columns } = this.#options
     const slots = this.#slots
     const isMissing = this.#wanted.markFrom(this.#seen)
     for (let k = 0; k < count; k++) {
@@ -123,9 +123,9 @@ export class RowDraw {
         if (isMissing[k * slots + slot] === 0) continue
         while (spare < slots && isMissing[k * slots + spare] === 1) spare++
         if (spare === slots) return false
-        for (let f = 0; f < lanes; f++) {
-          const lane = (k * lanes + f) * slots
-          this.#values[lane + slot] = this.#values[lane + spare]!
+        for (let f = 0; f < columns; f++) {
+          const column = (k * columns + f) * slots
+          this.#values[column + slot] = this.#values[column + spare]!
         }
         spare++
       }

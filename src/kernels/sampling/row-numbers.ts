@@ -10,7 +10,7 @@ export interface RowNumbersOptions {
   /** Numbers are drawn below it; 1..2^53-1. */
   readonly rows: number
   /** Values of a row. */
-  readonly lanes: number
+  readonly columns: number
   readonly seed: number
   /** The random stream of sample k. */
   readonly stream: (k: number) => number
@@ -106,12 +106,12 @@ export class RowNumbers {
 
   /** A 1 for each row from `seen` on, that of slot s of sample k at k * slots + s. */
   markFrom(seen: number): Uint8Array {
-    const { count, slots, lanes } = this.#options
+    const { count, slots, columns } = this.#options
     const marks = new Uint8Array(count * slots)
     this.#numbers.forEach((number, i) => {
       if (number < seen) return
       const slot = this.#places[i]! % slots
-      marks[((this.#places[i]! - slot) / slots / lanes) * slots + slot] = 1
+      marks[((this.#places[i]! - slot) / slots / columns) * slots + slot] = 1
     })
     return marks
   }
@@ -127,14 +127,14 @@ export class RowNumbers {
 
   /** Puts the numbers of the samples from..to-1 where they belong; `next` is where the next one of a bucket goes. */
   #sort(drawn: Numbers, from: number, to: number, next: Uint32Array): void {
-    const { slots, lanes } = this.#options
+    const { slots, columns } = this.#options
     const numbers = this.#numbers
     const places = this.#places
     for (let k = from, i = from * slots; k < to; k++) {
       for (let slot = 0; slot < slots; slot++, i++) {
         const at = next[this.#bucketOf(drawn[i]!)]!++
         numbers[at] = drawn[i]!
-        places[at] = k * lanes * slots + slot
+        places[at] = k * columns * slots + slot
       }
     }
   }

@@ -24,8 +24,8 @@ function grow(
   likelihoods: Float64Array | null = null,
 ): ObliqueTree {
   const sample = sampleFrom(rows)
-  const candidates = Array.from({ length: sample.lanes }, (_, f) => f)
-  const spread = new Float64Array(sample.lanes).fill(1)
+  const candidates = Array.from({ length: sample.columns }, (_, f) => f)
+  const spread = new Float64Array(sample.columns).fill(1)
   const random = createRandom(seed, 0)
   return buildObliqueTree({ sample, candidates, spread, likelihoods, columns, depthLimit, random })
 }
@@ -158,17 +158,24 @@ describe('the scorer', () => {
     [2, 5, true],
     [3, 4, true],
     [7, 9, true],
-  ])('with %i columns of %i features gives the scores of the plain walk to the bit', (columns, lanes, rangePenalty) => {
-    for (const rows of [normalRows(200, lanes), drawnRows(64, lanes, hostileValues)]) {
-      const forest = forestOf(rows, Math.min(columns, lanes), rangePenalty, 7)
-      const probes = [...normalRows(301, lanes, 3), ...drawnRows(40, lanes, hostileValues, 8), Array(lanes).fill(50)]
-      const sums = new Float64Array(probes.length)
-      walkOblique(forest, averagePathLengths(forest.psi), Float64Array.from(probes.flat()), probes.length, sums)
-      const factor = scoreFactor(forest.trees, forest.psi)
-      const { scores } = scoreAll(detector, encodeObliqueForest(forest), blockOf(probes))
-      expect([...scores]).toEqual([...sums].map((sum) => anomalyScore(sum, factor)))
-    }
-  })
+  ])(
+    'with %i columns of %i features gives the scores of the plain walk to the bit',
+    (columns, features, rangePenalty) => {
+      for (const rows of [normalRows(200, features), drawnRows(64, features, hostileValues)]) {
+        const forest = forestOf(rows, Math.min(columns, features), rangePenalty, 7)
+        const probes = [
+          ...normalRows(301, features, 3),
+          ...drawnRows(40, features, hostileValues, 8),
+          Array(features).fill(50),
+        ]
+        const sums = new Float64Array(probes.length)
+        walkOblique(forest, averagePathLengths(forest.psi), Float64Array.from(probes.flat()), probes.length, sums)
+        const factor = scoreFactor(forest.trees, forest.psi)
+        const { scores } = scoreAll(detector, encodeObliqueForest(forest), blockOf(probes))
+        expect([...scores]).toEqual([...sums].map((sum) => anomalyScore(sum, factor)))
+      }
+    },
+  )
 
   test('scores a single row, and a tree that is only a root', () => {
     const forest = forestOf(Array(20).fill([1, 2]), 2, true, 3)

@@ -13,7 +13,7 @@ import { drawnRows, hostileValues, normalRows, sampleFrom } from '../blocks.ts'
 
 function grow(rows: readonly (readonly number[])[], depthLimit = 8, candidates?: number[], seed = 1): Tree {
   const sample = sampleFrom(rows)
-  const all = candidates ?? Array.from({ length: sample.lanes }, (_, f) => f)
+  const all = candidates ?? Array.from({ length: sample.columns }, (_, f) => f)
   return buildTree({ sample, candidates: all, depthLimit, random: createRandom(seed, 0) })
 }
 
@@ -110,11 +110,11 @@ describe('a grown tree', () => {
     const choose = createRandom(5, 5)
     for (let seed = 0; seed < 400; seed++) {
       const rows = 1 + choose.nextInt(seed % 10 === 0 ? 1500 : 80)
-      const lanes = 1 + choose.nextInt(12)
+      const columns = 1 + choose.nextInt(12)
       const sample = sampleFrom(
-        seed % 2 === 0 ? normalRows(rows, lanes, seed) : drawnRows(rows, lanes, hostileValues, seed),
+        seed % 2 === 0 ? normalRows(rows, columns, seed) : drawnRows(rows, columns, hostileValues, seed),
       )
-      const candidates = Array.from({ length: lanes }, (_, f) => f).filter(() => choose.nextFloat() < 0.8)
+      const candidates = Array.from({ length: columns }, (_, f) => f).filter(() => choose.nextFloat() < 0.8)
       const shape = { sample, candidates, depthLimit: 1 + choose.nextInt(32) }
       const built = buildTree({ ...shape, random: createRandom(seed, 1) })
       expect(grown({ ...shape, random: createRandom(seed, 1) })).toStrictEqual(built)
@@ -133,7 +133,7 @@ describe('a grown tree', () => {
     const { values, ...small } = sampleFrom(rows)
     const large = new Float64Array(1000 * 2200)
     large.set(values, 999 * 2200)
-    const shape = { sample: { ...small, values: large, lanes: 1000 }, candidates: [3, 999], depthLimit: 8 }
+    const shape = { sample: { ...small, values: large, columns: 1000 }, candidates: [3, 999], depthLimit: 8 }
     const tree = grown({ ...shape, random: createRandom(1, 1) })
     expect(tree).toStrictEqual(buildTree({ ...shape, random: createRandom(1, 1) }))
     expect(tree.features[0]).toBe(999)

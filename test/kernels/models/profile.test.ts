@@ -24,7 +24,7 @@ function expectClose(actual: number, expected: number): void {
   expect(Math.abs(actual - expected)).toBeLessThanOrEqual(1e-12 * Math.max(1e-300, Math.abs(expected)))
 }
 
-describe('the profile of a lane', () => {
+describe('the profile of a column', () => {
   test.each([
     { name: 'nothing', values: [], finite: 0, mean: 0, std: 0 },
     { name: 'only missing values', values: [missing, missing], finite: 0, mean: 0, std: 0 },
@@ -51,7 +51,7 @@ describe('the profile of a lane', () => {
     expectClose(profiled(values).std[0]!, 0.5)
   })
 
-  test('has infinite ends where no value is finite, and is then no varying lane', () => {
+  test('has infinite ends where no value is finite, and is then no varying column', () => {
     const profile = profileBlock(
       blockOf([
         [missing, 1, -0],
@@ -119,7 +119,7 @@ describe('unusable rows', () => {
     expect([...usableRows(marks)!]).toEqual([0, 3])
   })
 
-  test('are none when all is finite, and lanes beyond the features do not count', () => {
+  test('are none when all is finite, and columns beyond the features do not count', () => {
     const { marks, count, firsts } = findUnusable(blockOf([[1, missing]]), profileBlock(blockOf([[1, missing]]), 1))
     expect(marks).toBeNull()
     expect(usableRows(marks)).toBeNull()
@@ -149,8 +149,8 @@ describe('quantiles', () => {
     expect(quantiles(sampleFrom([[-0], [0], [5e-324]]), 0, [1])).toEqual([5e-324])
   })
 
-  test('look at their own lane and at the filled slots only', () => {
-    const sample = { values: Float64Array.of(1, 2, 99, 5, 6, 99), size: 3, lanes: 2, filled: 2 }
+  test('look at their own column and at the filled slots only', () => {
+    const sample = { values: Float64Array.of(1, 2, 99, 5, 6, 99), size: 3, columns: 2, filled: 2 }
     expect(quantiles(sample, 1, [0, 1])).toEqual([5, 6])
   })
 })

@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { createReservoir, fillSample, sampleOf } from '../../../src/kernels/sampling/reservoir.ts'
 import { blockOf, normalRows, sampleFrom } from '../blocks.ts'
 
-/** Numbered rows 0..count-1 in two lanes, the second ten times the first. */
+/** Numbered rows 0..count-1 in two columns, the second ten times the first. */
 const numbered = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => [from + i, 10 * (from + i)])
 
 function draw(count: number, size: number, stream: number, cuts: readonly number[] = []): number[] {
   const values = new Float64Array(2 * size)
-  const reservoir = createReservoir({ values, lanes: 2, size, seed: 5, stream })
+  const reservoir = createReservoir({ values, columns: 2, size, seed: 5, stream })
   const edges = [0, ...cuts, count]
   for (let i = 1; i < edges.length; i++) {
     const rows = numbered(edges[i - 1]!, edges[i]!)
@@ -49,7 +49,7 @@ describe('the reservoir', () => {
     const rows = numbered(0, 100)
     const even = Uint32Array.from({ length: 50 }, (_, i) => 2 * i)
     const values = new Float64Array(2 * 10)
-    const reservoir = createReservoir({ values, lanes: 2, size: 10, seed: 5, stream: 8 })
+    const reservoir = createReservoir({ values, columns: 2, size: 10, seed: 5, stream: 8 })
     reservoir.offer(blockOf(rows, 2), even, 50)
     expect(reservoir.seen).toBe(50)
     // The same as if the other rows were not there.
@@ -75,7 +75,7 @@ describe('the reservoir', () => {
     )
     let sum = 0
     for (let stream = 0; stream < 40; stream++) {
-      const reservoir = createReservoir({ values, lanes: 1, size: 256, seed: 1, stream })
+      const reservoir = createReservoir({ values, columns: 1, size: 256, seed: 1, stream })
       const offset = (k: number) => ({ ...block, values: Float64Array.from(block.values, (v) => v + 2000 * k) })
       for (let k = 0; k < 10; k++) reservoir.offer(offset(k) as unknown as typeof block, null, 2000)
       sum += values.reduce((total, value) => total + value, 0) / 256
@@ -84,9 +84,9 @@ describe('the reservoir', () => {
     expect(Math.abs(sum / 40 - 9999.5)).toBeLessThan(200)
   })
 
-  test('ignores lanes beyond its own', () => {
+  test('ignores columns beyond its own', () => {
     const values = new Float64Array(5)
-    createReservoir({ values, lanes: 1, size: 5, seed: 1, stream: 1 }).offer(blockOf(numbered(0, 5), 2), null, 5)
+    createReservoir({ values, columns: 1, size: 5, seed: 1, stream: 1 }).offer(blockOf(numbered(0, 5), 2), null, 5)
     expect([...values]).toEqual([0, 1, 2, 3, 4])
   })
 })
@@ -95,7 +95,7 @@ test('a sample of a set is a view of its slice', () => {
   const values = Float64Array.from({ length: 24 }, (_, i) => i)
   const shared = new Float64Array(new SharedArrayBuffer(8 * 24))
   shared.set(values)
-  const sample = sampleOf({ values: shared, count: 3, size: 4, lanes: 2, filled: 3 }, 2)
+  const sample = sampleOf({ values: shared, count: 3, size: 4, columns: 2, filled: 3 }, 2)
   expect([...sample.values]).toEqual([16, 17, 18, 19, 20, 21, 22, 23])
   expect(sample.filled).toBe(3)
 })

@@ -4,7 +4,7 @@ import type { SampleSet } from '../../../src/kernels/sampling/reservoir.ts'
 import { RowDraw, type RowDrawOptions, rowDrawBytes } from '../../../src/kernels/sampling/row-draw.ts'
 import { blockOf } from '../blocks.ts'
 
-/** Rows from..to-1 in two lanes: their number, and ten times that. */
+/** Rows from..to-1 in two columns: their number, and ten times that. */
 const numbered = (from: number, to: number): Block =>
   blockOf(
     Array.from({ length: to - from }, (_, i) => [from + i, 10 * (from + i)]),
@@ -15,7 +15,7 @@ const through = (work: Generator<void>) => [...work].length
 
 /** A draw to which rows 0..offered-1 were offered, in blocks that end at the cuts. */
 function offered(options: Partial<RowDrawOptions>, rows: number, cuts: readonly number[] = []): RowDraw {
-  const draw = new RowDraw({ count: 1, size: 10, rows, lanes: 2, seed: 5, stream: (k) => k, ...options })
+  const draw = new RowDraw({ count: 1, size: 10, rows, columns: 2, seed: 5, stream: (k) => k, ...options })
   through(draw.draw())
   const edges = [0, ...cuts, rows]
   for (let i = 1; i < edges.length; i++) {
@@ -25,27 +25,29 @@ function offered(options: Partial<RowDrawOptions>, rows: number, cuts: readonly 
   return draw
 }
 
-/** Rows of sample k by number; every one must have come with both of its lanes. */
-function rowsOf({ values, size, lanes, filled }: SampleSet, k = 0): number[] {
-  const at = (f: number) => (k * lanes + f) * size
+/** Rows of sample k by number; every one must have come with both of its columns. */
+function rowsOf({ values, size, columns, filled }: SampleSet, k = 0): number[] {
+  const at = (f: number) => (k * columns + f) * size
   const rows = [...values.subarray(at(0), at(0) + filled)]
   expect([...values.subarray(at(1), at(1) + filled)]).toEqual(rows.map((row) => 10 * row))
   return rows
 }
 
 describe('rows drawn by number', () => {
-  test.each([1, 7, 8, 9, 19])('come with all of their %i lanes', (lanes) => {
+  test.each([1, 7, 8, 9, 19])('come with all of their %i columns', (columns) => {
     const rows = 1000
-    const draw = new RowDraw({ count: 3, size: 40, rows, lanes, seed: 5, stream: (k) => k })
+    const draw = new RowDraw({ count: 3, size: 40, rows, columns, seed: 5, stream: (k) => k })
     through(draw.draw())
     for (let from = 0; from < rows; from += 250) {
-      const cells = Array.from({ length: 250 }, (_, i) => Array.from({ length: lanes }, (_, f) => 100 * (from + i) + f))
-      through(draw.offer(blockOf(cells, lanes), null, 250))
+      const cells = Array.from({ length: 250 }, (_, i) =>
+        Array.from({ length: columns }, (_, f) => 100 * (from + i) + f),
+      )
+      through(draw.offer(blockOf(cells, columns), null, 250))
     }
     const { values, size, filled } = draw.finish()!
     for (let k = 0; k < 3; k++)
       for (let slot = 0; slot < filled; slot++) {
-        const row = Array.from({ length: lanes }, (_, f) => values[(k * lanes + f) * size + slot])
+        const row = Array.from({ length: columns }, (_, f) => values[(k * columns + f) * size + slot])
         expect(row).toEqual(row.map((_, f) => row[0]! + f))
       }
   })
@@ -77,7 +79,7 @@ describe('rows drawn by number', () => {
   })
 
   test('see only the positions they are given', () => {
-    const draw = new RowDraw({ count: 1, size: 10, rows: 50, lanes: 2, seed: 5, stream: (k) => k })
+    const draw = new RowDraw({ count: 1, size: 10, rows: 50, columns: 2, seed: 5, stream: (k) => k })
     through(draw.draw())
     const even = Uint32Array.from({ length: 50 }, (_, i) => 2 * i)
     through(draw.offer(numbered(0, 60), even, 30))
@@ -92,8 +94,8 @@ describe('rows drawn by number', () => {
     expect(rowsOf(draw.finish()!)).toEqual(rowsOf(offered({}, 50).finish()!).map((row) => 2 * row))
   })
 
-  test('ignore lanes beyond their own', () => {
-    const draw = new RowDraw({ count: 1, size: 5, rows: 5, lanes: 1, seed: 1, stream: () => 0 })
+  test('ignore columns beyond their own', () => {
+    const draw = new RowDraw({ count: 1, size: 5, rows: 5, columns: 1, seed: 1, stream: () => 0 })
     through(draw.draw())
     through(draw.offer(numbered(0, 5), null, 5))
     expect([...draw.finish()!.values]).toEqual([0, 1, 2, 3, 4])
@@ -105,7 +107,7 @@ describe('rows drawn by number', () => {
   })
 
   test('pause in long work', () => {
-    const draw = new RowDraw({ count: 64, size: 4_096, rows: 100_000, lanes: 2, seed: 1, stream: (k) => k })
+    const draw = new RowDraw({ count: 64, size: 4_096, rows: 100_000, columns: 2, seed: 1, stream: (k) => k })
     expect(through(draw.draw())).toBeGreaterThan(3)
     expect(through(draw.offer(numbered(0, 100_000), null, 100_000))).toBeGreaterThan(0)
   })
@@ -127,7 +129,7 @@ describe('rows drawn by number', () => {
   )
 
   test('take the memory that is said', () => {
-    const options = { count: 7, size: 100, rows: 1_000, lanes: 2 }
+    const options = { count: 7, size: 100, rows: 1_000, columns: 2 }
     const { values } = offered(options, 1_000).finish()!
     expect(rowDrawBytes(options)).toBe(values.byteLength + (values.length / 2) * 8)
     const exact = { ...options, isExact: true }
@@ -138,7 +140,7 @@ describe('rows drawn by number', () => {
 describe('fewer rows than there might have been', () => {
   /** A draw that expects `most` rows and is offered the first `rows`. */
   const short = (options: Partial<RowDrawOptions>, most: number, rows: number) => {
-    const draw = new RowDraw({ count: 1, size: 10, rows: most, lanes: 2, seed: 5, stream: (k) => k, ...options })
+    const draw = new RowDraw({ count: 1, size: 10, rows: most, columns: 2, seed: 5, stream: (k) => k, ...options })
     through(draw.draw())
     const block = numbered(0, rows)
     through(draw.offer(block, null, block.rows))
@@ -192,7 +194,7 @@ describe('fewer rows than there might have been', () => {
 function chiSquare(set: SampleSet, samples: number, rows: number): number {
   const counts = new Float64Array(rows)
   for (let k = 0; k < samples; k++) {
-    const at = k * set.lanes * set.size
+    const at = k * set.columns * set.size
     for (const row of set.values.subarray(at, at + set.filled)) counts[row]! += 1
   }
   const expected = (samples * set.filled) / rows

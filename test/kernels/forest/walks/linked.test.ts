@@ -39,11 +39,11 @@ function pathLength(node: Node, row: readonly number[], depth = 0): number {
 
 function growForest(rows: number[][], trees: number, depthLimit: number): Forest {
   const sample = sampleFrom(rows)
-  const candidates = Array.from({ length: sample.lanes }, (_, f) => f)
+  const candidates = Array.from({ length: sample.columns }, (_, f) => f)
   const grown = Array.from({ length: trees }, (_, k) =>
     buildTree({ sample, candidates, depthLimit, random: createRandom(9, k) }),
   )
-  return joinTrees(grown, { psi: rows.length, features: sample.lanes, depthLimit })
+  return joinTrees(grown, { psi: rows.length, features: sample.columns, depthLimit })
 }
 
 /** The sums of the WebAssembly kernel. */
@@ -89,18 +89,18 @@ function expectTwins(forest: Forest, rows: number[][]): void {
 
 describe('both kernels equal the brute-force twin', () => {
   test.each([
-    { name: 'two rows a tree', rows: 2, lanes: 1, trees: 3, limit: 1, scored: 20 },
-    { name: 'one row to score', rows: 16, lanes: 2, trees: 5, limit: 4, scored: 1 },
-    { name: 'the usual forest', rows: 256, lanes: 10, trees: 100, limit: 8, scored: 700 },
-    { name: 'a few rows', rows: 256, lanes: 10, trees: 20, limit: 8, scored: 9 },
-    { name: 'one feature', rows: 256, lanes: 1, trees: 20, limit: 8, scored: 300 },
-    { name: 'many features', rows: 128, lanes: 300, trees: 10, limit: 7, scored: 100 },
-    { name: 'deeper trees', rows: 1024, lanes: 4, trees: 4, limit: 10, scored: 300 },
-    { name: 'deep trees', rows: 4096, lanes: 3, trees: 6, limit: 12, scored: 3000 },
-    { name: 'trees without a useful limit', rows: 300, lanes: 2, trees: 10, limit: 32, scored: 300 },
-    { name: 'large trees', rows: 65_536, lanes: 1, trees: 4, limit: 32, scored: 50 },
-  ])('on $name', ({ rows, lanes, trees, limit, scored }) => {
-    expectTwins(growForest(normalRows(rows, lanes), trees, limit), normalRows(scored, lanes, 2))
+    { name: 'two rows a tree', rows: 2, columns: 1, trees: 3, limit: 1, scored: 20 },
+    { name: 'one row to score', rows: 16, columns: 2, trees: 5, limit: 4, scored: 1 },
+    { name: 'the usual forest', rows: 256, columns: 10, trees: 100, limit: 8, scored: 700 },
+    { name: 'a few rows', rows: 256, columns: 10, trees: 20, limit: 8, scored: 9 },
+    { name: 'one feature', rows: 256, columns: 1, trees: 20, limit: 8, scored: 300 },
+    { name: 'many features', rows: 128, columns: 300, trees: 10, limit: 7, scored: 100 },
+    { name: 'deeper trees', rows: 1024, columns: 4, trees: 4, limit: 10, scored: 300 },
+    { name: 'deep trees', rows: 4096, columns: 3, trees: 6, limit: 12, scored: 3000 },
+    { name: 'trees without a useful limit', rows: 300, columns: 2, trees: 10, limit: 32, scored: 300 },
+    { name: 'large trees', rows: 65_536, columns: 1, trees: 4, limit: 32, scored: 50 },
+  ])('on $name', ({ rows, columns, trees, limit, scored }) => {
+    expectTwins(growForest(normalRows(rows, columns), trees, limit), normalRows(scored, columns, 2))
   })
 
   test('on one row to as many as walk together, in as many trees and in some more', () => {

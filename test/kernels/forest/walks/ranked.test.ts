@@ -39,7 +39,7 @@ const { NaN: missing, POSITIVE_INFINITY: infinity, MAX_VALUE: most, MIN_VALUE: l
 function growForest(rowsOf: (tree: number) => number[][], trees: number, depthLimit: number): Forest {
   const grown = Array.from({ length: trees }, (_, k) => {
     const sample = sampleFrom(rowsOf(k))
-    const candidates = Array.from({ length: sample.lanes }, (_, f) => f)
+    const candidates = Array.from({ length: sample.columns }, (_, f) => f)
     return buildTree({ sample, candidates, depthLimit, random: createRandom(9, k) })
   })
   const first = rowsOf(0)
@@ -92,34 +92,34 @@ function kindsOf({ groups, bytes, size }: RankedForest): number[][] {
 
 describe('the ranked walk equals the plain twin in every bit', () => {
   test.each([
-    { name: 'the usual forest', rows: 256, lanes: 10, trees: 100, limit: 8, scored: 2500 },
-    { name: 'one feature, many groups of trees', rows: 256, lanes: 1, trees: 37, limit: 8, scored: 300 },
-    { name: 'two features', rows: 256, lanes: 2, trees: 21, limit: 8, scored: 300 },
-    { name: 'three features and an odd limit', rows: 200, lanes: 3, trees: 9, limit: 7, scored: 131 },
-    { name: 'four features', rows: 256, lanes: 4, trees: 50, limit: 8, scored: 300 },
-    { name: 'features that are nowhere split', rows: 8, lanes: 400, trees: 4, limit: 2, scored: 150 },
-    { name: 'stumps', rows: 16, lanes: 3, trees: 6, limit: 1, scored: 100 },
-    { name: 'two rows a tree', rows: 2, lanes: 2, trees: 5, limit: 1, scored: 20 },
-    { name: '256 leaves a tree', rows: 256, lanes: 1, trees: 3, limit: 32, scored: 400 },
-    { name: '256 leaves a tree, several features', rows: 256, lanes: 5, trees: 7, limit: 32, scored: 400 },
+    { name: 'the usual forest', rows: 256, columns: 10, trees: 100, limit: 8, scored: 2500 },
+    { name: 'one feature, many groups of trees', rows: 256, columns: 1, trees: 37, limit: 8, scored: 300 },
+    { name: 'two features', rows: 256, columns: 2, trees: 21, limit: 8, scored: 300 },
+    { name: 'three features and an odd limit', rows: 200, columns: 3, trees: 9, limit: 7, scored: 131 },
+    { name: 'four features', rows: 256, columns: 4, trees: 50, limit: 8, scored: 300 },
+    { name: 'features that are nowhere split', rows: 8, columns: 400, trees: 4, limit: 2, scored: 150 },
+    { name: 'stumps', rows: 16, columns: 3, trees: 6, limit: 1, scored: 100 },
+    { name: 'two rows a tree', rows: 2, columns: 2, trees: 5, limit: 1, scored: 20 },
+    { name: '256 leaves a tree', rows: 256, columns: 1, trees: 3, limit: 32, scored: 400 },
+    { name: '256 leaves a tree, several features', rows: 256, columns: 5, trees: 7, limit: 32, scored: 400 },
     {
       name: '256 thresholds in two trees, one more than a byte can rank among',
       rows: 129,
-      lanes: 1,
+      columns: 1,
       trees: 2,
       limit: 32,
       scored: 400,
     },
-    { name: 'trees in pieces', rows: 1024, lanes: 5, trees: 9, limit: 10, scored: 700 },
-    { name: 'trees in pieces, among others', rows: 300, lanes: 3, trees: 10, limit: 14, scored: 300 },
-    { name: 'deep trees', rows: 4096, lanes: 10, trees: 6, limit: 12, scored: 2500 },
-    { name: 'many nodes, in longer tiles', rows: 256, lanes: 2, trees: 450, limit: 8, scored: 9000 },
-    { name: 'one tree', rows: 64, lanes: 3, trees: 1, limit: 6, scored: 100 },
-    { name: 'one row to score', rows: 64, lanes: 3, trees: 10, limit: 6, scored: 1 },
-  ])('on $name', ({ rows, lanes, trees, limit, scored }) => {
-    const forest = growForest((k) => normalRows(rows, lanes, k + 1), trees, limit)
+    { name: 'trees in pieces', rows: 1024, columns: 5, trees: 9, limit: 10, scored: 700 },
+    { name: 'trees in pieces, among others', rows: 300, columns: 3, trees: 10, limit: 14, scored: 300 },
+    { name: 'deep trees', rows: 4096, columns: 10, trees: 6, limit: 12, scored: 2500 },
+    { name: 'many nodes, in longer tiles', rows: 256, columns: 2, trees: 450, limit: 8, scored: 9000 },
+    { name: 'one tree', rows: 64, columns: 3, trees: 1, limit: 6, scored: 100 },
+    { name: 'one row to score', rows: 64, columns: 3, trees: 10, limit: 6, scored: 1 },
+  ])('on $name', ({ rows, columns, trees, limit, scored }) => {
+    const forest = growForest((k) => normalRows(rows, columns, k + 1), trees, limit)
     expect(canRank(forest)).toBe(true)
-    const asked = normalRows(scored, lanes, 2008)
+    const asked = normalRows(scored, columns, 2008)
     const expected = twinSums(forest, asked)
     expect(rankedSums(forest, asked)).toEqual(expected)
     if (hasPieces(forest)) return
@@ -205,7 +205,7 @@ describe('the ranked walk equals the plain twin in every bit', () => {
 
   test('for forests of different shapes in turns in one memory', () => {
     const kernel = createRankedKernel()
-    const forests = [1, 7, 2, 300, 3].map((lanes) => growForest((k) => normalRows(64, lanes, k + lanes), 6, 6))
+    const forests = [1, 7, 2, 300, 3].map((columns) => growForest((k) => normalRows(64, columns, k + columns), 6, 6))
     for (const forest of [...forests, ...forests.reverse()]) {
       const rows = normalRows(200, forest.features, 77)
       expect(rankedSums(forest, rows, kernel)).toEqual(twinSums(forest, rows))
@@ -214,8 +214,8 @@ describe('the ranked walk equals the plain twin in every bit', () => {
 
   test('and a forest begins with a clean buffer, whatever lay there', () => {
     const kernel = createRankedKernel()
-    for (const lanes of [300, 200]) {
-      kernel.load(layRanked(growForest((k) => normalRows(16, lanes, k), 2, 4)))
+    for (const columns of [300, 200]) {
+      kernel.load(layRanked(growForest((k) => normalRows(16, columns, k), 2, 4)))
       kernel.values().set([1])
       expect(kernel.isFinite(1)).toBe(true)
       kernel.values().fill(missing)
@@ -230,7 +230,7 @@ describe('ranks', () => {
 
   test('zeros of both signs are one threshold', () => {
     const zeros = { ...forest, features: 1, splits: Int32Array.of(0, 0, 0), thresholds: Float64Array.of(0, -0, 1) }
-    expect(distinctThresholds(zeros).map((lane) => lane.length)).toEqual([2])
+    expect(distinctThresholds(zeros).map((column) => column.length)).toEqual([2])
   })
 
   test('a bucket says how many thresholds are below it, and the search covers the fullest', () => {

@@ -17,17 +17,17 @@ const coarsePerThreshold = 2
 export function distinctThresholds({ features, splits, thresholds }: Forest): Float64Array[] {
   const counts = new Uint32Array(features)
   for (const feature of splits) if (feature >= 0) counts[feature] = counts[feature]! + 1
-  const lanes = Array.from(counts, (count) => new Float64Array(count))
+  const columns = Array.from(counts, (count) => new Float64Array(count))
   for (let i = splits.length - 1; i >= 0; i--) {
     const feature = splits[i]!
     if (feature < 0) continue
     const place = counts[feature]! - 1
     counts[feature] = place
-    const lane = lanes[feature] as Float64Array
-    lane[place] = thresholds[i]!
+    const column = columns[feature] as Float64Array
+    column[place] = thresholds[i]!
   }
   // Zeros of both signs are one threshold: nothing lies between them.
-  return lanes.map((lane) => lane.sort().filter((value, i) => i === 0 || value !== lane[i - 1]))
+  return columns.map((column) => column.sort().filter((value, i) => i === 0 || value !== column[i - 1]))
 }
 
 /** The place of every node's threshold among the distinct ones of its feature; 0 for leaves. */
@@ -78,9 +78,9 @@ export function groupTrees(forest: Forest, distinct: readonly Float64Array[], ra
       for (let i = offsets[t]!; fits && i < offsets[t + 1]!; i++) {
         const feature = splits[i]!
         if (feature < 0) continue
-        const lane = used[feature] as Uint8Array
-        if (lane[ranks[i]!] === 1) continue
-        lane[ranks[i]!] = 1
+        const column = used[feature] as Uint8Array
+        if (column[ranks[i]!] === 1) continue
+        column[ranks[i]!] = 1
         added.push(i)
         counts[feature]! += 1
         fits = counts[feature]! <= maxByteThresholds
