@@ -104,7 +104,7 @@ export const scoreEntities = answering<ThreadTasks['scoreEntities']>(({ detector
 })
 
 export const prepareSmallBatch = answering<ThreadTasks['prepareSmallBatch']>(({ detector, payload }) => {
-  return { prepared: findDetector(detector).fewRows?.prepare(new Uint8Array(payload)) ?? null }
+  return { prepared: findDetector(detector).smallBatches?.prepare(new Uint8Array(payload)) ?? null }
 })
 
 export const arrange = answering<ThreadTasks['arrange']>(({ block, order, into, from, to }) => {

@@ -1,5 +1,5 @@
 /** What crosses threads and processes: plain data and shared memory. Errors cross as `Failure`: a thrown one would lose its code. */
-import type { DetectorParams, EffectiveSettings, JoinInput, PreparedForFew } from '../src/detectors/index.ts'
+import type { DetectorParams, EffectiveSettings, JoinInput, PreparedForSmallBatch } from '../src/detectors/index.ts'
 import type { FleetSettings } from '../src/generate/index.ts'
 import type { Block } from '../src/kernels/index.ts'
 import type { Profile, Unusable } from '../src/kernels/models/index.ts'
@@ -116,7 +116,7 @@ export interface ThreadTasks {
   /** Copies columns from..to-1 of a block with its rows in another order; see `arrangeColumns`. */
   arrange(task: ArrangeTask): object
   /** Prepares a model for small batches; null where such calls are for the threads. */
-  prepareSmallBatch(task: Pick<ScoreTask, 'detector' | 'payload'>): { readonly prepared: PreparedForFew | null }
+  prepareSmallBatch(task: Pick<ScoreTask, 'detector' | 'payload'>): { readonly prepared: PreparedForSmallBatch | null }
   /** Ranks scores of labelled rows; sorts them where they are, in shared memory. */
   rank(task: Labelled): { readonly ranking: Ranking }
 }

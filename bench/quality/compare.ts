@@ -17,7 +17,7 @@ import { describeMachine, deviation, mean, printTable, writeResult } from '../re
 import { rocAuc } from './roc-auc.ts'
 
 const seeds = [1, 2, 3, 4, 5]
-const mostRows = 100_000
+const maxRows = 100_000
 const folder = resolve(process.argv[2] ?? process.env['DEEPWATCH_BENCH_DATA'] ?? '../shared/data/adbench')
 
 /** A labelled set: every column but `label` is a feature. */
@@ -43,7 +43,7 @@ try {
     .filter((name) => name.endsWith('.parquet'))
     .sort()) {
     const set = await readSet(join(folder, file))
-    if (set.rows > mostRows) continue
+    if (set.rows > maxRows) continue
     const matrix = join(scratch, 'matrix')
     writeMatrix(matrix, set)
     const blocks = toBlocks(set)
@@ -75,7 +75,7 @@ try {
   rmSync(scratch, { recursive: true })
 }
 
-if (sets.length === 0) throw new Error(`no set of at most ${mostRows} rows in ${folder}`)
+if (sets.length === 0) throw new Error(`no set of at most ${maxRows} rows in ${folder}`)
 const round = (value: number) => value.toFixed(4)
 const spread = (values: number[]) => `${round(mean(values))} ±${round(deviation(values))}`
 printTable([

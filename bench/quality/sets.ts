@@ -75,11 +75,11 @@ const parquet = (folder: string) =>
     .sort()
 
 /** Tables of independent rows: fitted to all rows, the same rows are judged. */
-export async function readTables(root: string, mostRows: number): Promise<LabelledSet[]> {
+export async function readTables(root: string, maxRows: number): Promise<LabelledSet[]> {
   const sets: LabelledSet[] = []
   for (const file of parquet(join(root, 'adbench'))) {
     const table = await read(`from read_parquet('${join(root, 'adbench', file)}')`)
-    if (table.rows > mostRows) continue
+    if (table.rows > maxRows) continue
     const features = table.names.filter((name) => name !== 'label')
     const matrix = matrixOf(table, features, 0, table.rows)
     const labels = labelsOf(table, 0, table.rows)

@@ -100,29 +100,29 @@ export interface Scorer {
 }
 
 /** A model prepared for calls of few rows: what can be sent, over shared memory, made on a thread and used on another. */
-export interface PreparedForFew {
+export interface PreparedForSmallBatch {
   /** Bytes it takes where it is used. */
   readonly bytes: number
   /** Rows of a call that take up to some hundred microseconds; >= 1. */
-  readonly mostRows: number
+  readonly maxRows: number
   /** Means something to its detector alone. */
   readonly model: unknown
 }
 
-/** Scores up to `mostRows` rows of one model, in any memory; the score of a row is that of a `Scorer`, to the bit. */
-export type ScoreFew = (
+/** Scores up to `maxRows` rows of one model, in any memory; the score of a row is that of a `Scorer`, to the bit. */
+export type ScoreSmallBatch = (
   rows: Omit<ScoreInput, 'key' | 'payload' | 'block'> & { readonly block: Block<ArrayBufferLike> },
 ) => void
 
 /** For a detector whose models score a few rows in less time than a message takes to a thread and back. */
-interface FewRows {
+interface SmallBatches {
   /**
    * Prepares a model, which may take long; null when it is too large, or too slow.
    * @throws DeepWatchError `model_corrupt`
    */
-  prepare(payload: Uint8Array): PreparedForFew | null
+  prepare(payload: Uint8Array): PreparedForSmallBatch | null
   /** Takes in what `prepare` gave, in a few milliseconds at most; no call of the result does what could have been done here. */
-  open(model: unknown): ScoreFew
+  open(model: unknown): ScoreSmallBatch
 }
 
 /**
@@ -144,7 +144,7 @@ export interface Detector<Params extends DetectorParams = DetectorParams> {
   /** Samples of the training rows that must be drawn: `count` of up to `size` rows. Either one, or one per piece. */
   reservoirs(params: Params): { readonly count: number; readonly size: number }
   /** Most bytes that fitting and the payload can take, beside the samples. */
-  mostBytes(params: Params, features: number): number
+  maxBytes(params: Params, features: number): number
   /**
    * Fits the settings to the data.
    * @throws DeepWatchError `insufficient_data`
@@ -176,5 +176,5 @@ export interface Detector<Params extends DetectorParams = DetectorParams> {
   /** A scorer for one thread. */
   createScorer(): Scorer
   /** How a few rows are scored without a thread; absent where that takes too long. */
-  readonly fewRows?: FewRows
+  readonly smallBatches?: SmallBatches
 }

@@ -39,7 +39,7 @@ const kinds: readonly Detector[] = [isolationForest, extendedIsolationForest, ma
 const kindIds = kinds.map((kind) => kind.id)
 
 /** All features, what is measured, and what follows from it. */
-const mostViews = 3
+const maxViews = 3
 
 const params = z
   .strictObject({
@@ -47,7 +47,7 @@ const params = z
     members: z
       .array(z.enum(kindIds))
       .min(2)
-      .max(mixtureBounds.members / mostViews)
+      .max(mixtureBounds.members / maxViews)
       .refine((ids) => new Set(ids).size === ids.length, 'must not name a detector twice')
       .default(kindIds)
       .describe('Detectors that are asked, each with its default settings'),
@@ -228,11 +228,11 @@ function readWhole(payload: Uint8Array): Mixture {
   return mixture
 }
 
-const mostKeptBytes = 32 * 1024 * 1024
+const maxKeptBytes = 32 * 1024 * 1024
 
 function createScorer(): Scorer {
   const scorers = kinds.map((kind) => kind.createScorer())
-  const kept = keepPrepared<ReturnType<typeof prepare>>(mostKeptBytes, ({ bytes }) => bytes)
+  const kept = keepPrepared<ReturnType<typeof prepare>>(maxKeptBytes, ({ bytes }) => bytes)
 
   function prepare(payload: Uint8Array) {
     const { members, rule, heldBack } = readWhole(payload)
@@ -288,10 +288,10 @@ export const detector: Detector<Params> = {
   autoThreshold: 0.99,
   isCalibrated: true,
   reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
-  mostBytes: ({ members, views, sampleSize }, features) =>
-    (views ? mostViews : 1) *
-      members.reduce((sum, name) => sum + kindOf(name).mostBytes(defaultsOf(kindOf(name)), features), 0) +
-    2 * mixtureBytes(mostViews * members.length) +
+  maxBytes: ({ members, views, sampleSize }, features) =>
+    (views ? maxViews : 1) *
+      members.reduce((sum, name) => sum + kindOf(name).maxBytes(defaultsOf(kindOf(name)), features), 0) +
+    2 * mixtureBytes(maxViews * members.length) +
     // The rows of a piece, and those that calibrate.
     2 * 8 * features * sampleSize,
   resolve,

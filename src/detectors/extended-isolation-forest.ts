@@ -83,7 +83,7 @@ export const detector: Detector<z.output<typeof params>> = {
   paper: 'Hariri, S., Carrasco Kind, M. and Brunner, R. J. (2019), Extended Isolation Forest, IEEE TKDE 33(4)',
   params,
   ...forestMembers(read, cutsOf),
-  mostBytes({ trees, sampleSize, maxDepth, columns }) {
+  maxBytes({ trees, sampleSize, maxDepth, columns }) {
     const nodes = maxNodes(sampleSize, depthLimitOf(maxDepth, sampleSize))
     // Pieces and payload are there at the same time.
     return 2 * trees * (forestBytes(1, nodes) + cutBytes(nodes, columns))

@@ -3,8 +3,8 @@ export type {
   EffectiveSettings,
   JoinInput,
   ModelShape,
-  PreparedForFew,
-  ScoreFew,
+  PreparedForSmallBatch,
+  ScoreSmallBatch,
   TreeNode,
 } from './detector.ts'
 export { defaultDetector, detectors, findDetector } from './list.ts'

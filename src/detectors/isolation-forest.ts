@@ -33,7 +33,7 @@ export const detector: Detector<z.output<typeof params>> = {
   paper: 'Liu, F. T., Ting, K. M. and Zhou, Z.-H. (2008), Isolation Forest, ICDM',
   params,
   ...forestMembers(read, () => (_, feature) => ({ feature })),
-  mostBytes({ trees, sampleSize, maxDepth }) {
+  maxBytes({ trees, sampleSize, maxDepth }) {
     const nodes = trees * maxNodes(sampleSize, depthLimitOf(maxDepth, sampleSize))
     // Pieces and payload are there at the same time.
     return 2 * forestBytes(trees, nodes)
@@ -50,10 +50,10 @@ export const detector: Detector<z.output<typeof params>> = {
     const trees = pieces.map((piece) => treeOf(view(piece), 0))
     return encodeForest(joinTrees(trees, { psi: sampleSize, features, depthLimit: maxDepth }))
   },
-  fewRows: {
+  smallBatches: {
     prepare(payload) {
       const laid = layForest(read(payload))
-      return laid && { bytes: laid.bytes, mostRows: laid.maxRows, model: laid }
+      return laid && { bytes: laid.bytes, maxRows: laid.maxRows, model: laid }
     },
     open: (model) => createForestWalk(model as LaidForest),
   },

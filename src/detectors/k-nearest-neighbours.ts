@@ -17,8 +17,8 @@ import { distanceMembers, distanceRows } from './distances.ts'
 import { readPayload, requireTwoRows, seed } from './settings.ts'
 
 const id = 'k-nearest-neighbours'
-const mostReference = 16_384
-const mostNeighbours = 64
+const maxReference = 16_384
+const maxNeighbours = 64
 /** Rows from which the unit of distance is taken. */
 const unitRows = 256
 
@@ -28,13 +28,13 @@ const params = z
     neighbours: z
       .int()
       .min(1)
-      .max(mostNeighbours)
+      .max(maxNeighbours)
       .default(5)
       .describe('Nearest training rows whose distances are averaged'),
     sampleSize: z
       .int()
       .min(2)
-      .max(mostReference)
+      .max(maxReference)
       .default(2048)
       .describe('Training rows that are kept to compare with, drawn without replacement; clamped to the usable rows'),
     seed,
@@ -100,7 +100,7 @@ function decode(payload: Uint8Array): Model {
   const [features, count, neighbours, rows, ...rest] = numbers.words
   if (features < 1 || features > 65_535 || count > features || rest.some((word) => word !== 0))
     throw new RangeError('the head is not valid')
-  if (rows < 2 || rows > mostReference || neighbours < 1 || neighbours > mostNeighbours || neighbours >= rows)
+  if (rows < 2 || rows > maxReference || neighbours < 1 || neighbours > maxNeighbours || neighbours >= rows)
     throw new RangeError('the number of rows or neighbours is out of range')
   const units = readStandardised(numbers, count, features)
   const unit = numbers.next(1)[0] as number
@@ -133,7 +133,7 @@ export const detector: Detector<Params> = {
     'Angiulli, F. and Pizzuti, C. (2002), Fast Outlier Detection in High Dimensional Spaces, PKDD; Ramaswamy, S., Rastogi, R. and Shim, K. (2000), SIGMOD',
   params,
   ...distanceMembers(read),
-  mostBytes: ({ sampleSize }, features) => 4 * numbersBytes(features * (sampleSize + 3) + 1),
+  maxBytes: ({ sampleSize }, features) => 4 * numbersBytes(features * (sampleSize + 3) + 1),
   resolve,
   fitPiece,
   describe(payload) {

@@ -19,7 +19,7 @@ import { readPayload, requireTwoRows, seed } from './settings.ts'
 const id = 'mahalanobis'
 
 /** The covariance takes the square of this many doubles, and its inverse the cube of as many steps. */
-const mostFeatures = 1024
+const maxFeatures = 1024
 
 const params = z
   .strictObject({
@@ -41,9 +41,9 @@ const magic = 0x414d_5744
 
 function resolve(given: Params, { rows, features }: TrainingShape) {
   requireTwoRows(rows, 'A covariance')
-  if (features > mostFeatures) {
-    throw new DeepWatchError('training_too_large', `mahalanobis takes at most ${mostFeatures} features.`, {
-      facts: { features, limit: mostFeatures },
+  if (features > maxFeatures) {
+    throw new DeepWatchError('training_too_large', `mahalanobis takes at most ${maxFeatures} features.`, {
+      facts: { features, limit: maxFeatures },
     })
   }
   const sampleSize = Math.min(given.sampleSize, rows)
@@ -75,7 +75,7 @@ function fitPiece({ sample, varying, deviations }: FitInput) {
 function decode(payload: Uint8Array): Model {
   const numbers = decodeNumbers(payload, magic, 1)
   const [features, count, ...rest] = numbers.words
-  if (features < 1 || features > mostFeatures || count > features || rest.some((word) => word !== 0))
+  if (features < 1 || features > maxFeatures || count > features || rest.some((word) => word !== 0))
     throw new RangeError('the head is not valid')
   const units = readStandardised(numbers, count, features)
   const mean = numbers.next(count)
@@ -114,7 +114,7 @@ export const detector: Detector<Params> = {
     'Mahalanobis, P. C. (1936); Ledoit, O. and Wolf, M. (2004), A well-conditioned estimator for large-dimensional covariance matrices, J. Multivariate Analysis 88',
   params,
   ...distanceMembers(read),
-  mostBytes: ({ sampleSize }, features) =>
+  maxBytes: ({ sampleSize }, features) =>
     // Standardised rows, covariance and its factor, and twice the payload.
     8 * features * sampleSize + 3 * 8 * features ** 2 + 2 * numbersBytes(features ** 2 + 4 * features + 1),
   resolve,

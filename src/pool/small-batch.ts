@@ -3,7 +3,7 @@
  * woken by the answer: in some hundred microseconds at most. A thread prepares what that needs of a model, once small batches
  * have come for the model again and again.
  */
-import { findDetector, type PreparedForFew, type ScoreFew } from '../detectors/index.ts'
+import { findDetector, type PreparedForSmallBatch, type ScoreSmallBatch } from '../detectors/index.ts'
 import { type Block, keepPrepared } from '../kernels/index.ts'
 import { raiseOutside } from '../kernels/scores/index.ts'
 import type { BlockScores, ScoringModel } from './types.ts'
@@ -18,13 +18,13 @@ const maxRows = 128
 const maxPayloadBytes = 2 * 1024 * 1024
 
 /** A model that small batches came for. */
-interface Known extends Pick<PreparedForFew, 'bytes' | 'mostRows'> {
-  readonly score: ScoreFew
+interface Known extends Pick<PreparedForSmallBatch, 'bytes' | 'maxRows'> {
+  readonly score: ScoreSmallBatch
 }
 
 /** A model that is being prepared, or is not suited. */
 const forThreads: Known = {
-  ...{ bytes: 1024, mostRows: 0 },
+  ...{ bytes: 1024, maxRows: 0 },
   score() {
     throw new Error('the model is not prepared')
   },
@@ -46,20 +46,20 @@ export interface SmallBatchScoring {
 
 /** @param prepare has a thread prepare a model; may reject */
 export function createSmallBatchScoring(
-  prepare: (model: ScoringModel) => Promise<PreparedForFew | null>,
+  prepare: (model: ScoringModel) => Promise<PreparedForSmallBatch | null>,
 ): SmallBatchScoring {
   const kept = keepPrepared<Known>(maxKeptBytes, ({ bytes }) => bytes)
 
   /** Has the model prepared; until then, and if that fails, its calls are for the threads. */
   function begin(model: ScoringModel): Known {
-    const { fewRows } = findDetector(model.detector)
-    if (fewRows)
+    const { smallBatches } = findDetector(model.detector)
+    if (smallBatches)
       prepare(model)
         .then((prepared) => {
           if (!prepared) return
           // Not the laid out model itself: what it opened to has a copy.
-          const { bytes, mostRows: most } = prepared
-          kept.put(model.key, { bytes, mostRows: most, score: fewRows.open(prepared.model) })
+          const { bytes, maxRows: rows } = prepared
+          kept.put(model.key, { bytes, maxRows: rows, score: smallBatches.open(prepared.model) })
         })
         .catch(() => undefined)
     return forThreads
@@ -70,7 +70,7 @@ export function createSmallBatchScoring(
       if (rows > maxRows || model.entities !== undefined || model.payload.byteLength > maxPayloadBytes) return
       kept.getFor(1, minCalls, model.key, () => begin(model))
     },
-    takes: ({ key }, rows) => rows <= Math.min(kept.peek(key)?.mostRows ?? 0, maxRows),
+    takes: ({ key }, rows) => rows <= Math.min(kept.peek(key)?.maxRows ?? 0, maxRows),
     score({ key, fill, guards = null }, block, { scores, flags }) {
       const start = performance.now()
       const { rows } = block

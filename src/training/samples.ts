@@ -173,7 +173,7 @@ class SamplePass {
     const samples = { ...detector.reservoirs(params), ...rows, seed: plan.seed, stream: streams.sample }
     const profile = { ...rows, count: 1, size: profileSampleRows, seed: profileSeed, stream: () => streams.profile }
     const entityBytes = plan.entities === null ? 0 : entitySampleBytes(plan.entities, features)
-    const fitBytes = detector.mostBytes(params, features)
+    const fitBytes = detector.maxBytes(params, features)
     requireRoom(rowDrawBytes(samples) + rowDrawBytes(profile) + fitBytes + entityBytes, parts.maxBytes)
     this.#samples = new RowDraw(samples)
     this.#profileSample = new RowDraw(profile)

@@ -49,7 +49,7 @@ describe.each([...detectors.values()])('the detector $id', (detector) => {
   })
 
   test('needs no more bytes than it announced', () => {
-    expect(trained.payload.byteLength).toBeLessThanOrEqual(detector.mostBytes(defaultsOf(detector), 4))
+    expect(trained.payload.byteLength).toBeLessThanOrEqual(detector.maxBytes(defaultsOf(detector), 4))
   })
 
   test('gives a payload that passes its own check, for its number of features only', () => {
@@ -172,16 +172,16 @@ describe.each([...detectors.values()])('the detector $id', (detector) => {
     expect([...scores.subarray(0, 431)]).toEqual([...expected.subarray(0, 431)])
   })
 
-  if (detector.fewRows)
+  if (detector.smallBatches)
     test('scores a few rows as it scores many, from a model that was prepared on another thread', () => {
-      const { prepare, open } = detector.fewRows!
-      const { mostRows, model } = prepare(trained.payload)!
-      expect(mostRows).toBeGreaterThan(0)
+      const { prepare, open } = detector.smallBatches!
+      const { maxRows, model } = prepare(trained.payload)!
+      expect(maxRows).toBeGreaterThan(0)
       const scoreFew = open(structuredClone(model))
       const holes = rows.slice(0, 100).map((row, r) => row.map((value, f) => (r % 9 === f ? Number.NaN : value)))
       for (const given of [rows, holes])
         for (const fill of [null, Float64Array.of(0, 1, 2, 3)])
-          for (const count of [1, 2, 7, 31, mostRows]) {
+          for (const count of [1, 2, 7, 31, maxRows]) {
             const few = blockOf(given.slice(0, count))
             const expected = scoreAll(detector, trained.payload, few, fill)
             const into = { scores: new Float64Array(few.rows), flags: new Uint8Array(few.rows) }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { PreparedForFew } from '../../src/detectors/detector.ts'
+import type { PreparedForSmallBatch } from '../../src/detectors/detector.ts'
 import { detector } from '../../src/detectors/isolation-forest.ts'
 import { createSmallBatchScoring } from '../../src/pool/small-batch.ts'
 import type { ScoringModel } from '../../src/pool/types.ts'
@@ -14,7 +14,7 @@ const model = (key: string): ScoringModel => ({ key, detector: detector.id, payl
 const calls = 64
 
 /** Few scoring for which the test prepares the models. */
-function start(answer: () => PreparedForFew | null = () => detector.fewRows!.prepare(bytes)) {
+function start(answer: () => PreparedForSmallBatch | null = () => detector.smallBatches!.prepare(bytes)) {
   const asked: string[] = []
   const few = createSmallBatchScoring(async ({ key }) => {
     asked.push(key)
@@ -50,11 +50,11 @@ describe('few rows without a thread', () => {
   })
 
   test('as many rows as take a hundred microseconds are, and never more than 128', async () => {
-    for (const [mostRows, taken] of [
+    for (const [maxRows, taken] of [
       [5, 5],
       [1000, 128],
     ] as const) {
-      const { few, call } = start(() => ({ ...detector.fewRows!.prepare(bytes)!, mostRows }))
+      const { few, call } = start(() => ({ ...detector.smallBatches!.prepare(bytes)!, maxRows }))
       await call(model('a'))
       expect([few.takes(model('a'), taken), few.takes(model('a'), taken + 1)]).toEqual([true, false])
     }
@@ -75,7 +75,7 @@ describe('few rows without a thread', () => {
     const failing = () => {
       throw new Error('no thread left')
     }
-    const damaged = () => ({ bytes: 1, mostRows: 1, model: null })
+    const damaged = () => ({ bytes: 1, maxRows: 1, model: null })
     for (const answer of [() => null, failing, damaged]) {
       const { few, asked, call } = start(answer)
       await call(model('a'), 1, 10 * calls)
@@ -84,7 +84,7 @@ describe('few rows without a thread', () => {
   })
 
   test('models are kept within a bound of bytes; one that comes back is prepared again', async () => {
-    const { few, asked, call } = start(() => ({ ...detector.fewRows!.prepare(bytes)!, bytes: 10 * 1024 * 1024 }))
+    const { few, asked, call } = start(() => ({ ...detector.smallBatches!.prepare(bytes)!, bytes: 10 * 1024 * 1024 }))
     const keys = ['a', 'b', 'c', 'd']
     for (const key of keys) await call(model(key))
     expect(keys.map((key) => few.takes(model(key), 1))).toEqual([false, true, true, true])

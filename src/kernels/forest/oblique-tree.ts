@@ -49,13 +49,13 @@ interface Pending {
 export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
   const { sample, candidates, spread, likelihoods, columns, depthLimit, random } = options
   const { values, size, filled } = sample
-  const most = maxNodes(filled, depthLimit)
+  const max = maxNodes(filled, depthLimit)
   const tree = {
-    features: new Int32Array(most * columns),
-    weights: new Float64Array(most * columns),
-    thresholds: new Float64Array(most),
-    widths: new Float64Array(most),
-    links: new Uint32Array(most),
+    features: new Int32Array(max * columns),
+    weights: new Float64Array(max * columns),
+    thresholds: new Float64Array(max),
+    widths: new Float64Array(max),
+    links: new Uint32Array(max),
   }
   const rows = countUp(filled)
   const along = new Float64Array(filled)

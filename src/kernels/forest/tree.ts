@@ -57,8 +57,8 @@ export function nodeSizes({ features, links }: Tree): Uint32Array {
  */
 export function buildTree({ sample, candidates, depthLimit, random }: TreeOptions): Tree {
   const { values, size, filled } = sample
-  const most = maxNodes(filled, depthLimit)
-  const tree = { features: new Int32Array(most), thresholds: new Float64Array(most), links: new Uint32Array(most) }
+  const max = maxNodes(filled, depthLimit)
+  const tree = { features: new Int32Array(max), thresholds: new Float64Array(max), links: new Uint32Array(max) }
   const rows = countUp(filled)
   // Known constant features are kept in front: a node's constants are also its descendants', and what
   // a descendant swaps lies behind the constants of every ancestor.

@@ -64,14 +64,14 @@ export function layForest(forest: Forest): LaidForest | null {
   const depth = Math.max(1, forestDepth(forest))
   const bytes = linkedBytes(forest)
   const { trees: count, features } = forest
-  const mostRows = Math.floor((maxSteps - stepsOfColumn * features) / (count * depth + features))
-  if (bytes > maxBytes || mostRows < 1) return null
+  const maxRows = Math.floor((maxSteps - stepsOfColumn * features) / (count * depth + features))
+  if (bytes > maxBytes || maxRows < 1) return null
   const shape = shapeOf(forest)
   const trees = new Uint8Array(shareBytes(bytes))
   layLinked(forest, trees, 8 * shape.tileRows)
   const ranked = layForRanks(forest, depth, shape.factor)
   return {
-    ...{ shape, trees, module: linkedModule(), ranked, maxRows: mostRows },
+    ...{ shape, trees, module: linkedModule(), ranked, maxRows },
     bytes: linkedMemoryBytes(bytes, shape) + (ranked ? rankedMemoryBytes(ranked.laid) : 0),
   }
 }

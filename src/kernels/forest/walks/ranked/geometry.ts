@@ -52,11 +52,11 @@ export const wholeVectors = (rows: number): number => Math.ceil(rows / vectorRow
 
 /**
  * As many rows as pay for the interpretation and keep what is read again and again in the cache.
- * @param mostRows rows that will be walked at once, at most
+ * @param maxRows rows that will be walked at once, at most
  */
-export function rankedSize(features: number, nodes: number, mostRows: number = Number.POSITIVE_INFINITY): RankedSize {
+export function rankedSize(features: number, nodes: number, maxRows: number = Number.POSITIVE_INFINITY): RankedSize {
   const fitting = Math.floor(maxRankBytes / features / vectorRows) * vectorRows
-  const most = Math.min(nodes > manyNodes ? maxTileRowsOfMany : maxTileRows, wholeVectors(mostRows))
+  const most = Math.min(nodes > manyNodes ? maxTileRowsOfMany : maxTileRows, wholeVectors(maxRows))
   return { features, tileRows: Math.max(vectorRows, Math.min(most, fitting)), slots: maxSlots }
 }
 

@@ -65,10 +65,10 @@ function createBytes(start: number) {
 
 /**
  * Lays out a forest for which `canRank` holds.
- * @param mostRows rows that will be walked at once, at most
+ * @param maxRows rows that will be walked at once, at most
  */
-export function layRanked(forest: Forest, mostRows?: number): RankedForest {
-  const size = rankedSize(forest.features, forest.splits.length, mostRows)
+export function layRanked(forest: Forest, maxRows?: number): RankedForest {
+  const size = rankedSize(forest.features, forest.splits.length, maxRows)
   const geometry = rankedGeometry(size)
   const lengths = averagePathLengths(forest.psi)
   const bytes = createBytes(geometry.forest)
