@@ -154,11 +154,8 @@ export interface Config extends Values {
 const loopback = /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/
 
 /**
- * Reads and checks the settings.
- *
- * `env` is the environment; an empty text counts as absent. `flags` beats it, by the same keys.
- * Throws `invalid_setting` with one line that names the key: for a bad value, for an unknown key that
- * starts with DEEPWATCH_, and for an address open to the network without tokens.
+ * Reads and checks the settings of `env`, where an empty text counts as absent; `flags` beat it, by the same keys. Throws
+ * `invalid_setting` with one line that names the key: a bad value, an unknown key, an open address without tokens.
  */
 export function loadConfig(
   env: Readonly<Record<string, string | undefined>>,

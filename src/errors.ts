@@ -1,11 +1,9 @@
 /**
- * The one table of everything that can go wrong on purpose. Every error we throw is a `DeepWatchError` with a code from
- * here; HTTP turns it into a problem document (RFC 9457), the command line into an exit code. A message never carries a
- * server path, SQL text, a stack or a library's own message.
+ * Everything that can go wrong on purpose: every error we throw is a `DeepWatchError` with a code of this table. A message
+ * never carries a server path, SQL text, a stack or a library's own message.
  */
 
 interface ErrorRow {
-  /** HTTP status of the problem document. */
   readonly status: number
   /** Short and constant: the `title` member. */
   readonly title: string
@@ -131,10 +129,8 @@ export const sourceErrors = Object.keys(sources) as (keyof typeof sources)[]
 export type ErrorFacts = Readonly<Record<string, unknown>>
 
 /**
- * A failure with a code from the table.
- *
- * `detail` is one sentence for the person who made the request; `facts` are members added to the
- * problem document; `cause` is for the log alone and never leaves the process.
+ * A failure with a code from the table. `detail` is one sentence for the person who made the request, `facts` are members of
+ * the problem document, and `cause` is for the log alone.
  */
 export class DeepWatchError extends Error {
   readonly code: ErrorCode

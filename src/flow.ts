@@ -45,7 +45,6 @@ export function createGate(max: number, queue: number, refusal = 'Too much work 
     get saturated(): boolean {
       return inside >= max && waiting.length >= queue
     },
-    /** How many wait. */
     get waiting(): number {
       return waiting.length
     },
@@ -71,7 +70,6 @@ export function createGate(max: number, queue: number, refusal = 'Too much work 
 export function createStages() {
   const stops: (() => unknown)[] = []
   return {
-    /** Takes in what was just started. */
     add<Started>(started: Started, stop: (started: Started) => unknown): Started {
       stops.push(() => stop(started))
       return started

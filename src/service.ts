@@ -25,11 +25,8 @@ const storedDocument = versionDocument.loose()
 export type Service = Awaited<ReturnType<typeof startService>>
 
 /**
- * Starts everything on a state folder. A stage that fails stops those before it.
- * Errors: `home_locked`, and whatever makes the folder unusable.
- *
- * @param onHomeLost called when another process took the folder over, which ends the right to write there
- * @param early reading processes that were started before; the service ends them, unless it cannot start
+ * Starts everything on a state folder; a stage that fails stops those before it. `onHomeLost` is called when another process
+ * took it over; `early` readers were started before, and end with the service. Errors: `home_locked`, `invalid_setting`.
  */
 export async function startService(
   config: Config,
@@ -88,7 +85,6 @@ async function takeHome(config: Config, log: Logger, onHomeLost: () => void) {
     },
     onWaiting: (seconds) => log.warn({ seconds }, 'the state folder was used elsewhere; waiting whether it still is'),
   })
-  /** Only while the folder is ours. */
   const save = async (windows: Windows) => {
     if (isOurs) await windows.save().catch((cause) => log.warn({ err: cause }, 'the windows could not be written'))
   }
@@ -124,7 +120,6 @@ function startReaders(config: Config, metrics: Metrics, log: Logger): Readers {
   })
 }
 
-/** What the use cases work with. */
 interface Hands {
   readonly config: Config
   readonly metrics: Metrics

@@ -8,7 +8,6 @@ import type { ShownProgress } from './progress.ts'
 /** A row of the table of commands: all that help, completion and dispatch know. */
 export interface Command {
   readonly name: string
-  /** One line, for the list of commands. */
   readonly summary: string
   /** What stands after the name; flags excepted. */
   readonly operands: string
@@ -21,21 +20,16 @@ export interface Command {
   readonly without?: readonly string[]
   /** Flags of settings that the short help explains. */
   readonly explained?: readonly string[]
-  /** Runs to its end and gives the exit code. */
   readonly load: () => Promise<{ run(call: Call): Promise<number> }>
 }
 
 /** A call of a command, its arguments taken apart but not yet judged. */
 export interface Call {
-  /** The whole table. */
   readonly commands: readonly Command[]
   readonly command: Command
   readonly operands: readonly string[]
-  /** Settings as the flags of the schema gave them. */
   readonly settings: Readonly<Record<string, unknown>>
-  /** The text of an own flag. */
   text(name: string): string | undefined
-  /** Whether an own switch is on. */
   isOn(name: string): boolean
   /** Checks settings with a schema; what is wrong names its flag. */
   check<S extends z.ZodObject>(schema: S, settings: Readonly<Record<string, unknown>>): z.infer<S>
@@ -43,7 +37,6 @@ export interface Call {
   readonly work: Work & { readonly progress: ShownProgress }
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: Readable
-  /** Whether standard output is a terminal. */
   readonly isTerminal: boolean
   /** A line for people on standard error, unless they asked for quiet. */
   tell(line: string): void

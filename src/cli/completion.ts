@@ -7,7 +7,6 @@ import { show, wrong } from './usage.ts'
 interface Completed {
   readonly command: Command
   readonly flags: readonly Flag[]
-  /** Words that may follow the name. */
   readonly words: readonly string[]
 }
 

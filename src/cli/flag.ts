@@ -1,13 +1,11 @@
 /** What a flag is, and the flags that commands have beside the settings. Loads nothing. */
 
 export interface Flag {
-  /** Without dashes. */
   readonly name: string
   /** Where the value belongs in the settings. */
   readonly path: readonly string[]
   /** What stands for the value in the help; empty for a switch. */
   readonly hint: string
-  /** For the help, a sentence or less. */
   readonly about: string
   /** Values there are, for completion. */
   readonly choices: readonly string[]

@@ -26,10 +26,7 @@ const schema = new Schema([
   new Field('incident', new Utf8(), true),
 ])
 
-/**
- * The stream in pieces, one batch each. The library's writer queues whatever it is given, so every batch is made a whole
- * stream, of which only the first keeps the schema at its front and only the last the marker at its end.
- */
+/** One batch a piece, made a whole stream: only the first keeps the schema, only the last the marker of the end. */
 export function* arrowPieces(fleet: FleetSettings): Generator<{ bytes: Uint8Array; rows: number }> {
   const telemetry = createTelemetry(fleet)
   const batch = createBatch(batchRows)

@@ -1,7 +1,4 @@
-/**
- * What the words of a call name: files, a verb, a model, a service. Whoever runs a command may read what they may read: the folders of the named
- * files become the data roots of this one call. What is no plain file (a pipe, standard input) is taken as an upload.
- */
+/** What the words of a call name: files, a verb, a model, a service. The folders of named files become its data roots. */
 import { constants, createReadStream, openSync } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
@@ -16,7 +13,6 @@ import { show, unused, wrong } from './usage.ts'
 
 /** What a command was given to read. */
 export interface Telemetry {
-  /** Folders that the files lie in. */
   readonly roots: readonly string[]
   /** The `source` of the settings; undefined when an upload is the source. */
   readonly source: { readonly path: string | string[] } | undefined

@@ -27,7 +27,6 @@ export function listen() {
   const ignore = () => {}
   process.stderr.on('error', ignore)
   return {
-    /** Aborted with why, once. */
     signal: controller.signal,
     /** The exit code of what came from outside; null when nothing did. */
     exitCode: () => code,
@@ -37,7 +36,6 @@ export function listen() {
       if (process.stdout.write(text)) return
       await once(process.stdout, 'drain', { signal: controller.signal }).catch(() => controller.signal.throwIfAborted())
     },
-    /** Listens no more. */
     stop(): void {
       for (const stop of listeners) stop()
       process.stderr.off('error', ignore)

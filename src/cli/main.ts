@@ -4,7 +4,6 @@ import { commands } from './commands.ts'
 import { listen } from './interrupt.ts'
 import { createProgram, describeCommand, inOneLine, readArguments } from './program.ts'
 
-/** Done, failed, used wrongly. */
 const exitCodes = { done: 0, failed: 1, usage: 2 } as const
 
 /** Errors that a person mends by calling differently. */
@@ -98,7 +97,6 @@ function terminal() {
   }
 }
 
-/** One line, whatever is in it. */
 function tellError(error: unknown): number {
   const { code = 'internal_error', message } = error as { code?: string; message?: string }
   const isOurs = (error as Error).name === 'DeepWatchError'

@@ -107,9 +107,8 @@ const once = (name: string) => (value: string, before: string | undefined) => {
 }
 
 /**
- * Reads what follows the name of a command: `--flag value`, `--flag=value`, `--no-flag` for a setting that is a switch; `--` ends
- * the flags, `-` is an operand. `command` has these flags. Errors, all `validation_failed` or `conflicting_parameter`: a flag that
- * is not known, lacks its value, or comes twice.
+ * Reads `--flag value`, `--flag=value`, `--no-flag` of a switch; `--` ends the flags, `-` is an operand. Errors: `validation_failed`
+ * for a flag that is not known or lacks its value, `conflicting_parameter` for one that comes twice.
  */
 export function readArguments(
   args: readonly string[],

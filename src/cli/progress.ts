@@ -92,7 +92,6 @@ export function createProgress(screen: Screen | null, now = (): number => perfor
   }
 }
 
-/** `share` of the rows is done. */
 function bar(share: number, width: number, color: boolean): string {
   const filled = Math.min(width, Math.floor(share * width))
   const [on, off] = color ? ['\x1b[36m', '\x1b[0m'] : ['', '']

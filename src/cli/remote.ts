@@ -30,9 +30,8 @@ const maxWaitMs = 1_000
 const maxProblemBytes = 65_536
 
 /**
- * The service that a call names. Paths have no slash at their front. Errors: `validation_failed` for an address or a token that is
- * none, `conflicting_parameter` beside `--home`; of all requests: the code of the service's problem document, `server_unreachable`
- * for anything else that goes wrong, also on the way.
+ * The service that a call names. Errors: `validation_failed`, `conflicting_parameter` beside `--home`; of requests the code of the
+ * problem document, `server_unreachable` for anything else.
  */
 export function connect(call: Call) {
   if (call.text('home') !== undefined) throw conflicting('--server and --home name two places for the models.')
@@ -67,7 +66,6 @@ export function connect(call: Call) {
     }
   }
 
-  /** The error that a problem document tells of. */
   async function problemOf(answer: Answer): Promise<DeepWatchError> {
     let text = ''
     for await (const piece of pieces(answer)) if (text.length < maxProblemBytes) text += piece
@@ -147,7 +145,6 @@ const reasons: readonly [RegExp, string][] = [
   [/^(ECONNRESET|EPIPE|UND_ERR_SOCKET|ERR_STREAM_PREMATURE_CLOSE|UND_ERR_\w+_MISMATCH)$/, 'the connection broke'],
 ]
 
-/** What went wrong on the way, for a person. */
 function whyNot(error: unknown): string {
   const { code = 'unknown reason' } = error as { code?: string }
   const [, reason = 'it cannot be asked'] = reasons.find(([pattern]) => pattern.test(code)) ?? []
@@ -218,7 +215,6 @@ export async function workThere<Result>(
   return remote.json<Result>(`jobs/${id}/result`)
 }
 
-/** Returns when the job is over. */
 async function follow({ work: { progress, signal } }: Call, remote: Remote, id: string): Promise<void> {
   let shown: string | null = null
   let rows = 0

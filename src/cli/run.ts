@@ -1,7 +1,6 @@
 /**
- * `deepwatch run`: the whole pipeline. Trains on the files, scores them once, and makes everything else from those
- * scores. It works in a state folder inside the output folder, which is gone afterwards, and puts the files in place when all
- * of them are complete, `summary.json` last.
+ * `deepwatch run`: the whole pipeline. Trains, scores once, and makes everything from those scores, in a state folder inside the
+ * output folder; files are put in place when all are complete, `summary.json` last.
  */
 import { createReadStream } from 'node:fs'
 import { mkdir, readdir, rename, rmdir, stat, writeFile } from 'node:fs/promises'
@@ -120,7 +119,6 @@ async function writeScores(run: TableRun, ready: string): Promise<ScoreSummary> 
   return table.summary
 }
 
-/** Draws the chart and the report, and gives the report's facts. */
 async function draw(service: Service, run: TableRun, work: Call['work'], ready: string, rows: number) {
   const [chart, report] = await Promise.all([service.reporting.chartOf(run, work), service.reporting.ofRun(run, work)])
   work.progress.begin('writing', rows)
@@ -129,7 +127,6 @@ async function draw(service: Service, run: TableRun, work: Call['work'], ready: 
   return report.facts
 }
 
-/** What `summary.json` holds. */
 function summaryOf({ work }: Call, made: Made, seconds: number) {
   const { document, counts, evaluation, notes } = made
   return {

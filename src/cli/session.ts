@@ -104,9 +104,8 @@ export async function withTemporaryHome<Result>(
 }
 
 /**
- * Finds the model that a command names: `NAME` or `NAME@V` in the state folder, anything else is the path of a model
- * file, which gets a state folder of its own for the time. Errors: those of `namedModel`, `model_not_found`,
- * `model_corrupt`, `model_version_unsupported`.
+ * Finds the model that a command names: in the state folder, else a model file, which gets a state folder for the time. Errors:
+ * those of `namedModel`, `model_not_found`, `model_corrupt`, `model_version_unsupported`.
  */
 export async function withModel<Result>(
   call: Call,

@@ -2,10 +2,7 @@
 import type { Random } from '../kernels/sampling/index.ts'
 import { type Metric, metricNames } from './metrics.ts'
 
-/**
- * Every kind, in the order of the schema. `silence` is a collector that fills in zeros for a host that no longer answers: the
- * rows stay, so that they can carry a label. A gap, which is ordinary, has no rows at all.
- */
+/** Every kind, in the order of the schema. `silence` is zeros for a host that does not answer: its rows have labels. */
 export const incidentKinds = [
   'spike',
   'level_shift',

@@ -5,7 +5,6 @@ import { applyIncident, drawIncident, type Incident, type IncidentKind, meanTick
 import { metricNames, metricScales } from './metrics.ts'
 
 export interface FleetSettings {
-  /** Hosts, at least 1. */
   readonly hosts: number
   /** First time, in epoch seconds. */
   readonly start: number
@@ -15,7 +14,6 @@ export interface FleetSettings {
   readonly seed: number
   /** Share of the rows that belong to an incident, in [0, 0.5]. */
   readonly incidentRate: number
-  /** The kinds there are; at least one. */
   readonly incidents: readonly IncidentKind[]
   /** The run ends before this many seconds have passed, or after so many rows. */
   readonly seconds: number
@@ -25,7 +23,6 @@ export interface FleetSettings {
 /** Rows, column by column; all arrays have one length, of which the first `rows` places count. */
 export interface Batch {
   rows: number
-  /** Epoch seconds. */
   readonly times: Float64Array
   /** Number of the host: its place in `hosts`. */
   readonly hosts: Uint32Array

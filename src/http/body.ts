@@ -5,7 +5,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../config.ts'
 import { DeepWatchError } from '../errors.ts'
 
-/** The length that a request announces for its body; null without one. */
 function announcedLength({ headers }: FastifyRequest): number | null {
   const field = headers['content-length']
   return field === undefined ? null : Number(field)

@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts'
 import type { Metrics } from '../observe/index.ts'
 import type { Service } from '../service.ts'
-import type { Listeners } from './events.ts'
+import type { Listeners } from './job-events.ts'
 
 export interface Context {
   /** The running service; throws `starting` before it runs, `shutting_down` when it is about to end. */
@@ -10,7 +10,6 @@ export interface Context {
   readonly metrics: Metrics
   readonly listeners: Listeners
   readonly config: Config
-  /** What readiness says. */
   state(): 'starting' | 'ready' | 'draining'
 }
 

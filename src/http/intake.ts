@@ -20,15 +20,11 @@ export interface Intake<S> {
 
 type Members = Record<string, unknown>
 
-/** Of the part `config` of a form. */
 const configBytes = 1024 * 1024
 
 /**
- * Reads a request to its end.
- *
- * Errors: `malformed_json`, `duplicate_key`, `malformed_multipart`, `missing_file`, `too_many_parts`,
- * `body_too_large`, `too_many_rows`, `request_timeout`, `incomplete_body`, `unsupported_media_type`, those
- * of `mergeSettings` and of `Sources.fromUpload`.
+ * Reads a request to its end. Errors: those of JSON, of multipart forms, of slow, large and incomplete bodies, of
+ * `mergeSettings` and of `Sources.fromUpload`; `unsupported_media_type`.
  */
 export function takeIn<S extends z.ZodObject>(
   schema: S,
@@ -100,7 +96,9 @@ function takeJson<S extends z.ZodObject>(
   if (!hasBody(request) && type === null)
     return { settings: settingsOf(schema, request, {}), upload: null, heldBytes: 0 }
   if (type?.essence !== 'application/json') return null
-  requireUtf8(type)
+  const charset = type.parameters.get('charset')?.toLowerCase()
+  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8')
+    throw new DeepWatchError('unsupported_media_type', 'JSON is taken in UTF-8 alone.')
   const { DEEPWATCH_JSON_BYTES, DEEPWATCH_JSON_ROWS } = request.server.deepwatch.config
   const read = readBody(request, reply, DEEPWATCH_JSON_BYTES)
   const queriesRows = (request.query as Record<string, unknown>)['rows'] !== undefined
@@ -112,7 +110,6 @@ function takeJson<S extends z.ZodObject>(
   return read instanceof Promise ? read.then(accept) : accept(read)
 }
 
-/** A body that is the source itself. */
 async function takeUpload<S extends z.ZodObject>(
   sources: Sources,
   schema: S,
@@ -129,12 +126,6 @@ async function takeUpload<S extends z.ZodObject>(
   const contentDigest = Array.isArray(digest) ? digest.join(', ') : (digest ?? null)
   const upload = await sources.fromUpload(raw, { mediaType, contentDigest, signal: abort.signal })
   return { settings, upload, heldBytes: 0 }
-}
-
-function requireUtf8(type: MediaType): void {
-  const charset = type.parameters.get('charset')?.toLowerCase()
-  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8')
-    throw new DeepWatchError('unsupported_media_type', 'JSON is taken in UTF-8 alone.')
 }
 
 function boundRows(rows: unknown, limit: number): void {

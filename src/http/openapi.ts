@@ -180,7 +180,6 @@ class Parts {
     return rest
   }
 
-  /** Makes the schema a part of this name. */
   named(name: string, schema: z.ZodType) {
     this.all.schemas[name] = this.schema(schema)
     return { $ref: `#/components/schemas/${name}` }

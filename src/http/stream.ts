@@ -9,9 +9,8 @@ import { asDeepWatchError, noteFailure, problemOf } from './problem.ts'
 const heldBack = 1024 * 1024
 
 /**
- * Sends an answer; what is made while it is sent is waited for, so that files can be removed afterwards. Whatever fails within
- * the first MiB is thrown, for a problem document; later the connection is aborted without its final chunk, unless
- * the answer has last words. A client that takes nothing for `stallMs` is dropped. Closes the answer.
+ * Sends an answer, waits for what is made meanwhile, and closes it. What fails within the first MiB is thrown; later the answer
+ * has last words, or its connection is aborted. A client that takes nothing for `stallMs` is dropped.
  */
 export function sendAnswer(reply: FastifyReply, answer: Answer, stallMs: number): void | Promise<void> {
   reply.code(answer.status).headers(answer.headers).type(answer.type)

@@ -12,14 +12,13 @@ import { requireOneSource } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { workOf } from './aborted-request.ts'
 import { type Intake, takeIn } from './intake.ts'
-import { describeJob } from './job-document.ts'
+import { describeJob } from './job-events.ts'
 import { type Answer as AnswerDescription, type Operation, route } from './operation.ts'
 import { idempotencyKey, prefersAsync, workFields } from './preferences.ts'
 import { asDeepWatchError, noteFailure } from './problem.ts'
 import { sendAnswer } from './stream.ts'
 import { telemetryBodies, telemetryErrors, workErrorsOf } from './telemetry-bodies.ts'
 
-/** Settings that every kind of work has. */
 type WorkSettings = {
   model: string
   rows?: Rows | undefined

@@ -2,7 +2,6 @@
 
 export interface AnswerHead {
   readonly status: number
-  /** Media type. */
   readonly type: string
   /** Further header fields, in lower case. */
   readonly headers: Readonly<Record<string, string>>
@@ -15,7 +14,6 @@ export type Pieces = AsyncGenerator<Piece> | Generator<Piece>
 
 /** An answer that is all there. */
 export interface WholeAnswer extends AnswerHead {
-  /** The body in order. */
   readonly pieces: readonly Piece[]
   /** Its effect is durable: a cancel comes too late. */
   readonly isCommitted?: boolean
@@ -49,11 +47,6 @@ export function jsonAnswer(
   value: unknown,
   more: { headers?: AnswerHead['headers']; isCommitted?: boolean } = {},
 ): WholeAnswer {
-  return {
-    status,
-    type: 'application/json',
-    headers: more.headers ?? {},
-    isCommitted: more.isCommitted ?? false,
-    pieces: [Buffer.from(JSON.stringify(value))],
-  }
+  const pieces = [Buffer.from(JSON.stringify(value))]
+  return { status, type: 'application/json', headers: {}, ...more, pieces }
 }

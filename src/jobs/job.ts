@@ -15,7 +15,6 @@ export const jobRecord = z.strictObject({
   model: z.string().max(100),
   /** Name of the token it was asked for with; null in a service without tokens. */
   owner: z.string().max(64).nullable(),
-  /** Of the request that asked for it. */
   requestId: z.string().max(64),
   /** A request waits for the answer: the client gave a key and did not ask for a job. */
   awaited: z.boolean(),
@@ -134,7 +133,6 @@ export class Job {
     return { ...this.#record, rowsPerSecond: seconds > 0 ? rowsDone / seconds : 0 }
   }
 
-  /** Sets how long the job is kept from now on. */
   keepFor(ms: number): void {
     this.expires = { steady: this.#clock.steady() + ms, wall: this.#clock.wall() + ms }
   }

@@ -1,7 +1,4 @@
-/**
- * Jobs: work that goes on without the request that asked for it, and whose answer is stored. A request with an idempotency
- * key is one too, which its own request waits for. What a job does, and what its answer looks like, the door hands in.
- */
+/** Jobs: work that goes on without its request, or is waited for by one with an idempotency key; answers are stored. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { DeepWatchError } from '../errors.ts'
 import { createGate, type Gate } from '../flow.ts'
@@ -13,9 +10,7 @@ import { type Clock, failureOf, isOver, Job, type JobRecord, newRecord, realCloc
 import { createShelf, type Shelf, type ShelfLimits } from './shelf.ts'
 
 export interface JobsLimits extends ShelfLimits {
-  /** Jobs at work at once. */
   readonly running: number
-  /** Jobs that may wait beside them. */
   readonly queue: number
   /** Bytes of JSON bodies that unfinished jobs may hold in memory together. */
   readonly heldBytes: number
@@ -94,9 +89,8 @@ export class Jobs {
   }
 
   /**
-   * Accepts a request, durably unless it is awaited, and begins when its turn comes; or finds the job of an equal request
-   * with the same key. `request.dispose` is called when nothing of it is needed any more, also when this throws.
-   * Errors: `idempotency_conflict`, `overloaded`, `shutting_down`, `storage_full`, `storage_error`.
+   * Accepts a request, durably unless it is awaited, or finds the job of an equal one with its key; `request.dispose` is called in any
+   * case. Errors: `idempotency_conflict`, `overloaded`, `shutting_down`, `storage_full`, `storage_error`.
    */
   async submit(request: JobRequest): Promise<{ job: Job; isNew: boolean }> {
     try {
@@ -153,7 +147,6 @@ export class Jobs {
     this.#shelf.expire()
   }
 
-  /** Does the work and stores its answer. */
   async #work(job: Job, request: JobRequest): Promise<Partial<JobRecord>> {
     job.become({ state: 'running', startedAt: this.#clock.wall() })
     if (!request.awaited) await this.#folder.save(job.record)
@@ -268,7 +261,6 @@ async function produce(job: Job, request: JobRequest): Promise<Answer> {
   }
 }
 
-/** How a job ends that did not succeed. */
 function endOf(job: Job, request: JobRequest, error: unknown): Partial<JobRecord> {
   const reason: unknown = job.signal.reason
   if (reason instanceof DeepWatchError)

@@ -7,7 +7,6 @@ export interface ShelfLimits {
   /** Finished jobs that are kept, and as many finished requests with a key. */
   readonly kept: number
   readonly keepMs: number
-  /** Bytes of all results together. */
   readonly resultBytes: number
 }
 
@@ -22,7 +21,6 @@ export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLim
   /** What is over, in the order in which it ended. */
   const ended = (awaited: boolean) => [...jobs.values()].filter((job) => job.isOver && job.record.awaited === awaited)
 
-  /** Forgets a job, its key and its result. */
   async function forget(job: Job): Promise<void> {
     const { key } = job.record
     jobs.delete(job.id)
@@ -66,7 +64,6 @@ export function createShelf(folder: Pick<JobsFolder, 'remove'>, limits: ShelfLim
     },
     /** The result of this job is written: from now on its record says how large it is. */
     grown: (job: Job) => void growing.delete(job),
-    /** Forgets what is too old or too many. */
     expire(): void {
       const now = clock.steady()
       for (const awaited of [true, false]) {

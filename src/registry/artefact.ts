@@ -31,7 +31,6 @@ export const artefactLimits = { headerBytes: 64 * 1024 * 1024, payloadBytes: 102
 const artefactHeader = z.looseObject({
   model: z.string(),
   version: z.int(),
-  /** Whether the version was saved to serve at once. */
   serve: z.boolean(),
   /** RFC 3339. */
   createdAt: z.string(),
@@ -89,10 +88,8 @@ export async function encodeArtefact(
 }
 
 /**
- * Reads an artefact and checks all of it: magic, format, lengths against the size of the file, checksum,
- * and only then what the header says. Throws 'model_corrupt', or 'model_version_unsupported' for an undamaged file of a
- * newer format. With `keepPayload` the payload lands in shared memory of its own, else memory stays within half a MiB
- * and the header.
+ * Reads an artefact and checks all of it, last what the header says. With `keepPayload` the payload lands in shared memory.
+ * Throws 'model_corrupt', or 'model_version_unsupported' for an undamaged file of a newer format.
  */
 export async function readArtefact(source: ArtefactSource, options: { keepPayload: boolean }): Promise<Artefact> {
   const { sizeBytes } = source

@@ -6,9 +6,8 @@ import { type Disk, digestOf, errorCode, putInPlace, storageFailure, temporaryNa
 import { type Artefact, openSource, readArtefact } from './artefact.ts'
 
 /**
- * The folder of one model: `00000001.dwm`, `00000002.dwm`, ... and, once somebody chose or deleted
- * something, `state.json`. A new version is there by the one rename of its own file: whether it serves is in its
- * header, and `state.json` only says what was chosen before it came.
+ * The folder of one model: `00000001.dwm`, ... and `state.json`, once something was chosen or deleted. A version is there by the one
+ * rename of its file: whether it serves is in its header; `state.json` says what was chosen before it came.
  */
 
 export const modelName = /^[a-z0-9][a-z0-9_-]{0,62}$/
@@ -58,7 +57,6 @@ export interface FolderListing {
   readonly highest: number
   readonly hasState: boolean
   readonly temporary: readonly string[]
-  /** How many other entries there are. */
   readonly foreign: number
 }
 

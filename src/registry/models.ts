@@ -51,7 +51,6 @@ export function createModels({ registry, onVersionRemoved, onModelRemoved }: Mod
   }
 }
 
-/** A node with the names of its features instead of their numbers. */
 function named(node: TreeNode, nameOf: (feature: number) => string): object {
   if ('feature' in node) return { ...node, feature: nameOf(node.feature) }
   if ('cut' in node) return { ...node, cut: node.cut.map((part) => ({ ...part, feature: nameOf(part.feature) })) }

@@ -61,7 +61,6 @@ export interface ModelHandle<Document extends object = Readonly<Record<string, u
 }
 
 export interface NewVersion<Document extends object> {
-  /** Plain JSON data. */
   readonly document: Document
   /** Copied before `add` returns. */
   readonly payload: Uint8Array
@@ -109,7 +108,6 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
     this.#cache = new PayloadCache(options.cacheBytes)
   }
 
-  /** Called once, before anything else. */
   async load(home: string): Promise<void> {
     const { log } = this.#options
     if (await this.#disk.makeFolder(this.#root)) await this.#disk.syncFolder(home)
@@ -213,10 +211,8 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
   }
 
   /**
-   * Saves the next version of a model; when it returns, the version survives a power cut. `build` is
-   * called once, with the number and the creation time (RFC 3339) the version will have; what it throws comes out unchanged
-   * and saves nothing. Saves of one name run one after the other. Returns the deep-frozen document.
-   * Throws 'invalid_id', 'registry_full', 'storage_full', 'storage_error'; the old version then stays.
+   * Saves the next version of a model, durably; saves of one name run one after the other. What `build` throws saves nothing.
+   * Returns the deep-frozen document. Throws 'invalid_id', 'registry_full', 'storage_full', 'storage_error'.
    */
   async add(name: string, build: BuildVersion<Document>, options: { serve: boolean }): Promise<Document> {
     checkName(name)
@@ -334,10 +330,7 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
     })
   }
 
-  /**
-   * Removes a version, quarantined ones too. When it served, the newest one left serves; the last one
-   * takes the model with it. Its number never comes again. Throws 'model_not_found', 'version_not_found', 'storage_error'.
-   */
+  /** Removes a version, also a quarantined one; the last takes the model with it. Errors: those of `document`, `storage_error`. */
   async removeVersion(name: string, version: number): Promise<void> {
     await this.#queue(name, async () => {
       const model = this.#model(name)

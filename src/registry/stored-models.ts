@@ -21,7 +21,6 @@ export interface ModelSummary {
   readonly newest: number
   /** The version that scores when none is named; null while the choice is unreadable (see `quarantined`). */
   readonly serving: number | null
-  /** Versions that exist on disk and cannot be used. */
   readonly quarantined: readonly number[]
   /** RFC 3339, of the oldest and of the newest version there is. */
   readonly createdAt: string
@@ -37,7 +36,6 @@ export interface Version<Document> {
   readonly document: Document | null
   /** SHA-256 of the file, hex; empty while quarantined from the start. */
   readonly digest: string
-  /** Why it is quarantined. */
   damage: ErrorCode | null
 }
 

@@ -1,11 +1,11 @@
-/** Features derived from the trailing rows of an entity: how they are asked for, and how a version remembers them. */
+/** What trailing rows of an entity give, derived features, smoothing and habituation: how asked for, how remembered. */
 import { z } from 'zod'
 import { derives } from '../kernels/history/index.ts'
 import { columnName } from './source.ts'
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 const maxSeconds = 31 * 86_400
-/** Rows that a window may reach back. */
+/** Rows, or scores, that a window may reach back. */
 const maxRows = 100_000
 /** Derived features of one model. */
 export const maxDerived = 256
@@ -21,7 +21,7 @@ export function durationSeconds(text: string): number {
   return Number.parseInt(text, 10) * (unitSeconds[text.at(-1)!] ?? Number.NaN)
 }
 
-export const trailingWindow = z.union([z.int('must be a whole number of rows').min(1).max(maxRows), duration])
+const trailingWindow = z.union([z.int('must be a whole number of rows').min(1).max(maxRows), duration])
 
 export const derivedFeature = z
   .strictObject({
@@ -76,3 +76,37 @@ export function featureName(feature: string | DerivedFeature): string {
   const window = windowOf(feature)
   return `${feature.derive}(${feature.column}${window === null ? '' : `, ${window}`})`
 }
+
+export const smoothing = z
+  .strictObject({ window: trailingWindow.describe('Rows, at least 2, or a duration such as 1h.') })
+  .refine(({ window }) => window !== 1, { path: ['window'], error: 'must be at least 2 rows' })
+  .describe('The score becomes the mean of the trailing scores of its entity; threshold and histogram follow.')
+
+export const smoothingDocument = z
+  .object({
+    window: trailingWindow,
+    delay: z
+      .array(
+        z.object({
+          score: z.number(),
+          rows: z.int().nullable(),
+          seconds: z.number().nullable(),
+        }),
+      )
+      .describe(
+        'After how many rows of this score, following typical ones, the smoothed score passes the threshold; the first row counts 1. Seconds from the first of them at the typical step of the training; null where that is not known or it never passes.',
+      ),
+  })
+  .nullable()
+  .optional()
+
+export const habituation = z
+  .strictObject({
+    window: z.int().min(0).max(maxRows).describe('Rows of the entity, at least 2; 0 switches off what auto chooses.'),
+  })
+  .refine(({ window }) => window !== 1, { path: ['window'], error: 'must be at least 2 rows, or 0' })
+  .describe(
+    'A row above the threshold is held just below it when half of the window before it was nearly as strange: its odds score / (1 - score) must be four times what half of those rows reach. A state that lasts ends to be an anomaly. Needs a calibrated score (ensemble, auto) and a threshold that is a score.',
+  )
+
+export const habituationDocument = z.object({ window: z.int() }).nullable().optional()

@@ -1,7 +1,6 @@
 /** The version document: everything that is known about one trained version, as `GET` shows it. */
 import { z } from 'zod'
-import { derivedFacts } from './derived.ts'
-import { habituationDocument, smoothingDocument } from './smoothing.ts'
+import { derivedFacts, habituationDocument, smoothingDocument } from './derived.ts'
 import { modelName, window } from './source.ts'
 import { roles as roleSettings, threshold } from './train.ts'
 

@@ -109,7 +109,6 @@ export interface ReportFacts {
   /** The training telemetry of a version, or a source that was scored with it. */
   readonly subject: 'version' | 'source'
   readonly document: VersionDocument
-  /** What was scored. */
   readonly source: { readonly kind: 'rows' | 'path' | 'upload'; readonly files: readonly string[] }
   /** Null when nothing was kept of a training. */
   readonly aggregate: ReportAggregate | null
@@ -118,6 +117,5 @@ export interface ReportFacts {
   /** Offsets of the model's time zone, as far as the times of the report need them. */
   readonly zone: ZoneTransitions
   readonly evaluation: Evaluation | null
-  /** Sentences about what is not shown and why. */
   readonly gaps: readonly string[]
 }

@@ -1,8 +1,7 @@
 /** The settings of `POST /train`. */
 import { z } from 'zod'
 import { detectors, seed } from '../detectors/index.ts'
-import { derivedFeature, featureName, maxDerived } from './derived.ts'
-import { habituation, smoothing } from './smoothing.ts'
+import { derivedFeature, featureName, habituation, maxDerived, smoothing } from './derived.ts'
 import { columnName, modelName, rows, source, window } from './source.ts'
 
 export const roles = {

@@ -4,7 +4,6 @@ import { constants, mkdir, open, rename, rm, rmdir, unlink } from 'node:fs/promi
 import { join } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
 
-/** The bytes of a file in order. */
 type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
 export type Disk = typeof realDisk
@@ -21,7 +20,6 @@ export const realDisk = {
       throw error
     }
   },
-  /** Creates a file that must not exist, writes the chunks and syncs it. */
   async writeSynced(path: string, chunks: Chunks): Promise<void> {
     const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
     try {
@@ -52,10 +50,8 @@ export const temporaryName = /^\.tmp-[0-9a-f]{16}$/
 export const newTemporaryName = () => `.tmp-${randomBytes(8).toString('hex')}`
 
 /**
- * Puts a file in place so that it is there whole or not at all, and durable when this returns: written beside its
- * place, synced, renamed, folder synced. After a failure the temporary file is removed and never synced again,
- * as a second sync of a file whose first one failed proves nothing.
- * Throws what the disk threw; `renamed` tells whether the file had already taken its place.
+ * Puts a file in place, whole or not at all, and durable when this returns. After a failure it is never synced again, which
+ * would prove nothing. Throws what the disk threw; `renamed` tells that the file had taken its place.
  */
 export async function putInPlace(
   disk: Disk,

@@ -32,11 +32,8 @@ interface Found {
 }
 
 /**
- * Takes the state folder for this process, creating it (0700) when absent. Throws 'home_locked' while
- * another process holds it, 'invalid_setting' when it cannot be created or written.
- *
- * A holder that died on this host is followed at once. One on another host or in another container can only
- * be watched: it is followed ten seconds after its last sign of life.
+ * Takes the state folder, creating it (0700). Throws 'home_locked' while another process holds it, 'invalid_setting' when it
+ * cannot be written. A dead holder on this host is followed at once, one elsewhere ten seconds after its last sign of life.
  */
 export async function lockHome(home: string, options: HomeLockOptions = {}): Promise<HomeLock> {
   const { onLost = () => {}, onWaiting = () => {}, beatMs = 2_000, staleMs = 10_000 } = options
