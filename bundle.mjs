@@ -45,8 +45,12 @@ async function bundle(programs, prefix) {
       // As far below the package as the programs: what is looked for beside a module is found from here, too.
       chunkFileNames: `chunks/${prefix}[name].js`,
       // A command reads its schemas before anything else: without this they are spread over what else uses them, the service included.
-      codeSplitting: { groups: [{ name: 'schemas', test: /src\/schemas\// }] },
-      sourcemap: true,
+      codeSplitting: {
+        groups: [
+          { name: 'errors', test: /src\/errors\.ts/, priority: 1 },
+          { name: 'schemas', test: /src\/schemas\// },
+        ],
+      },
     },
   })
   return output.map((file) => [file.fileName, file.type === 'chunk' ? file.code : file.source])
