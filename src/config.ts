@@ -71,7 +71,7 @@ export const settings = {
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
-    .describe('least level that is logged'),
+    .describe('lowest level that is logged'),
   DEEPWATCH_HOME: z
     .string()
     .min(1)
@@ -115,7 +115,7 @@ export const settings = {
     'entities that telemetry may have for a model per entity',
   ),
   DEEPWATCH_WINDOW_ENTITIES: whole('100000', 1, 10_000_000).describe(
-    'entities, of all model versions, whose last window is kept for rows sent as JSON; least recently seen out first',
+    'entities, of all model versions, whose last window is kept for rows sent as JSON; the least recently seen is dropped first',
   ),
   DEEPWATCH_WINDOW_BYTES: bytes('128MiB', MiB).describe(
     'memory of these windows, and of those of each file or training that derives features',
