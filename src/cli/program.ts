@@ -142,6 +142,8 @@ export function inOneLine<Result>(use: () => Result): Result {
     return use()
   } catch (error) {
     if (!(error instanceof CommanderError) || error.exitCode === 0) throw error
-    throw wrong(error.message.replace(/^error: /, '').replace(/\s*\(Did you mean (.+)\?\)$/s, '; did you mean $1?'))
+    const text = error.message.replace(/^error: /, '').replace(/\s*\(Did you mean (.+)\?\)$/s, '; did you mean $1?')
+    const isLost = error.code === 'commander.unknownCommand' && !text.endsWith('?')
+    throw wrong(isLost ? `${text}; see deepwatch --help` : text)
   }
 }

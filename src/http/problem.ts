@@ -10,6 +10,7 @@ export const problemMediaType = 'application/problem+json'
 const frameworkCodes: Readonly<Record<string, [ErrorCode, string]>> = {
   FST_ERR_BAD_URL: ['malformed_request', 'The address is not valid percent-encoding.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'The Content-Type is not a media type this route takes.'],
+  FST_STATIC_FORBIDDEN_PATH: ['not_found', 'There is nothing at this address.'],
   FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long', 'A part of the address is too long.'],
 }
 

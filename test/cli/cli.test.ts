@@ -299,6 +299,7 @@ describe('flags', () => {
 
 describe('errors', () => {
   test.each([
+    [['bogus'], 2, "validation_failed: unknown command 'bogus'; see deepwatch --help"],
     [['trian'], 2, "validation_failed: unknown command 'trian'; did you mean train?"],
     [['train', '--model', 'web'], 2, 'validation_failed: train needs a file; - is standard input.'],
     [['train', 'CSV'], 2, 'validation_failed: --model: is needed.'],

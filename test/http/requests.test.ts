@@ -186,6 +186,10 @@ describe('what is not HTTP is answered once and closed', () => {
     })
   }
 
+  test('an address that climbs out of the documents answers 404', async () => {
+    expect(await wire(rawRequest('GET /docs/static/../../package.json'))).toEqual(['404 not_found'])
+  })
+
   test('row 8: HTTP/1.0 needs no Host and is closed after its answer', async () => {
     expect(await wire('GET /livez HTTP/1.0\r\n\r\n')).toEqual(['200'])
   })

@@ -23,7 +23,8 @@ export async function arrowRelation({ database, files, command }: RelationInput)
   const arrow = await import('apache-arrow')
   const surveys = files.map((file) => surveyArrow(arrow, file, command.maxCells))
   const { fields } = (surveys[0] as (typeof surveys)[0]).schema
-  const names = fields.map((field) => field.name)
+  // A field may have no name at all.
+  const names = fields.map(({ name }) => (name as string | null) ?? '')
   checkNames(names, command.maxColumns)
   const columns = fields.map((field, index) => arrowColumn(arrow, field, index))
   const shape = (all: typeof fields): string =>
