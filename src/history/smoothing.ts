@@ -1,12 +1,6 @@
 /** What becomes of scores beside the trailing ones of their entity, over a source, or going on from request to request. */
 import { DeepWatchError } from '../errors.ts'
-import {
-  Habituation,
-  type MeanWindow,
-  restoreHabituation,
-  restoreTrailingMean,
-  TrailingMean,
-} from '../kernels/history/index.ts'
+import { Habituation, type MeanWindow, TrailingMean } from '../kernels/history/index.ts'
 import { scoreBins } from '../kernels/scores/index.ts'
 import type { BlockScores } from '../pool/index.ts'
 import type { ExtraColumns, FeatureBlock } from '../reader/index.ts'
@@ -39,7 +33,7 @@ export interface ScoreSteps {
 
 /** What is kept of an entity's scores to make one step. */
 interface KeptScores extends Kept {
-  take(time: number, score: number): number
+  take(score: number, time: number): number
 }
 
 interface Step {
@@ -52,24 +46,12 @@ interface Step {
 function stepsOf({ smoothing, habituation }: ScoreSteps, line: number): Step[] {
   const steps: Step[] = []
   if (smoothing) {
-    const asked = meanWindow(smoothing.window)
-    const create: Step['create'] = (stored) => (stored ? restoreTrailingMean(asked, stored) : new TrailingMean(asked))
-    steps.push({ slot: 'score', create })
+    const window = meanWindow(smoothing.window)
+    steps.push({ slot: 'score', create: (stored) => new TrailingMean(window, stored) })
   }
   if (habituation) {
     const rule = { rows: habituation.window, line }
-    const make = (stored: Float64Array | null) => (stored ? restoreHabituation(rule, stored) : new Habituation(rule))
-    const create: Step['create'] = (stored) => {
-      const kept = make(stored)
-      return {
-        take: (_, score) => kept.take(score),
-        store: () => kept.store(),
-        get bytes() {
-          return kept.bytes
-        },
-      }
-    }
-    steps.push({ slot: 'usual', create })
+    steps.push({ slot: 'usual', create: (stored) => new Habituation(rule, stored) })
   }
   return steps
 }
@@ -104,7 +86,7 @@ export function smoothSource(asked: ScoreSteps, line: number, places: SmoothingP
     let become = score
     for (const one of kept) {
       bytes -= one.bytes
-      become = one.take(time, become)
+      become = one.take(become, time)
       bytes += one.bytes
     }
     if (bytes <= maxBytes) return become
@@ -127,7 +109,7 @@ export function smoothLive(
   const steps = stepsOf(asked, line)
   return smoothWith(places, (_, entity, time, score) =>
     steps.reduce(
-      (become, { slot, create }) => windows.visit({ owner, slot, entity }, create, (kept) => kept.take(time, become)),
+      (become, { slot, create }) => windows.visit({ owner, slot, entity }, create, (kept) => kept.take(become, time)),
       score,
     ),
   )
@@ -205,8 +187,8 @@ export function describeSmoothing(
 
 function rowsUntil(inWindow: number, typical: number, score: number, threshold: number): number | null {
   const mean = new TrailingMean({ rows: inWindow, micros: null })
-  for (let row = 0; row < inWindow; row++) mean.take(0, typical)
-  for (let row = 1; row <= inWindow; row++) if (mean.take(0, score) > threshold) return row
+  for (let row = 0; row < inWindow; row++) mean.take(typical, 0)
+  for (let row = 1; row <= inWindow; row++) if (mean.take(score, 0) > threshold) return row
   return null
 }
 

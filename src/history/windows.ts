@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { History, type HistoryPlan, maxHistoryRows, restoreHistory } from '../kernels/history/index.ts'
+import { History, type HistoryPlan, maxHistoryRows } from '../kernels/history/index.ts'
 import { putInPlace, realDisk, temporaryName } from '../storage/index.ts'
 import { entityBytes, type HistoryKeeper, type Turn } from '../telemetry/index.ts'
 
@@ -116,7 +116,7 @@ export async function openWindows(
       turn: () => turn(owner, 'rows'),
       take(entity, time, base, out) {
         const place = { owner, slot: 'derived', entity }
-        const create = (stored: Float64Array | null) => (stored ? restoreHistory(plan, stored) : new History(plan))
+        const create = (stored: Float64Array | null) => new History(plan, stored)
         return visit(place, create, (history) => {
           const state = history.take(time, base, out)
           if (history.rows > maxHistoryRows) history.clear()

@@ -24,15 +24,3 @@ export interface Derivation {
   /** Two neighbouring rows further apart (microseconds) are a gap, before which nothing counts; null when there is none. */
   readonly maxGap: number | null
 }
-
-/** The rows as figures see them. Rows are counted from the first one that was taken; older ones are forgotten. */
-export interface Rows {
-  /** Number of the newest row. */
-  readonly newest: number
-  /** Number of the oldest row that is still there. */
-  readonly oldest: number
-  /** Epoch microseconds of a row. */
-  time(row: number): number
-  /** A base value of a row; NaN when it is not known. */
-  value(column: number, row: number): number
-}

@@ -1,10 +1,11 @@
 /** The figures of a history: each looks at the trailing rows of one column and follows them row by row. */
-import type { Derivation, Rows } from './derivation.ts'
+import type { Derivation } from './derivation.ts'
 import { ExactSum } from './exact-sum.ts'
 import { Moments } from './moments.ts'
+import type { TrailingRows } from './trailing-rows.ts'
 
 /** Follows the rows of a history: is asked once per row, after it was taken, and gives NaN for "not known". */
-export type Figure = (rows: Rows) => number
+export type Figure = (rows: TrailingRows) => number
 
 /** Deviations further out tell nothing more; also what a move after a constant value counts. */
 const maxDeviations = 1e6
@@ -35,7 +36,7 @@ class GapFreeRun {
   private before = Number.NaN
 
   /** Whether the newest row begins a new run. */
-  begins(rows: Rows, maxGap: number | null): boolean {
+  begins(rows: TrailingRows, maxGap: number | null): boolean {
     const time = rows.time(rows.newest)
     const begins = !(time - this.before <= (maxGap ?? Number.POSITIVE_INFINITY))
     if (begins) {
@@ -79,7 +80,7 @@ function rate({ column, rows: back, micros, maxGap }: Derivation): Figure {
   let unknown = 0
 
   /** Puts the growth from the row before to this one in (1), or takes it out (-1). */
-  function step(rows: Rows, row: number, sign: 1 | -1): void {
+  function step(rows: TrailingRows, row: number, sign: 1 | -1): void {
     const before = rows.value(column, row - 1)
     const value = rows.value(column, row)
     const growth = value >= before ? bounded(value - before) : value
@@ -112,10 +113,10 @@ interface WindowValues {
   /** Whether the window ends with the row before. */
   readonly excludesItself: boolean
   clear(): void
-  add(value: number, row: number, rows: Rows): void
+  add(value: number, row: number, rows: TrailingRows): void
   remove(value: number, row: number): void
   /** The figure over the window, whose first known value is that of the row `first`. */
-  figure(rows: Rows, first: number): number
+  figure(rows: TrailingRows, first: number): number
 }
 
 /** A figure over the rows of a trailing window. */
@@ -128,26 +129,26 @@ function overWindow({ column, rows: back, micros, maxGap }: Derivation, values: 
   let known = 0
 
   /** The first row of the window whose value is known, where there is one. */
-  function firstKnown(rows: Rows): number {
+  function firstKnown(rows: TrailingRows): number {
     lead = Math.max(lead, first)
     while (Number.isNaN(rows.value(column, lead))) lead++
     return lead
   }
 
-  function hasLeft(rows: Rows, row: number, end: number, time: number): boolean {
+  function hasLeft(rows: TrailingRows, row: number, end: number, time: number): boolean {
     if (back !== null) return row <= end - back
     const age = time - rows.time(row)
     return excludesItself ? age > span : age >= span
   }
 
-  function enter(rows: Rows, row: number): void {
+  function enter(rows: TrailingRows, row: number): void {
     const value = rows.value(column, row)
     if (Number.isNaN(value)) return
     known++
     values.add(value, row, rows)
   }
 
-  function leave(rows: Rows, row: number): void {
+  function leave(rows: TrailingRows, row: number): void {
     const value = rows.value(column, row)
     if (Number.isNaN(value)) return
     known--

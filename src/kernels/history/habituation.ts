@@ -32,8 +32,10 @@ export class Habituation {
   private scores = new Float64Array(MIN_ROOM)
   private seen = 0
 
-  constructor(rule: HabituationRule) {
+  /** @param stored scores to take first, see `store` */
+  constructor(rule: HabituationRule, stored: Float64Array | null = null) {
     this.rule = rule
+    for (const score of stored ?? []) this.see(score)
   }
 
   /** Memory this takes, roughly. */
@@ -84,11 +86,4 @@ export class Habituation {
     for (let at = 0; at < count; at++) if (this.scores[at]! >= floor) reached++
     return reached >= needed
   }
-}
-
-/** A habituation as it was when its scores were stored. */
-export function restoreHabituation(rule: HabituationRule, stored: Float64Array): Habituation {
-  const habituation = new Habituation(rule)
-  for (const score of stored) habituation.see(score)
-  return habituation
 }

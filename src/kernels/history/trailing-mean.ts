@@ -1,4 +1,5 @@
 import { ExactSum, maxAddends } from './exact-sum.ts'
+import { TrailingRows } from './trailing-rows.ts'
 
 /** Over how much a trailing mean is taken: rows, or microseconds; exactly one of them. */
 export interface MeanWindow {
@@ -7,7 +8,6 @@ export interface MeanWindow {
 }
 
 const OWN_BYTES = 400
-const MIN_ROOM = 8
 
 /**
  * The mean of the trailing scores of one entity, as many as there are in the window. Like the figures of a history it depends on
@@ -16,81 +16,51 @@ const MIN_ROOM = 8
 export class TrailingMean {
   private readonly window: MeanWindow
   private readonly sum = new ExactSum()
-  private times = new Float64Array(MIN_ROOM)
-  private scores = new Float64Array(MIN_ROOM)
-  /** Numbers of the oldest score in the window and of the next one to come; places are taken modulo the room. */
-  private oldest = 0
-  private next = 0
+  private readonly held = new TrailingRows(1)
 
-  constructor(window: MeanWindow) {
+  /** @param stored scores to take first, see `store` */
+  constructor(window: MeanWindow, stored: Float64Array | null = null) {
     this.window = window
+    for (let at = 0; stored && at + 1 < stored.length; at += 2) this.take(stored[at + 1]!, stored[at]!)
   }
 
   /** Scores in the window. */
   get count(): number {
-    return this.next - this.oldest
+    return this.held.count
   }
 
   /** Memory this takes, roughly. */
   get bytes(): number {
-    return OWN_BYTES + 16 * this.times.length
+    return OWN_BYTES + this.held.bytes
   }
 
   /**
    * Takes the next score and gives the mean.
    *
+   * @param score in [0, 1]
    * @param at epoch microseconds; looked at in a window of time alone, where a row that came late, or without a time, counts as
    * of the time of the one before
-   * @param score in [0, 1]
    */
-  take(at: number, score: number): number {
+  take(score: number, at: number): number {
+    const { held, sum } = this
     const { rows, micros } = this.window
-    const newest = this.count === 0 ? Number.NEGATIVE_INFINITY : this.timeOf(this.next - 1)
+    const newest = held.count === 0 ? Number.NEGATIVE_INFINITY : held.time(held.newest)
     const time = at >= newest ? at : newest
-    const hasLeft = (seen: number) =>
-      micros === null ? seen <= this.next - (rows as number) : time - this.timeOf(seen) >= micros
-    while (this.count > 0 && (hasLeft(this.oldest) || this.count >= maxAddends)) {
-      this.sum.add(this.scores[this.oldest & (this.scores.length - 1)]!, -1)
-      this.oldest++
+    const hasLeft = (row: number) =>
+      micros === null ? row <= held.newest + 1 - rows! : time - held.time(row) >= micros
+    while (held.count > 0 && (hasLeft(held.oldest) || held.count >= maxAddends)) {
+      sum.add(held.value(0, held.oldest), -1)
+      held.oldest++
     }
-    if (this.count === this.scores.length) this.grow()
-    const place = this.next++ & (this.scores.length - 1)
-    this.times[place] = time
-    this.scores[place] = score
-    this.sum.add(score)
-    this.sum.read()
-    return Math.min(1, this.sum.high / this.count)
+    held.begin(time)
+    held.set(0, score)
+    sum.add(score)
+    sum.read()
+    return Math.min(1, sum.high / held.count)
   }
 
   /** The scores in the window, oldest first: per score its time, then the score. */
   store(): Float64Array {
-    const stored = new Float64Array(2 * this.count)
-    for (let at = 0; at < this.count; at++) {
-      stored[2 * at] = this.timeOf(this.oldest + at)
-      stored[2 * at + 1] = this.scores[(this.oldest + at) & (this.scores.length - 1)]!
-    }
-    return stored
+    return this.held.store()
   }
-
-  private timeOf(at: number): number {
-    return this.times[at & (this.times.length - 1)]!
-  }
-
-  private grow(): void {
-    const { times, scores } = this
-    const wider = 2 * times.length
-    this.times = new Float64Array(wider)
-    this.scores = new Float64Array(wider)
-    for (let at = this.oldest; at < this.next; at++) {
-      this.times[at & (wider - 1)] = times[at & (times.length - 1)]!
-      this.scores[at & (wider - 1)] = scores[at & (times.length - 1)]!
-    }
-  }
-}
-
-/** A trailing mean as it was when its scores were stored. */
-export function restoreTrailingMean(window: MeanWindow, stored: Float64Array): TrailingMean {
-  const mean = new TrailingMean(window)
-  for (let at = 0; at + 1 < stored.length; at += 2) mean.take(stored[at]!, stored[at + 1]!)
-  return mean
 }

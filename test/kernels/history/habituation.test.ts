@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Habituation, type HabituationRule, restoreHabituation } from '../../../src/kernels/history/habituation.ts'
+import { Habituation, type HabituationRule } from '../../../src/kernels/history/habituation.ts'
 
 const odds = (score: number) => score / Math.max(1 - score, Number.EPSILON / 2)
 /** Around the line, where something happens, and everywhere. */
@@ -37,7 +37,7 @@ test('goes on from what was stored, to the bit', () => {
       let kept = new Habituation(asked)
       scores.forEach((now, index) => {
         const become = whole.take(now)
-        if (index === cut) kept = restoreHabituation(asked, whole.store())
+        if (index === cut) kept = new Habituation(asked, whole.store())
         else if (index > cut) expect(kept.take(now)).toBe(become)
       })
       expect(whole.store()).toEqual(Float64Array.from(scores.slice(-asked.rows)))

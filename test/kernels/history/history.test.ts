@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Derivation, type Derive, derives } from '../../../src/kernels/history/derivation.ts'
 import { ExactSum } from '../../../src/kernels/history/exact-sum.ts'
-import { History, restoreHistory, rowHistory } from '../../../src/kernels/history/history.ts'
+import { History, rowHistory } from '../../../src/kernels/history/history.ts'
 
 /** Rows of one entity: seconds and value. */
 type Row = readonly [time: number, value: number]
@@ -154,7 +154,7 @@ test('a stream begun later and a history that was restored give the same bits', 
       const begun = new History(plan)
       figures(begun, rows.slice(0, cut), derivations.length)
       const rest = rows.slice(cut)
-      const restored = restoreHistory(plan, begun.store())
+      const restored = new History(plan, begun.store())
       expect(restored.rows).toBe(begun.rows)
       expect(figures(restored, rest, derivations.length)).toEqual(whole.slice(cut))
       // Later means less history: what is known is the same nevertheless.

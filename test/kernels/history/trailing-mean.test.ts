@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type MeanWindow, restoreTrailingMean, TrailingMean } from '../../../src/kernels/history/trailing-mean.ts'
+import { type MeanWindow, TrailingMean } from '../../../src/kernels/history/trailing-mean.ts'
 
 const scores = fc.array(
   fc.record({ wait: fc.integer({ min: -2, max: 5 }), score: fc.double({ min: 0, max: 1, noNaN: true }) }),
@@ -25,11 +25,11 @@ test('is the mean of the scores in the window, to the bit wherever the scores be
         const now = seen.at(-1)!.time
         const inside =
           asked.rows === null ? seen.filter((each) => now - each.time < asked.micros!) : seen.slice(-asked.rows)
-        const mean = whole.take(time, score)
+        const mean = whole.take(score, time)
         expect(mean).toBeCloseTo(inside.reduce((sum, each) => sum + each.score, 0) / inside.length, 12)
         expect(whole.count).toBe(inside.length)
-        if (index === cut) kept = restoreTrailingMean(asked, whole.store())
-        else if (index > cut) expect(kept.take(time, score)).toBe(mean)
+        if (index === cut) kept = new TrailingMean(asked, whole.store())
+        else if (index > cut) expect(kept.take(score, time)).toBe(mean)
       })
     }),
     { numRuns: 300 },
