@@ -1,5 +1,5 @@
 /** What crosses threads and processes: plain data and shared memory. Errors cross as `Failure`: a thrown one would lose its code. */
-import type { DetectorParams, EffectiveSettings, JoinInput, PreparedForSmallBatch } from '../src/detectors/index.ts'
+import type { DetectorParams, FitInput, JoinInput, PreparedForSmallBatch } from '../src/detectors/index.ts'
 import type { FleetSettings } from '../src/generate/index.ts'
 import type { Block } from '../src/kernels/index.ts'
 import type { Profile, Unusable } from '../src/kernels/models/index.ts'
@@ -45,13 +45,10 @@ export interface Stopped {
   readonly to: number
 }
 
-interface FitTask extends Stoppable {
+export interface FitTask extends Stoppable, Omit<FitInput, 'sample' | 'piece'> {
   readonly detector: string
-  readonly effective: EffectiveSettings
-  readonly seed: number
+  /** One sample per piece, or one for all; every value finite. */
   readonly samples: SampleSet
-  readonly varying: readonly number[]
-  readonly deviations: Float64Array
 }
 
 interface FitResult extends Stopped {
@@ -60,9 +57,10 @@ interface FitResult extends Stopped {
   readonly payload: Uint8Array<ArrayBuffer> | null
 }
 
-interface FitEntitiesTask {
+export interface FitEntitiesTask {
   readonly detector: string
   readonly params: DetectorParams
+  /** As in `TrainingShape`. */
   readonly measured: number | undefined
   readonly seed: number
   /** One per entity; every value finite, in shared memory. */
@@ -86,12 +84,10 @@ interface ScoreEntitiesTask extends Omit<ScoreTask, keyof Stoppable> {
   readonly runs: readonly RowRun[]
 }
 
-interface ArrangeTask {
+interface ArrangeTask extends Omit<Stoppable, 'pauses'> {
   readonly block: Block
   readonly order: Uint32Array<SharedArrayBuffer>
   readonly into: Float64Array<SharedArrayBuffer>
-  readonly from: number
-  readonly to: number
 }
 
 export interface ScoreResult {

@@ -1,6 +1,7 @@
 export type {
   DetectorParams,
   EffectiveSettings,
+  FitInput,
   JoinInput,
   ModelShape,
   PreparedForSmallBatch,

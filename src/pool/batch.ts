@@ -8,8 +8,8 @@
  * alternate, as the code of either stays in the cache.
  */
 import type { Block } from '../kernels/index.ts'
-import { type Arena, createArenas } from './arena.ts'
 import type { CallOptions } from './queue.ts'
+import { createRooms, createScoreRooms, type ScoresInto } from './rooms.ts'
 import type { SmallBatchScoring } from './small-batch.ts'
 import type { BlockScores, ScoringModel } from './types.ts'
 
@@ -22,11 +22,8 @@ const rowsWorthAThread = 256
 /** A shared block of more rows goes to a thread whatever the model: the message takes the main thread less time than the rows. */
 const maxRowsHere = 32
 
-/** Where threads write the scores of a block: one score and one mark per row, marks being 0 before. */
-export interface ScoresInto {
-  readonly scores: Float64Array<SharedArrayBuffer>
-  readonly flags: Uint8Array<SharedArrayBuffer>
-}
+/** Larger rooms for the values of a shared block are not kept. */
+const maxRoomBytes = 4 * 1024 * 1024
 
 /** Scores a block on the threads, without asking for admission; gives the seconds that took them. */
 export type ScoreBlock = (model: ScoringModel, block: Block, into: ScoresInto, options: CallOptions) => Promise<number>
@@ -46,140 +43,133 @@ interface Batch {
   rows: number
 }
 
-/** Puts small calls together. */
-export class SharedBatches {
-  readonly #threads: number
-  readonly #scoreBlock: ScoreBlock
-  readonly #here: SmallBatchScoring
-  readonly #arenas: ReturnType<typeof createArenas>
-  #open: Batch[] = []
+export type SharedBatches = ReturnType<typeof createSharedBatches>
+
+/**
+ * Puts small calls together.
+ * @param threads shared blocks that are under way at once, beside those that `here` scores itself
+ */
+export function createSharedBatches(threads: number, scoreBlock: ScoreBlock, here: SmallBatchScoring) {
+  const scoreTogether = createScoringTogether(threads, scoreBlock, here)
+  const open: Batch[] = []
   /** The models of the blocks under way. */
-  readonly #underWay: string[] = []
-  #waiting = 0
-  #isScheduled = false
+  const underWay: string[] = []
+  let waiting = 0
+  let isScheduled = false
   /** Calls that came in this turn of the event loop, and whether the last turn with calls had one. */
-  #callsOfTurn = 0
-  #isQuiet = false
-
-  /** @param threads shared blocks that are under way at once, beside those that `here` scores itself */
-  constructor(threads: number, scoreBlock: ScoreBlock, here: SmallBatchScoring) {
-    this.#threads = threads
-    this.#scoreBlock = scoreBlock
-    this.#here = here
-    this.#arenas = createArenas(threads)
-  }
-
-  /** Calls whose block has not left. */
-  get waiting(): number {
-    return this.#waiting
-  }
-
-  /** Whether a call is small enough to be scored in company. */
-  takes({ rows }: Block<ArrayBufferLike>): boolean {
-    return rows > 0 && rows <= maxRowsOfCall
-  }
-
-  /** Scores a block, which may lie in any memory, together with others of the same model. An aborted call rejects with its signal's reason. */
-  score(model: ScoringModel, block: Block<ArrayBufferLike>, options: CallOptions): Promise<BlockScores> {
-    this.#here.count(model, block.rows)
-    if (this.#comesAlone() && this.#here.takes(model, block.rows))
-      return Promise.resolve(this.#scoreAtOnce(model, block))
-    return new Promise((resolve, reject) => {
-      const batch = this.#batchFor(model, block.rows)
-      batch.calls.push({ block, options, resolve, reject })
-      batch.rows += block.rows
-      this.#waiting++
-      this.#leaveSoon()
-    })
-  }
-
-  /** Hands everything that waits to the threads, before it returns. */
-  flush(): void {
-    const left = this.#open
-    this.#open = []
-    for (const batch of left) void this.#send(batch)
-  }
+  let callsOfTurn = 0
+  let isQuiet = false
 
   /** Whether a call comes alone, as the one before did. */
-  #comesAlone(): boolean {
-    if (this.#callsOfTurn++ > 0) return false
-    setImmediate(this.#endTurn)
-    return this.#isQuiet && this.#waiting === 0 && this.#underWay.length === 0
+  function comesAlone(): boolean {
+    if (callsOfTurn++ > 0) return false
+    setImmediate(endTurn)
+    return isQuiet && waiting === 0 && underWay.length === 0
   }
 
-  readonly #endTurn = () => {
-    this.#isQuiet = this.#callsOfTurn === 1
-    this.#callsOfTurn = 0
+  function endTurn(): void {
+    isQuiet = callsOfTurn === 1
+    callsOfTurn = 0
   }
 
-  #scoreAtOnce(model: ScoringModel, block: Block<ArrayBufferLike>): BlockScores {
+  function scoreAtOnce(model: ScoringModel, block: Block<ArrayBufferLike>): BlockScores {
     const scores = new Float64Array(block.rows)
     const flags = new Uint8Array(block.rows)
-    return { scores, flags, seconds: this.#here.score(model, block, { scores, flags }) }
+    return { scores, flags, seconds: here.score(model, block, { scores, flags }) }
   }
 
-  #batchFor(model: ScoringModel, rows: number): Batch {
-    const open = this.#open.find((other) => other.model.key === model.key && other.rows + rows <= maxRowsOfBatch)
-    if (open) return open
+  function batchFor(model: ScoringModel, rows: number): Batch {
+    const found = open.find((other) => other.model.key === model.key && other.rows + rows <= maxRowsOfBatch)
+    if (found) return found
     const batch = { model, calls: [], rows: 0 }
-    this.#open.push(batch)
+    open.push(batch)
     return batch
   }
 
-  #isForHere(model: ScoringModel, rows: number): boolean {
-    return rows <= maxRowsHere && this.#here.takes(model, rows)
+  function mayLeave({ model, rows }: Batch): boolean {
+    if (isForHere(here, model, rows)) return true
+    const isWorthAThread = rows >= rowsWorthAThread || !underWay.includes(model.key)
+    return underWay.length < threads && isWorthAThread
   }
 
-  readonly #mayLeave = ({ model, rows }: Batch): boolean => {
-    if (this.#isForHere(model, rows)) return true
-    const isWorthAThread = rows >= rowsWorthAThread || !this.#underWay.includes(model.key)
-    return this.#underWay.length < this.#threads && isWorthAThread
+  function leaveSoon(): void {
+    if (isScheduled || !open.some(mayLeave)) return
+    isScheduled = true
+    setImmediate(leave)
   }
 
-  #leaveSoon(): void {
-    if (this.#isScheduled || !this.#open.some(this.#mayLeave)) return
-    this.#isScheduled = true
-    setImmediate(this.#leave)
+  function leave(): void {
+    isScheduled = false
+    for (let index = open.findIndex(mayLeave); index !== -1; index = open.findIndex(mayLeave))
+      void send(open.splice(index, 1)[0]!)
   }
 
-  readonly #leave = () => {
-    this.#isScheduled = false
-    for (;;) {
-      const index = this.#open.findIndex(this.#mayLeave)
-      if (index === -1) return
-      const [batch] = this.#open.splice(index, 1)
-      void this.#send(batch!)
-    }
-  }
-
-  async #send({ model, calls }: Batch): Promise<void> {
-    this.#waiting -= calls.length
-    this.#underWay.push(model.key)
+  async function send({ model, calls }: Batch): Promise<void> {
+    waiting -= calls.length
+    underWay.push(model.key)
     try {
-      await this.#scoreCalls(model, dropGivenUp(calls))
+      await scoreTogether(model, dropGivenUp(calls))
     } finally {
-      this.#underWay.splice(this.#underWay.indexOf(model.key), 1)
-      this.#leaveSoon()
+      underWay.splice(underWay.indexOf(model.key), 1)
+      leaveSoon()
     }
   }
 
-  async #scoreCalls(model: ScoringModel, calls: readonly Call[]): Promise<void> {
+  return {
+    /** Calls whose block has not left. */
+    get waiting(): number {
+      return waiting
+    },
+    /** Whether a call is small enough to be scored in company. */
+    takes: ({ rows }: Block<ArrayBufferLike>): boolean => rows > 0 && rows <= maxRowsOfCall,
+    /** Scores a block, which may lie in any memory, together with others of the same model. An aborted call rejects with its signal's reason. */
+    score(model: ScoringModel, block: Block<ArrayBufferLike>, options: CallOptions): Promise<BlockScores> {
+      here.count(model, block.rows)
+      if (comesAlone() && here.takes(model, block.rows)) return Promise.resolve(scoreAtOnce(model, block))
+      return new Promise((resolve, reject) => {
+        const batch = batchFor(model, block.rows)
+        batch.calls.push({ block, options, resolve, reject })
+        batch.rows += block.rows
+        waiting++
+        leaveSoon()
+      })
+    },
+    /** Hands everything that waits to the threads, before it returns. */
+    flush(): void {
+      for (const batch of open.splice(0)) void send(batch)
+    },
+  }
+}
+
+const isForHere = (here: SmallBatchScoring, model: ScoringModel, rows: number) =>
+  rows <= maxRowsHere && here.takes(model, rows)
+
+/** Scores calls of one model as one block; never rejects. */
+function createScoringTogether(threads: number, scoreBlock: ScoreBlock, here: SmallBatchScoring) {
+  const rooms = createRooms(threads, maxRoomBytes)
+  const takeScoreRoom = createScoreRooms(threads)
+
+  return async function scoreCalls(model: ScoringModel, calls: readonly Call[]): Promise<void> {
     if (calls.length === 0) return
-    const arena = this.#arenas.take()
+    const columns = model.features + (model.entities === undefined ? 0 : 1)
+    const rows = calls.reduce((sum, { block }) => sum + block.rows, 0)
+    // With room to grow into.
+    const values = rooms.take(2 ** Math.ceil(Math.log2(rows * columns)))
+    const into = takeScoreRoom(rows)
     try {
-      const block = joinBlocks(arena, calls, model.features + (model.entities === undefined ? 0 : 1))
-      const { scores, flags } = arena
-      const into = { scores, flags }
-      const seconds = this.#isForHere(model, block.rows)
-        ? this.#here.score(model, block, into)
-        : await this.#scoreBlock(model, block, into, {})
+      const block = { values, stride: rows, rows, columns }
+      joinBlocks(calls, block)
+      const seconds = isForHere(here, model, rows)
+        ? here.score(model, block, into)
+        : await scoreBlock(model, block, into, {})
       handOut(calls, seconds, into)
     } catch (error) {
       if (calls.length === 1) calls[0]!.reject(error)
       // Nobody fails for what came with somebody else.
-      else for (const call of calls) await this.#scoreCalls(model, [call])
+      else for (const call of calls) await scoreCalls(model, [call])
     } finally {
-      this.#arenas.giveBack(arena)
+      rooms.giveBack(values)
+      into.giveBack()
     }
   }
 }
@@ -192,21 +182,18 @@ function dropGivenUp(calls: readonly Call[]): readonly Call[] {
   })
 }
 
-/** One block with the features of all calls, in order. */
-function joinBlocks(arena: Arena, calls: readonly Call[], columns: number): Block {
-  const rows = calls.reduce((sum, { block }) => sum + block.rows, 0)
-  const joined = arena.block(rows, columns)
+/** Puts the features of all calls, in order, into one block. */
+function joinBlocks(calls: readonly Call[], joined: Block): void {
   let start = 0
   for (const { block } of calls) {
-    for (let column = 0; column < columns; column++) {
+    for (let column = 0; column < joined.columns; column++) {
       const from = column * block.stride
-      const to = column * rows + start
+      const to = column * joined.stride + start
       // A small batch is copied sooner than a view of it is made.
       for (let row = 0; row < block.rows; row++) joined.values[to + row] = block.values[from + row]!
     }
     start += block.rows
   }
-  return joined
 }
 
 /** Each call gets its part of a copy of the scores, and its share of the time. */

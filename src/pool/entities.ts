@@ -1,8 +1,8 @@
 /** Scoring on the threads when every entity has a model of its own. */
 import type { ScoreResult } from '../../workers/messages.ts'
-import { shareBytes } from '../kernels/index.ts'
 import { arrangeColumns, cutRuns, groupRows } from '../kernels/scores/index.ts'
 import type { CallOptions, TaskQueue } from './queue.ts'
+import { createRooms } from './rooms.ts'
 import { cutEvenly, type ScoreMessage, sliceRows, sumSeconds, type Task } from './tasks.ts'
 import type { ScoringModel } from './types.ts'
 
@@ -17,18 +17,13 @@ export type ScoreEntities = (message: ScoreMessage, model: ScoringModel, options
 
 /** The rows of one entity come together in the whole block, so that its model is walked by as many as there are. */
 export function createEntityScoring(threads: number, queue: TaskQueue<Task>): ScoreEntities {
-  const rooms: Float64Array<SharedArrayBuffer>[] = []
-
-  function takeRoom(values: number): Float64Array<SharedArrayBuffer> {
-    const kept = rooms.pop()
-    return kept && kept.length >= values ? kept : new Float64Array(shareBytes(8 * values))
-  }
+  const rooms = createRooms(maxRooms, maxRoomBytes)
 
   return async (message, { features, entities = 0 }, options) => {
     const { values, stride, rows } = message.block
     const start = features * stride
     const { order, runs } = groupRows(values.subarray(start, start + rows), entities)
-    const arranged = takeRoom(features * rows)
+    const arranged = rooms.take(features * rows)
     const how = { block: message.block, order, into: arranged }
     if (features * rows <= maxArrangedHere) arrangeColumns(message.block, order, arranged, 0, features)
     else
@@ -42,7 +37,7 @@ export function createEntityScoring(threads: number, queue: TaskQueue<Task>): Sc
     })
     const seconds = sumSeconds(await queue.runAll<ScoreResult>(tasks, options))
     // After a failure a thread may still write there.
-    if (rooms.length < maxRooms && arranged.byteLength <= maxRoomBytes) rooms.push(arranged)
+    rooms.giveBack(arranged)
     return seconds
   }
 }

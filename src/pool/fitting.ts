@@ -1,32 +1,14 @@
 /** Training on the threads: the pieces of one model, or the models of many entities. */
-import type { Pauses, ResultOf } from '../../workers/messages.ts'
-import { type DetectorParams, type EffectiveSettings, findDetector } from '../detectors/index.ts'
+import type { FitEntitiesTask, FitTask, Pauses, ResultOf, Stoppable } from '../../workers/messages.ts'
+import { findDetector } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
-import type { Sample, SampleSet } from '../kernels/sampling/index.ts'
 import type { CallOptions, TaskQueue } from './queue.ts'
 import { cutEvenly, type Task } from './tasks.ts'
 
-export interface FitRequest {
-  readonly detector: string
-  /** From the detector's `resolve`. */
-  readonly effective: EffectiveSettings
-  readonly seed: number
-  /** One sample per piece, or one for all; every value finite. */
-  readonly samples: SampleSet
-  /** Features that are not constant, ascending. */
-  readonly varying: readonly number[]
-  /** Standard deviation of each feature over all training rows. */
-  readonly deviations: Float64Array
-}
+/** The pieces of a model, all of them; `effective` comes from the detector's `resolve`. */
+export type FitRequest = Omit<FitTask, keyof Stoppable>
 
-export interface FitEntitiesRequest {
-  readonly detector: string
-  readonly params: DetectorParams
-  /** As in `TrainingShape`. */
-  readonly measured: number | undefined
-  readonly seed: number
-  /** One sample per entity; every value finite. */
-  readonly samples: readonly (Sample & { readonly values: Float64Array<SharedArrayBuffer> })[]
+export interface FitEntitiesRequest extends FitEntitiesTask {
   /** Bytes that all models together may take. */
   readonly maxBytes: number
 }

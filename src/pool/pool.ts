@@ -2,11 +2,11 @@ import type { Inspection, Pauses, ResultOf, ScoreResult } from '../../workers/me
 import { type Block, shareBytes } from '../kernels/index.ts'
 import type { Labelled, Ranking } from '../kernels/scores/index.ts'
 import { programs } from '../places.ts'
-import { createScoreRooms } from './arena.ts'
-import { type ScoresInto, SharedBatches } from './batch.ts'
+import { createSharedBatches, type SharedBatches } from './batch.ts'
 import { createEntityScoring, type ScoreEntities } from './entities.ts'
 import { type FitEntitiesRequest, type FitRequest, fitEntityModels, fitModel } from './fitting.ts'
 import { type CallOptions, overloaded, TaskQueue } from './queue.ts'
+import { createScoreRooms, type ScoresInto } from './rooms.ts'
 import { createSmallBatchScoring } from './small-batch.ts'
 import { cutSlices, runTask, sliceRows, sumSeconds, type Task, turnMilliseconds } from './tasks.ts'
 import { startThreads, type Threads } from './threads.ts'
@@ -50,7 +50,7 @@ export class Pool {
       this.#queue
         .runOne<ResultOf<'prepareSmallBatch'>>({ name: 'prepareSmallBatch', message: { detector, payload } }, {})
         .then(({ prepared }) => prepared)
-    this.#batches = new SharedBatches(threads, this.#scoreBlock, createSmallBatchScoring(prepare))
+    this.#batches = createSharedBatches(threads, this.#scoreBlock, createSmallBatchScoring(prepare))
     this.#scoreEntities = createEntityScoring(threads, this.#queue)
   }
 

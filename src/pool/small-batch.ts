@@ -30,24 +30,10 @@ const forThreads: Known = {
   },
 }
 
-/** Scores small batches without a thread. */
-export interface SmallBatchScoring {
-  /** Notes that a call of so many rows came for a model; once they came often enough it is prepared. */
-  count(model: ScoringModel, rows: number): void
-  /** Whether so many rows of a model can be scored here now. */
-  takes(model: ScoringModel, rows: number): boolean
-  /**
-   * Scores all rows of a block, which may lie in any memory, and which `takes` has said yes to.
-   * @param into one score and one mark per row, the marks being 0 before
-   * @returns the seconds it took
-   */
-  score(model: ScoringModel, block: Block<ArrayBufferLike>, into: Pick<BlockScores, 'scores' | 'flags'>): number
-}
+export type SmallBatchScoring = ReturnType<typeof createSmallBatchScoring>
 
-/** @param prepare has a thread prepare a model; may reject */
-export function createSmallBatchScoring(
-  prepare: (model: ScoringModel) => Promise<PreparedForSmallBatch | null>,
-): SmallBatchScoring {
+/** Scores small batches without a thread. @param prepare has a thread prepare a model; may reject */
+export function createSmallBatchScoring(prepare: (model: ScoringModel) => Promise<PreparedForSmallBatch | null>) {
   const kept = keepPrepared<Known>(maxKeptBytes, ({ bytes }) => bytes)
 
   /** Has the model prepared; until then, and if that fails, its calls are for the threads. */
@@ -66,12 +52,23 @@ export function createSmallBatchScoring(
   }
 
   return {
-    count(model, rows) {
+    /** Notes that a call of so many rows came for a model; once they came often enough it is prepared. */
+    count(model: ScoringModel, rows: number): void {
       if (rows > maxRows || model.entities !== undefined || model.payload.byteLength > maxPayloadBytes) return
       kept.getFor(1, minCalls, model.key, () => begin(model))
     },
-    takes: ({ key }, rows) => rows <= Math.min(kept.peek(key)?.maxRows ?? 0, maxRows),
-    score({ key, fill, guards = null }, block, { scores, flags }) {
+    /** Whether so many rows of a model can be scored here now. */
+    takes: ({ key }: ScoringModel, rows: number): boolean => rows <= Math.min(kept.peek(key)?.maxRows ?? 0, maxRows),
+    /**
+     * Scores all rows of a block, which may lie in any memory, and which `takes` has said yes to.
+     * @param into one score and one mark per row, the marks being 0 before
+     * @returns the seconds it took
+     */
+    score(
+      { key, fill, guards = null }: ScoringModel,
+      block: Block<ArrayBufferLike>,
+      { scores, flags }: Pick<BlockScores, 'scores' | 'flags'>,
+    ): number {
       const start = performance.now()
       const { rows } = block
       const known = kept.peek(key) ?? forThreads

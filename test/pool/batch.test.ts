@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Block } from '../../src/kernels/block.ts'
-import { type ScoresInto, SharedBatches } from '../../src/pool/batch.ts'
+import { createSharedBatches } from '../../src/pool/batch.ts'
+import type { ScoresInto } from '../../src/pool/rooms.ts'
 import type { SmallBatchScoring } from '../../src/pool/small-batch.ts'
 import type { BlockScores, ScoringModel } from '../../src/pool/types.ts'
 import { blockOf, normalRows } from '../kernels/blocks.ts'
@@ -36,7 +37,7 @@ const small = (rows: number, seed: number) => blockOf(normalRows(rows, 3, seed))
 describe('small calls share a task', () => {
   test('what comes within one turn leaves as one block, and everybody gets their own rows', async () => {
     const { blocks, scoreBlock } = startThread()
-    const batch = new SharedBatches(2, scoreBlock, threadsOnly)
+    const batch = createSharedBatches(2, scoreBlock, threadsOnly)
     const asked = [small(3, 1), small(1, 2), small(100, 3)]
     const answers = Promise.all(asked.map((block) => batch.score(model('a'), block, {})))
     expect(batch.waiting).toBe(3)
@@ -54,7 +55,7 @@ describe('small calls share a task', () => {
 
   test('a lone call leaves at the end of its turn', async () => {
     const { blocks, scoreBlock } = startThread()
-    const batch = new SharedBatches(2, scoreBlock, threadsOnly)
+    const batch = createSharedBatches(2, scoreBlock, threadsOnly)
     const block = small(5, 1)
     const answer = batch.score(model('a'), block, {})
     await turn()
@@ -65,7 +66,7 @@ describe('small calls share a task', () => {
 
   test("scores stay the caller's when others are scored in the same memory", async () => {
     const { blocks, scoreBlock } = startThread()
-    const batch = new SharedBatches(1, scoreBlock, threadsOnly)
+    const batch = createSharedBatches(1, scoreBlock, threadsOnly)
     const asked = [40, 3, 700, 1].map((rows, seed) => small(Math.min(rows, 512), seed))
     const answers: BlockScores[] = []
     for (const [index, block] of asked.entries()) {
@@ -83,7 +84,7 @@ describe('small calls share a task', () => {
 
   test('rows in memory that threads cannot read are scored too', async () => {
     const { blocks, scoreBlock } = startThread()
-    const batch = new SharedBatches(1, scoreBlock, threadsOnly)
+    const batch = createSharedBatches(1, scoreBlock, threadsOnly)
     const shared = small(50, 1)
     const own = { ...shared, values: Float64Array.from(shared.values) }
     const answer = batch.score(model('a'), own, {})
@@ -95,7 +96,7 @@ describe('small calls share a task', () => {
 
   test('while every thread is busy calls gather, up to the rows of a batch', async () => {
     const { blocks, scoreBlock } = startThread()
-    const batch = new SharedBatches(1, scoreBlock, threadsOnly)
+    const batch = createSharedBatches(1, scoreBlock, threadsOnly)
     const first = batch.score(model('a'), small(1, 1), {})
     await turn()
     const later = Promise.all(Array.from({ length: 20 }, (_, seed) => batch.score(model('a'), small(500, seed), {})))
@@ -114,7 +115,7 @@ describe('small calls share a task', () => {
 
   test('while a block is under way a few rows wait for it, many go to another thread', async () => {
     const { blocks, scoreBlock } = startThread()
-    const batch = new SharedBatches(2, scoreBlock, threadsOnly)
+    const batch = createSharedBatches(2, scoreBlock, threadsOnly)
     const answers = [batch.score(model('a'), small(1, 1), {})]
     await turn()
     answers.push(batch.score(model('a'), small(200, 2), {}))
@@ -139,7 +140,7 @@ describe('small calls share a task', () => {
 
   test('models do not mix', async () => {
     const { blocks, scoreBlock } = startThread()
-    const batch = new SharedBatches(4, scoreBlock, threadsOnly)
+    const batch = createSharedBatches(4, scoreBlock, threadsOnly)
     const answers = ['a', 'b', 'a'].map((key) => batch.score(model(key), small(2, 1), {}))
     await turn()
     expect(blocks.map((sent) => [sent.model.key, sent.block.rows])).toEqual([
@@ -152,7 +153,7 @@ describe('small calls share a task', () => {
 
   test('whoever gave up is left out', async () => {
     const { blocks, scoreBlock } = startThread()
-    const batch = new SharedBatches(1, scoreBlock, threadsOnly)
+    const batch = createSharedBatches(1, scoreBlock, threadsOnly)
     const leaving = new AbortController()
     const gone = batch.score(model('a'), small(7, 1), { signal: leaving.signal })
     const stays = batch.score(model('a'), small(2, 2), {})
@@ -166,7 +167,7 @@ describe('small calls share a task', () => {
 
   test('a failure is told only to the one whose rows fail alone too', async () => {
     const { blocks, scoreBlock } = startThread()
-    const batch = new SharedBatches(1, scoreBlock, threadsOnly)
+    const batch = createSharedBatches(1, scoreBlock, threadsOnly)
     const answers = [1, 2].map((rows) => batch.score(model('a'), small(rows, rows), {}))
     const settled = Promise.allSettled(answers)
     await turn()
@@ -200,7 +201,7 @@ describe('small calls share a task', () => {
   test('a few rows of a model that can be scored here go to no thread, together with those that came in the same turn', async () => {
     const { blocks, scoreBlock } = startThread()
     const { few, scored, counted } = startHere()
-    const batch = new SharedBatches(1, scoreBlock, few)
+    const batch = createSharedBatches(1, scoreBlock, few)
     const asked = [small(3, 1), small(29, 2)]
     const answers = await Promise.all(asked.map((block) => batch.score(model('here'), block, {})))
     expect(answers.map(({ scores }) => [...scores])).toEqual(asked.map(firstOf))
@@ -217,7 +218,7 @@ describe('small calls share a task', () => {
   test('who comes alone a second time is scored before the turn ends, in up to as many rows as can be', async () => {
     const { blocks, scoreBlock } = startThread()
     const { few, scored } = startHere()
-    const batch = new SharedBatches(1, scoreBlock, few)
+    const batch = createSharedBatches(1, scoreBlock, few)
     await batch.score(model('here'), small(1, 1), {})
     await turn()
     const block = small(40, 2)
@@ -236,7 +237,7 @@ describe('small calls share a task', () => {
   test('nobody is scored before the turn ends who has company: another call of the turn, of the last one, or one under way', async () => {
     const { blocks, scoreBlock } = startThread()
     const { few, scored } = startHere()
-    const batch = new SharedBatches(1, scoreBlock, few)
+    const batch = createSharedBatches(1, scoreBlock, few)
     const alone = async () => {
       await batch.score(model('here'), small(1, 1), {})
       await turn()
@@ -265,7 +266,7 @@ describe('small calls share a task', () => {
 
   test('a flush hands everything over before it returns', async () => {
     const { blocks, scoreBlock } = startThread()
-    const batch = new SharedBatches(1, scoreBlock, threadsOnly)
+    const batch = createSharedBatches(1, scoreBlock, threadsOnly)
     const answers = ['a', 'b', 'c'].map((key) => batch.score(model(key), small(1, 1), {}))
     batch.flush()
     expect(blocks.length).toBe(3)

@@ -1,6 +1,6 @@
 /** Memory for scores is used again, and never by two blocks at once. */
 import { describe, expect, test } from 'vitest'
-import { createScoreRooms } from '../../src/pool/arena.ts'
+import { createScoreRooms } from '../../src/pool/rooms.ts'
 
 describe('rooms for scores', () => {
   test('are used again for a block that is no longer, with marks of nothing', () => {
