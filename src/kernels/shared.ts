@@ -15,24 +15,29 @@ export function shareBytes(bytes: number): SharedArrayBuffer {
   return shared
 }
 
-/** Where each of many byte arrays begins among the others: typed arrays of any kind can lie there. */
-const alignment = 8
+/** The next multiple of 8, where typed arrays of any kind can begin. */
+export const padded = (bytes: number) => Math.ceil(bytes / 8) * 8
 
-/**
- * Copies of byte arrays, in order, that lie in one piece of shared memory: hundreds of them are sent to another thread as soon as one.
- * Each begins at a multiple of 8.
- */
-export function shareTogether(arrays: readonly Uint8Array[]): Uint8Array<SharedArrayBuffer>[] {
-  const lengthOf = ({ length }: Uint8Array) => Math.ceil(length / alignment) * alignment
-  const shared = shareBytes(arrays.reduce((sum, array) => sum + lengthOf(array), 0))
+/** Copies pieces, in order, into memory that `make` gives for so many bytes; each begins at a multiple of 8. */
+function layOut<Memory extends ArrayBufferLike>(pieces: readonly ArrayBufferView[], make: (bytes: number) => Memory) {
+  const memory = make(pieces.reduce((sum, { byteLength }) => sum + padded(byteLength), 0))
   let at = 0
-  return arrays.map((array) => {
-    const copy = new Uint8Array(shared, at, array.length)
-    copy.set(array)
-    at += lengthOf(array)
+  const copies = pieces.map(({ buffer, byteOffset, byteLength }) => {
+    const copy = new Uint8Array(memory, at, byteLength)
+    copy.set(new Uint8Array(buffer, byteOffset, byteLength))
+    at += padded(byteLength)
     return copy
   })
+  return { memory, copies }
 }
+
+/** The bytes of pieces, in order; each begins at a multiple of 8, with zeros before it. */
+export const packed = (pieces: readonly ArrayBufferView[]): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(layOut(pieces, (bytes) => new ArrayBuffer(bytes)).memory)
+
+/** Copies of byte arrays that lie in one piece of shared memory: hundreds of them are sent to another thread as soon as one. */
+export const shareTogether = (arrays: readonly Uint8Array[]): Uint8Array<SharedArrayBuffer>[] =>
+  layOut(arrays, shareBytes).copies
 
 /** Fewer values are sooner set than handed to Node. */
 const minFilled = 256

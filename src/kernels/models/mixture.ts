@@ -5,6 +5,7 @@
  * looks at, and how many); then float64: per member the middle and unit of its scale, and the statistic of the held-back
  * rows, ascending; then the payloads, each padded to 8 bytes. Format 1 is written where every member looks at all columns.
  */
+import { packed, padded } from '../index.ts'
 import { type MemberScale, type Rule, rules } from './calibration.ts'
 
 interface MixtureMember extends MemberScale {
@@ -34,31 +35,19 @@ const headerBytes = 32
 /** Words per member, by format version. */
 const directoryWords: Readonly<Record<number, number>> = { 1: 2, 2: 4 }
 
-const padded = (bytes: number) => Math.ceil(bytes / 8) * 8
-
 /** Bytes beside the payloads of the members, at most. */
 export const mixtureBytes = (members: number) => headerBytes + members * (16 + 16 + 8) + 8 * mixtureBounds.heldBack
 
 /** The bytes of a mixture. */
 export function encodeMixture({ features, rule, members, heldBack }: Mixture): Uint8Array<ArrayBuffer> {
-  const payloads = members.reduce((sum, { payload }) => sum + padded(payload.byteLength), 0)
   const version = members.every(({ from, columns }) => from === 0 && columns === features) ? 1 : 2
-  const numbers = headerBytes + 4 * directoryWords[version]! * members.length
-  const start = numbers + 16 * members.length + 8 * heldBack.length
-  const bytes = new Uint8Array(start + payloads)
   const words = [magic, version, features, members.length, rules.indexOf(rule), heldBack.length, 0, 0]
   const directory = members.flatMap(({ kind, payload, from, columns }) =>
     version === 1 ? [kind, payload.byteLength] : [kind, payload.byteLength, from, columns],
   )
-  new Uint32Array(bytes.buffer, 0, words.length + directory.length).set([...words, ...directory])
-  const values = new Float64Array(bytes.buffer, numbers, 2 * members.length + heldBack.length)
-  values.set([...members.flatMap(({ middle, unit }) => [middle, unit]), ...heldBack])
-  let at = start
-  for (const { payload } of members) {
-    bytes.set(payload, at)
-    at += padded(payload.byteLength)
-  }
-  return bytes
+  const values = [...members.flatMap(({ middle, unit }) => [middle, unit]), ...heldBack]
+  const payloads = members.map(({ payload }) => payload)
+  return packed([Uint32Array.of(...words, ...directory), Float64Array.from(values), ...payloads])
 }
 
 /**

@@ -1,3 +1,5 @@
+import { packed } from '../index.ts'
+
 /**
  * The bytes of a model that is a list of numbers, little-endian: eight 32-bit words (magic, format version, and six of
  * the model's own), then float64 values.
@@ -11,23 +13,8 @@ export type Words = readonly [number, number, number, number, number, number]
 export const numbersBytes = (values: number) => headerBytes + 8 * values
 
 /** Puts words and parts, in order, into bytes. */
-export function encodeNumbers(
-  magic: number,
-  version: number,
-  words: Words,
-  parts: readonly Float64Array[],
-): Uint8Array<ArrayBuffer> {
-  const count = parts.reduce((sum, part) => sum + part.length, 0)
-  const bytes = new Uint8Array(numbersBytes(count))
-  new Uint32Array(bytes.buffer, 0, 8).set([magic, version, ...words])
-  const values = new Float64Array(bytes.buffer, headerBytes)
-  let at = 0
-  for (const part of parts) {
-    values.set(part, at)
-    at += part.length
-  }
-  return bytes
-}
+export const encodeNumbers = (magic: number, version: number, words: Words, parts: readonly Float64Array[]) =>
+  packed([Uint32Array.of(magic, version, ...words), ...parts])
 
 /** Numbers that were read; `next(count)` hands out the following `count` values, a view. */
 export interface Numbers {

@@ -5,6 +5,8 @@
  * then per entity the greatest training value of every feature (float64); the models, the shared one first, each padded.
  */
 
+import { packed, padded } from '../index.ts'
+
 /** The models of a payload; everything is a view. */
 export interface Fleet {
   readonly features: number
@@ -36,43 +38,15 @@ const magic = 0x4c46_5744
 const formatVersion = 1
 const headerBytes = 32
 
-const padded = (bytes: number) => Math.ceil(bytes / 8) * 8
-
-/** Bytes of a fleet. @param names UTF-8 bytes of all names @param models bytes of each model, the shared one first */
-function fleetBytes(features: number, names: number, models: readonly number[]): number {
-  const entities = models.length - 1
-  const directory = padded(4 * entities) + padded(4 * models.length) + padded(names)
-  return headerBytes + directory + 16 * entities * features + models.reduce((sum, bytes) => sum + padded(bytes), 0)
-}
-
 /** The bytes of a fleet. */
 export function encodeFleet({ features, names, min, max, shared, models }: FleetParts): Uint8Array<ArrayBuffer> {
-  const texts = names.map((name) => new TextEncoder().encode(name))
-  const nameBytes = texts.reduce((sum, text) => sum + text.byteLength, 0)
+  const texts = names.map((name) => Buffer.from(name))
+  const allNames = Buffer.concat(texts)
   const all = [shared, ...models.map((model) => model ?? new Uint8Array(0))]
-  const bytes = new Uint8Array(
-    fleetBytes(
-      features,
-      nameBytes,
-      all.map((model) => model.byteLength),
-    ),
-  )
-  new Uint32Array(bytes.buffer, 0, 5).set([magic, formatVersion, features, names.length, nameBytes])
-  let at = headerBytes
-  const put = (piece: ArrayBufferView) => {
-    bytes.set(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength), at)
-    at += padded(piece.byteLength)
-  }
-  put(Uint32Array.from(texts, (text) => text.byteLength))
-  put(Uint32Array.from(all, (model) => model.byteLength))
-  let name = at
-  for (const text of texts) {
-    bytes.set(text, name)
-    name += text.byteLength
-  }
-  at += padded(nameBytes)
-  for (const piece of [min, max, ...all]) put(piece)
-  return bytes
+  const head = Uint32Array.of(magic, formatVersion, features, names.length, allNames.length, 0, 0, 0)
+  const nameLengths = Uint32Array.from(texts, (text) => text.length)
+  const modelLengths = Uint32Array.from(all, (model) => model.byteLength)
+  return packed([head, nameLengths, modelLengths, allNames, min, max, ...all])
 }
 
 /** Where the parts of a payload lie. */
