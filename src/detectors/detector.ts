@@ -90,7 +90,7 @@ export type TreeNode =
   | (Split & { readonly feature: number })
   | { readonly id: number; readonly depth: number; readonly size: number; readonly pathLength: number }
 
-/** What is scored: rows from..to-1 of a block, with a model whose features are its first columns. */
+/** Rows from..to-1 of a block, and a model whose features are its first columns. */
 export type ScoreInput = RowScoreInput
 
 /** Scores rows inside one thread. Keeps prepared models within a bound of bytes. */
@@ -113,17 +113,6 @@ export interface PreparedForSmallBatch {
 export type ScoreSmallBatch = (
   rows: Omit<ScoreInput, 'key' | 'payload' | 'block'> & { readonly block: Block<ArrayBufferLike> },
 ) => void
-
-/** For a detector whose models score a few rows in less time than a message takes to a thread and back. */
-interface SmallBatches {
-  /**
-   * Prepares a model, which may take long; null when it is too large, or too slow.
-   * @throws DeepWatchError `model_corrupt`
-   */
-  prepare(payload: Uint8Array): PreparedForSmallBatch | null
-  /** Takes in what `prepare` gave, in a few milliseconds at most; no call of the result does what could have been done here. */
-  open(model: unknown): ScoreSmallBatch
-}
 
 /**
  * An algorithm, named in `list.ts`. A model is a payload of bytes, data only, that means something to its detector alone.
@@ -175,6 +164,14 @@ export interface Detector<Params extends DetectorParams = DetectorParams> {
   tree(payload: Uint8Array, index: number): readonly TreeNode[]
   /** A scorer for one thread. */
   createScorer(): Scorer
-  /** How a few rows are scored without a thread; absent where that takes too long. */
-  readonly smallBatches?: SmallBatches
+  /** How a few rows are scored in less time than a message takes to a thread and back; absent where that takes too long. */
+  readonly smallBatches?: {
+    /**
+     * Prepares a model, which may take long; null when it is too large, or too slow.
+     * @throws DeepWatchError `model_corrupt`
+     */
+    prepare(payload: Uint8Array): PreparedForSmallBatch | null
+    /** Takes in what `prepare` gave, in a few milliseconds at most; no call of the result does what could have been done here. */
+    open(model: unknown): ScoreSmallBatch
+  }
 }

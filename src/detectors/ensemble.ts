@@ -14,23 +14,12 @@ import {
   rules,
 } from '../kernels/models/index.ts'
 import { createRandom, drawOrder, pickRows, type Sample, sampleOf, streams } from '../kernels/sampling/index.ts'
-import type {
-  Detector,
-  DetectorParams,
-  DetectorWarning,
-  EffectiveSettings,
-  FitInput,
-  JoinInput,
-  ScoreInput,
-  Scorer,
-  TrainingShape,
-  TreeNode,
-} from './detector.ts'
+import type { Detector, DetectorWarning, EffectiveSettings, Scorer, TreeNode } from './detector.ts'
 import { detector as extendedIsolationForest } from './extended-isolation-forest.ts'
 import { detector as isolationForest } from './isolation-forest.ts'
 import { detector as neighbours } from './k-nearest-neighbours.ts'
 import { detector as mahalanobis } from './mahalanobis.ts'
-import { readPayload, requireFeatures, requireTree, requireTwoRows, seed } from './settings.ts'
+import { clampSample, readPayload, requireFeatures, requireTree, sampleSizeSetting, seed } from './settings.ts'
 
 const id = 'ensemble'
 
@@ -63,19 +52,11 @@ const params = z
       .describe(
         'Whether each member is asked three times: about all features, about those that are measured alone, and about those that follow from them or the time alone. Changes nothing where a model has no derived features',
       ),
-    sampleSize: z
-      .int()
-      .min(2)
-      .max(65_536)
-      .default(16_384)
-      .describe(
-        'Rows the members learn from and are calibrated by, drawn without replacement; clamped to the usable rows',
-      ),
+    sampleSize: sampleSizeSetting('Rows the members learn from and are calibrated by', 65_536, 16_384),
     seed,
   })
   .meta({ title: 'Ensemble', examples: [{ type: id, members: kindIds, combine: 'soft', seed: 42 }] })
 
-type Params = z.output<typeof params>
 type Effective = EffectiveSettings & {
   members: readonly string[]
   combine: Rule
@@ -95,18 +76,11 @@ interface View {
   readonly columns: number
 }
 
-/** A member with its settings, what it looks at, and which of the model's pieces are its own. */
-interface Plan {
-  readonly detector: Detector
-  readonly effective: EffectiveSettings
-  readonly view: View
-  readonly rows: number
-  readonly from: number
-  readonly to: number
+/** A detector by its name, and its default settings. */
+function kindOf(name: string) {
+  const detector = kinds[kindIds.indexOf(name)]!
+  return { detector, defaults: detector.params.parse({ type: name }) }
 }
-
-const kindOf = (name: string): Detector => kinds[kindIds.indexOf(name)] as Detector
-const defaultsOf = (detector: Detector): DetectorParams => detector.params.parse({ type: detector.id })
 
 function viewsOf(measured: number, features: number): View[] {
   const all = { from: 0, columns: features }
@@ -114,42 +88,20 @@ function viewsOf(measured: number, features: number): View[] {
   return [all, { from: 0, columns: measured }, { from: measured, columns: features - measured }]
 }
 
-function planMembers({ members, measured, sampleSize, heldBack }: Effective, features: number): Plan[] {
-  const rows = sampleSize - heldBack
-  let from = 0
+/** The members with their settings, what they look at, the rows of each of their pieces, and which of the model's pieces are their own. */
+function planMembers({ members, measured, sampleSize, heldBack }: Effective, features: number) {
+  const learnt = sampleSize - heldBack
+  let to = 0
   return viewsOf(measured, features).flatMap((view) =>
     members.map((name) => {
-      const detector = kindOf(name)
-      const given = defaultsOf(detector)
-      const { effective } = detector.resolve(given, { rows, features: view.columns })
-      const to = from + detector.pieces(effective)
-      const plan = { detector, effective, view, rows: Math.min(rows, detector.reservoirs(given).size), from, to }
-      from = to
-      return plan
+      const { detector, defaults } = kindOf(name)
+      const { effective } = detector.resolve(defaults, { rows: learnt, features: view.columns })
+      const rows = Math.min(learnt, detector.reservoirs(defaults).size)
+      const from = to
+      to += detector.pieces(effective)
+      return { detector, effective, view, rows, from, to }
     }),
   )
-}
-
-function resolve(given: Params, { rows, features, measured = features }: TrainingShape) {
-  requireTwoRows(rows, 'An ensemble')
-  const sampleSize = Math.min(given.sampleSize, rows)
-  const share = Math.min(mixtureBounds.heldBack, Math.floor(sampleSize / 4))
-  const heldBack = share < leastHeldBack ? 0 : share
-  const hasViews = given.views && measured > 0 && measured < features
-  const { members, combine } = given
-  const effective = { type: id, members, combine, measured: hasViews ? measured : 0, sampleSize, heldBack }
-  const warnings: DetectorWarning[] = []
-  if (heldBack === 0) {
-    const detail = `With ${sampleSize} rows none can be held back: the score is calibrated by the rows that were learnt from, and too high for new ones.`
-    warnings.push({ code: 'not_held_back', detail })
-  }
-  for (const name of members) {
-    const detector = kindOf(name)
-    const shape = { rows: sampleSize - heldBack, features }
-    for (const warning of detector.resolve(defaultsOf(detector), shape).warnings)
-      warnings.push({ ...warning, detail: `${name}: ${warning.detail}` })
-  }
-  return { effective, warnings }
 }
 
 let lastOrder = { rows: -1, seed: -1, order: new Uint32Array(0) }
@@ -159,46 +111,6 @@ function shuffled(rows: number, seed: number): Uint32Array {
   if (lastOrder.rows !== rows || lastOrder.seed !== seed)
     lastOrder = { rows, seed, order: drawOrder(rows, rows, createRandom(seed, streams.pick(0))) }
   return lastOrder.order
-}
-
-function fitPiece(input: FitInput) {
-  const { sample, piece, seed, varying, deviations } = input
-  const effective = input.effective as Effective
-  const plan = planMembers(effective, sample.columns).find(({ to }) => piece < to) as Plan
-  const learnt = shuffled(sample.filled, seed).subarray(effective.heldBack)
-  const drawn = drawOrder(learnt.length, plan.rows, createRandom(seed, streams.pick(piece + 1)))
-  const { from, columns } = plan.view
-  const own = pickRows(
-    { ...sample, values: sample.values.subarray(from * sample.size, (from + columns) * sample.size), columns },
-    drawn.map((place) => learnt[place] as number),
-  )
-  return plan.detector.fitPiece({
-    ...input,
-    sample: own,
-    effective: plan.effective,
-    varying: varying.map((column) => column - from).filter((column) => column >= 0 && column < columns),
-    deviations: deviations.subarray(from, from + columns),
-  })
-}
-
-function join({ pieces, effective: settings, seed, features, samples }: JoinInput) {
-  const effective = settings as Effective
-  const sample = sampleOf(samples, 0)
-  const block = calibrationRows(sample, effective, seed)
-  const parts = planMembers(effective, features).map(({ detector, effective: own, view, from, to }) => {
-    const { columns } = view
-    const payload = detector.join({ pieces: pieces.slice(from, to), effective: own, seed, features: columns, samples })
-    const scores = new Float64Array(block.rows)
-    const room = { from: 0, to: block.rows, fill: null, scores, flags: new Uint8Array(block.rows) }
-    detector.createScorer().score({ key: 'calibration', payload, block: look(block, view), ...room })
-    const said = scores.map(oddsOf)
-    return { kind: kinds.indexOf(detector), ...view, payload, said, ...memberScale(said.slice().sort()) }
-  })
-  const statistic = createStatistic(parts, effective.combine)
-  const heldBack = Float64Array.from({ length: block.rows }, (_, r) =>
-    statistic((m) => parts[m]?.said[r] as number),
-  ).sort()
-  return encodeMixture({ features, rule: effective.combine, members: parts, heldBack })
 }
 
 /** The held-back rows as a block; a sample of the others when there are none. */
@@ -230,39 +142,37 @@ function readWhole(payload: Uint8Array): Mixture {
 
 const maxKeptBytes = 32 * 1024 * 1024
 
+function prepare(payload: Uint8Array) {
+  const { members, rule, heldBack } = readWhole(payload)
+  const calibration = calibrate(heldBack)
+  return { members, calibration, statistic: createStatistic(members, rule), bytes: payload.byteLength }
+}
+
 function createScorer(): Scorer {
   const scorers = kinds.map((kind) => kind.createScorer())
   const kept = keepPrepared<ReturnType<typeof prepare>>(maxKeptBytes, ({ bytes }) => bytes)
-
-  function prepare(payload: Uint8Array) {
-    const { members, rule, heldBack } = readWhole(payload)
-    const calibration = calibrate(heldBack)
-    return { members, calibration, statistic: createStatistic(members, rule), bytes: payload.byteLength }
-  }
-
-  function score(input: ScoreInput): void {
-    const { key, payload, block, from, to, fill, scores, flags } = input
-    const { members, calibration, statistic } = kept.get(key, () => prepare(payload))
-    const odds = members.map((member, m) => {
-      const scorer = scorers[member.kind] as Scorer
-      scorer.score({
-        ...input,
-        key: `${key}/${m}`,
-        payload: member.payload,
-        block: look(block, member),
-        fill: fill?.subarray(member.from, member.from + member.columns) ?? null,
+  return {
+    score(input) {
+      const { key, payload, block, from, to, fill, scores, flags } = input
+      const { members, calibration, statistic } = kept.get(key, () => prepare(payload))
+      const odds = members.map((member, m) => {
+        scorers[member.kind]!.score({
+          ...input,
+          key: `${key}/${m}`,
+          payload: member.payload,
+          block: look(block, member),
+          fill: fill?.subarray(member.from, member.from + member.columns) ?? null,
+        })
+        return scores.subarray(from, to).map(oddsOf)
       })
-      return scores.subarray(from, to).map(oddsOf)
-    })
-    let row = from
-    const said = (m: number) => (odds[m] as Float64Array)[row - from] as number
-    for (; row < to; row++) {
-      const isScored = (flags[row] as number) <= rowMarks.filled
-      scores[row] = isScored ? calibration.shareBelow(statistic(said)) : Number.NaN
-    }
+      let row = from
+      const said = (m: number) => odds[m]![row - from]!
+      for (; row < to; row++) {
+        const isScored = flags[row]! <= rowMarks.filled
+        scores[row] = isScored ? calibration.shareBelow(statistic(said)) : Number.NaN
+      }
+    },
   }
-
-  return { score }
 }
 
 /** What reads each tree of the members that are forests, in their order. */
@@ -280,7 +190,7 @@ function treesOf(payload: Uint8Array): (() => readonly TreeNode[])[] {
  * held back are at most this strange. Beyond the strangest 128th of them it is an order more than a share: see
  * `calibrate`.
  */
-export const detector: Detector<Params> = {
+export const detector: Detector<z.output<typeof params>> = {
   id,
   title: 'Ensemble',
   paper: 'Aggarwal, C. C. and Sathe, S. (2017), Outlier Ensembles, Springer; and the papers of its members',
@@ -290,16 +200,75 @@ export const detector: Detector<Params> = {
   reservoirs: ({ sampleSize }) => ({ count: 1, size: sampleSize }),
   maxBytes: ({ members, views, sampleSize }, features) =>
     (views ? maxViews : 1) *
-      members.reduce((sum, name) => sum + kindOf(name).maxBytes(defaultsOf(kindOf(name)), features), 0) +
+      members.map(kindOf).reduce((sum, { detector, defaults }) => sum + detector.maxBytes(defaults, features), 0) +
     2 * mixtureBytes(maxViews * members.length) +
     // The rows of a piece, and those that calibrate.
     2 * 8 * features * sampleSize,
-  resolve,
+  resolve(given, { rows, features, measured = features }) {
+    const sampleSize = clampSample(given.sampleSize, rows, 'An ensemble')
+    const share = Math.min(mixtureBounds.heldBack, Math.floor(sampleSize / 4))
+    const heldBack = share < leastHeldBack ? 0 : share
+    const hasViews = given.views && measured > 0 && measured < features
+    const { members, combine } = given
+    const effective = { type: id, members, combine, measured: hasViews ? measured : 0, sampleSize, heldBack }
+    const warnings: DetectorWarning[] = []
+    if (heldBack === 0) {
+      const detail = `With ${sampleSize} rows none can be held back: the score is calibrated by the rows that were learnt from, and too high for new ones.`
+      warnings.push({ code: 'not_held_back', detail })
+    }
+    for (const name of members) {
+      const { detector, defaults } = kindOf(name)
+      for (const warning of detector.resolve(defaults, { rows: sampleSize - heldBack, features }).warnings)
+        warnings.push({ ...warning, detail: `${name}: ${warning.detail}` })
+    }
+    return { effective, warnings }
+  },
   // How many there are does not depend on the features.
-  pieces: (effective) =>
-    Math.max(...planMembers(effective as Effective, 1 + (effective as Effective).measured).map(({ to }) => to)),
-  fitPiece,
-  join,
+  pieces: (effective) => planMembers(effective as Effective, 1 + (effective as Effective).measured).at(-1)!.to,
+  fitPiece(input) {
+    const { sample, piece, seed, varying, deviations } = input
+    const effective = input.effective as Effective
+    const plan = planMembers(effective, sample.columns).find(({ to }) => piece < to)!
+    const learnt = shuffled(sample.filled, seed).subarray(effective.heldBack)
+    const drawn = drawOrder(learnt.length, plan.rows, createRandom(seed, streams.pick(piece + 1)))
+    const { from, columns } = plan.view
+    const own = pickRows(
+      { ...sample, values: sample.values.subarray(from * sample.size, (from + columns) * sample.size), columns },
+      drawn.map((place) => learnt[place] as number),
+    )
+    return plan.detector.fitPiece({
+      ...input,
+      sample: own,
+      effective: plan.effective,
+      varying: varying.map((column) => column - from).filter((column) => column >= 0 && column < columns),
+      deviations: deviations.subarray(from, from + columns),
+    })
+  },
+  join({ pieces, effective: settings, seed, features, samples }) {
+    const effective = settings as Effective
+    const sample = sampleOf(samples, 0)
+    const block = calibrationRows(sample, effective, seed)
+    const parts = planMembers(effective, features).map(({ detector, effective: own, view, from, to }) => {
+      const { columns } = view
+      const payload = detector.join({
+        pieces: pieces.slice(from, to),
+        effective: own,
+        seed,
+        features: columns,
+        samples,
+      })
+      const scores = new Float64Array(block.rows)
+      const room = { from: 0, to: block.rows, fill: null, scores, flags: new Uint8Array(block.rows) }
+      detector.createScorer().score({ key: 'calibration', payload, block: look(block, view), ...room })
+      const said = scores.map(oddsOf)
+      return { kind: kinds.indexOf(detector), ...view, payload, said, ...memberScale(said.slice().sort()) }
+    })
+    const statistic = createStatistic(parts, effective.combine)
+    const heldBack = Float64Array.from({ length: block.rows }, (_, r) =>
+      statistic((m) => parts[m]?.said[r] as number),
+    ).sort()
+    return encodeMixture({ features, rule: effective.combine, members: parts, heldBack })
+  },
   check: (payload, features) => requireFeatures(readWhole(payload).features, features),
   describe: (payload) => ({ bytes: payload.byteLength, trees: treesOf(payload).length }),
   tree(payload, index) {

@@ -3,17 +3,12 @@ import { z } from 'zod'
 import { type Forest, forestBounds, forestDepth, nodeDepths, nodeSizes, treeOf } from '../kernels/forest/index.ts'
 import { averagePathLengths } from '../kernels/index.ts'
 import type { DetectorWarning, EffectiveSettings, ModelShape, TrainingShape, TreeNode } from './detector.ts'
-import { requireFeatures, requireTree, requireTwoRows } from './settings.ts'
+import { clampSample, requireFeatures, requireTree, sampleSizeSetting } from './settings.ts'
 
 /** Members of the settings of a forest. */
 export const forestSettings = {
   trees: z.int().min(1).max(forestBounds.trees).default(100).describe('Number of trees'),
-  sampleSize: z
-    .int()
-    .min(2)
-    .max(forestBounds.psi)
-    .default(256)
-    .describe('Rows each tree is built from, drawn without replacement; clamped to the usable rows'),
+  sampleSize: sampleSizeSetting('Rows each tree is built from', forestBounds.psi, 256),
   maxDepth: z
     .int()
     .min(1)
@@ -44,8 +39,7 @@ export const depthLimitOf = (maxDepth: number | null, sampleSize: number) =>
  * @throws DeepWatchError `insufficient_data`
  */
 export function resolveForest({ type, trees, ...given }: ForestParams, { rows }: TrainingShape, what: string) {
-  requireTwoRows(rows, what)
-  const sampleSize = Math.min(given.sampleSize, rows)
+  const sampleSize = clampSample(given.sampleSize, rows, what)
   const warnings: DetectorWarning[] = []
   if (sampleSize < given.sampleSize) {
     const detail = `sampleSize ${given.sampleSize} is more than the ${rows} usable rows; each tree uses all of them.`
@@ -55,10 +49,7 @@ export function resolveForest({ type, trees, ...given }: ForestParams, { rows }:
 }
 
 /** What a node splits by; `split` is its entry in `features` of the tree. */
-type CutOf = (
-  node: number,
-  split: number,
-) => { feature: number } | { cut: readonly { feature: number; weight: number }[] }
+type CutOf = (node: number, split: number) => { feature: number } | { cut: { feature: number; weight: number }[] }
 
 /**
  * Members of a detector that are the same for every forest.

@@ -4,17 +4,16 @@ import {
   decodeNumbers,
   encodeNumbers,
   layReference,
-  type NeighbourSearch,
   numbersBytes,
   readStandardised,
   type Standardised,
   standardisedFor,
   standardisedRows,
 } from '../kernels/models/index.ts'
-import { createRowScorer, type RowModel } from '../kernels/scores/index.ts'
-import type { Detector, EffectiveSettings, FitInput, TrainingShape } from './detector.ts'
+import { createRowScorer } from '../kernels/scores/index.ts'
+import type { Detector } from './detector.ts'
 import { distanceMembers, distanceRows } from './distances.ts'
-import { readPayload, requireTwoRows, seed } from './settings.ts'
+import { clampSample, readPayload, sampleSizeSetting, seed } from './settings.ts'
 
 const id = 'k-nearest-neighbours'
 const maxReference = 16_384
@@ -31,12 +30,7 @@ const params = z
       .max(maxNeighbours)
       .default(5)
       .describe('Nearest training rows whose distances are averaged'),
-    sampleSize: z
-      .int()
-      .min(2)
-      .max(maxReference)
-      .default(2048)
-      .describe('Training rows that are kept to compare with, drawn without replacement; clamped to the usable rows'),
+    sampleSize: sampleSizeSetting('Training rows that are kept to compare with', maxReference, 2048),
     seed,
   })
   .meta({
@@ -44,24 +38,8 @@ const params = z
     examples: [{ type: id, neighbours: 5, sampleSize: 2048, seed: 42 }],
   })
 
-type Params = z.output<typeof params>
-type Effective = EffectiveSettings & { neighbours: number; sampleSize: number }
-
 // 'DWNN' read as a little-endian word
 const magic = 0x4e4e_5744
-
-function resolve(given: Params, { rows }: TrainingShape) {
-  requireTwoRows(rows, 'A comparison with neighbours')
-  const sampleSize = Math.min(given.sampleSize, rows)
-  // A reference row has one neighbour less, itself.
-  const neighbours = Math.min(given.neighbours, sampleSize - 1)
-  const warnings = []
-  if (neighbours < given.neighbours) {
-    const detail = `There are ${sampleSize} rows to compare with: ${neighbours} neighbours are used.`
-    warnings.push({ code: 'neighbours_clamped', detail })
-  }
-  return { effective: { type: id, neighbours, sampleSize }, warnings }
-}
 
 interface Model extends Standardised {
   readonly features: number
@@ -70,15 +48,6 @@ interface Model extends Standardised {
   readonly unit: number
   /** Rows in the units of the features, row-major. */
   readonly reference: Float64Array
-}
-
-function fitPiece({ sample, effective, varying, deviations }: FitInput) {
-  const { neighbours } = effective as Effective
-  const units = standardisedFor(sample, varying, deviations)
-  const reference = standardisedRows(sample, units)
-  const unit = unitOf(reference, varying.length, neighbours)
-  const parts = [units.columns, units.centre, units.spread, Float64Array.of(unit), reference]
-  return encodeNumbers(magic, 1, [sample.columns, varying.length, neighbours, sample.filled, 0, 0], parts)
 }
 
 /** Reference rows that all lie upon each other have no distance: one unit of a feature stands in. */
@@ -112,21 +81,12 @@ function decode(payload: Uint8Array): Model {
 
 const read = (payload: Uint8Array) => readPayload(decode, payload)
 
-function prepare(payload: Uint8Array, search: NeighbourSearch): RowModel {
-  const model = read(payload)
-  const { columns, neighbours, unit, reference } = model
-  const near = columns.length > 0 ? layReference(reference, columns.length) : null
-  return distanceRows(model, 2 * payload.byteLength, unit, (row) =>
-    near === null ? 0 : search.meanDistance(near, row, neighbours, -1),
-  )
-}
-
 /**
  * The mean distance of a row to its nearest neighbours in a bounded sample of the training rows, features in their own
  * units (`robustScale`): it sees a row that is strange beside its own kind, however many kinds there are. The score is
  * L / (1 + L), L = ln(1 + distance / median distance in training).
  */
-export const detector: Detector<Params> = {
+export const detector: Detector<z.output<typeof params>> = {
   id,
   title: 'Distance to the nearest neighbours',
   paper:
@@ -134,14 +94,37 @@ export const detector: Detector<Params> = {
   params,
   ...distanceMembers(read),
   maxBytes: ({ sampleSize }, features) => 4 * numbersBytes(features * (sampleSize + 3) + 1),
-  resolve,
-  fitPiece,
+  resolve(given, { rows }) {
+    const sampleSize = clampSample(given.sampleSize, rows, 'A comparison with neighbours')
+    // A reference row has one neighbour less, itself.
+    const neighbours = Math.min(given.neighbours, sampleSize - 1)
+    const warnings = []
+    if (neighbours < given.neighbours) {
+      const detail = `There are ${sampleSize} rows to compare with: ${neighbours} neighbours are used.`
+      warnings.push({ code: 'neighbours_clamped', detail })
+    }
+    return { effective: { type: id, neighbours, sampleSize }, warnings }
+  },
+  fitPiece({ sample, effective, varying, deviations }) {
+    const neighbours = effective['neighbours'] as number
+    const units = standardisedFor(sample, varying, deviations)
+    const reference = standardisedRows(sample, units)
+    const unit = unitOf(reference, varying.length, neighbours)
+    const parts = [units.columns, units.centre, units.spread, Float64Array.of(unit), reference]
+    return encodeNumbers(magic, 1, [sample.columns, varying.length, neighbours, sample.filled, 0, 0], parts)
+  },
   describe(payload) {
     const { reference, columns } = read(payload)
     return { bytes: payload.byteLength, referenceRows: columns.length === 0 ? 0 : reference.length / columns.length }
   },
   createScorer() {
     const search = createNeighbourSearch()
-    return createRowScorer((payload) => prepare(payload, search))
+    return createRowScorer((payload) => {
+      const model = read(payload)
+      const { columns, neighbours, unit, reference } = model
+      const near = columns.length > 0 ? layReference(reference, columns.length) : null
+      const distanceOf = (row: Float64Array) => (near === null ? 0 : search.meanDistance(near, row, neighbours, -1))
+      return distanceRows(model, 2 * payload.byteLength, unit, distanceOf)
+    })
   },
 }

@@ -12,9 +12,9 @@ import {
   whitening,
 } from '../kernels/models/index.ts'
 import { createRowScorer } from '../kernels/scores/index.ts'
-import type { Detector, DetectorWarning, FitInput, TrainingShape } from './detector.ts'
+import type { Detector, DetectorWarning } from './detector.ts'
 import { distanceMembers, distanceRows } from './distances.ts'
-import { readPayload, requireTwoRows, seed } from './settings.ts'
+import { clampSample, readPayload, sampleSizeSetting, seed } from './settings.ts'
 
 const id = 'mahalanobis'
 
@@ -24,36 +24,13 @@ const maxFeatures = 1024
 const params = z
   .strictObject({
     type: z.literal(id),
-    sampleSize: z
-      .int()
-      .min(2)
-      .max(65_536)
-      .default(16_384)
-      .describe('Rows the covariance is taken from, drawn without replacement; clamped to the usable rows'),
+    sampleSize: sampleSizeSetting('Rows the covariance is taken from', 65_536, 16_384),
     seed,
   })
   .meta({ title: 'Mahalanobis distance', examples: [{ type: id, sampleSize: 16_384, seed: 42 }] })
 
-type Params = z.output<typeof params>
-
 // 'DWMA' read as a little-endian word
 const magic = 0x414d_5744
-
-function resolve(given: Params, { rows, features }: TrainingShape) {
-  requireTwoRows(rows, 'A covariance')
-  if (features > maxFeatures) {
-    throw new DeepWatchError('training_too_large', `mahalanobis takes at most ${maxFeatures} features.`, {
-      facts: { features, limit: maxFeatures },
-    })
-  }
-  const sampleSize = Math.min(given.sampleSize, rows)
-  const warnings: DetectorWarning[] = []
-  if (sampleSize < 5 * features) {
-    const detail = `${sampleSize} rows are few for the covariance of ${features} features: it is shrunk towards equal, unrelated features as far as these rows ask for, and broken correlations will be seen less.`
-    warnings.push({ code: 'few_rows_for_features', detail })
-  }
-  return { effective: { type: id, sampleSize }, warnings }
-}
 
 interface Model extends Standardised {
   readonly features: number
@@ -61,15 +38,6 @@ interface Model extends Standardised {
   readonly mean: Float64Array
   /** See `whitening`. */
   readonly white: Float64Array
-}
-
-function fitPiece({ sample, varying, deviations }: FitInput) {
-  const count = varying.length
-  const units = standardisedFor(sample, varying, deviations)
-  const { mean, covariance, shrinkage } = shrunkCovariance(standardisedRows(sample, units), count)
-  const white = whitening(covariance, count)
-  const parts = [units.columns, units.centre, units.spread, mean, Float64Array.of(shrinkage), white]
-  return encodeNumbers(magic, 1, [sample.columns, count, 0, 0, 0, 0], parts)
 }
 
 function decode(payload: Uint8Array): Model {
@@ -107,7 +75,7 @@ function squaredDistance(row: Float64Array, mean: Float64Array, white: Float64Ar
  * score is L / (1 + L), L = ln(1 + d^2 / features): monotone, 0.41 for a row as far out as the average one, and
  * apart for any two distances doubles can hold.
  */
-export const detector: Detector<Params> = {
+export const detector: Detector<z.output<typeof params>> = {
   id,
   title: 'Mahalanobis distance',
   paper:
@@ -117,8 +85,28 @@ export const detector: Detector<Params> = {
   maxBytes: ({ sampleSize }, features) =>
     // Standardised rows, covariance and its factor, and twice the payload.
     8 * features * sampleSize + 3 * 8 * features ** 2 + 2 * numbersBytes(features ** 2 + 4 * features + 1),
-  resolve,
-  fitPiece,
+  resolve(given, { rows, features }) {
+    const sampleSize = clampSample(given.sampleSize, rows, 'A covariance')
+    if (features > maxFeatures) {
+      throw new DeepWatchError('training_too_large', `mahalanobis takes at most ${maxFeatures} features.`, {
+        facts: { features, limit: maxFeatures },
+      })
+    }
+    const warnings: DetectorWarning[] = []
+    if (sampleSize < 5 * features) {
+      const detail = `${sampleSize} rows are few for the covariance of ${features} features: it is shrunk towards equal, unrelated features as far as these rows ask for, and broken correlations will be seen less.`
+      warnings.push({ code: 'few_rows_for_features', detail })
+    }
+    return { effective: { type: id, sampleSize }, warnings }
+  },
+  fitPiece({ sample, varying, deviations }) {
+    const count = varying.length
+    const units = standardisedFor(sample, varying, deviations)
+    const { mean, covariance, shrinkage } = shrunkCovariance(standardisedRows(sample, units), count)
+    const white = whitening(covariance, count)
+    const parts = [units.columns, units.centre, units.spread, mean, Float64Array.of(shrinkage), white]
+    return encodeNumbers(magic, 1, [sample.columns, count, 0, 0, 0, 0], parts)
+  },
   describe: (payload) => ({ bytes: payload.byteLength, shrinkage: read(payload).shrinkage }),
   createScorer: () =>
     createRowScorer((payload) => {

@@ -10,9 +10,13 @@ export const seed = z
   .optional()
   .describe('Same seed and same source give the same model; drawn at random when absent')
 
-/** Refuses to learn from fewer rows than anything can be told apart in: `insufficient_data`. */
-export function requireTwoRows(rows: number, what: string): void {
-  if (rows >= 2) return
+/** The setting `sampleSize`, a number of rows. @param purpose what the rows are for, with which its description begins */
+export const sampleSizeSetting = (purpose: string, max: number, usual: number) =>
+  z.int().min(2).max(max).default(usual).describe(`${purpose}, drawn without replacement; clamped to the usable rows`)
+
+/** The rows that are drawn of `rows` usable ones. @throws DeepWatchError `insufficient_data` when nothing can be told apart in these */
+export function clampSample(asked: number, rows: number, what: string): number {
+  if (rows >= 2) return Math.min(asked, rows)
   throw new DeepWatchError('insufficient_data', `${what} needs at least 2 usable rows.`, { facts: { rows, needed: 2 } })
 }
 

@@ -2,7 +2,7 @@ export { calibrate, createStatistic, memberScale, type Rule, rules } from './cal
 export { shrunkCovariance, whitening } from './covariance.ts'
 export { kurtosisOf } from './kurtosis.ts'
 export { decodeMixture, encodeMixture, type Mixture, mixtureBounds, mixtureBytes } from './mixture.ts'
-export { createNeighbourSearch, layReference, type NeighbourSearch } from './neighbours.ts'
+export { createNeighbourSearch, layReference } from './neighbours.ts'
 export { decodeNumbers, encodeNumbers, numbersBytes } from './payload.ts'
 export {
   emptyProfile,

@@ -71,8 +71,6 @@ export function squaredDistances(): WasmFunction {
   return defineFunction('distances', frame, repeatWhile(lt(reference, referenceEnd), group))
 }
 
-export type NeighbourSearch = ReturnType<typeof createNeighbourSearch>
-
 /**
  * Finds the nearest of reference rows, exactly: every distance is computed. For one thread, with a memory that only grows: point,
  * distances and one reference, in this order.
