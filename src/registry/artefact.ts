@@ -109,7 +109,11 @@ export async function readArtefact(source: ArtefactSource, options: { keepPayloa
       await source.read(chunk, at)
       hash.update(chunk)
     }
-    return await compareDigest(source, hash.digest())
+    const computed = hash.digest()
+    const stored = Buffer.alloc(DIGEST_BYTES)
+    await source.read(stored, end)
+    if (!stored.equals(computed)) throw corrupt('The checksum does not match.')
+    return computed.toString('hex')
   }
   if (format > artefactFormat) {
     await hashRest(FRONT_BYTES, null)
@@ -148,13 +152,6 @@ export async function openSource(file: FileHandle): Promise<ArtefactSource> {
       }
     },
   }
-}
-
-async function compareDigest(source: ArtefactSource, computed: Buffer): Promise<string> {
-  const stored = Buffer.alloc(DIGEST_BYTES)
-  await source.read(stored, source.sizeBytes - DIGEST_BYTES)
-  if (!stored.equals(computed)) throw corrupt('The checksum does not match.')
-  return computed.toString('hex')
 }
 
 function readHeader(text: string): ArtefactHeader {

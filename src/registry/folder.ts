@@ -1,4 +1,4 @@
-import { constants, type Dirent } from 'node:fs'
+import { constants } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeepWatchError, type ErrorCode } from '../errors.ts'
@@ -10,7 +10,6 @@ import { type Artefact, openSource, readArtefact } from './artefact.ts'
  * rename of its file: whether it serves is in its header; `state.json` says what was chosen before it came.
  */
 
-export const modelName = /^[a-z0-9][a-z0-9_-]{0,62}$/
 /** Folders of deleted models on their way out. */
 export const trashName = /^\.trash-[0-9a-f]{16}$/
 const ARTEFACT_NAME = /^(\d{8,15})\.dwm$/
@@ -50,22 +49,12 @@ export function artefactName(version: number): string {
   return `${String(version).padStart(8, '0')}.dwm`
 }
 
-/** What is in a model's folder; nothing of it has been read yet. */
-export interface FolderListing {
-  readonly versions: readonly number[]
-  /** The highest number that any entry bears, be it a file or not. */
-  readonly highest: number
-  readonly hasState: boolean
-  readonly temporary: readonly string[]
-  readonly foreign: number
-}
-
-export async function listFolder(folder: string): Promise<FolderListing> {
-  const entries: Dirent[] = await readdir(folder, { withFileTypes: true })
+/** What is in a model's folder; nothing of it has been read yet. `highest` is the highest number of any entry, file or not. */
+export async function listFolder(folder: string) {
   const versions: number[] = []
   const temporary: string[] = []
   let [highest, foreign, hasState] = [0, 0, false]
-  for (const entry of entries) {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
     const version = Number(ARTEFACT_NAME.exec(entry.name)?.[1] ?? 0)
     if (version > 0 && artefactName(version) === entry.name) {
       highest = Math.max(highest, version)
@@ -79,7 +68,11 @@ export async function listFolder(folder: string): Promise<FolderListing> {
 }
 
 /** Removes what a killed process left, and a folder that holds no version. False when nothing is left to load. */
-export async function sweepFolder(disk: Disk, folder: string, listing: FolderListing): Promise<boolean> {
+export async function sweepFolder(
+  disk: Disk,
+  folder: string,
+  listing: Awaited<ReturnType<typeof listFolder>>,
+): Promise<boolean> {
   for (const name of listing.temporary) await tryTo(() => disk.unlink(join(folder, name)))
   if (listing.versions.length > 0) return true
   if (listing.hasState) await tryTo(() => disk.unlink(join(folder, STATE_NAME)))
@@ -135,12 +128,8 @@ export async function readState(folder: string): Promise<ServingState | ErrorCod
 }
 
 /** Writes `state.json` durably. Throws what the disk threw. */
-export async function writeState(
-  disk: Disk,
-  folder: string,
-  { serving, asOf, lastVersion }: ServingState,
-): Promise<void> {
-  const state = { format: STATE_FORMAT, serving, asOf, lastVersion }
+export async function writeState(disk: Disk, folder: string, chosen: ServingState): Promise<void> {
+  const state = { format: STATE_FORMAT, ...chosen }
   const text = `${JSON.stringify({ state, sha256: digestOf(state) })}\n`
   await putInPlace(disk, folder, STATE_NAME, [Buffer.from(text)])
 }

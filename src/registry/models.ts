@@ -1,9 +1,9 @@
 /** What can be asked about models, and done to them, by name and number as an address gives them. */
 import type { TreeNode } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
-import { modelNamePattern, type VersionDocument } from '../schemas/index.ts'
+import type { VersionDocument } from '../schemas/index.ts'
 import { treeOfVersion } from './entity-models.ts'
-import type { Registry } from './registry.ts'
+import { checkName, type Registry } from './registry.ts'
 
 /** A version document with what changes over time: whether the version serves. */
 export type ShownVersion = VersionDocument & { readonly serving: boolean }
@@ -58,15 +58,7 @@ function named(node: TreeNode, nameOf: (feature: number) => string): object {
 }
 
 const maxIdLength = 255
-
-function modelId(text: string): string {
-  refuseEndless(text)
-  if (modelNamePattern.test(text)) return text
-  throw new DeepWatchError(
-    'invalid_id',
-    'A model name is up to 63 of a-z, 0-9, _ and -, and starts with a letter or digit.',
-  )
-}
+const modelId = (text: string) => checkName(refuseEndless(text))
 
 function wholeId(text: string, what: string, min: number): number {
   refuseEndless(text)
@@ -74,6 +66,7 @@ function wholeId(text: string, what: string, min: number): number {
   throw new DeepWatchError('invalid_id', `A ${what} is a whole number from ${min}.`)
 }
 
-function refuseEndless(text: string): void {
-  if (text.length > maxIdLength) throw new DeepWatchError('uri_too_long', 'A part of the address is too long.')
+function refuseEndless(text: string): string {
+  if (text.length <= maxIdLength) return text
+  throw new DeepWatchError('uri_too_long', 'A part of the address is too long.')
 }

@@ -4,17 +4,10 @@ import { join } from 'node:path'
 import { DeepWatchError, type ErrorCode } from '../errors.ts'
 import { createGate, type Gate } from '../flow.ts'
 import { shareBytes } from '../kernels/index.ts'
+import { modelNamePattern } from '../schemas/index.ts'
 import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from '../storage/index.ts'
 import { encodeArtefact } from './artefact.ts'
-import {
-  artefactName,
-  chooseServing,
-  modelName,
-  readVersion,
-  type ServingState,
-  trashName,
-  writeState,
-} from './folder.ts'
+import { artefactName, chooseServing, readVersion, type ServingState, trashName, writeState } from './folder.ts'
 import { PayloadCache } from './payload-cache.ts'
 import {
   deepFreeze,
@@ -114,7 +107,7 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
     const accept = (value: unknown) => this.#accept(value)
     const found = await Promise.all(
       (await readdir(this.#root, { withFileTypes: true })).map(async (entry) => {
-        if (entry.isDirectory() && modelName.test(entry.name))
+        if (entry.isDirectory() && modelNamePattern.test(entry.name))
           return await loadModel(this.#root, entry.name, this.#disk, this.#reads, accept)
         if (!trashName.test(entry.name)) return { model: null, foreign: 1 }
         await this.#sweep(entry.name)
@@ -434,9 +427,9 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
   }
 }
 
-function checkName(name: string): void {
-  if (modelName.test(name)) return
-  const detail =
-    'A model name is 1 to 63 of a-z, 0-9, _ and -, and starts with a letter or a digit; a version follows as in web@3.'
+/** A name that a model may have. Throws 'invalid_id'. */
+export function checkName(name: string): string {
+  if (modelNamePattern.test(name)) return name
+  const detail = 'A model name is up to 63 of a-z, 0-9, _ and -, and starts with a letter or digit.'
   throw new DeepWatchError('invalid_id', detail)
 }

@@ -39,6 +39,9 @@ export interface Version<Document> {
   damage: ErrorCode | null
 }
 
+/** A version that is not quarantined. */
+type UsableVersion<Document> = Version<Document> & { readonly document: Document }
+
 export interface Model<Document> {
   readonly name: string
   readonly folder: string
@@ -119,23 +122,14 @@ export function findVersion<Document>(model: Model<Document>, version: number): 
 }
 
 /** Throws 'version_not_found', or why the version is quarantined. */
-export function usableVersion<Document>(
-  model: Model<Document>,
-  version: number,
-): Version<Document> & { readonly document: Document } {
+export function usableVersion<Document>(model: Model<Document>, version: number): UsableVersion<Document> {
   const found = findVersion(model, version)
-  if (isUsable(found)) return found
-  const code = found.damage ?? 'model_corrupt'
+  const code = found.damage
+  if (code === null) return found as UsableVersion<Document>
   const what = code === 'model_version_unsupported' ? 'has a newer format than this software reads' : 'cannot be read'
   throw new DeepWatchError(code, `The stored version ${version} of the model ${model.name} ${what}.`, {
     facts: { model: model.name, version },
   })
-}
-
-function isUsable<Document>(
-  version: Version<Document>,
-): version is Version<Document> & { readonly document: Document } {
-  return version.damage === null && version.document !== null
 }
 
 /** The number of the serving version. Throws 'version_not_found' when none was chosen, 'model_corrupt' when the choice is lost. */
