@@ -1,5 +1,4 @@
 /** Settles what the settings of a training leave open, and draws the samples: windows for which the rows lack history are dropped. */
-import type { DetectorParams } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import type { Work } from '../work.ts'
 import { type AutoPlan, chooseAuto, maxWithoutHistory, type TelemetryShape } from './auto.ts'
@@ -29,16 +28,10 @@ const windowTroubles: Readonly<Record<string, string>> = {
 export async function drawChosen(parts: StepParts, plan: TrainingPlan, work: Work): Promise<Chosen> {
   const { requested } = plan
   if (requested.type === 'auto') return drawAuto(parts, plan, work)
-  const choice = asRequested(requested)
+  const threshold = { contamination: 0.01 }
+  const choice: Choice = { detector: requested, threshold, guardsDerived: true, habituation: null }
   return { choice, drawn: await drawSamples(parts, plan, requested, [], work) }
 }
-
-const asRequested = (detector: DetectorParams): Choice => ({
-  detector,
-  threshold: { contamination: 0.01 },
-  guardsDerived: true,
-  habituation: null,
-})
 
 /**
  * Windows that leave too many rows without history, or need too much memory, cost one more pass without them. A column without

@@ -7,12 +7,11 @@ import { DeepWatchError } from '../errors.ts'
 import type { FeatureBlock, FeatureQuery, ReaderSession } from '../reader/index.ts'
 import type { KeptReports } from '../reporting/index.ts'
 import type { KeptReport, ReportAggregate, TrainingBins, VersionDocument } from '../schemas/index.ts'
-import type { TrainingScoresKept } from '../scoring/index.ts'
+import type { HeldRows, TrainingScoresKept } from '../scoring/index.ts'
 import type { Scratch } from '../sources/index.ts'
 import { errorCode } from '../storage/index.ts'
 import type { ColumnPlaces, Opened } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
-import { holdLabels } from './held-labels.ts'
 import type { TrainingPlan } from './plan.ts'
 import type { Drawn } from './samples.ts'
 
@@ -35,7 +34,8 @@ export class TrainingRecord {
   readonly #reports: KeptReports
   readonly #scratch: Scratch
   readonly #log: Work['log']
-  readonly #labels = holdLabels()
+  /** Labels of the rows, for whoever takes the scores over. */
+  readonly labels = holdLabels()
   #file: Awaited<ReturnType<Scratch['openScores']>> | null = null
   #count = 0
   #failed = false
@@ -59,11 +59,6 @@ export class TrainingRecord {
       await this.#file.writeFile(new Uint8Array(scores.buffer, scores.byteOffset, scores.byteLength))
       this.#count += scores.length
     })
-  }
-
-  /** Holds the labels of a block, for whoever takes the scores over. */
-  hold(piece: FeatureBlock, places: ColumnPlaces): void {
-    this.#labels.add(piece, places)
   }
 
   /** All scores were added. */
@@ -125,7 +120,7 @@ export class TrainingRecord {
       await opened.close()
       await scratch.dispose()
     }
-    return { opened, scratch, aggregate, heldRows: this.#labels.rows, close }
+    return { opened, scratch, aggregate, heldRows: this.labels.rows, close }
   }
 
   /** Removes the spooled scores. Idempotent. */
@@ -197,4 +192,36 @@ function profilesOf({ document, drawn }: Counted, aggregate: ReportAggregate | n
     profiles.push({ feature, counts })
   }
   return profiles
+}
+
+/** 24 bytes each at most. As many as a report ranks. */
+const maxHeldRows = 2_000_000
+
+/** Holds labels, times and entities of the training rows, up to a bound: flags are judged without reading the source again. */
+export function holdLabels() {
+  let blocks: HeldRows[] = []
+  let held = 0
+  return {
+    /** Takes the rows of a block that has a label column, in source order. */
+    add({ block }: FeatureBlock, { label, timestamp, entity }: ColumnPlaces): void {
+      if (label === null || held > maxHeldRows) return
+      const { rows, stride, values } = block
+      held += rows
+      if (held > maxHeldRows) {
+        blocks = []
+        return
+      }
+      const copyOf = (place: number | null) =>
+        place === null ? null : values.slice(place * stride, place * stride + rows)
+      const entities = copyOf(entity)
+      blocks.push({
+        rows,
+        labels: copyOf(label)!,
+        times: copyOf(timestamp),
+        text: (row) => entities && String(entities[row]),
+      })
+    },
+    /** The rows taken; null when they were too many, or none. */
+    rows: (): readonly HeldRows[] | null => (blocks.length === 0 ? null : blocks),
+  }
 }

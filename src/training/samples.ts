@@ -90,7 +90,7 @@ export async function drawSamples(
   const { features: asked } = plan.columns
   const { rowsInWindow } = plan.span
   const first = await new SamplePass(draw, asked, rowsInWindow).read(work)
-  if (history) requireHistory(first.rows, draw)
+  if (history && first.rows < 2) throw lackingHistory(first.rows, draw)
   const empty = asked.filter((_, feature) => first.profile.missing[feature] === first.rows)
   if (empty.length === 0) return drawnFrom(first, [], work)
   const names = empty.map(({ name }) => name).slice(0, 100)
@@ -122,9 +122,8 @@ function describeAll({ columns, span }: TrainingPlan, chosen: readonly DerivedFe
   )
 }
 
-function requireHistory(rows: number, { derived, plan }: Draw): void {
-  if (rows >= 2) return
-  throw new DeepWatchError(
+function lackingHistory(rows: number, { derived, plan }: Draw): DeepWatchError {
+  return new DeepWatchError(
     'insufficient_data',
     `${rows} of ${plan.span.rowsInWindow} rows have enough history for the derived features; training needs at least 2. A shorter window or a longer maxGap leaves out fewer.`,
     { facts: { rows, needed: 2, features: derived.slice(0, 100).map(({ name }) => name) } },

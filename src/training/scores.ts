@@ -72,7 +72,7 @@ export async function scoreTraining(
     : blocks
   for await (const { piece, result } of smoothed) {
     const { scores, flags } = result
-    if (wantsLabels) record.hold(piece, places)
+    if (wantsLabels) record.labels.add(piece, places)
     piece.release()
     if (places.history !== null) for (const mark of flags) if (mark === historyMarks.late) rowsOutOfOrder++
     histogram.add(scores)

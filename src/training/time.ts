@@ -37,18 +37,14 @@ export function planTimeContext(
   const wanted = settings.timeFeatures ?? 'auto'
   const timeZone = settings.timeZone ?? 'UTC'
   if (!isTimeZone(timeZone)) throw new DeepWatchError('validation_failed', 'timeZone: there is no such IANA time zone.')
-  if (timestamp === null && wanted !== 'auto' && wanted.length > 0) {
+  const asked = wanted === 'auto' ? [] : wanted
+  if (timestamp === null && asked.length > 0)
     throw new DeepWatchError('missing_timestamp', 'timeFeatures: the source has no timestamp column.')
-  }
-  if (settings.timeZone !== undefined && (timestamp === null || (wanted !== 'auto' && wanted.length === 0))) {
+  if (settings.timeZone !== undefined && (timestamp === null || (wanted !== 'auto' && asked.length === 0))) {
     throw new DeepWatchError('unused_setting', 'timeZone: without time features it would have no effect.')
   }
   const { features, leftOut } =
-    timestamp === null
-      ? { features: [], leftOut: [] }
-      : wanted === 'auto'
-        ? choose(span)
-        : { features: wanted, leftOut: [] }
+    wanted === 'auto' && timestamp !== null ? choose(span) : { features: asked, leftOut: [] }
   const columns = features.flatMap((feature) => columnsOf[feature])
   return { features, columns, timeZone, transitions: columns.length > 0 ? zoneTransitions(timeZone) : null, leftOut }
 }

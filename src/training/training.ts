@@ -70,15 +70,6 @@ export function createTraining(parts: TrainingParts) {
   }
 }
 
-/** What a training holds open. */
-interface Held {
-  readonly opened: Opened
-  readonly record: TrainingRecord
-  readonly wantsScores: boolean
-  /** By the steady clock, in milliseconds. */
-  readonly started: number
-}
-
 async function openAndTrain(
   parts: TrainingParts,
   settings: TrainSettings,
@@ -109,8 +100,17 @@ async function openAndTrain(
 }
 
 /** The steps, in order. Each takes what the ones before it returned. At the end the version is saved, and its report kept beside it. */
-async function train(parts: TrainingParts, settings: TrainSettings, held: Held, work: Work): Promise<Trained> {
-  const { opened, record, wantsScores, started } = held
+async function train(
+  parts: TrainingParts,
+  settings: TrainSettings,
+  {
+    opened,
+    record,
+    wantsScores,
+    started,
+  }: { opened: Opened; record: TrainingRecord; wantsScores: boolean; started: number },
+  work: Work,
+): Promise<Trained> {
   const plan = await planTraining(parts, settings, opened, wantsScores)
   const { choice, drawn } = await drawChosen(parts, plan, work)
   const judging = planJudging(settings, choice)

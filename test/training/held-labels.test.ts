@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { FeatureBlock } from '../../src/reader/types.ts'
 import { placesOf } from '../../src/telemetry/row-facts.ts'
-import { holdLabels } from '../../src/training/held-labels.ts'
+import { holdLabels } from '../../src/training/report.ts'
 
 /** Lanes behind one feature: entity, time, label. */
 function blockOf(rows: readonly (readonly number[])[], lanes = 4): FeatureBlock {
