@@ -71,129 +71,112 @@ function normal(random: Random): number {
   return (sum / 65_536 - 2 + 2 / 65_536) * 1.7320508075688772
 }
 
-/** First-order noise with deviation 1 that forgets over `memory` seconds. */
-class Noise {
-  private readonly keep: number
-  private readonly fresh: number
-  private value: number
-
-  constructor(memory: number, interval: number, random: Random) {
-    this.keep = Math.exp(-interval / memory)
-    this.fresh = Math.sqrt(1 - this.keep * this.keep)
-    this.value = normal(random)
-  }
-
-  next(random: Random): number {
-    this.value = this.keep * this.value + this.fresh * normal(random)
-    return this.value
+/** First-order noise with deviation 1 that forgets over `memory` seconds: gives its next value. */
+function createNoise(memory: number, interval: number, random: Random): () => number {
+  const keep = Math.exp(-interval / memory)
+  const fresh = Math.sqrt(1 - keep * keep)
+  let value = normal(random)
+  return () => {
+    value = keep * value + fresh * normal(random)
+    return value
   }
 }
 
-/** One host. It is asked for every tick once, in order. */
-export class Host {
-  readonly name: string
-  private readonly utcOffset: number
+export type Host = ReturnType<typeof createHost>
+
+/**
+ * One host, which is asked for every tick once, in order. `number` chooses role and site; `character` is drawn from once, `life` at
+ * every tick. `interval` in seconds.
+ */
+export function createHost(number: number, digits: number, interval: number, character: Random, life: Random) {
+  const role = roles[number % roles.length]!
+  const site = sites[Math.floor(number / roles.length) % sites.length]!
+  const around = (centre: number, spread: number) => centre * Math.exp(spread * normal(character))
   /** Its own levels, around those of its role. */
-  private readonly level: Role
+  const level: Role = {
+    ...role,
+    cpu: [around(role.cpu[0], 0.12), around(role.cpu[1], 0.08)],
+    memory: Math.min(82, around(role.memory, 0.05)),
+    disk: [around(role.disk[0], 0.12), around(role.disk[1], 0.1)],
+    networkIn: around(role.networkIn, 0.1),
+    answer: around(role.answer, 0.06),
+    latency: around(role.latency, 0.08),
+    errors: around(role.errors, 0.15),
+  }
   /** Daily rhythm: strength, hour of the peak, and the second wave of the afternoon. */
-  private readonly swing: number
-  private readonly peak: number
-  private readonly second: number
-  private readonly weekend: number
-  private readonly backup: number
-  private readonly demandNoise: Noise
-  private readonly ownNoise: readonly Noise[]
-  private readonly random: Random
-  private readonly interval: number
+  const swing = 0.34 + 0.14 * character.nextFloat()
+  const peak = 13 + 3 * character.nextFloat()
+  const second = 0.08 + 0.1 * character.nextFloat()
+  const weekend = 0.65 + 0.2 * character.nextFloat()
+  const backup = 1.5 + 2 * character.nextFloat()
   /** Seconds since the last restart. */
-  private uptime: number
-  private readonly noise = new Float64Array(metricNames.length)
+  let uptime = Math.floor(20 * character.nextFloat()) * day
+  const demandNoise = createNoise(3 * 3600, interval, life)
+  const ownNoise = metricNames.map(() => createNoise(1200, interval, life))
+  const noise = new Float64Array(metricNames.length)
 
-  /** `number` chooses role and site; `character` is drawn from once, `life` at every tick. `interval` in seconds. */
-  constructor(number: number, digits: number, interval: number, character: Random, life: Random) {
-    const role = roles[number % roles.length]!
-    const site = sites[Math.floor(number / roles.length) % sites.length]!
-    this.name = `${site.name}-${role.name}-${String(number + 1).padStart(digits, '0')}`
-    this.utcOffset = site.utcOffset * 3600
-    const around = (centre: number, spread: number) => centre * Math.exp(spread * normal(character))
-    this.level = {
-      ...role,
-      cpu: [around(role.cpu[0], 0.12), around(role.cpu[1], 0.08)],
-      memory: Math.min(82, around(role.memory, 0.05)),
-      disk: [around(role.disk[0], 0.12), around(role.disk[1], 0.1)],
-      networkIn: around(role.networkIn, 0.1),
-      answer: around(role.answer, 0.06),
-      latency: around(role.latency, 0.08),
-      errors: around(role.errors, 0.15),
-    }
-    this.swing = 0.34 + 0.14 * character.nextFloat()
-    this.peak = 13 + 3 * character.nextFloat()
-    this.second = 0.08 + 0.1 * character.nextFloat()
-    this.weekend = 0.65 + 0.2 * character.nextFloat()
-    this.backup = 1.5 + 2 * character.nextFloat()
-    this.uptime = Math.floor(20 * character.nextFloat()) * day
-    this.interval = interval
-    this.random = life
-    this.demandNoise = new Noise(3 * 3600, interval, life)
-    this.ownNoise = metricNames.map(() => new Noise(1200, interval, life))
+  return {
+    name: `${site.name}-${role.name}-${String(number + 1).padStart(digits, '0')}`,
+    /** The machine starts again now: caches are empty, and filling them takes work. */
+    restart(): void {
+      uptime = 0
+    },
+    /** The metrics at `time` (epoch seconds), and at the opposite demand; always draws as many random numbers. */
+    observe(time: number, values: Float64Array, mirrored: Float64Array): void {
+      uptime += interval
+      const slow = demandNoise()
+      for (let metric = 0; metric < noise.length; metric++)
+        noise[metric] = 0.75 * ownNoise[metric]!() + 0.66 * normal(life)
+      const local = time + site.utcOffset * 3600
+      const hours = (((local % day) + day) % day) / 3600
+      const week = weekFactor(local, weekend)
+      const rhythm =
+        Math.cos(((hours - peak) / 24) * 2 * Math.PI) + second * Math.cos(((hours - peak - 2) / 12) * 2 * Math.PI)
+      const wobble = Math.exp(0.1 * slow)
+      const state = { noise, uptime, level, backup: Math.max(0, 1 - Math.abs(hours - backup) / 0.75) }
+      fill(values, (1 + swing * rhythm) * week * wobble, state)
+      // At least a good half of the swing away from where the demand is.
+      const opposite = rhythm > 0 ? Math.min(-rhythm, -0.55) : Math.max(-rhythm, 0.55)
+      fill(mirrored, (1 + swing * opposite) * week * wobble, state)
+    },
   }
+}
 
-  /** The machine starts again now: caches are empty, and filling them takes work. */
-  restart(): void {
-    this.uptime = 0
-  }
+interface State {
+  readonly noise: Float64Array
+  readonly uptime: number
+  readonly level: Role
+  /** How far the nightly backup is under way, in [0, 1]. */
+  readonly backup: number
+}
 
-  /** The metrics at `time` (epoch seconds), and at the opposite demand; always draws as many random numbers. */
-  observe(time: number, values: Float64Array, mirrored: Float64Array): void {
-    const { random, noise, ownNoise } = this
-    this.uptime += this.interval
-    const slow = this.demandNoise.next(random)
-    for (let metric = 0; metric < noise.length; metric++) {
-      noise[metric] = 0.75 * ownNoise[metric]!.next(random) + 0.66 * normal(random)
-    }
-    const local = time + this.utcOffset
-    const hours = (((local % day) + day) % day) / 3600
-    const week = this.weekFactor(local)
-    const rhythm =
-      Math.cos(((hours - this.peak) / 24) * 2 * Math.PI) +
-      this.second * Math.cos(((hours - this.peak - 2) / 12) * 2 * Math.PI)
-    const wobble = Math.exp(0.1 * slow)
-    this.fill(values, (1 + this.swing * rhythm) * week * wobble, hours)
-    // At least a good half of the swing away from where the demand is.
-    const opposite = rhythm > 0 ? Math.min(-rhythm, -0.55) : Math.max(-rhythm, 0.55)
-    this.fill(mirrored, (1 + this.swing * opposite) * week * wobble, hours)
-  }
+function fill(into: Float64Array, demand: number, { noise, uptime, level, backup }: State): void {
+  const [cpuIdle, cpuSlope] = level.cpu
+  const [diskIdle, diskSlope] = level.disk
+  // For a quarter of an hour after a start everything is loaded anew.
+  const warming = uptime < 900 ? 15 * (1 - uptime / 900) : 0
+  const cpu = clip((cpuIdle + cpuSlope * demand) * (1 + 0.06 * noise[0]!) + warming + 3 * backup, 0.5, 99)
+  const busy = cpu / 100
+  into[0] = cpu
+  into[1] = Math.max(0, level.cores * busy * (1 + 0.6 * busy * busy) * (1 + 0.07 * noise[1]!))
+  // Caches fill within hours, and a little is never given back.
+  const filled = 1 - Math.exp(-uptime / 14_400)
+  const aged = Math.min(uptime / (30 * day), 1)
+  into[2] = clip(level.memory * (0.62 + 0.38 * filled) + 5 * aged + 3 * (demand - 1) + 0.5 * noise[2]!, 3, 99)
+  into[3] = clip((diskIdle + diskSlope * demand) * (1 + 0.14 * noise[3]!) + 9 * backup + warming, 0, 99)
+  const networkIn = level.networkIn * demand * (1 + 0.07 * noise[4]!)
+  into[4] = Math.max(0, networkIn)
+  into[5] = Math.max(0, networkIn * level.answer * (1 + 0.05 * noise[5]!))
+  into[6] = level.latency * (1 + (0.35 * busy) / (1.1 - busy)) * Math.exp(0.1 * noise[6]!) + 0.2 * warming
+  const failures = level.errors * demand * (1 + busy)
+  into[7] = Math.max(0, Math.round(failures + Math.sqrt(failures) * noise[7]!))
+}
 
-  private fill(into: Float64Array, demand: number, hours: number): void {
-    const { noise, uptime, level } = this
-    const [cpuIdle, cpuSlope] = level.cpu
-    const [diskIdle, diskSlope] = level.disk
-    // For a quarter of an hour after a start everything is loaded anew.
-    const warming = uptime < 900 ? 15 * (1 - uptime / 900) : 0
-    const backup = Math.max(0, 1 - Math.abs(hours - this.backup) / 0.75)
-    const cpu = clip((cpuIdle + cpuSlope * demand) * (1 + 0.06 * noise[0]!) + warming + 3 * backup, 0.5, 99)
-    const busy = cpu / 100
-    into[0] = cpu
-    into[1] = Math.max(0, level.cores * busy * (1 + 0.6 * busy * busy) * (1 + 0.07 * noise[1]!))
-    // Caches fill within hours, and a little is never given back.
-    const filled = 1 - Math.exp(-uptime / 14_400)
-    const aged = Math.min(uptime / (30 * day), 1)
-    into[2] = clip(level.memory * (0.62 + 0.38 * filled) + 5 * aged + 3 * (demand - 1) + 0.5 * noise[2]!, 3, 99)
-    into[3] = clip((diskIdle + diskSlope * demand) * (1 + 0.14 * noise[3]!) + 9 * backup + warming, 0, 99)
-    const networkIn = level.networkIn * demand * (1 + 0.07 * noise[4]!)
-    into[4] = Math.max(0, networkIn)
-    into[5] = Math.max(0, networkIn * level.answer * (1 + 0.05 * noise[5]!))
-    into[6] = level.latency * (1 + (0.35 * busy) / (1.1 - busy)) * Math.exp(0.1 * noise[6]!) + 0.2 * warming
-    const failures = level.errors * demand * (1 + busy)
-    into[7] = Math.max(0, Math.round(failures + Math.sqrt(failures) * noise[7]!))
-  }
-
-  /** 1 on working days, the host's own share at weekends; two hours from one to the other. */
-  private weekFactor(local: number): number {
-    const hour = ((((local - firstMonday) % (7 * day)) + 7 * day) % (7 * day)) / 3600
-    const share = hour < 1 ? (1 - hour) / 2 : hour > 167 ? (169 - hour) / 2 : clip((hour - 119) / 2, 0, 1)
-    return 1 - (1 - this.weekend) * share
-  }
+/** 1 on working days, the host's own share at weekends; two hours from one to the other. */
+function weekFactor(local: number, weekend: number): number {
+  const hour = ((((local - firstMonday) % (7 * day)) + 7 * day) % (7 * day)) / 3600
+  const share = hour < 1 ? (1 - hour) / 2 : hour > 167 ? (169 - hour) / 2 : clip((hour - 119) / 2, 0, 1)
+  return 1 - (1 - weekend) * share
 }
 
 const clip = (value: number, min: number, max: number) => (value < min ? min : value > max ? max : value)

@@ -1,6 +1,6 @@
 /** Telemetry of a fleet by time, then host, with labels: the same seed gives the same rows, in any batches. */
 import { createRandom, type Random } from '../kernels/sampling/index.ts'
-import { Host } from './host.ts'
+import { createHost, type Host } from './host.ts'
 import { applyIncident, drawIncident, type Incident, type IncidentKind, meanTicks } from './incidents.ts'
 import { metricNames, metricScales } from './metrics.ts'
 
@@ -68,7 +68,13 @@ export function createTelemetry(settings: FleetSettings) {
   const digits = String(settings.hosts).length
   const lives = Array.from({ length: settings.hosts }, (_, number): Life => {
     const life = createRandom(seed, 4 * number + 2)
-    const host = new Host(number, digits, interval, createRandom(seed, 4 * number), createRandom(seed, 4 * number + 1))
+    const host = createHost(
+      number,
+      digits,
+      interval,
+      createRandom(seed, 4 * number),
+      createRandom(seed, 4 * number + 1),
+    )
     const fate = createRandom(seed, 4 * number + 3)
     const quietUntil = Math.floor(fate.nextFloat() * pauseOf(settings, fate))
     return { host, life, fate, incident: null, turn: (3 * number) % kinds.length, quietUntil, missing: 0 }
