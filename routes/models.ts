@@ -10,7 +10,6 @@ import {
   route,
   sendReport,
   takeSettings,
-  workOf,
 } from '../src/http/index.ts'
 import {
   exampleModel,
@@ -131,7 +130,7 @@ export const models = [
       const format = chooseFormat(request, readQuery(reportQuery, request).format)
       const { name, version } = request.params
       const { reporting } = request.server.deepwatch.service()
-      return sendReport(reply, await reporting.ofVersion(name, version, workOf(request)), format)
+      return sendReport(reply, await reporting.ofVersion(name, version, request.work), format)
     },
   }),
   route<'name'>({

@@ -8,7 +8,6 @@ import {
   telemetryErrors,
   withIntake,
   workErrorsOf,
-  workOf,
 } from '../src/http/index.ts'
 import { reportSettings } from '../src/schemas/index.ts'
 
@@ -33,6 +32,6 @@ export const report = route({
     withIntake(reportSettings, request, reply, async ({ settings: { format: wanted, ...settings }, upload }) => {
       const format = chooseFormat(request, wanted)
       const { reporting } = request.server.deepwatch.service()
-      return sendReport(reply, await reporting.ofSource(settings, upload, workOf(request)), format)
+      return sendReport(reply, await reporting.ofSource(settings, upload, request.work), format)
     }),
 })

@@ -1,6 +1,6 @@
 /** Who may call what: bearer tokens with scopes. Only hashes are held and compared. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Scope, Token } from '../config.ts'
 import { DeepWatchError } from '../errors.ts'
 
@@ -24,7 +24,8 @@ export function guard(app: FastifyInstance, tokens: readonly Token[] | undefined
   app.addHook('onRequest', (request, _reply, done) => {
     const scope = request.route.scope ?? 'admin'
     if (scope === 'public') return done()
-    const digest = digestOfToken(request)
+    const given = bearer.exec(request.headers.authorization ?? '')?.[1]
+    const digest = given && createHash('sha256').update(given).digest()
     // All are compared, so that the time tells nothing about which one matched.
     const token = digest && tokens.filter(({ sha256 }) => timingSafeEqual(digest, sha256)).at(-1)
     if (!token) throw new DeepWatchError('unauthorized', 'This needs a valid bearer token.')
@@ -36,9 +37,4 @@ export function guard(app: FastifyInstance, tokens: readonly Token[] | undefined
     request.caller = token
     done()
   })
-}
-
-function digestOfToken({ headers }: FastifyRequest): Buffer | undefined {
-  const given = bearer.exec(headers.authorization ?? '')?.[1]
-  return given === undefined ? undefined : createHash('sha256').update(given).digest()
 }

@@ -64,10 +64,7 @@ const tooLarge = (limit: number) =>
 /** `failed` rejects with `request_timeout` when nothing comes for the stall time, or too little over the whole. */
 export function watchBody(
   request: IncomingMessage,
-  {
-    DEEPWATCH_BODY_STALL_MS: stallMs,
-    DEEPWATCH_BODY_MIN_RATE: minRate,
-  }: Pick<Config, 'DEEPWATCH_BODY_STALL_MS' | 'DEEPWATCH_BODY_MIN_RATE'>,
+  { DEEPWATCH_BODY_STALL_MS: stallMs, DEEPWATCH_BODY_MIN_RATE: minRate }: Config,
 ): { failed: Promise<never>; stop: () => void } {
   const started = performance.now()
   const before = request.socket.bytesRead

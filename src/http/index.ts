@@ -1,4 +1,3 @@
-export { workOf } from './aborted-request.ts'
 export { guard } from './auth.ts'
 export type { Context } from './context.ts'
 export { takeSettings, withIntake } from './intake.ts'

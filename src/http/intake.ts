@@ -22,6 +22,21 @@ type Members = Record<string, unknown>
 
 const configBytes = 1024 * 1024
 
+/** What is taken in, and how its settings are checked. */
+interface Asked<S> {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly sources: Sources
+  /** Settings of the query and of a body together. Errors: those of `mergeSettings`. */
+  readonly check: (body: Members) => S
+}
+
+function asked<S extends z.ZodObject>(schema: S, request: FastifyRequest, reply: FastifyReply): Asked<z.infer<S>> {
+  const { sources } = request.server.deepwatch.service()
+  const query = request.query as Record<string, string | string[]>
+  return { request, reply, sources, check: (body) => mergeSettings(schema, query, body) }
+}
+
 /**
  * Reads a request to its end. Errors: those of JSON, of multipart forms, of slow, large and incomplete bodies, of
  * `mergeSettings` and of `Sources.fromUpload`; `unsupported_media_type`.
@@ -31,11 +46,9 @@ export function takeIn<S extends z.ZodObject>(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Intake<z.infer<S>>> {
-  const { sources } = request.server.deepwatch.service()
+  const what = asked(schema, request, reply)
   return inTime(request, (type) =>
-    type?.essence === 'multipart/form-data'
-      ? takeMultipart(sources, schema, request, reply, type)
-      : (takeJson(schema, request, reply, type) ?? takeUpload(sources, schema, request, reply)),
+    type?.essence === 'multipart/form-data' ? takeMultipart(what, type) : (takeJson(what, type) ?? takeUpload(what)),
   )
 }
 
@@ -45,9 +58,9 @@ export async function takeSettings<S extends z.ZodObject>(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<z.infer<S>> {
-  const taken = await inTime(request, (type) => takeJson(schema, request, reply, type))
-  if (!taken) throw new DeepWatchError('unsupported_media_type', 'Settings are taken as application/json.')
-  return taken.settings
+  const intake = await inTime(request, (type) => takeJson(asked(schema, request, reply), type))
+  if (!intake) throw new DeepWatchError('unsupported_media_type', 'Settings are taken as application/json.')
+  return intake.settings
 }
 
 /** Takes in a `POST`, hands it to `work`, and disposes of a spooled upload whatever happens. */
@@ -87,14 +100,11 @@ async function inTime<Result>(
 }
 
 /** Settings from the query and a JSON body or none at all, at once where that is received; null for a body that is something else. */
-function takeJson<S extends z.ZodObject>(
-  schema: S,
-  request: FastifyRequest,
-  reply: FastifyReply,
+function takeJson<S>(
+  { request, reply, check }: Asked<S>,
   type: MediaType | null,
-): Intake<z.infer<S>> | Promise<Intake<z.infer<S>>> | null {
-  if (!hasBody(request) && type === null)
-    return { settings: settingsOf(schema, request, {}), upload: null, heldBytes: 0 }
+): Intake<S> | Promise<Intake<S>> | null {
+  if (!hasBody(request) && type === null) return { settings: check({}), upload: null, heldBytes: 0 }
   if (type?.essence !== 'application/json') return null
   const charset = type.parameters.get('charset')?.toLowerCase()
   if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8')
@@ -102,29 +112,24 @@ function takeJson<S extends z.ZodObject>(
   const { DEEPWATCH_JSON_BYTES, DEEPWATCH_JSON_ROWS } = request.server.deepwatch.config
   const read = readBody(request, reply, DEEPWATCH_JSON_BYTES)
   const queriesRows = (request.query as Record<string, unknown>)['rows'] !== undefined
-  const accept = (text: Buffer): Intake<z.infer<S>> => {
+  const accept = (text: Buffer): Intake<S> => {
     const body = asMembers(queriesRows ? parseJson(text) : parseBody(text), 'The JSON body')
     boundRows(body['rows'], DEEPWATCH_JSON_ROWS)
-    return { settings: settingsOf(schema, request, body), upload: null, heldBytes: text.length }
+    return { settings: check(body), upload: null, heldBytes: text.length }
   }
   return read instanceof Promise ? read.then(accept) : accept(read)
 }
 
-async function takeUpload<S extends z.ZodObject>(
-  sources: Sources,
-  schema: S,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<Intake<z.infer<S>>> {
-  const { headers, raw, abort } = request
+async function takeUpload<S>({ request, reply, sources, check }: Asked<S>): Promise<Intake<S>> {
+  const { headers, raw, work } = request
   // Type and settings are checked before a byte of the upload is kept: they cannot come later.
   const mediaType = headers['content-type'] ?? null
   if (mediaType !== null) formatOfMediaType(mediaType)
-  const settings = settingsOfUpload(schema, request, {})
+  const settings = settingsOfUpload(check({}))
   askForBody(request, reply)
   const digest = headers['content-digest']
   const contentDigest = Array.isArray(digest) ? digest.join(', ') : (digest ?? null)
-  const upload = await sources.fromUpload(raw, { mediaType, contentDigest, signal: abort.signal })
+  const upload = await sources.fromUpload(raw, { mediaType, contentDigest, signal: work.signal })
   return { settings, upload, heldBytes: 0 }
 }
 
@@ -137,23 +142,17 @@ function boundRows(rows: unknown, limit: number): void {
 }
 
 /** Settings and an upload as a form: a part `config` that may be missing, and a part `file`. */
-async function takeMultipart<S extends z.ZodObject>(
-  sources: Sources,
-  schema: S,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  type: MediaType,
-): Promise<Intake<z.infer<S>>> {
+async function takeMultipart<S>({ request, reply, sources, check }: Asked<S>, type: MediaType): Promise<Intake<S>> {
   if (!/^[0-9A-Za-z'()+_,./:=?-]{1,70}$/.test(type.parameters.get('boundary') ?? ''))
     throw malformed('The boundary is missing, longer than 70 characters or not made of boundary characters.')
   askForBody(request, reply)
   let config: Members | null = null
-  let taken: Intake<z.infer<S>> | null = null
+  let taken: Intake<S> | null = null
   try {
     for await (const part of request.files()) {
       if (taken) throw malformed('Nothing may follow the part file: one file, and config before it.')
       if (part.fieldname === 'file') {
-        const settings = settingsOfUpload(schema, request, config ?? {})
+        const settings = settingsOfUpload(check(config ?? {}))
         taken = { settings, upload: await spoolPart(sources, part, request), heldBytes: 0 }
       } else if (part.fieldname === 'config' && !config) config = await readConfig(part)
       else throw malformed('The parts are config, once and first, and file, once.')
@@ -178,11 +177,11 @@ async function readConfig({ file }: MultipartFile): Promise<Members> {
   return config
 }
 
-function spoolPart(sources: Sources, { file, mimetype }: MultipartFile, { abort }: FastifyRequest): Promise<Source> {
+function spoolPart(sources: Sources, { file, mimetype }: MultipartFile, { work }: FastifyRequest): Promise<Source> {
   // Busboy says text/plain where a part names no type; curl says application/octet-stream.
   const mediaType = mimetype === 'text/plain' || mimetype === '' ? null : mimetype
   if (mediaType !== null) formatOfMediaType(mediaType)
-  return sources.fromUpload(file, { mediaType, signal: abort.signal })
+  return sources.fromUpload(file, { mediaType, signal: work.signal })
 }
 
 const malformed = (detail: string, cause?: unknown) => new DeepWatchError('malformed_multipart', detail, { cause })
@@ -199,16 +198,10 @@ function multipartError(error: unknown): unknown {
   return malformed('The multipart body is not complete or not well formed.', error)
 }
 
-/** Settings of the query and the body together. Errors: those of `mergeSettings`. */
-function settingsOf<S extends z.ZodObject>(schema: S, { query }: FastifyRequest, body: Members): z.infer<S> {
-  return mergeSettings(schema, query as Record<string, string | string[]>, body)
-}
-
-/** The same beside an upload, which is the only source then: another one is `validation_failed`. */
-function settingsOfUpload<S extends z.ZodObject>(schema: S, request: FastifyRequest, body: Members): z.infer<S> {
-  const settings = settingsOf(schema, request, body)
-  for (const key of ['rows', 'source']) {
-    if (settings[key] !== undefined)
+/** Settings beside an upload, which is the only source then: another one is `validation_failed`. */
+function settingsOfUpload<S>(settings: S): S {
+  for (const key of ['rows', 'source'] as const) {
+    if ((settings as Members)[key] !== undefined)
       throw new DeepWatchError('validation_failed', `${key}: the upload is the source; there can be only one.`)
   }
   return settings

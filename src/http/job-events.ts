@@ -28,7 +28,7 @@ export function createListeners(max: number) {
       if (job.isOver && given === lastId) return reply.code(204).send()
       if (listening.size >= max) throw new DeepWatchError('overloaded', 'Too many listeners already.')
       listening.add(reply)
-      const { signal } = request.abort
+      const { signal } = request.work
       const leave = () => {
         if (listening.delete(reply) && listening.size === 0) onNone?.()
       }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DeepWatchError } from '../errors.ts'
 import type { Metrics } from '../observe/index.ts'
-import { RequestAbort } from './aborted-request.ts'
+import { RequestWork } from './aborted-request.ts'
 import { hasBody } from './body.ts'
 
 declare module 'fastify' {
@@ -22,19 +22,15 @@ const harmlessId = /^[A-Za-z0-9._-]{1,64}$/
 const maxFields = 200
 
 /** Installs the hook. `idle` resolves when no accepted request but health is under way. */
-export function observeRequests(
-  app: FastifyInstance,
-  metrics: Metrics,
-  log: FastifyBaseLogger,
-): { idle(): Promise<void> } {
+export function observeRequests(app: FastifyInstance, metrics: Metrics, log: FastifyBaseLogger) {
   let underWay = 0
   let onIdle: (() => void) | undefined
-  app.decorateRequest('abort', null as never)
+  app.decorateRequest('work', null as never)
   app.decorateRequest('route', null as never)
 
   // Hooks that wait for nothing are no promises: every one of those is a turn for every request.
   app.addHook('onRequest', (request, reply, done) => {
-    request.abort = new RequestAbort()
+    request.work = new RequestWork(request.log)
     request.route = request.routeOptions.config ?? {}
     const { scope, waitsForOthers } = request.route
     // What comes while the service drains is refused, and nobody waits for it.
@@ -42,7 +38,7 @@ export function observeRequests(
     if (counts) underWay++
     onceAnswered(request, reply, () => {
       if (!reply.raw.writableFinished)
-        request.abort.abort(new DeepWatchError('incomplete_body', 'The client left before the answer was complete.'))
+        request.work.abort(new DeepWatchError('incomplete_body', 'The client left before the answer was complete.'))
       if (counts && --underWay === 0) onIdle?.()
       note(request, reply, metrics, log)
     })
@@ -57,7 +53,7 @@ export function observeRequests(
   })
 
   return {
-    idle: () => (underWay === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))),
+    idle: (): Promise<void> => (underWay === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))),
   }
 }
 

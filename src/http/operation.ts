@@ -16,7 +16,6 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** A header field that a request may have. */
 export interface Field {
   readonly description: string
   readonly example: string

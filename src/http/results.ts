@@ -4,7 +4,6 @@ import type { RowRun, ScoredBlock } from '../scoring/index.ts'
 
 export type Return = NonNullable<ScoreSettings['return']>
 
-/** What of a run is written down. */
 export type RunOfRows = Pick<RowRun, 'model' | 'version' | 'threshold' | 'blocks'>
 
 /** The JSON answer in pieces. The summary's counts come last because they are known last. */

@@ -10,7 +10,6 @@ import type { Source } from '../sources/index.ts'
 import { digestOf } from '../storage/index.ts'
 import { requireOneSource } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
-import { workOf } from './aborted-request.ts'
 import { type Intake, takeIn } from './intake.ts'
 import { describeJob } from './job-events.ts'
 import { type Answer as AnswerDescription, type Operation, route } from './operation.ts'
@@ -25,6 +24,9 @@ type WorkSettings = {
   source?: { path: string | string[] } | undefined
 }
 
+/** Makes the answer. The upload stays the caller's. */
+type Make = (upload: Source | null, work: Work) => Promise<Answer>
+
 /** What a route says of its work; `example` is a JSON body. */
 interface WorkRoute<S extends z.ZodObject> extends Pick<Operation, 'summary' | 'answers'> {
   readonly kind: JobKind
@@ -33,14 +35,9 @@ interface WorkRoute<S extends z.ZodObject> extends Pick<Operation, 'summary' | '
   readonly description: string
   readonly example: unknown
   /** Refuses settings that cannot be meant, then says how the answer is made in the media type `form`. */
-  plan(
-    settings: z.infer<S>,
-    form: string,
-    service: () => Service,
-  ): (upload: Source | null, work: Work) => Promise<Answer>
+  plan(settings: z.infer<S>, form: string, service: () => Service): Make
 }
 
-/** The answer to `Prefer: respond-async`. */
 const acceptedAnswer: AnswerDescription = {
   description: 'With `Prefer: respond-async`: the job.',
   headers: { Location: 'Where the job is.', 'Preference-Applied': '`respond-async`.' },
@@ -100,19 +97,12 @@ async function answerWork<S extends z.ZodObject>(
     const isJob = isAsync || key !== null
     isOurs = !isJob
     const answer = isJob
-      ? await answerByJob(jobs, kind, request, { intake, isAsync, key, make })
-      : await make(upload, workOf(request))
+      ? await answerByJob(jobs, kind, request, intake, { isAsync, key }, make)
+      : await make(upload, request.work)
     await sendAnswer(reply, answer, config.DEEPWATCH_BODY_STALL_MS)
   } finally {
     if (isOurs) await upload?.dispose()
   }
-}
-
-interface JobAsked<S> {
-  readonly intake: Intake<S>
-  readonly isAsync: boolean
-  readonly key: string | null
-  readonly make: (upload: Source | null, work: Work) => Promise<Answer>
 }
 
 /** Has a job make the answer: answers with the job itself where the client does not want to wait, else with what it made. */
@@ -120,7 +110,9 @@ async function answerByJob<S>(
   jobs: Jobs,
   kind: JobKind,
   request: FastifyRequest,
-  { intake, isAsync, key, make }: JobAsked<S>,
+  intake: Intake<S>,
+  { isAsync, key }: { isAsync: boolean; key: string | null },
+  make: Make,
 ): Promise<Answer> {
   const { settings, upload, heldBytes } = intake
   const { job, isNew } = await jobs.submit({
@@ -150,7 +142,7 @@ async function answerByJob<S>(
 }
 
 /** The answer of a job when it is over. A client that leaves is not waited for; its job goes on. */
-async function awaitResult(jobs: Jobs, job: Job, { abort: { signal } }: FastifyRequest): Promise<Answer> {
+async function awaitResult(jobs: Jobs, job: Job, { work: { signal } }: FastifyRequest): Promise<Answer> {
   signal.throwIfAborted()
   const left = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })

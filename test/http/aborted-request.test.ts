@@ -1,24 +1,21 @@
 /** The end of a client, as the work it asked for sees it. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { FastifyRequest } from 'fastify'
 import { expect, test } from 'vitest'
-import { RequestAbort, workOf } from '../../src/http/aborted-request.ts'
-
-/** A request as far as its work looks at it. */
-const request = () => ({ abort: new RequestAbort(), log: {} }) as unknown as FastifyRequest
+import { RequestWork } from '../../src/http/aborted-request.ts'
 
 test('work is given up with the client, whether it listens or asks', () => {
-  const left = request()
-  const work = workOf(left)
+  const work = new RequestWork(undefined)
   expect(work.givenUp!()).toBeUndefined()
   const { signal } = work
   expect(signal.aborted).toBe(false)
   const reason = new Error('gone')
-  left.abort.abort(reason)
+  work.abort(reason)
   expect(signal.reason).toBe(reason)
   expect(work.givenUp!()).toBe(reason)
-  expect(workOf(left).signal.reason).toBe(reason)
+  const late = new RequestWork(undefined)
+  late.abort(reason)
+  expect(late.signal.reason).toBe(reason)
 })
 
 test('the work of a request is no dictionary: the getters of one are held from old memory, and with them the request', () => {
@@ -32,5 +29,5 @@ test('the work of a request is no dictionary: the getters of one are held from o
   })
   const literals = Array.from({ length: 3 }, literal)
   expect(isFast(literals[2]!)).toBe(false)
-  for (const work of Array.from({ length: 3 }, () => workOf(request()))) expect(isFast(work)).toBe(true)
+  for (const work of Array.from({ length: 3 }, () => new RequestWork(undefined))) expect(isFast(work)).toBe(true)
 })
