@@ -12,14 +12,12 @@ export type Piece = string | Uint8Array
 /** Made while they are read; synchronous where nothing has to be waited for. */
 export type Pieces = AsyncGenerator<Piece> | Generator<Piece>
 
-/** An answer that is all there. */
 export interface WholeAnswer extends AnswerHead {
   readonly pieces: readonly Piece[]
   /** Its effect is durable: a cancel comes too late. */
   readonly isCommitted?: boolean
 }
 
-/** An answer that is made while it is read. */
 export interface StreamedAnswer extends AnswerHead {
   /** Bytes of the whole; null when that is known only at its end. */
   readonly bytes: number | null

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { DeepWatchError, type ErrorCode, isErrorCode } from '../errors.ts'
-import { type JobKind, type JobState, jobKinds, jobStates } from '../schemas/index.ts'
+import { type JobState, jobKinds, jobStates } from '../schemas/index.ts'
 import { type Progress, stages } from '../work.ts'
 
 const hex = z.string().regex(/^[0-9a-f]{64}$/)
@@ -47,12 +47,11 @@ export const jobRecord = z.strictObject({
 
 export type JobRecord = Readonly<z.infer<typeof jobRecord>>
 
+/** What is known of a job before it is accepted. */
+export type AskedJob = Pick<JobRecord, 'kind' | 'model' | 'owner' | 'requestId' | 'key' | 'awaited'>
+
 /** A job as it is accepted. */
-export function newRecord(
-  asked: Pick<JobRecord, 'model' | 'owner' | 'requestId' | 'awaited' | 'key'> & { kind: JobKind },
-  now: number,
-): JobRecord {
-  const { kind, model, owner, requestId, awaited, key } = asked
+export function newRecord({ kind, model, owner, requestId, awaited, key }: AskedJob, now: number): JobRecord {
   return {
     id: randomUUID(),
     kind,

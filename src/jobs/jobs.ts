@@ -6,7 +6,7 @@ import { type JobState, jobStates } from '../schemas/index.ts'
 import type { Work } from '../work.ts'
 import { type Answer, isWhole, piecesOf } from './answer.ts'
 import type { JobsFolder } from './folder.ts'
-import { type Clock, failureOf, isOver, Job, type JobRecord, newRecord, realClock } from './job.ts'
+import { type AskedJob, type Clock, failureOf, isOver, Job, type JobRecord, newRecord, realClock } from './job.ts'
 import { createShelf, type Shelf, type ShelfLimits } from './shelf.ts'
 
 export interface JobsLimits extends ShelfLimits {
@@ -24,7 +24,7 @@ export interface JobsParts {
 }
 
 /** A request that becomes a job, or waits for one. */
-export interface JobRequest extends Pick<JobRecord, 'kind' | 'model' | 'owner' | 'requestId' | 'key' | 'awaited'> {
+export interface JobRequest extends AskedJob {
   /** Bytes of its body that stay in memory until it is over. */
   readonly heldBytes: number
   readonly log: NonNullable<Work['log']>
@@ -60,11 +60,8 @@ export async function openJobs({ folder, limits, log, clock = realClock }: JobsP
 }
 
 export class Jobs {
-  readonly #folder: JobsFolder
-  readonly #limits: JobsLimits
-  readonly #clock: Clock
+  readonly #parts: Required<JobsParts>
   readonly #shelf: Shelf
-  readonly #log: JobsParts['log']
   readonly #gate: Gate
   /** Fulfils once an accepted job is on disk. */
   readonly #accepted = new WeakMap<Job, Promise<void>>()
@@ -73,19 +70,17 @@ export class Jobs {
   #heldBytes = 0
   #draining = false
 
-  constructor({ folder, limits, log, clock }: Required<JobsParts>, shelf: Shelf) {
-    this.#folder = folder
-    this.#limits = limits
-    this.#clock = clock
+  constructor(parts: Required<JobsParts>, shelf: Shelf) {
+    const { limits } = parts
+    this.#parts = parts
     this.#shelf = shelf
-    this.#log = log
     this.#gate = createGate(limits.running, Number.POSITIVE_INFINITY)
     this.#sweeper = setInterval(shelf.expire, Math.min(limits.keepMs, 60_000)).unref()
   }
 
   /** Whether another one would be refused now. */
   get saturated(): boolean {
-    return this.#unfinished >= this.#limits.running + this.#limits.queue
+    return this.#unfinished >= this.#parts.limits.running + this.#parts.limits.queue
   }
 
   /**
@@ -107,13 +102,13 @@ export class Jobs {
   }
 
   async #accept(request: JobRequest): Promise<Job> {
-    if (this.saturated || this.#heldBytes + request.heldBytes > this.#limits.heldBytes)
+    if (this.saturated || this.#heldBytes + request.heldBytes > this.#parts.limits.heldBytes)
       throw new DeepWatchError('overloaded', 'Too many jobs are waiting.')
-    const job = new Job(newRecord(request, this.#clock.wall()), this.#clock)
+    const job = new Job(newRecord(request, this.#parts.clock.wall()), this.#parts.clock)
     this.#unfinished++
     this.#heldBytes += request.heldBytes
     this.#shelf.put(job)
-    const saved = request.awaited ? Promise.resolve() : this.#folder.save(job.record)
+    const saved = request.awaited ? Promise.resolve() : this.#parts.folder.save(job.record)
     this.#accepted.set(job, saved)
     try {
       await saved
@@ -126,7 +121,6 @@ export class Jobs {
     return job
   }
 
-  /** The job of the same key, when its request was the same. */
   async #sameRequest(known: Job, request: JobRequest): Promise<Job> {
     if (known.record.key?.request !== request.key?.request)
       throw new DeepWatchError('idempotency_conflict', 'The Idempotency-Key was used for another request.')
@@ -148,13 +142,13 @@ export class Jobs {
   }
 
   async #work(job: Job, request: JobRequest): Promise<Partial<JobRecord>> {
-    job.become({ state: 'running', startedAt: this.#clock.wall() })
-    if (!request.awaited) await this.#folder.save(job.record)
+    job.become({ state: 'running', startedAt: this.#parts.clock.wall() })
+    if (!request.awaited) await this.#parts.folder.save(job.record)
     const answer = await produce(job, request)
     try {
       const { status, type, headers } = answer
       const isCommitted = isWhole(answer) && answer.isCommitted
-      const bytes = await this.#folder.receive(job.id, answer.pieces, (bytes) => {
+      const bytes = await this.#parts.folder.receive(job.id, answer.pieces, (bytes) => {
         if (!isCommitted) job.signal.throwIfAborted()
         this.#shelf.makeRoom(job, bytes)
       })
@@ -168,18 +162,18 @@ export class Jobs {
 
   /** An end that cannot be written is a failure. */
   async #finish(job: Job, end: Partial<JobRecord>): Promise<void> {
-    const over = { ...job.record, ...end, finishedAt: this.#clock.wall() }
+    const over = { ...job.record, ...end, finishedAt: this.#parts.clock.wall() }
     try {
-      await this.#folder.save(over)
+      await this.#parts.folder.save(over)
     } catch (error) {
       const { code, message: detail, facts } = error as DeepWatchError
-      this.#log.warn({ err: error, requestId: job.record.requestId }, 'the end of a job could not be written')
-      if (over.result) await this.#folder.remove(job.id)
+      this.#parts.log.warn({ err: error, requestId: job.record.requestId }, 'the end of a job could not be written')
+      if (over.result) await this.#parts.folder.remove(job.id)
       Object.assign(over, { state: 'failed', result: null, key: null, failure: { code, detail, facts } })
     }
     const { key } = job.record
     if (key && !over.key) this.#shelf.freeKey(key.id)
-    job.keepFor(this.#limits.keepMs)
+    job.keepFor(this.#parts.limits.keepMs)
     job.become(over)
     // Jobs are forgotten in the order in which they ended.
     this.#shelf.put(job)
@@ -211,7 +205,7 @@ export class Jobs {
     if (state === 'cancelled') throw cancelled()
     if (state === 'interrupted') throw interrupted()
     if (!result) throw new DeepWatchError('job_not_finished', 'The job is not over yet.')
-    const file = await this.#folder.read(id)
+    const file = await this.#parts.folder.read(id)
     return { ...result, pieces: piecesOf(file), close: async () => {} }
   }
 
