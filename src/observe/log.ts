@@ -6,10 +6,7 @@ import { packageFolder } from '../places.ts'
 
 const packageRoot = fileURLToPath(packageFolder).replace(/\/$/, '')
 
-/**
- * Standard output. Lines are written together, by 16 KB or ten times a second, and when the process ends. What a slow reader
- * leaves lying is bounded; beyond that lines are dropped.
- */
+/** Standard output, written by 16 KB or ten times a second. Of what a slow reader leaves lying, lines beyond a bound are dropped. */
 function standardOutput(): DestinationStream & { flushSync(): void } {
   const options = { dest: 1, sync: false, minLength: 16_000, maxLength: 4 * 1024 * 1024, periodicFlush: 100 }
   // Of texts it would measure all that wait anew with every line.
@@ -21,10 +18,7 @@ function standardOutput(): DestinationStream & { flushSync(): void } {
   }
 }
 
-/**
- * Makes the log of a service. Errors are written with their type, code, message and stack, in which the
- * state folder, the data roots and the package stand as `$home`, `$root` and `$package`.
- */
+/** Makes the log. In its errors the state folder, the data roots and the package stand as `$home`, `$root` and `$package`. */
 export function createLog(
   config: Pick<Config, 'LOG_LEVEL' | 'home' | 'roots'>,
   destination: DestinationStream = standardOutput(),

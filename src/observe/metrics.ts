@@ -1,7 +1,4 @@
-/**
- * Every metric of the service. Worker threads never touch metrics: what they know comes back in their answers. Labels come
- * from closed sets; models past the cap are folded into `other`.
- */
+/** Every metric of the service. Labels come from closed sets: models past the cap are folded into `other`. */
 import {
   Counter,
   collectDefaultMetrics,
@@ -13,7 +10,7 @@ import {
   Registry,
 } from 'prom-client'
 import { type JobState, jobStates, type UnscoredReason, unscoredReasons } from '../schemas/index.ts'
-import { ModelLabels, type VersionLabels } from './model-labels.ts'
+import { createModelLabels, type VersionLabels } from './model-labels.ts'
 import { ScoreHistogram, type ScoreTally } from './score-histogram.ts'
 
 /** What the metrics read at the moment of a scrape. */
@@ -42,10 +39,7 @@ const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 
 export type Metrics = ReturnType<typeof createMetrics>
 
-/**
- * Makes the metrics and the two registries that print them: Prometheus text and OpenMetrics, holding the
- * same metrics. `models` caps the model label. Nothing here is global: two services in one process do not share.
- */
+/** Makes the metrics of one service, and prints them as Prometheus text or OpenMetrics. `models` caps the model label. */
 export function createMetrics(options: { version: string; models: number; observed: Observed }) {
   const text = new Registry<PrometheusContentType>()
   const registers = [text as unknown as Registry]
@@ -67,7 +61,7 @@ export function createMetrics(options: { version: string; models: number; observ
 
 /** Metrics with a model label. */
 function createModelMetrics(registers: Registry[], models: number) {
-  const labels = new ModelLabels(models)
+  const labels = createModelLabels(models)
   const { counter, gauge, histogram } = makers(registers)
   const rows = counter('deepwatch_rows_scored_total', 'Rows that were given a score', pairNames)
   const anomalies = counter('deepwatch_anomalies_total', 'Rows whose score was above the threshold', pairNames)
@@ -97,9 +91,7 @@ function createModelMetrics(registers: Registry[], models: number) {
       }
       removeAll(labels.trim(name))
     },
-    versionDisappeared(name: string, version: number): void {
-      removeAll(labels.forgetVersion(name, version))
-    },
+    versionDisappeared: (name: string, version: number) => removeAll(labels.forgetVersion(name, version)),
     modelDisappeared(name: string): void {
       if (!labels.has(name)) return
       removeAll([...labels.forget(name), { model: name, version: 'other' }])
@@ -136,15 +128,9 @@ function createWorkMetrics(registers: Registry[]) {
     'status',
   ])
   return {
-    trained(seconds: number): void {
-      training.observe(seconds)
-    },
-    windowEvicted(): void {
-      evictions.inc()
-    },
-    readerDied(): void {
-      deaths.inc()
-    },
+    trained: (seconds: number) => training.observe(seconds),
+    windowEvicted: () => evictions.inc(),
+    readerDied: () => deaths.inc(),
     /** `route` is a template or `unmatched`, never an address. */
     answered(route: string, method: string, status: number, seconds: number): void {
       http.observe({ route, method: methods.has(method) ? method : 'other', status }, seconds)

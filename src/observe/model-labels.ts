@@ -2,7 +2,6 @@
 
 const versionsPerModel = 5
 
-/** The labels under which a version is counted. */
 export interface VersionLabels {
   readonly model: string
   readonly version: string
@@ -11,53 +10,44 @@ export interface VersionLabels {
 /** What models past the cap are folded into. */
 const other: VersionLabels = { model: 'other', version: 'other' }
 
-export class ModelLabels {
-  readonly #versions = new Map<string, Map<number, VersionLabels>>()
-  readonly #models: number
+/** @param models how many models get a label of their own */
+export function createModelLabels(models: number) {
+  const known = new Map<string, Map<number, VersionLabels>>()
 
-  /** @param models how many models get a label of their own */
-  constructor(models: number) {
-    this.#models = models
-  }
+  const has = (name: string) => known.has(name)
+  /** The labels of a version that has its own. Never new ones: an answer may end when its version is deleted already. */
+  const find = (name: string, version: number) => known.get(name)?.get(version)
+  /** The labels under which all other versions of a model are counted. */
+  const folded = (name: string): VersionLabels => (has(name) ? { model: name, version: 'other' } : other)
 
   /** The labels of a version that came into being; they exist from now on, where the caps leave room. */
-  add(name: string, version: number): VersionLabels {
-    const known = this.#versions.get(name) ?? new Map<number, VersionLabels>()
-    if (!this.has(name) && this.#versions.size >= this.#models) return other
-    if (!known.has(version) && (known.size < versionsPerModel || version > Math.min(...known.keys())))
-      this.#versions.set(name, known.set(version, { model: name, version: String(version) }))
-    return this.find(name, version) ?? this.folded(name)
+  function add(name: string, version: number): VersionLabels {
+    const versions = known.get(name) ?? new Map<number, VersionLabels>()
+    if (!has(name) && known.size >= models) return other
+    if (!versions.has(version) && (versions.size < versionsPerModel || version > Math.min(...versions.keys())))
+      known.set(name, versions.set(version, { model: name, version: String(version) }))
+    return find(name, version) ?? folded(name)
   }
 
-  /** The labels of a version that has its own. Never new ones: an answer may end when its version is deleted already. */
-  find(name: string, version: number): VersionLabels | undefined {
-    return this.#versions.get(name)?.get(version)
-  }
-
-  /** The labels under which all other versions of a model are counted. */
-  folded(name: string): VersionLabels {
-    return this.has(name) ? { model: name, version: 'other' } : other
-  }
-
-  /** Takes the labels of the oldest versions past the cap away, and gives them back: their series are to be removed. */
-  trim(name: string): VersionLabels[] {
-    const newestFirst = [...(this.#versions.get(name)?.keys() ?? [])].sort((a, b) => b - a)
-    return newestFirst.slice(versionsPerModel).flatMap((version) => this.forgetVersion(name, version))
-  }
-
-  forgetVersion(name: string, version: number): VersionLabels[] {
-    const labels = this.find(name, version)
-    this.#versions.get(name)?.delete(version)
+  /** Takes the labels of a version away, and gives them back: their series are to be removed. */
+  function forgetVersion(name: string, version: number): VersionLabels[] {
+    const labels = find(name, version)
+    known.get(name)?.delete(version)
     return labels ? [labels] : []
   }
 
-  forget(name: string): VersionLabels[] {
-    const labels = [...(this.#versions.get(name)?.values() ?? [])]
-    this.#versions.delete(name)
+  /** The same for the oldest versions past the cap. */
+  function trim(name: string): VersionLabels[] {
+    const newestFirst = [...(known.get(name)?.keys() ?? [])].sort((a, b) => b - a)
+    return newestFirst.slice(versionsPerModel).flatMap((version) => forgetVersion(name, version))
+  }
+
+  /** The same for a model. */
+  function forget(name: string): VersionLabels[] {
+    const labels = [...(known.get(name)?.values() ?? [])]
+    known.delete(name)
     return labels
   }
 
-  has(name: string): boolean {
-    return this.#versions.has(name)
-  }
+  return { has, find, folded, add, forgetVersion, trim, forget }
 }
