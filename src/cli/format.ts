@@ -4,7 +4,6 @@ import type { ReportFormat } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import { wrong } from './usage.ts'
 
-/** Formats of rows on standard output or in a file. */
 export const scoreFormats = ['ndjson', 'csv', 'arrow', 'parquet', 'json'] as const
 export const generateFormats = ['csv', 'ndjson', 'arrow', 'parquet'] as const
 export const reportFormats = ['html', 'svg', 'png'] as const satisfies readonly ReportFormat[]

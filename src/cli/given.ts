@@ -11,7 +11,6 @@ import type { Source, Sources } from '../sources/index.ts'
 import type { Call } from './command.ts'
 import { show, unused, wrong } from './usage.ts'
 
-/** What a command was given to read. */
 export interface Telemetry {
   readonly roots: readonly string[]
   /** The `source` of the settings; undefined when an upload is the source. */

@@ -6,7 +6,6 @@ import { DeepWatchError } from '../errors.ts'
 import type { Call } from './command.ts'
 import { show } from './usage.ts'
 
-/** Takes text or bytes; ends when they are taken. */
 export type Write = Call['print']
 
 /** Lets `write` write to `--out`, or to standard output where it is - or none. Errors: those of `wholeFile`. */

@@ -2,16 +2,9 @@
 import type { Stage } from '../work.ts'
 import { count } from './text.ts'
 
-const names: Readonly<Record<Stage, string>> = {
-  waiting: 'opening',
-  opening: 'opening',
-  sampling: 'sampling',
-  fitting: 'fitting',
-  scoring: 'scoring',
-  writing: 'writing',
-  judging: 'evaluating',
-  reporting: 'reporting',
-}
+/** Stages that people know by other words. */
+const words: Readonly<Partial<Record<Stage, string>>> = { waiting: 'opening', judging: 'evaluating' }
+const nameOf = (stage: Stage) => words[stage] ?? stage
 
 const redrawMs = 100
 const lineEveryMs = 5_000
@@ -45,13 +38,15 @@ export function createProgress(screen: Screen | null, now = (): number => perfor
     if (now() - shownAt < (columns === null ? lineEveryMs : redrawMs)) return
     shownAt = now()
     if (columns === null) {
-      screen.write(`${[names[stage], ...facts(rows, total, seconds(), count)].join('  ')}\n`)
+      screen.write(`${[nameOf(stage), ...facts(rows, total, seconds(), count)].join('  ')}\n`)
       return
     }
     const width = Math.max(8, Math.min(24, columns - 66))
     const told = facts(rows, total, seconds(), shortCount).join('  ')
     const shown = total ? bar(rows / total, width, screen.color) : ' '.repeat(width)
-    screen.write(`${clearLine}${names[stage].padEnd(11)} ${shown}  ${told.slice(0, Math.max(0, columns - width - 15))}`)
+    screen.write(
+      `${clearLine}${nameOf(stage).padEnd(11)} ${shown}  ${told.slice(0, Math.max(0, columns - width - 15))}`,
+    )
     isDrawn = true
   }
 
@@ -65,7 +60,7 @@ export function createProgress(screen: Screen | null, now = (): number => perfor
     if (rows > 0 || took > 0.05) {
       const speed = rows > 0 && took > 0 ? `  ${shortCount(rows / took)} rows/s` : ''
       screen?.write(
-        `${names[stage].padEnd(11)} ${rows > 0 ? `${count(rows)} rows in ` : ''}${took.toFixed(2)} s${speed}\n`,
+        `${nameOf(stage).padEnd(11)} ${rows > 0 ? `${count(rows)} rows in ` : ''}${took.toFixed(2)} s${speed}\n`,
       )
     }
     isDrawn = false

@@ -1,7 +1,4 @@
-/**
- * `deepwatch run`: the whole pipeline. Trains, scores once, and makes everything from those scores, in a state folder inside the
- * output folder; files are put in place when all are complete, `summary.json` last.
- */
+/** `deepwatch run`: trains, scores once, makes everything from those scores, and puts the files in place when all are complete. */
 import { createReadStream } from 'node:fs'
 import { mkdir, readdir, rename, rmdir, stat, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'

@@ -13,13 +13,11 @@ import type { Service } from '../service.ts'
 import { software } from '../software.ts'
 import type { Source } from '../sources/index.ts'
 import type { Call } from './command.ts'
-import type { Telemetry } from './given.ts'
-import { namedModel } from './given.ts'
+import { namedModel, type Telemetry } from './given.ts'
 import { show } from './usage.ts'
 
 /** Nothing listens here, and a pipe may be as slow as it likes. The token is for services that are asked. */
 const fixed = { HOST: '127.0.0.1', DEEPWATCH_BODY_STALL_MS: '3600000', DEEPWATCH_BODY_MIN_RATE: '0' }
-const withoutToken = { DEEPWATCH_TOKEN: '' }
 
 /** A service on a state folder for the time of `use`. Errors: `home_locked`, `invalid_setting`, those of `use`. */
 export async function withService<Result>(
@@ -28,20 +26,16 @@ export async function withService<Result>(
   use: (service: Service) => Promise<Result>,
 ): Promise<Result> {
   const flags = home === undefined ? fixed : { ...fixed, DEEPWATCH_HOME: home }
-  const config: Config = { ...loadConfig({ ...env, ...withoutToken }, flags), roots, once: true }
+  const config: Config = { ...loadConfig({ ...env, DEEPWATCH_TOKEN: '' }, flags), roots, once: true }
   work.signal.throwIfAborted()
-  optimizeLate()
+  // Node 20 optimizes early, on threads that the work needs, and a command is over before that pays: it waits.
+  if (process.versions.v8.startsWith('11.')) setFlagsFromString('--interrupt-budget=400000')
   const service = await startHouse(config)
   try {
     return await use(service)
   } finally {
     await service.close()
   }
-}
-
-/** Node 20 optimizes early, on threads that the work needs, and a command is over before that pays: it waits. */
-function optimizeLate(): void {
-  if (process.versions.v8.startsWith('11.')) setFlagsFromString('--interrupt-budget=400000')
 }
 
 /** Starts the service. A reading process comes first: it takes as long to start as the rest of the service to load. */
