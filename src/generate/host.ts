@@ -84,10 +84,7 @@ function createNoise(memory: number, interval: number, random: Random): () => nu
 
 export type Host = ReturnType<typeof createHost>
 
-/**
- * One host, which is asked for every tick once, in order. `number` chooses role and site; `character` is drawn from once, `life` at
- * every tick. `interval` in seconds.
- */
+/** One host, asked for every tick once, in order. `character` is drawn from once, `life` at every tick. `interval` in seconds. */
 export function createHost(number: number, digits: number, interval: number, character: Random, life: Random) {
   const role = roles[number % roles.length]!
   const site = sites[Math.floor(number / roles.length) % sites.length]!

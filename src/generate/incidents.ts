@@ -28,7 +28,6 @@ const lengths: Readonly<Record<IncidentKind, readonly [number, number]>> = {
   silence: [30 * minute, 3 * hour],
 }
 
-/** One incident of one host. */
 export interface Incident {
   readonly kind: IncidentKind
   /** First tick, and how many. */

@@ -13,10 +13,7 @@ export class NumberReader {
   /** Where the number that was read last ends. */
   end = 0
 
-  /**
-   * The number that begins at `start`; NaN when there is none, or one that is too large for a double.
-   * @param bytes a JSON text, or any other bytes
-   */
+  /** The number that begins at `start` of any bytes; NaN when there is none, or one that is too large for a double. */
   read(bytes: Buffer, start: number): number {
     const isNegative = bytes[start] === MINUS
     const whole = isNegative ? start + 1 : start

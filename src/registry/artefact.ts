@@ -38,7 +38,6 @@ const artefactHeader = z.looseObject({
 })
 export type ArtefactHeader = Readonly<z.infer<typeof artefactHeader>>
 
-/** Something to read an artefact from. */
 export interface ArtefactSource {
   readonly sizeBytes: number
   /** Fills all of `target` from `position` on; throws 'model_corrupt' when there are not enough bytes. */

@@ -138,15 +138,11 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
 
   /** `versions` counts the usable ones. */
   get size() {
-    let [versions, quarantined] = [0, 0]
-    for (const model of this.#models.values()) {
-      if (model.stateDamage !== null) quarantined++
-      for (const { damage } of model.versions.values()) {
-        if (damage === null) versions++
-        else quarantined++
-      }
-    }
+    let versions = 0
+    for (const model of this.#models.values())
+      for (const { damage } of model.versions.values()) if (damage === null) versions++
     const { size: cachedPayloads, calculatedSize: cachedBytes } = this.#cache
+    const quarantined = this.quarantined().length
     return { models: this.#models.size, versions, quarantined, cachedPayloads, cachedBytes }
   }
 

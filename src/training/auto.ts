@@ -6,12 +6,9 @@ import { type DetectorParams, detectors } from '../detectors/index.ts'
 import type { Derive } from '../kernels/history/index.ts'
 import { type Choice, type DerivedFeature, maxDerived } from '../schemas/index.ts'
 
-/** What the rule looks at. */
 export interface TelemetryShape {
-  /** Columns that are learnt from. */
   readonly columns: readonly string[]
   readonly hasTimestamp: boolean
-  /** Rows in the window. */
   readonly rows: number
   /** Share of the steps from row to row of an entity that take no time; null when unknown. */
   readonly tied: number | null

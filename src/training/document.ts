@@ -14,10 +14,8 @@ import type { Before, TrainingScores } from './scores.ts'
 const encoding =
   'hour is the local second of day on a circle: hour_sin, hour_cos = sin, cos of 2*pi*second/86400; dayOfWeek is the local day on a circle: day_of_week_sin, day_of_week_cos = sin, cos of 2*pi*day/7, Monday = 0'
 
-/** What the steps of a training came to. */
 export interface VersionFacts extends Before {
   readonly choice: Choice
-  /** From `describeFeatures`. */
   readonly features: readonly Feature[]
   readonly scored: TrainingScores
   readonly source: SourceFacts
@@ -152,10 +150,7 @@ function constantWarning(features: readonly Feature[]): Warning[] {
   ]
 }
 
-/**
- * A digest of what training saw. It rests on the profile of every row and on a sample that does not depend on the seed, not on
- * files: the same telemetry as CSV or as Parquet has the same fingerprint.
- */
+/** A digest of what training saw: the same telemetry has the same one, whatever the seed and the format of its files. */
 function fingerprint({ features, profile, profileSample, rowsUsed }: Drawn): string {
   const { finite, missing, infinite, min, max, mean, std } = profile
   const hash = createHash('sha256').update(JSON.stringify([features, rowsUsed, profile.rows]))

@@ -10,7 +10,6 @@ import type { StepParts, TrainingPlan } from './plan.ts'
 import type { Drawn } from './samples.ts'
 
 export interface Fitted {
-  /** Id of the detector. */
   readonly detector: string
   readonly effective: EffectiveSettings
   /** The detector's bytes, those of all entities included. */

@@ -10,7 +10,6 @@ import { type EntityPlan, planEntities } from './entities.ts'
 import { type Remembering, rememberBlocks } from './remembered.ts'
 import { planTimeContext, type TimeContextPlan } from './time.ts'
 
-/** What the steps of a training work with. */
 export interface StepParts {
   readonly pool: Pool
   /** Blocks under way at once. */

@@ -1,14 +1,10 @@
-/**
- * Telemetry that keeps the blocks of its last reading in memory, up to a bound, for the same query: a training reads its rows for
- * the samples, for the threshold and for its report, and reading takes longer than scoring.
- */
+/** Telemetry that keeps the blocks of its last reading, up to a bound: a training reads its rows up to three times. */
 import { isDeepStrictEqual } from 'node:util'
 import { type Block, shareBytes } from '../kernels/index.ts'
 import type { FeatureBlock, FeatureQuery } from '../reader/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
 
 export interface Remembering extends Telemetry {
-  /** Whether the blocks of this query are remembered. */
   remembers(query: FeatureQuery): boolean
 }
 

@@ -1,7 +1,4 @@
-/**
- * What a training leaves for its report. The scores are spooled, and when the threshold is known the telemetry is counted as any
- * scored source is. A training never fails for its report.
- */
+/** What a training leaves for its report: its scores, which are counted once the threshold is known. It never fails a training. */
 import { aggregateBlocks, aggregateRows, aggregateSource, binOf, featureBins, rangeOf } from '../aggregate/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import type { FeatureBlock, FeatureQuery, ReaderSession } from '../reader/index.ts'
@@ -15,7 +12,6 @@ import type { Work } from '../work.ts'
 import type { TrainingPlan } from './plan.ts'
 import type { Drawn } from './samples.ts'
 
-/** What is counted once the threshold is known. */
 export interface Counted {
   /** Complete but for its number. */
   readonly document: VersionDocument

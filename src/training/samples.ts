@@ -33,7 +33,6 @@ const maxRejected = 0.05
 /** The training profile is drawn with a seed of its own, so that it does not depend on the model's. */
 const profileSeed = 0
 
-/** What a pass over the rows came to. */
 export interface Drawn {
   /** The columns of the feature matrix, in order; `columns` are those that are columns of the source. */
   readonly features: readonly FeatureColumn[]
@@ -41,7 +40,6 @@ export interface Drawn {
   readonly derived: readonly Derived[]
   /** How many features, the first, are columns of the source; undefined when nothing is derived from them. */
   readonly measured: number | undefined
-  /** Reads the same rows again. */
   readonly query: FeatureQuery
   /** Over the rows that are trained on; missing and infinite values are counted over all rows in the window. */
   readonly profile: Profile
@@ -59,7 +57,6 @@ export interface Drawn {
   readonly warnings: readonly Warning[]
 }
 
-/** What a pass is made for. */
 interface Draw {
   readonly parts: StepParts
   readonly plan: TrainingPlan
@@ -73,7 +70,6 @@ interface Draw {
  * Draws one sample per piece of the model, in one pass, and profiles every feature. A column that was not asked for and has no
  * value at all is dropped with a warning, which costs one more pass; so does telemetry of which more than a tenth of the rows
  * cannot be used, as the rows are drawn before it is known which these are.
- *
  * @param chosen derived features beside those of the request
  * Errors: `training_too_large`, `too_many_missing`, `no_features`, `insufficient_data`, `source_changed`, and those of reading.
  */
@@ -130,7 +126,6 @@ function lackingHistory(rows: number, { derived, plan }: Draw): DeepWatchError {
   )
 }
 
-/** One pass over the rows of the window, and what it collects. */
 class SamplePass {
   readonly #draw: Draw
   readonly #columns: readonly Column[]
@@ -146,10 +141,7 @@ class SamplePass {
   rows = 0
   profile: Profile
 
-  /**
-   * @param maxRows rows that can be used at most
-   * @param isExact whether all of them can be
-   */
+  /** @param isExact whether all of `maxRows` rows can be used */
   constructor(
     draw: Draw,
     columns: readonly Column[],

@@ -22,7 +22,6 @@ import type { TrainingRecord } from './report.ts'
 import type { Drawn } from './samples.ts'
 import { finishSearch, type Judging, searchThreshold } from './threshold.ts'
 
-/** The steps before this one. */
 export interface Before {
   readonly plan: TrainingPlan
   readonly drawn: Drawn
@@ -98,7 +97,6 @@ function passQuery({ columns }: TrainingPlan, { query, entities }: Drawn, steps:
   }
 }
 
-/** The fitted model as the threads take it. */
 function modelOf({ features, entities, fill }: Drawn, { detector, payload }: Fitted) {
   const shared = shareBytes(payload.byteLength)
   new Uint8Array(shared).set(payload)

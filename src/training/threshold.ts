@@ -6,10 +6,8 @@ import type { TrainSettings, VersionDocument } from '../schemas/index.ts'
 import type { Choice } from './auto-samples.ts'
 import type { TrainingRecord } from './report.ts'
 
-/** How the threshold is found. */
 type ThresholdRule = NonNullable<TrainSettings['threshold']>
 
-/** How flags are decided. */
 export interface Judging {
   readonly rule: ThresholdRule
   /** The threshold where it does not depend on the training scores; null where they have to be known for it. */
@@ -55,10 +53,7 @@ export function searchThreshold({ rule, fixed }: Judging, rows: number): TopScor
   }
 }
 
-/**
- * The threshold. The scores are read again as often as the search needs; where they cannot be read, the threshold is what is known
- * by then. Throws the signal's reason.
- */
+/** The threshold; where the scores cannot be read once more, what is known of it by then. Throws the reason of the signal. */
 export async function finishSearch(
   search: TopScores,
   record: Pick<TrainingRecord, 'complete' | 'bringAgain'>,

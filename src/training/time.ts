@@ -25,10 +25,7 @@ const columnsOf: Readonly<Record<TimeFeature, readonly TimeContextColumn[]>> = {
 const daysNeeded: Readonly<Record<TimeFeature, number>> = { hour: 2, dayOfWeek: 14 }
 const microsecondsPerDay = 86_400e6
 
-/**
- * Decides the time context. "auto" keeps what the span of the training can teach and says what it left
- * out. Errors: `validation_failed` for an unknown zone, `missing_timestamp`, `unused_setting`.
- */
+/** Decides the time context: "auto" keeps what the span can teach. Errors: `validation_failed`, `missing_timestamp`, `unused_setting`. */
 export function planTimeContext(
   settings: Pick<TrainSettings, 'timeFeatures' | 'timeZone'>,
   timestamp: string | null,

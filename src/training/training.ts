@@ -30,7 +30,6 @@ export interface TrainingParts extends StepParts {
   readonly onTrained: (document: VersionDocument, seconds: number) => void
 }
 
-/** A version and the scores of the rows it was trained on. */
 interface Trained {
   readonly document: VersionDocument
   readonly scores: TrainingScoresKept | null
@@ -51,9 +50,7 @@ export function createTraining(parts: TrainingParts) {
       return gate.saturated
     },
     /**
-     * Trains and saves the next version of a model; when it returns, the version is on disk and, unless `serve` is false, serving.
-     * `upload` belongs to the caller.
-     *
+     * Trains and saves the next version of a model, durably. `upload` belongs to the caller.
      * Errors: those of opening and reading a source, of `planColumns`, `missing_timestamp`, `unused_setting`, `insufficient_data`,
      * `too_many_missing`, `no_variance`, `training_too_large`, `source_changed`, and those of `Registry.add`.
      */
