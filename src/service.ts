@@ -143,21 +143,6 @@ function createUseCases(hands: Hands) {
     historyBytes: config.DEEPWATCH_WINDOW_BYTES,
     ahead: Math.min(config.poolThreads + 1, MAX_BLOCKS),
   }
-  const training = createTraining({
-    ...shared,
-    maxBytes: config.DEEPWATCH_TRAIN_BYTES,
-    maxEntities: config.DEEPWATCH_MAX_ENTITIES,
-    // What does not fit the cache would be read from the disk for every request.
-    entityModelBytes: config.DEEPWATCH_CACHE_BYTES,
-    software,
-    record: ({ log }) => new TrainingRecord(kept, scratch(), log),
-    onTrained(document, seconds) {
-      appeared(document, metrics)
-      metrics.trained(seconds)
-    },
-  })
-  const onScored = metrics.scored.bind(metrics)
-  const scoring = createScoring({ ...shared, windows, scratch: async () => scratch(), onScored })
   const models = createModels({
     registry,
     async onModelRemoved(model) {
@@ -170,7 +155,24 @@ function createUseCases(hands: Hands) {
       windows.removeVersion(model, version)
       await kept.removeVersion(model, version)
     },
+    onRemoved: metrics.versionsRemoved,
   })
+  const training = createTraining({
+    ...shared,
+    maxBytes: config.DEEPWATCH_TRAIN_BYTES,
+    maxEntities: config.DEEPWATCH_MAX_ENTITIES,
+    // What does not fit the cache would be read from the disk for every request.
+    entityModelBytes: config.DEEPWATCH_CACHE_BYTES,
+    software,
+    record: ({ log }) => new TrainingRecord(kept, scratch(), log),
+    expire: models.expire,
+    onTrained(document, seconds) {
+      appeared(document, metrics)
+      metrics.trained(seconds)
+    },
+  })
+  const onScored = metrics.scored.bind(metrics)
+  const scoring = createScoring({ ...shared, windows, scratch: async () => scratch(), onScored })
   const reporting = createReporting({ scoring, drawing, kept, version: models.version })
   return { training, scoring, evaluation: createEvaluation(shared), models, reporting }
 }

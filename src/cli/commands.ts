@@ -31,7 +31,7 @@ export const commands: readonly Command[] = [
       quiet,
     ],
     schema: trainSchema,
-    without: ['model', 'serve'],
+    without: ['model', 'serve', 'keep'],
     explained: ['label', 'entity', 'timestamp', 'features', 'missing', 'detector', 'seed', 'contamination'],
     load: () => import('./run.ts'),
   },

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import { type Answer, type Job, type Jobs, jsonAnswer } from '../jobs/index.ts'
 import type { Rows } from '../json/index.ts'
-import { exampleJob, type JobKind, jobDocument } from '../schemas/index.ts'
+import { exampleJob, type JobKind, jobDocument, modelReferencePattern } from '../schemas/index.ts'
 import type { Service } from '../service.ts'
 import type { Source } from '../sources/index.ts'
 import { digestOf } from '../storage/index.ts'
@@ -115,9 +115,11 @@ async function answerByJob<S>(
   make: Make,
 ): Promise<Answer> {
   const { settings, upload, heldBytes } = intake
+  const { model } = settings as unknown as WorkSettings
+  const release = holdNamed(request, model)
   const { job, isNew } = await jobs.submit({
     kind,
-    model: (settings as unknown as WorkSettings).model,
+    model,
     owner: request.caller?.name ?? null,
     requestId: request.id,
     key: key === null ? null : digests(request, key, intake),
@@ -130,7 +132,10 @@ async function answerByJob<S>(
       noteFailure(request, known, 'a job failed')
       return known
     },
-    dispose: async () => upload?.dispose(),
+    async dispose() {
+      release()
+      await upload?.dispose()
+    },
   })
   if (isAsync) {
     const headers = { location: `/jobs/${job.id}`, 'preference-applied': 'respond-async' }
@@ -139,6 +144,12 @@ async function answerByJob<S>(
   if (!isNew && !job.isOver)
     throw new DeepWatchError('idempotency_in_progress', 'The first request with this Idempotency-Key is under way.')
   return awaitResult(jobs, job, request)
+}
+
+/** Keeps the version of a reference such as `web@3` from expiring before a job that waits has begun. */
+function holdNamed({ server }: FastifyRequest, reference: string): () => void {
+  const [, name = '', version] = modelReferencePattern.exec(reference) ?? []
+  return server.deepwatch.service().registry.hold(name, Number(version))
 }
 
 /** The answer of a job when it is over. A client that leaves is not waited for; its job goes on. */

@@ -9,7 +9,14 @@ import {
   type PrometheusContentType,
   Registry,
 } from 'prom-client'
-import { type JobState, jobStates, type UnscoredReason, unscoredReasons } from '../schemas/index.ts'
+import {
+  type JobState,
+  jobStates,
+  type RemovalReason,
+  removalReasons,
+  type UnscoredReason,
+  unscoredReasons,
+} from '../schemas/index.ts'
 import { createModelLabels, type VersionLabels } from './model-labels.ts'
 import { ScoreHistogram, type ScoreTally } from './score-histogram.ts'
 
@@ -122,6 +129,8 @@ function createWorkMetrics(registers: Registry[]) {
   const training = histogram('deepwatch_train_duration_seconds', 'Time a training took')
   const deaths = counter('deepwatch_reader_deaths_total', 'Reading processes that died or had to be killed at work')
   const evictions = counter('deepwatch_window_evictions_total', 'Windows of entities that had to make room for others')
+  const removals = counter('deepwatch_versions_removed_total', 'Versions of models that were removed', ['reason'])
+  for (const reason of removalReasons) removals.inc({ reason }, 0)
   const http = histogram('deepwatch_http_request_duration_seconds', 'Time a request took', [
     'route',
     'method',
@@ -131,6 +140,7 @@ function createWorkMetrics(registers: Registry[]) {
     trained: (seconds: number) => training.observe(seconds),
     windowEvicted: () => evictions.inc(),
     readerDied: () => deaths.inc(),
+    versionsRemoved: (reason: RemovalReason, versions: number) => removals.inc({ reason }, versions),
     /** `route` is a template or `unmatched`, never an address. */
     answered(route: string, method: string, status: number, seconds: number): void {
       http.observe({ route, method: methods.has(method) ? method : 'other', status }, seconds)

@@ -1,7 +1,7 @@
 /** What can be asked about models, and done to them, by name and number as an address gives them. */
 import type { TreeNode } from '../detectors/index.ts'
 import { DeepWatchError } from '../errors.ts'
-import type { VersionDocument } from '../schemas/index.ts'
+import type { RemovalReason, VersionDocument } from '../schemas/index.ts'
 import { treeOfVersion } from './entity-models.ts'
 import { checkName, type Registry } from './registry.ts'
 
@@ -13,10 +13,12 @@ export interface ModelsParts {
   /** Called when a version is gone for good; waited for, must not throw. */
   readonly onVersionRemoved: (model: string, version: number) => Promise<void>
   readonly onModelRemoved: (model: string) => Promise<void>
+  /** So many versions went, and why. */
+  readonly onRemoved: (reason: RemovalReason, versions: number) => void
 }
 
 /** Names and numbers come as the address gives them; a malformed one is `invalid_id`, an endless one `uri_too_long`. */
-export function createModels({ registry, onVersionRemoved, onModelRemoved }: ModelsParts) {
+export function createModels({ registry, onVersionRemoved, onModelRemoved, onRemoved }: ModelsParts) {
   return {
     list: (page: Parameters<typeof registry.list>[0]) => registry.list(page),
     model: (name: string) => registry.get(modelId(name)),
@@ -39,14 +41,23 @@ export function createModels({ registry, onVersionRemoved, onModelRemoved }: Mod
     },
     serve: (name: string, version: number) => registry.setServing(modelId(name), version),
     async removeModel(name: string): Promise<void> {
-      await registry.removeModel(modelId(name))
+      onRemoved('deleted', await registry.removeModel(modelId(name)))
       await onModelRemoved(name)
     },
     async removeVersion(name: string, version: string): Promise<void> {
       const number = wholeId(version, 'version', 1)
       await registry.removeVersion(modelId(name), number)
+      onRemoved('deleted', 1)
       await onVersionRemoved(name, number)
       if (!registry.has(name)) await onModelRemoved(name)
+    },
+    /** Removes what is older than the newest `keep` versions of a model; 0 keeps all. Gives the numbers removed. See `Registry.expire`. */
+    async expire(name: string, keep: number): Promise<readonly number[]> {
+      if (keep === 0) return []
+      const removed = await registry.expire(name, keep)
+      onRemoved('expired', removed.length)
+      for (const version of removed) await onVersionRemoved(name, version)
+      return removed
     },
   }
 }

@@ -11,6 +11,7 @@ import { artefactName, chooseServing, readVersion, type ServingState, trashName,
 import { PayloadCache } from './payload-cache.ts'
 import {
   deepFreeze,
+  expiredVersions,
   findVersion,
   loadModel,
   type Model,
@@ -234,7 +235,7 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
     const { chunks, digest } = await encodeArtefact(header, new Uint8Array(payload))
     const document = this.#read(stored)
     await this.#write(model, version, chunks)
-    model.versions.set(version, { version, serve, createdAt, document, digest, damage: null })
+    model.versions.set(version, { version, serve, createdAt, document, digest, damage: null, holders: 0 })
     this.#cache.set(digest, payload)
     return document
   }
@@ -329,9 +330,7 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
       // the way of deleting what neither serves nor bears the highest number.
       if (needsRecord(model, version)) await this.#choose(model, chooseServing(model.state, model.versions))
       try {
-        await this.#disk.unlink(join(model.folder, artefactName(version)))
-        model.versions.delete(version)
-        this.#cache.delete(digest)
+        await this.#unlink(model, version, digest)
         await this.#disk.syncFolder(model.folder)
       } catch (error) {
         throw this.#failure(error, name, version)
@@ -339,9 +338,53 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
     })
   }
 
-  /** Throws 'model_not_found', 'storage_error'. The name starts again at version 1. */
-  async removeModel(name: string): Promise<void> {
-    await this.#queue(name, async () => await this.#discard(this.#model(name)))
+  /** Keeps a version from expiring until the function returned is called. Of one that is gone nothing is kept. */
+  hold(name: string, version: number): () => void {
+    const held = this.#models.get(name)?.versions.get(version)
+    let isHeld = held !== undefined
+    if (held !== undefined) held.holders++
+    return () => {
+      if (isHeld) held!.holders--
+      isHeld = false
+    }
+  }
+
+  /**
+   * Removes the oldest versions past the newest `keep`, but none that serves, is held or damaged. Each unlink is a commit, and none
+   * changes what serves: what is cut short is done by the next call. A disk that fails is logged, and the version stays.
+   * Returns the numbers removed, ascending.
+   */
+  async expire(name: string, keep: number): Promise<number[]> {
+    return await this.#queue(name, async () => {
+      const model = this.#models.get(name)
+      if (model === undefined) return []
+      const removed: number[] = []
+      try {
+        for (const { version, digest } of expiredVersions(model, keep)) {
+          await this.#unlink(model, version, digest)
+          removed.push(version)
+        }
+        if (removed.length > 0) await this.#disk.syncFolder(model.folder)
+      } catch (error) {
+        this.#failure(error, name)
+      }
+      return removed
+    })
+  }
+
+  async #unlink(model: Model<Document>, version: number, digest: string): Promise<void> {
+    await this.#disk.unlink(join(model.folder, artefactName(version)))
+    model.versions.delete(version)
+    this.#cache.delete(digest)
+  }
+
+  /** Gives the number of versions it had. Throws 'model_not_found', 'storage_error'. The name starts again at version 1. */
+  async removeModel(name: string): Promise<number> {
+    return await this.#queue(name, async () => {
+      const model = this.#model(name)
+      await this.#discard(model)
+      return model.versions.size
+    })
   }
 
   async #discard(model: Model<Document>): Promise<void> {

@@ -37,6 +37,8 @@ export interface Version<Document> {
   /** SHA-256 of the file, hex; empty while quarantined from the start. */
   readonly digest: string
   damage: ErrorCode | null
+  /** Who works with it now: see `Registry.hold`. */
+  holders: number
 }
 
 /** A version that is not quarantined. */
@@ -97,10 +99,11 @@ async function loadVersion<Document>(
   try {
     const { header, digest } = await readVersion(folder, name, version, { keepPayload: false })
     const { serve, createdAt } = header
-    return { version, serve, createdAt, document: accept(header.document), digest, damage: null }
+    return { version, serve, createdAt, document: accept(header.document), digest, damage: null, holders: 0 }
   } catch (error) {
     const createdAt = await fileTime(folder, version)
-    return { version, serve: true, createdAt, document: null, digest: '', damage: storageFailure(error).code }
+    const { code: damage } = storageFailure(error)
+    return { version, serve: true, createdAt, document: null, digest: '', damage, holders: 0 }
   }
 }
 
@@ -151,6 +154,15 @@ export function needsRecord<Document>({ state, versions, lastVersion }: Model<Do
   // A choice that does not know the newest versions would not let them take over.
   const isRecorded = state.serving === version && state.asOf === lastVersion
   return (isNewest && state.lastVersion < lastVersion) || (isServing && !isRecorded)
+}
+
+/** The oldest versions past the newest `keep`, ascending. What serves, is in use or damaged stays; what is damaged does not count. */
+export function expiredVersions<Document>({ state, versions }: Model<Document>, keep: number): Version<Document>[] {
+  const serving = chooseServing(state, versions)
+  const usable = [...versions.values()].filter(({ damage }) => damage === null)
+  return usable
+    .slice(0, Math.max(0, usable.length - keep))
+    .filter(({ version, holders }) => version !== serving && holders === 0)
 }
 
 export function deepFreeze<Value>(value: Value): Value {

@@ -10,7 +10,9 @@ export {
   type FeatureProfile,
   modelList,
   modelSummary,
+  type RemovalReason,
   type Roles,
+  removalReasons,
   tree,
   type VersionDocument,
   versionDocument,
@@ -39,4 +41,4 @@ export {
   unscoredReasons,
 } from './score.ts'
 export { modelNamePattern } from './source.ts'
-export { detectorSettings, type TrainSettings, trainSettings } from './train.ts'
+export { defaultKeep, detectorSettings, type TrainSettings, trainSettings } from './train.ts'

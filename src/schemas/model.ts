@@ -175,6 +175,10 @@ export const versionDocument = z
 
 export type VersionDocument = z.infer<typeof versionDocument>
 
+/** Why a version is gone, in the words of `deepwatch_versions_removed_total`: somebody said so, or newer ones took its place. */
+export const removalReasons = ['deleted', 'expired'] as const
+export type RemovalReason = (typeof removalReasons)[number]
+
 export const modelSummary = z
   .object({
     name: modelName,

@@ -41,6 +41,9 @@ export const threshold = z
   ])
   .describe('Share of the training rows to flag, "auto" for the line at 0.5 of the paper, or a score.')
 
+/** Versions that stay unless `keep` says otherwise: some weeks of nightly trainings. */
+export const defaultKeep = 20
+
 export const trainSettings = z.strictObject({
   model: modelName,
   rows: rows.optional(),
@@ -78,6 +81,14 @@ export const trainSettings = z.strictObject({
     .optional()
     .describe('What becomes of rows with null, NaN or infinite values; by default reject.'),
   serve: z.boolean().optional().describe('Whether the new version serves at once; by default true.'),
+  keep: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      `How many versions of the model stay, the new one among them: older ones are removed for good, but none that serves or is in use. By default ${defaultKeep}; 0 keeps all.`,
+    ),
   detector: detectorSettings.optional(),
   perEntity: z
     .boolean()

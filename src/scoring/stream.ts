@@ -74,9 +74,11 @@ export async function prepareScoring(
   { windows, ...options }: OpenTelemetryOptions & { readonly windows?: Windows | undefined },
 ): Promise<Prepared> {
   const { document } = handle
-  const opened = await parts.open(
-    { rows: target.rows, source: target.source, upload },
-    { ...options, types: columnTypes(document, target), expect: expectedColumns(document, target) },
+  const opened = await openHolding(parts, handle, () =>
+    parts.open(
+      { rows: target.rows, source: target.source, upload },
+      { ...options, types: columnTypes(document, target), expect: expectedColumns(document, target) },
+    ),
   )
   try {
     const description = await opened.telemetry.describe()
@@ -109,6 +111,22 @@ export async function prepareScoring(
     return { handle, opened: { ...opened, telemetry }, description, live: windows, query }
   } catch (error) {
     await opened.close()
+    throw error
+  }
+}
+
+/** Opens a source. Until it is closed, its version does not expire. */
+async function openHolding(
+  { registry }: ScoreStreamParts,
+  { name, version }: ModelHandle<VersionDocument>,
+  open: () => Promise<Opened>,
+): Promise<Opened> {
+  const release = registry.hold(name, version)
+  try {
+    const opened = await open()
+    return { ...opened, close: () => opened.close().finally(release) }
+  } catch (error) {
+    release()
     throw error
   }
 }

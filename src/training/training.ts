@@ -8,7 +8,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createGate } from '../flow.ts'
 import type { Registry } from '../registry/index.ts'
-import type { TrainSettings, VersionDocument } from '../schemas/index.ts'
+import { defaultKeep, type TrainSettings, type VersionDocument, type Warning } from '../schemas/index.ts'
 import type { TrainingScoresKept } from '../scoring/index.ts'
 import type { Source } from '../sources/index.ts'
 import type { Opened, OpenTelemetry } from '../telemetry/index.ts'
@@ -27,6 +27,8 @@ export interface TrainingParts extends StepParts {
   readonly software: string
   /** Begins the record from which a version's report is drawn. */
   readonly record: (work: Work) => TrainingRecord
+  /** Removes what is older than the newest `keep` versions of a model, and gives their numbers. */
+  readonly expire: (model: string, keep: number) => Promise<readonly number[]>
   readonly onTrained: (document: VersionDocument, seconds: number) => void
 }
 
@@ -50,12 +52,16 @@ export function createTraining(parts: TrainingParts) {
       return gate.saturated
     },
     /**
-     * Trains and saves the next version of a model, durably. `upload` belongs to the caller.
+     * Trains and saves the next version of a model, durably; then removes older versions than `keep`, which a warning names.
+     * `upload` belongs to the caller.
+     *
      * Errors: those of opening and reading a source, of `planColumns`, `missing_timestamp`, `unused_setting`, `insufficient_data`,
      * `too_many_missing`, `no_variance`, `training_too_large`, `source_changed`, and those of `Registry.add`.
      */
     async train(settings: TrainSettings, upload: Source | null, work: Work): Promise<VersionDocument> {
-      return (await begin(settings, upload, work, false)).document
+      const { document } = await begin(settings, upload, work, false)
+      const removed = await parts.expire(document.model, settings.keep ?? defaultKeep)
+      return removed.length === 0 ? document : { ...document, warnings: [...document.warnings, toldRemoved(removed)] }
     },
     /**
      * Trains as `train` does, and hands over the open source and the scores of its rows, so that they are not computed again
@@ -135,6 +141,18 @@ async function train(
   const scores = wantsScores ? record.handOver(added, counting, opened) : null
   if (scores === null) await record.keep(added, await counting)
   return { document: added, scores }
+}
+
+const namedVersions = 20
+
+function toldRemoved(versions: readonly number[]): Warning {
+  const more = versions.length - namedVersions
+  const named = versions.slice(0, namedVersions).join(', ') + (more > 0 ? ` and ${more} more` : '')
+  const what = versions.length === 1 ? `The version ${named} was` : `The versions ${named} were`
+  return {
+    code: 'versions_removed',
+    message: `${what} removed, as newer ones took their place; keep says how many stay.`,
+  }
 }
 
 const secondsSince = (started: number) => (performance.now() - started) / 1000

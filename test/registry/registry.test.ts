@@ -4,7 +4,17 @@ import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { realDisk } from '../../src/storage/durable-files.ts'
-import { codeOf, failureOf, makeHome, openAt, payloadOf, save, type TestRegistry, versionOf } from './tools.ts'
+import {
+  codeOf,
+  failureOf,
+  makeHome,
+  openAt,
+  payloadOf,
+  save,
+  type TestRegistry,
+  versionOf,
+  watchDisk,
+} from './tools.ts'
 
 const badNames = [
   '',
@@ -354,6 +364,41 @@ describe('which version serves', () => {
       'No version of the model web serves; name one, or choose one to serve.',
     ])
     expect((await registry.resolve('web@1')).version).toBe(1)
+  })
+})
+
+describe('expiring', () => {
+  test('keeps the newest, and whatever serves, is held or damaged', async () => {
+    const home = await makeHome()
+    const first = (await openAt(home)).registry
+    for (let left = 8; left > 0; left--) await save(first, 'web')
+    await first.setServing('web', 2)
+    await writeFile(join(home, 'models', 'web', '00000004.dwm'), 'damaged')
+    const { registry } = await openAt(home)
+    const release = registry.hold('web', 3)
+    expect(await registry.expire('web', 2)).toEqual([1, 5, 6])
+    expect(registry.get('web')).toMatchObject({ versions: [2, 3, 4, 7, 8], serving: 2, quarantined: [4] })
+    release()
+    release()
+    registry.hold('web', 99)()
+    expect(await registry.expire('web', 2)).toEqual([3])
+    expect(await registry.expire('none', 2)).toEqual([])
+    expect((await openAt(home)).registry.get('web')).toMatchObject({ versions: [2, 4, 7, 8], serving: 2 })
+  })
+
+  test('leaves what the disk does not let go, logs it, and goes on with the next call', async () => {
+    const home = await makeHome()
+    let isBroken = true
+    const disk = watchDisk(home, ({ name, path }) => {
+      if (isBroken && name === 'unlink' && path.endsWith('2.dwm')) throw Object.assign(new Error('no'), { code: 'EIO' })
+    })
+    const { registry, lines } = await openAt(home, { disk })
+    for (let left = 4; left > 0; left--) await save(registry, 'web')
+    expect(await registry.expire('web', 1)).toEqual([1])
+    expect(lines).toMatchObject([{ level: 'error', facts: { model: 'web', code: 'storage_error' } }])
+    isBroken = false
+    expect(await registry.expire('web', 1)).toEqual([2, 3])
+    expect(registry.get('web').versions).toEqual([4])
   })
 })
 
