@@ -1,15 +1,9 @@
 /** Over which range a feature is drawn: robust, so that one far value does not flatten everything else. */
+import type { FeatureRange } from '../reader/index.ts'
 import type { Feature, FeatureProfile } from '../schemas/index.ts'
 
 /** Equal bins over the range; a report's picture has one more at each end. */
 export const featureBins = 32
-
-export interface FeatureRange {
-  readonly low: number
-  readonly high: number
-  readonly usualLow: number
-  readonly usualHigh: number
-}
 
 /**
  * The range from the 1st to the 99th percentile of training, half as wide again at each side where values of that sign

@@ -1,5 +1,5 @@
 export { aggregateSource } from './aggregate.ts'
-export { binOf, type FeatureRange, featureBins, rangeOf } from './feature-range.ts'
+export { binOf, featureBins, rangeOf } from './feature-range.ts'
 export { offsetAt, transitionsWithin } from './local-time.ts'
 export { aggregateBlocks, aggregateRows } from './rows.ts'
 export { ReportTally } from './tally.ts'

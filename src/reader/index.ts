@@ -1,4 +1,5 @@
 export {
+  BLOCK_HEAD_BYTES,
   type Command,
   type CommandFile,
   exchangePlaces,
@@ -9,30 +10,6 @@ export {
   type ReaderStart,
 } from './frames.ts'
 export { createReaders, readerLimits } from './reader.ts'
-export { MAX_BLOCKS } from './slabs.ts'
-export {
-  type AggregateQuery,
-  type Column,
-  type ColumnKind,
-  type ColumnType,
-  type Description,
-  type EntitiesQuery,
-  type EntityRows,
-  type ExtraColumns,
-  type FeatureBlock,
-  type FeatureColumn,
-  type FeatureQuery,
-  type FlaggedValues,
-  type HistoryQuery,
-  intervalRows,
-  type OpenOptions,
-  type ReaderSession,
-  type Readers,
-  type ReadWindow,
-  type ScoredQuery,
-  type SourceAggregate,
-  type Span,
-  type SpanQuery,
-  type TimeContextColumn,
-  type TopRow,
-} from './types.ts'
+export { MAX_BLOCKS } from './session.ts'
+export type * from './types.ts'
+export { intervalRows } from './types.ts'

@@ -65,17 +65,15 @@ export class ReaderProcess {
       this.stderr = (this.stderr + text.toString('latin1')).slice(-STDERR_BYTES)
     })
     this.gone = new Promise((fulfil) => {
-      this.child.once('error', () => {
-        this.end('crash')
+      const end = () => {
+        if (this.failure === null) this.fatal(OUT_OF_MEMORY.test(this.stderr) ? 'memory' : 'crash')
+        this.exchange.end()
         fulfil()
-      })
+      }
+      this.child.once('error', end)
       // `close` comes after the last byte of every pipe: what was said before a death is still heard.
-      this.child.once('close', () => {
-        this.end(OUT_OF_MEMORY.test(this.stderr) ? 'memory' : 'crash')
-        fulfil()
-      })
+      this.child.once('close', end)
     })
-    void this.gone.then(() => this.exchange.end())
     this.ready = this.frame().then(({ kind }) => {
       if (kind !== FRAME.ready) throw this.fatal('crash')
       this.stallMs = options.stallMs
@@ -92,12 +90,17 @@ export class ReaderProcess {
     this.child.stdin?.write(`${JSON.stringify(command)}\n`)
   }
 
-  /** Fulfils when the process has answered; rejects when it is dead, however lately: its end is told later than it happens. */
-  async ping(): Promise<void> {
-    this.send({ call: 'ping' })
-    const { kind, length } = await this.frame()
+  /** Sends a command that is answered by its result alone, and waits for that. */
+  async call(command: Command): Promise<unknown> {
+    this.send(command)
+    return this.result(await this.frame())
+  }
+
+  /** The payload of a `result` frame; throws that of an `error` frame, and ends the process for any other. */
+  async result({ kind, length }: { kind: number; length: number }): Promise<unknown> {
+    if (kind === FRAME.error) throw await this.error(length)
     if (kind !== FRAME.result) throw this.fatal('crash')
-    await this.json(length)
+    return this.json(length)
   }
 
   /** The head of the next frame; heart beats are passed over. */
@@ -129,15 +132,14 @@ export class ReaderProcess {
     this.answers.write(taken)
   }
 
-  /** The JSON of a frame's payload. */
-  async json(length: number): Promise<unknown> {
+  private async json(length: number): Promise<unknown> {
     const bytes = new Uint8Array(length)
     await this.take(bytes)
     return JSON.parse(Buffer.from(bytes).toString('utf8'))
   }
 
   /** The error of an `error` frame. A fatal one ends the process. */
-  async error(length: number): Promise<Error> {
+  private async error(length: number): Promise<Error> {
     const failure = (await this.json(length)) as Failure
     const code = isErrorCode(failure.code) ? failure.code : 'internal_error'
     const error = new DeepWatchError(code, failure.detail, {
@@ -168,10 +170,6 @@ export class ReaderProcess {
           : this.deathError()
     this.kill(error)
     return this.failure as Error
-  }
-
-  private end(reason: DeathReason): void {
-    if (this.failure === null) this.fatal(reason)
   }
 
   private fail(error: Error): void {

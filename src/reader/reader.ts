@@ -5,14 +5,15 @@ import type { Config } from '../config.ts'
 import { DeepWatchError } from '../errors.ts'
 import { createGate } from '../flow.ts'
 import type { Source } from '../sources/index.ts'
-import { FRAME, type OpenCommand } from './frames.ts'
+import type { OpenCommand } from './frames.ts'
 import { ReaderProcess } from './process.ts'
 import { createSession, deathOf } from './session.ts'
-import { Spare } from './spare.ts'
 import type { OpenOptions, ReaderHooks, ReaderLimits, ReaderSession, Readers } from './types.ts'
 
 const WATCH_MS = 200
 const PAGE_BYTES = 4_096
+/** A spare that does not start is tried again after this long. */
+const RETRY_MS = 1_000
 
 /**
  * The reading processes: one per session, never used again, at most `readers` at once. A spare is kept warm and replaced in the
@@ -29,21 +30,21 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
     return new ReaderProcess({ ...limits, homeFolder })
   }
 
-  const spare = new Spare(startProcess, (error) =>
+  const spare = createSpare(startProcess, (error) =>
     hooks.log?.('a reading process could not be started', { error: String(error) }),
   )
 
-  /** Waits for a process to answer, which may take long; whoever gives up, or closes all, ends it. */
-  async function answered(child: ReaderProcess, answer: () => Promise<void>, signal: AbortSignal) {
+  /** A process once it answers, which may take long. Whoever gives up, or closes all, ends it, now and later. */
+  async function answering(child: ReaderProcess, answer: Promise<unknown>, signal: AbortSignal) {
     const abort = (): void => child.kill(signal.reason as Error)
     active.add(child)
-    void child.gone.then(() => active.delete(child))
-    signal.addEventListener('abort', abort, { once: true })
-    try {
-      await answer()
-    } finally {
+    signal.addEventListener('abort', abort)
+    void child.gone.then(() => {
+      active.delete(child)
       signal.removeEventListener('abort', abort)
-    }
+    })
+    if (signal.aborted) abort()
+    await answer
     return child
   }
 
@@ -51,14 +52,15 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
     const warm = spare.take()
     if (warm !== null) {
       try {
-        // What kills it from here on may be the source; before, it was not.
-        return await answered(warm, () => warm.ready.then(() => warm.ping()), signal)
+        // It may be dead by now, which is told later than it happens. What kills it once it answered may be the source.
+        const answer = warm.ready.then(() => warm.call({ call: 'ping' }))
+        return await answering(warm, answer, signal)
       } catch {
         signal.throwIfAborted()
       }
     }
     const cold = startProcess()
-    return answered(cold, () => cold.ready, signal)
+    return answering(cold, cold.ready, signal)
   }
 
   /** Opens a session and hands it to `opened`; fulfils when its process is gone. */
@@ -73,25 +75,19 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
     })
     child.deathError = () => deathOf(source)
     const watch = watchMemory(child, limits.residentBytes)
-    const close = async (error: Error): Promise<void> => {
-      child.kill(error)
+    const close = async (): Promise<void> => {
+      child.kill(new DeepWatchError('internal_error', 'The session is closed.'))
       await child.gone
     }
-    const abort = (): void => void close(signal.reason as Error)
-    signal.addEventListener('abort', abort, { once: true })
-    if (signal.aborted) abort()
     try {
-      const done = () => close(new DeepWatchError('internal_error', 'The session is closed.'))
-      const session = createSession(child, source, done)
-      await openSource(child, source, options, limits)
-      opened(session)
+      await child.call(openCommand(source, options, limits))
+      opened(createSession(child, source, close))
     } catch (error) {
       child.kill(error as Error)
       throw error
     } finally {
       await child.gone
       clearInterval(watch)
-      signal.removeEventListener('abort', abort)
       if (child.death !== null) hooks.onDeath?.(child.death)
     }
   }
@@ -114,7 +110,6 @@ export function createReaders(limits: ReaderLimits, hooks: ReaderHooks = {}): Re
       const error = new DeepWatchError('shutting_down', 'The service is shutting down.')
       closing.abort(error)
       await spare.close(error)
-      for (const child of active) child.kill(error)
       await Promise.all([...active].map((child) => child.gone))
     },
   }
@@ -138,13 +133,8 @@ export function readerLimits(config: Config): ReaderLimits {
   }
 }
 
-async function openSource(
-  child: ReaderProcess,
-  source: Source,
-  options: OpenOptions,
-  limits: ReaderLimits,
-): Promise<void> {
-  const command: OpenCommand = {
+function openCommand(source: Source, options: OpenOptions, limits: ReaderLimits): OpenCommand {
+  return {
     call: 'open',
     format: source.format,
     files: source.files.map(({ path, name, identity, partitions }) => ({ path, name, identity, partitions })),
@@ -155,11 +145,56 @@ async function openSource(
     maxCells: limits.maxCells,
     maxDecodedTextBytes: limits.maxDecodedTextBytes,
   }
-  child.send(command)
-  const { kind, length } = await child.frame()
-  if (kind === FRAME.error) throw await child.error(length)
-  if (kind !== FRAME.result) throw child.fatal('crash')
-  await child.json(length)
+}
+
+/**
+ * One process that is kept warm, with the database loaded, so that opening a source costs milliseconds.
+ * @param onFailure told when a spare could not be started
+ */
+function createSpare(start: () => ReaderProcess, onFailure: (error: unknown) => void) {
+  let spare: ReaderProcess | null = null
+  let retry: NodeJS.Timeout | null = null
+  let isClosed = false
+
+  /** Starts a spare where there is none. */
+  function keep(): void {
+    if (isClosed || spare !== null || retry !== null) return
+    const started = start()
+    spare = started
+    const forget = () => {
+      if (spare === started) spare = null
+    }
+    started.ready.catch((error: unknown) => {
+      forget()
+      if (isClosed) return
+      onFailure(error)
+      retry = setTimeout(() => {
+        retry = null
+        keep()
+      }, RETRY_MS)
+      retry.unref()
+    })
+    // A spare that dies while it waits is nobody's failure.
+    void started.gone.then(forget)
+  }
+
+  /** Hands the spare out, if there is one. */
+  function take(): ReaderProcess | null {
+    const taken = spare
+    spare = null
+    return taken
+  }
+
+  /** Ends the spare, and starts none any more. */
+  async function close(error: Error): Promise<void> {
+    isClosed = true
+    if (retry !== null) clearTimeout(retry)
+    const last = take()
+    last?.kill(error)
+    await last?.gone
+  }
+
+  return { keep, take, close }
 }
 
 /** Ends a process whose resident memory passes the limit. Only Linux tells; elsewhere the database's own limit must do. */

@@ -1,10 +1,8 @@
 import { DeepWatchError } from '../errors.ts'
-import { type Block, blockRows } from '../kernels/index.ts'
+import { type Block, blockRows, shareBytes } from '../kernels/index.ts'
 import type { Source } from '../sources/index.ts'
-import { Calls } from './calls.ts'
-import { BLOCK_HEAD_BYTES, FRAME } from './frames.ts'
+import { BLOCK_HEAD_BYTES, type Command, FRAME } from './frames.ts'
 import type { ReaderProcess } from './process.ts'
-import { Slabs } from './slabs.ts'
 import type {
   Description,
   EntityRows,
@@ -18,14 +16,14 @@ import type {
 
 /** The calls of one session over its process. `close` is given from outside, where the process is accounted for. */
 export function createSession(process: ReaderProcess, source: Source, close: () => Promise<void>): ReaderSession {
-  const calls = new Calls(process, source, close)
+  const { frames, call } = createCalls(process, source, close)
   let described: Promise<Description> | null = null
 
   async function* features(query: FeatureQuery): AsyncGenerator<FeatureBlock> {
     const columns = query.features.length + countExtra(query)
     const rows = blockRows(columns, query.entities !== undefined)
-    const slabs = new Slabs(columns * rows)
-    const answer = calls.frames({ call: 'features', query })
+    const slabs = createSlabs(columns * rows)
+    const answer = frames({ call: 'features', query })
     let first = 0
     try {
       for (;;) {
@@ -46,7 +44,7 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
   }
 
   async function* arrowScored(query: ScoredQuery): AsyncGenerator<Uint8Array> {
-    const answer = calls.frames({ call: 'arrowScored', query })
+    const answer = frames({ call: 'arrowScored', query })
     let step = await answer.next()
     while (step.done !== true) {
       const bytes = new Uint8Array(step.value.length)
@@ -59,22 +57,99 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
   }
 
   return {
-    describe: () => (described ??= calls.call<Description>({ call: 'describe' })),
-    span: (query) => calls.call<Span>({ call: 'span', query }),
-    entities: (query) => calls.call<EntityRows[]>({ call: 'entities', query }),
+    describe: () => (described ??= call<Description>({ call: 'describe' })),
+    span: (query) => call<Span>({ call: 'span', query }),
+    entities: (query) => call<EntityRows[]>({ call: 'entities', query }),
     features,
     async writeScored(query) {
-      const result = await calls.call<{ rows: number; bytes: number }>({ call: 'writeScored', query })
+      const result = await call<{ rows: number; bytes: number }>({ call: 'writeScored', query })
       await source.verifyUnchanged()
       return result
     },
     arrowScored,
     async aggregate(query) {
-      const result = await calls.call<SourceAggregate>({ call: 'aggregate', query })
+      const result = await call<SourceAggregate>({ call: 'aggregate', query })
       await source.verifyUnchanged()
       return result
     },
     close,
+  }
+}
+
+/** Commands to one process over one source and their answers, one after the other. `close` ends the process. */
+function createCalls(process: ReaderProcess, source: Source, close: () => Promise<void>) {
+  /** The call that came last; the next one waits for it. */
+  let last: Promise<void> = Promise.resolve()
+
+  /** Sends a command, yields its frames, whose payloads are to be taken, and returns the result. */
+  async function* frames(command: Command): AsyncGenerator<{ kind: number; length: number }, unknown> {
+    const before = last
+    let leave = () => {}
+    last = new Promise((fulfil) => {
+      leave = fulfil
+    })
+    await before
+    let ended = false
+    try {
+      process.send(command)
+      for (;;) {
+        const frame = await process.frame()
+        if (frame.kind === FRAME.result || frame.kind === FRAME.error) {
+          ended = true
+          return await process.result(frame)
+        }
+        yield frame
+      }
+    } catch (error) {
+      ended = true
+      // A file that was changed under the reader is a better answer than what it did to the reader.
+      if (error instanceof DeepWatchError && error.status === 422) await source.verifyUnchanged()
+      throw error
+    } finally {
+      // The rest of an answer nobody wants cannot be taken back: the process goes.
+      if (!ended) await close()
+      leave()
+    }
+  }
+
+  /** Sends a command that is answered by its result alone. */
+  async function call<Result>(command: Command): Promise<Result> {
+    const answer = await frames(command).next()
+    if (answer.done !== true) throw process.fatal('crash')
+    return answer.value as Result
+  }
+  return { frames, call }
+}
+
+/** Blocks that may be out at once; the next one is read only when one came back. Whoever holds more waits for ever. */
+export const MAX_BLOCKS = 6
+
+type Slab = Float64Array<SharedArrayBuffer>
+
+/** Shared memory for blocks of `length` values, used again and again. */
+function createSlabs(length: number) {
+  const idle: Slab[] = []
+  const out = new Set<Slab>()
+  let waiting: ((slab: Slab) => void) | null = null
+  const released = () =>
+    new Promise<Slab>((fulfil) => {
+      waiting = fulfil
+    })
+  return {
+    /** A slab nobody uses; waits for one while all are out. */
+    async free(): Promise<Slab> {
+      const isRoom = out.size < MAX_BLOCKS
+      const slab = idle.pop() ?? (isRoom ? new Float64Array(shareBytes(8 * length)) : await released())
+      out.add(slab)
+      return slab
+    },
+    /** Gives a slab back. Doing it twice has no effect. */
+    release(slab: Slab): void {
+      if (!out.delete(slab)) return
+      if (waiting === null) idle.push(slab)
+      else waiting(slab)
+      waiting = null
+    },
   }
 }
 
@@ -89,7 +164,7 @@ async function readBlock(
   kind: number,
   { values, stride, columns }: Omit<Block, 'rows'>,
   first: number,
-  slabs: Slabs,
+  slabs: ReturnType<typeof createSlabs>,
 ): Promise<FeatureBlock> {
   const head = new Uint8Array(BLOCK_HEAD_BYTES)
   await process.take(head)

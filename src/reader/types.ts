@@ -41,6 +41,12 @@ export interface ReadWindow extends TimeRange {
   readonly exclude: readonly TimeRange[]
 }
 
+/** What narrows a query; the column with the time is needed by a window. */
+interface WindowedQuery {
+  readonly timestamp?: string | undefined
+  readonly window?: ReadWindow | undefined
+}
+
 /** The one kind a text format (CSV, NDJSON) must read a column as, because a model says so. */
 export interface ColumnType {
   readonly name: string
@@ -61,18 +67,14 @@ export interface Span {
 }
 
 /** What `span` is asked. */
-export interface SpanQuery {
-  readonly timestamp?: string | undefined
-  readonly window?: ReadWindow | undefined
+export interface SpanQuery extends WindowedQuery {
   /** Asks for the interval; `entity` is the column that tells entities apart. Needs `timestamp`. */
   readonly interval?: { readonly entity: string | null } | undefined
 }
 
 /** What `entities` is asked. */
-export interface EntitiesQuery {
+export interface EntitiesQuery extends WindowedQuery {
   readonly entity: string
-  readonly timestamp?: string | undefined
-  readonly window?: ReadWindow | undefined
   /** How many entities are told at most. */
   readonly max: number
 }
@@ -127,13 +129,11 @@ export interface ExtraColumns {
   readonly history?: boolean | undefined
 }
 
-export interface FeatureQuery {
+/** Its timestamp is needed by the timestamp column and the time context, too. */
+export interface FeatureQuery extends WindowedQuery {
   readonly features: readonly FeatureColumn[]
-  /** Column with the time; needed by a window, the timestamp column and the time context. */
-  readonly timestamp?: string | undefined
   /** Needed with time-context columns. */
   readonly transitions?: ZoneTransitions | undefined
-  readonly window?: ReadWindow | undefined
   /** Needed with derived columns; needs `timestamp`. */
   readonly history?: HistoryQuery | undefined
   /** Column that tells entities apart, for the entity column; without one all rows are of one entity. */
@@ -161,19 +161,19 @@ export interface FeatureBlock {
   release(): void
 }
 
-export interface ScoredQuery {
+interface ScoresQuery extends WindowedQuery {
   /** Raw little-endian float64 scores, one per row of the windowed source, NaN where a row is unscored. */
   readonly scoresPath: string
   /** `is_anomaly` is score > threshold. */
   readonly threshold: number
-  readonly timestamp?: string | undefined
-  readonly window?: ReadWindow | undefined
+}
+
+export interface ScoredQuery extends ScoresQuery {
   readonly anomaliesOnly: boolean
 }
 
-/** A feature whose values are counted in equal bins over [low, high]; what lies beyond goes into a bin at each end. */
-interface BinnedFeature {
-  readonly name: string
+/** Where a feature's values are counted: in equal bins over [low, high], and one at each end for what lies beyond. */
+export interface FeatureRange {
   readonly low: number
   readonly high: number
   /** Values outside are unusual: below, or above. */
@@ -182,19 +182,14 @@ interface BinnedFeature {
 }
 
 /** What is asked of a scored source for a report. */
-export interface AggregateQuery {
-  /** As in `ScoredQuery`. */
-  readonly scoresPath: string
-  readonly threshold: number
-  readonly timestamp?: string | undefined
+export interface AggregateQuery extends ScoresQuery {
   readonly entity?: string | undefined
   readonly label?: string | undefined
-  readonly window?: ReadWindow | undefined
   /** The course of the score is told in `count` buckets from `first` on, each `width` long: microseconds, or rows without a timestamp. */
   readonly buckets: { readonly first: number; readonly width: number; readonly count: number }
   /** Offsets of the local time in which hours are told; as few as the source's span needs. */
   readonly transitions: ZoneTransitions
-  readonly features: readonly BinnedFeature[]
+  readonly features: readonly (FeatureRange & { readonly name: string })[]
   /** Equal bins per feature; one more at each end. */
   readonly bins: number
   /** Rows with the highest scores to tell about. */

@@ -1,5 +1,6 @@
 /** One feature: how training saw it, upwards, and where the flagged rows lie, downwards. */
-import { binOf, type FeatureRange, featureBins, rangeOf } from '../../aggregate/index.ts'
+import { binOf, featureBins, rangeOf } from '../../aggregate/index.ts'
+import type { FeatureRange } from '../../reader/index.ts'
 import type { Feature, FeatureProfile } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { light } from './palette.ts'

@@ -1,5 +1,6 @@
 /** The most anomalous rows, each value beside its usual range. */
-import { type FeatureRange, rangeOf } from '../../aggregate/index.ts'
+import { rangeOf } from '../../aggregate/index.ts'
+import type { FeatureRange } from '../../reader/index.ts'
 import type { ReportAggregate, ReportFacts } from '../../schemas/index.ts'
 import {
   escapeText,

@@ -1,5 +1,5 @@
 import { blockRows } from '../../../src/kernels/index.ts'
-import { FRAME } from '../../../src/reader/index.ts'
+import { BLOCK_HEAD_BYTES, FRAME } from '../../../src/reader/index.ts'
 import type { TextBuffer } from '../database/index.ts'
 import { Exchange } from './exchange.ts'
 import { awaitTaken, send } from './pipe.ts'
@@ -51,7 +51,7 @@ export class BlockWriter {
   flush(): void {
     if (this.rows === 0) return
     const text = this.text?.take() ?? new Uint8Array(0)
-    const head = new Uint8Array(8)
+    const head = new Uint8Array(BLOCK_HEAD_BYTES)
     new DataView(head.buffer).setUint32(0, this.rows, true)
     new DataView(head.buffer).setUint32(4, text.byteLength, true)
     const columns: Uint8Array[] = []
