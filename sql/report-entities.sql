@@ -1,5 +1,5 @@
 -- How many rows some entities have and how many of them are flagged.
--- {{source}}, {{relation}}, {{window}}: as in report-flagged.sql.
+-- {{columns}}, {{relation}}, {{window}}: as in report-flagged.sql.
 -- {{entity}}: the entity as text.
 -- $threshold: score above which a row is an anomaly (double).
 -- $names: the entities to tell about (list of texts).
@@ -11,7 +11,7 @@ from (
   select {{entity}} as entity, score_at(position) as score
   from (
     select *, row_number() over () - 1 as position
-    from (select {{source}} from {{relation}})
+    from (select {{columns}} from {{relation}})
     where {{window}}
   )
 )

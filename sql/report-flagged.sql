@@ -1,5 +1,5 @@
 -- The entities with the most flagged rows.
--- {{source}}: the columns of the source that are needed, as c0, c1, ...
+-- {{columns}}: the columns of the source that are needed, as c0, c1, ...
 -- {{relation}}: the source.
 -- {{window}}: condition on the columns, or true.
 -- {{entity}}: the entity as text.
@@ -11,7 +11,7 @@ from (
   select {{entity}} as entity, score_at(position) as score
   from (
     select *, row_number() over () - 1 as position
-    from (select {{source}} from {{relation}})
+    from (select {{columns}} from {{relation}})
     where {{window}}
   )
 )

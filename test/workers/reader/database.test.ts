@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openDatabase } from '../../../workers/reader/database/database.ts'
 import { type FeedType, writeNumbers } from '../../../workers/reader/database/feed.ts'
-import { nextChunk, rowsOf, runStatement, streamStatement } from '../../../workers/reader/database/query.ts'
+import { chunksOf, rowsOf, runStatement, streamStatement } from '../../../workers/reader/database/query.ts'
 import { CHUNK_ROWS, isValid } from '../../../workers/reader/database/vectors.ts'
 import { freshFolder } from '../../endings.ts'
 
@@ -17,7 +17,7 @@ test('nothing of a file stays in memory once it is read', async () => {
   )
   const read = await streamStatement(connection, `select a, b from read_parquet('${path}')`, {})
   let rows = 0
-  for (let chunk = await nextChunk(read); chunk !== null; chunk = await nextChunk(read)) rows += chunk.rows
+  for await (const chunk of chunksOf(read)) rows += chunk.rows
   expect(rows).toBe(300_000)
   const kept = `select memory_usage_bytes from duckdb_memory() where tag = 'EXTERNAL_FILE_CACHE'`
   expect(await rowsOf(connection, kept)).toEqual([[0]])
@@ -60,7 +60,7 @@ test('what is written into the vectors of a chunk is read from them, null by nul
   expect(whole).toEqual(expected)
   const stream = await streamStatement(connection, sql, {})
   let row = 0
-  for (let chunk = await nextChunk(stream); chunk !== null; chunk = await nextChunk(stream)) {
+  for await (const chunk of chunksOf(stream)) {
     const texts = chunk.texts(0)
     const [doubles, flags, integers] = [chunk.doubles(1), chunk.bytes(2, 1), chunk.bigints(3)]
     for (let at = 0; at < chunk.rows; at++, row++) {

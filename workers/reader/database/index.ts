@@ -1,11 +1,10 @@
-export { collectOften } from './collect.ts'
 export { connect, type Database, lockDatabase, openDatabase } from './database.ts'
 export { Feed, type FeedColumn, type FeedType, type FeedWalk, writeNumbers } from './feed.ts'
 export { type OpenFile, openFiles } from './files.ts'
 export {
   type Bindable,
   type Cell,
-  nextChunk,
+  chunksOf,
   requireDoubles,
   rowsOf,
   runStatement,

@@ -6,6 +6,7 @@ import {
   LIST,
   VARCHAR,
 } from '@duckdb/node-api'
+import { collectOften } from './collect.ts'
 import { Chunk } from './vectors.ts'
 
 /** Values that can be bound; a list is a list of texts. */
@@ -42,8 +43,23 @@ export function requireDoubles(result: DuckDBResult, columns: readonly number[])
   }
 }
 
-/** The next chunk of a result; null after the last one. */
-export async function nextChunk(result: DuckDBResult): Promise<Chunk | null> {
+/** The chunks of a result, valid until the next one is asked for. That is decoded meanwhile, on the database's threads. */
+export async function* chunksOf(result: DuckDBResult): AsyncGenerator<Chunk, void> {
+  const collect = collectOften()
+  let ahead = nextChunk(result)
+  try {
+    for (let chunk = await ahead; chunk !== null; chunk = await ahead) {
+      ahead = nextChunk(result)
+      yield chunk
+      collect()
+    }
+  } finally {
+    // Nothing else may run on the connection while a chunk is fetched.
+    await ahead.catch(() => null)
+  }
+}
+
+async function nextChunk(result: DuckDBResult): Promise<Chunk | null> {
   const next = await result.fetchChunk()
   const chunk = next === null ? null : new Chunk(next)
   return chunk?.rows === 0 ? null : chunk

@@ -45,15 +45,24 @@ export class ScoreFile {
     )
   }
 
-  /** Takes the scores from this file until `close`. */
-  open(path: string): void {
-    this.fd = openSync(path, 'r')
-    const { size } = fstatSync(this.fd)
-    if (size % 8 !== 0) throw new DeepWatchError('internal_error', 'The scores are not whole.')
-    this.count = size / 8
-    this.rows = 0
-    this.highest = -1
-    this.failure = null
+  /** Does some work that takes its scores from this file. Throws when it had not exactly as many rows as there are scores. */
+  async during<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+    const fd = openSync(path, 'r')
+    try {
+      const { size } = fstatSync(fd)
+      if (size % 8 !== 0) throw new DeepWatchError('internal_error', 'The scores are not whole.')
+      this.fd = fd
+      this.count = size / 8
+      this.rows = 0
+      this.highest = -1
+      this.failure = null
+      const result = await work()
+      this.verify()
+      return result
+    } finally {
+      this.fd = null
+      closeSync(fd)
+    }
   }
 
   /** The scores of the next rows, where they are asked for from the first row on; valid until the next call. */
@@ -65,14 +74,9 @@ export class ScoreFile {
     return this.scores.subarray(first - this.first, first - this.first + rows)
   }
 
-  /** Throws when the statement had not exactly as many rows as there are scores. */
+  /** Throws when the statement had, so far, not exactly as many rows as there are scores. */
   verify(): void {
     if (this.highest + 1 !== this.count) throw mismatch()
-  }
-
-  close(): void {
-    if (this.fd !== null) closeSync(this.fd)
-    this.fd = null
   }
 
   private fill(positions: BigInt64Array, output: DuckDBDoubleVector): void {

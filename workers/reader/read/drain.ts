@@ -1,13 +1,13 @@
 import {
   type Chunk,
-  collectOften,
+  chunksOf,
   columnError,
   type Database,
-  nextChunk,
   requireDoubles,
   rowsOf,
   show,
   streamStatement,
+  type Values,
 } from '../database/index.ts'
 import type { FeaturePlan } from './plan.ts'
 
@@ -20,47 +20,31 @@ export async function drainRows(
   plan: FeaturePlan,
   take: (chunk: Chunk, rows: number) => void,
 ): Promise<void> {
-  if (!(await drain(database, plan, take))) await explain(database, plan)
-}
-
-/**
- * Reads the stream to its end; whether the end was proven. The next chunk is decoded, on the database's threads, while this
- * one is put into blocks.
- */
-async function drain(
-  database: Database,
-  plan: FeaturePlan,
-  take: (chunk: Chunk, rows: number) => void,
-): Promise<boolean> {
   const result = await streamStatement(database.connection, plan.sql, plan.values)
   requireDoubles(result, plan.doubles)
   let proven = false
   let total = 0
-  const collect = collectOften()
-  let ahead = nextChunk(result)
-  try {
-    for (;;) {
-      const chunk = await ahead
-      if (chunk === null) break
-      const { rows } = chunk
-      ahead = nextChunk(result)
-      if (proven) return false
-      if (plan.proof !== null) proven = chunk.bytes(plan.proof, 1)[rows - 1] === 1
-      const own = proven ? rows - 1 : rows
-      take(chunk, own)
-      total += own
-      collect()
+  for await (const chunk of chunksOf(result)) {
+    if (proven) {
+      proven = false
+      break
     }
-  } finally {
-    // Nothing else may run on the connection while a chunk is fetched.
-    await ahead.catch(() => null)
+    if (plan.proof !== null) proven = chunk.bytes(plan.proof, 1)[chunk.rows - 1] === 1
+    const rows = chunk.rows - Number(proven)
+    take(chunk, rows)
+    total += rows
   }
-  return plan.proof === null ? total === plan.expected : proven
+  const isWhole = plan.proof === null ? total === plan.expected : proven
+  if (!isWhole) await explainBreak(database, plan.checkSql, plan.values)
 }
 
-/** Finds out why a stream broke off, by a statement that must report it. Always throws. */
-async function explain({ connection, feed }: Database, plan: FeaturePlan): Promise<never> {
-  if (feed.failure === null) await rowsOf(connection, plan.checkSql, plan.values)
+/** Finds out why a stream broke off, by a statement that must report it; our own functions have said so already. Always throws. */
+export async function explainBreak(
+  { connection, feed, scores }: Database,
+  checkSql: string,
+  values: Values,
+): Promise<never> {
+  if (feed.failure === null && scores.failure === null) await rowsOf(connection, checkSql, values)
   throw new Error('the stream ended early')
 }
 

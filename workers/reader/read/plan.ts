@@ -1,6 +1,6 @@
 import { DeepWatchError } from '../../../src/errors.ts'
 import { stepOf, type TimeContextColumn } from '../../../src/kernels/history/index.ts'
-import type { FeatureQuery } from '../../../src/reader/index.ts'
+import type { FeatureQuery, SpanQuery } from '../../../src/reader/index.ts'
 import {
   columnError,
   columnOf,
@@ -44,7 +44,7 @@ export interface FeaturePlan {
 }
 
 /** Columns of the relation that a statement needs, under names of ours. */
-export class Needed {
+class Needed {
   private readonly expressions: string[] = []
 
   /** The name under which the statement sees this expression. */
@@ -191,19 +191,30 @@ export function microseconds(needed: Needed, column: RelationColumn): string {
   return `coalesce(epoch_us(${name})::double, case when ${name} is null then 'nan'::double else 'inf'::double end)`
 }
 
-/** The same for a name that the statement knows; null for null. */
-export function microsecondsOf(name: string): string {
-  return `case when isfinite(${name}) then epoch_us(${name})::double when ${name} is not null then 'inf'::double end`
+/** A statement of `sql/` over the rows of a window. @param slots what it takes beside columns, relation and window. Errors: as `windowOf` */
+export function windowed(
+  name: string,
+  relation: Relation,
+  query: SpanQuery,
+  slots: (needed: Needed) => Record<string, string>,
+): { sql: string; values: Values } {
+  const needed = new Needed()
+  const window = windowOf(needed, relation, query)
+  const own = slots(needed)
+  return {
+    sql: statement(name, { ...own, columns: needed.list, relation: relation.from, window: window.condition }),
+    values: { ...relation.values, ...window.values },
+  }
 }
 
 /**
  * The condition of a window. A row without a time is in no window: every comparison with null is null. Bounds are compared with
  * the column itself where its type allows, so that row groups can be passed over by their statistics.
  */
-export function windowOf(
+function windowOf(
   needed: Needed,
   relation: Relation,
-  { window, timestamp }: Pick<FeatureQuery, 'window' | 'timestamp'>,
+  { window, timestamp }: SpanQuery,
 ): { condition: string; values: Record<string, bigint> } {
   const values: Record<string, bigint> = {}
   if (window === undefined) return { condition: 'true', values }

@@ -16,7 +16,7 @@ import {
   rowsOf,
   statement,
 } from '../database/index.ts'
-import { microseconds, microsecondsOf, Needed, windowOf } from './plan.ts'
+import { microseconds, windowed } from './plan.ts'
 
 /** Counts the rows of a source and of a window in it, and finds its first and last time. */
 export async function spanOf(database: Database, relation: Relation, query: SpanQuery): Promise<Span> {
@@ -24,22 +24,17 @@ export async function spanOf(database: Database, relation: Relation, query: Span
   if (time === null && query.window === undefined && relation.rows !== null) {
     return { rows: relation.rows, rowsInWindow: relation.rows, from: null, to: null }
   }
-  const needed = new Needed()
-  const window = windowOf(needed, relation, query)
-  if (time !== null && time.kind !== 'timestamp') {
+  // With a window the time is looked at where that is.
+  if (time !== null && query.window === undefined && time.kind !== 'timestamp') {
     throw columnError('type_mismatch', time.name, 'The timestamp column is not a timestamp.')
   }
-  const { from: source } = relation
-  let sql: string
-  if (time !== null && query.window === undefined) {
-    const name = needed.add(time.expression)
-    const bounds = { time: name, first: microsecondsOf('lo'), last: microsecondsOf('hi') }
-    sql = statement('span-all', { ...bounds, columns: needed.list, relation: source })
-  } else {
-    const micros = time === null ? `'nan'::double` : microseconds(needed, time)
-    sql = statement('span', { micros, columns: needed.list, relation: source, window: window.condition })
-  }
-  const [row] = await rowsOf(database.connection, sql, { ...relation.values, ...window.values })
+  const isOfAll = time !== null && query.window === undefined
+  const { sql, values } = isOfAll
+    ? { sql: statement('span-all', { time: time.expression, relation: relation.from }), values: relation.values }
+    : windowed('span', relation, query, (needed) => ({
+        micros: time === null ? `'nan'::double` : microseconds(needed, time),
+      }))
+  const [row] = await rowsOf(database.connection, sql, values)
   const [rows, rowsInWindow, from, to] = row ?? []
   for (const bound of [from, to]) {
     if (typeof bound === 'number' && Math.abs(bound) > Number.MAX_SAFE_INTEGER) {
@@ -61,26 +56,24 @@ async function intervalOf(
   time: RelationColumn,
   query: SpanQuery,
 ): Promise<Required<Pick<Span, 'interval' | 'tied'>>> {
-  const needed = new Needed()
-  const window = windowOf(needed, relation, query)
-  const micros = microseconds(needed, time)
   const name = query.interval?.entity ?? null
-  const entity = name === null ? 'null' : `${needed.add(columnOf(relation, name).expression)}::varchar`
-  const slots = { micros, entity, columns: needed.list, relation: relation.from, window: window.condition }
-  const sql = statement('interval', { ...slots, max: String(intervalRows) })
-  const [row] = await rowsOf(database.connection, sql, { ...relation.values, ...window.values })
+  const { sql, values } = windowed('interval', relation, query, (needed) => ({
+    micros: microseconds(needed, time),
+    entity: name === null ? 'null' : `${needed.add(columnOf(relation, name).expression)}::varchar`,
+    max: String(intervalRows),
+  }))
+  const [row] = await rowsOf(database.connection, sql, values)
   const [interval, tied] = (row ?? []).map((value) => (typeof value === 'number' ? value : null))
   return { interval: interval ?? null, tied: tied ?? null }
 }
 
 /** The entities of a source and their rows, in no order; at most `max` of them. */
 export async function entitiesOf(database: Database, relation: Relation, query: EntitiesQuery): Promise<EntityRows[]> {
-  const needed = new Needed()
-  const window = windowOf(needed, relation, query)
-  const entity = `${needed.add(columnOf(relation, query.entity).expression)}::varchar`
-  const slots = { entity, columns: needed.list, relation: relation.from, window: window.condition }
-  const bounds = { bytes: String(fleetBounds.nameBytes), max: String(query.max) }
-  const sql = statement('entities', { ...slots, ...bounds })
-  const rows = await rowsOf(database.connection, sql, { ...relation.values, ...window.values })
+  const { sql, values } = windowed('entities', relation, query, (needed) => ({
+    entity: `${needed.add(columnOf(relation, query.entity).expression)}::varchar`,
+    bytes: String(fleetBounds.nameBytes),
+    max: String(query.max),
+  }))
+  const rows = await rowsOf(database.connection, sql, values)
   return rows.map(([name, count]) => ({ name: String(name), rows: Number(count) }))
 }

@@ -9,18 +9,9 @@ import {
   isValid,
   type Relation,
   rowsOf,
-  statement,
   type Values,
 } from '../database/index.ts'
-import {
-  checkLabels,
-  drainRows,
-  type FeaturePlan,
-  type MatrixColumn,
-  Needed,
-  planFeatures,
-  windowOf,
-} from '../read/index.ts'
+import { checkLabels, drainRows, type FeaturePlan, type MatrixColumn, planFeatures, windowed } from '../read/index.ts'
 
 /** Characters of an entity that count; entities that differ further on are told as one. */
 const entityLength = 200
@@ -35,46 +26,25 @@ export async function aggregateScored(
   query: AggregateQuery,
 ): Promise<SourceAggregate> {
   const { scores, connection } = database
-  const withScores = async <Result>(work: () => Promise<Result>): Promise<Result> => {
-    scores.open(query.scoresPath)
-    try {
-      const result = await work()
-      scores.verify()
-      return result
-    } finally {
-      scores.close()
-    }
-  }
+  const { entity, threshold, scoresPath } = query
   const tally = new ReportTally(query)
   const plan = planFeatures(relation, rowQuery(relation, query))
   const reader = new RowReader(plan, query)
-  await withScores(() => drainRows(database, plan, (chunk, count) => tally.take(reader.read(chunk, count, scores))))
-  const { entity, threshold } = query
+  const take = (chunk: Chunk, rows: number) => tally.take(reader.read(chunk, rows, scores))
+  await scores.during(scoresPath, () => drainRows(database, plan, take))
   if (entity === undefined) return { ...tally.result(), entities: null }
+  const { expression } = columnOf(relation, entity)
   const ask = (name: 'report-flagged' | 'report-entities', bound: Values): Promise<Cell[][]> => {
-    const { sql, values } = planEntities(name, relation, { ...query, entity })
-    return withScores(() => rowsOf(connection, sql, { ...values, ...bound, threshold }))
+    const { sql, values } = windowed(name, relation, query, (needed) => ({
+      entity: `left(${needed.add(expression)}::varchar, ${entityLength})`,
+    }))
+    return scores.during(scoresPath, () => rowsOf(connection, sql, { ...values, ...bound, threshold }))
   }
   const flagged = await ask('report-flagged', { entities: query.topEntities })
   const names = (JSON.parse(String(flagged[0]?.[0] ?? '[]')) ?? []) as string[]
   // Without names nothing is flagged, so nobody stands out.
   const counts = names.length === 0 ? [] : await ask('report-entities', { names, max: maxOthers })
   return { ...tally.result(), entities: countEntities(counts) }
-}
-
-/** Plans one of the two statements. Throws `unknown_column`, `missing_timestamp`, `type_mismatch`. */
-function planEntities(
-  name: 'report-flagged' | 'report-entities',
-  relation: Relation,
-  query: AggregateQuery & { readonly entity: string },
-): { sql: string; values: Values } {
-  const needed = new Needed()
-  const entity = `left(${needed.add(columnOf(relation, query.entity).expression)}::varchar, ${entityLength})`
-  const window = windowOf(needed, relation, query)
-  return {
-    sql: statement(name, { entity, source: needed.list, relation: relation.from, window: window.condition }),
-    values: { ...relation.values, ...window.values },
-  }
 }
 
 /** What is read of every row. */

@@ -1,18 +1,16 @@
 import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from 'apache-arrow'
 import { FRAME } from '../../../src/reader/index.ts'
 import {
-  collectOften,
+  chunksOf,
   type Database,
-  nextChunk,
   quoteName,
   type RelationColumn,
-  rowsOf,
   statement,
   streamStatement,
   type Values,
 } from '../database/index.ts'
 import { type OutputColumn, outputColumn } from '../formats/index.ts'
-import { send } from '../read/index.ts'
+import { explainBreak, send } from '../read/index.ts'
 
 /** Rows of a batch; a multiple of the database's chunks. */
 const BATCH_ROWS = 32 * 2_048
@@ -70,7 +68,6 @@ async function* batches(
   })
   const result = await streamStatement(database.connection, stream, values)
   let rows = 0
-  const collect = collectOften()
   const flush = (): RecordBatch => {
     const children = columns.map((column) => column.take())
     const data = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children })
@@ -78,9 +75,7 @@ async function* batches(
     rows = 0
     return new RecordBatch(schema, data)
   }
-  for (;;) {
-    const chunk = await nextChunk(result)
-    if (chunk === null) break
+  for await (const chunk of chunksOf(result)) {
     const proven = chunk.bytes(columns.length, 1)[chunk.rows - 1] === 1
     if (proven) database.scores.verify()
     const count = chunk.rows - Number(proven)
@@ -93,12 +88,6 @@ async function* batches(
     // An empty source still has a schema, which the writer sends with its first batch.
     if (proven && counter.rows === 0) yield flush()
     if (proven) return
-    collect()
   }
-  // A stream that broke off does not say why; a whole statement does.
-  if (database.feed.failure === null && database.scores.failure === null) {
-    const check = statement('features-check', { statement: sql, counts: 'count(*)::varchar' })
-    await rowsOf(database.connection, check, values)
-  }
-  throw new Error('the stream ended early')
+  await explainBreak(database, statement('features-check', { statement: sql, counts: 'count(*)::varchar' }), values)
 }

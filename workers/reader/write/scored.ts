@@ -11,7 +11,7 @@ import {
   runStatement,
   statement,
 } from '../database/index.ts'
-import { Needed, windowOf } from '../read/index.ts'
+import { windowed } from '../read/index.ts'
 import type { ScoredStatement } from './arrow-writer.ts'
 
 /** Writes the scored source as Parquet. The file is of use only when this returns. */
@@ -22,35 +22,24 @@ export async function writeScored(
   outputPath: string | null,
 ): Promise<{ rows: number; bytes: number }> {
   if (outputPath === null) throw new Error('the session has no output')
-  const { scores, connection } = database
-  try {
-    scores.open(query.scoresPath)
-    // In a part of a source no file knows where a row stands.
-    const threads = query.window === undefined ? writingThreads(database, relation) : 1
-    const { sql, values, columns } = planScored(relation, query, threads)
-    const copy = statement('write-scored', {
-      scored: sql,
-      output: quoteText(outputPath),
-      rows: String(groupRowsFor(database, columns.length)),
-    })
-    const rows = await withThreads(database, threads, () => runStatement(connection, copy, values))
-    scores.verify()
-    return { rows, bytes: statSync(outputPath).size }
-  } finally {
-    scores.close()
-  }
+  // In a part of a source no file knows where a row stands.
+  const threads = query.window === undefined ? writingThreads(database, relation) : 1
+  const { sql, values, columns } = planScored(relation, query, threads)
+  const copy = statement('write-scored', {
+    scored: sql,
+    output: quoteText(outputPath),
+    rows: String(groupRowsFor(database, columns.length)),
+  })
+  const write = () => withThreads(database, threads, () => runStatement(database.connection, copy, values))
+  const rows = await database.scores.during(query.scoresPath, write)
+  return { rows, bytes: statSync(outputPath).size }
 }
 
 /** Streams the scored source as Arrow and returns the number of rows; a stream that broke off has no end marker. */
 export async function streamScored(database: Database, relation: Relation, query: ScoredQuery): Promise<number> {
   const { writeArrowStream } = await import('./arrow-writer.ts')
-  const { scores } = database
-  try {
-    scores.open(query.scoresPath)
-    return await writeArrowStream(database, planScored(relation, query, 1))
-  } finally {
-    scores.close()
-  }
+  const scored = planScored(relation, query, 1)
+  return database.scores.during(query.scoresPath, () => writeArrowStream(database, scored))
 }
 
 /** Our own output; replaced when it is written again. */
@@ -62,19 +51,13 @@ const OWN = new Set(['anomaly_score', 'is_anomaly'])
  *   which is a tenth faster than asking
  */
 function planScored(relation: Relation, query: ScoredQuery, threads: number): ScoredStatement {
-  const needed = new Needed()
   const columns = relation.columns.filter((column) => !OWN.has(foldCase(column.name)))
-  const named = columns.map((column) => `r.${needed.add(column.expression)} as ${quoteName(column.name)}`)
-  const window = windowOf(needed, relation, query)
-  const sql = statement('scored', {
-    columns: named.length === 0 ? '' : `${named.join(', ')},`,
+  const { sql, values } = windowed('scored', relation, query, (needed) => ({
+    output: columns.map(({ name, expression }) => `r.${needed.add(expression)} as ${quoteName(name)},`).join(' '),
     position: threads > 1 ? needed.add(relation.position) : COUNTED_POSITION,
-    source: needed.list,
-    relation: relation.from,
-    window: window.condition,
     kept: query.anomaliesOnly ? 'not isnan(r.score) and r.score > $threshold' : 'true',
-  })
-  return { sql, values: { ...relation.values, ...window.values, threshold: query.threshold }, columns }
+  }))
+  return { sql, values: { ...values, threshold: query.threshold }, columns }
 }
 
 /** Rows of a row group when there are few columns, which is also what the database takes by itself. */
