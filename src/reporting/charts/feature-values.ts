@@ -4,6 +4,7 @@ import type { FeatureRange } from '../../reader/index.ts'
 import type { Feature, FeatureProfile } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { light } from './palette.ts'
+import { numbers, textOf, twoKinds } from './parts.ts'
 import { formatValue, shownName, unitOf } from './text.ts'
 
 interface FeatureFacts {
@@ -28,22 +29,12 @@ export function featureValues({ feature, training, flagged }: FeatureFacts): Cha
   const unit = unitOf(feature.name)
   const at = (value: number) =>
     Math.min(featureBins, Math.max(0, ((value - range.low) / (range.high - range.low)) * featureBins))
-  const x = {
-    field: 'from',
-    type: 'quantitative',
-    scale: { domain: [-1 - apart, featureBins + 1 + apart], nice: false, zero: false },
-    axis: null,
-  }
-  const y = {
-    field: 'y',
-    type: 'quantitative',
-    scale: { domain: [flagged === null ? 0 : -1, 1], nice: false },
-    axis: null,
-  }
+  const x = numbers('from', [-1 - apart, featureBins + 1 + apart])
+  const y = numbers('y', [flagged === null ? 0 : -1, 1])
   const label = (value: number, dx: number, align: string) => ({
     data: { values: [{ from: at(value), text: formatValue(Number(value.toPrecision(3)), unit) }] },
-    mark: { type: 'text', align, baseline: 'top', dx, dy: 4, color: light.soft, fontSize: 11 },
-    encoding: { x, y: { value: 'height' }, text: { field: 'text', type: 'nominal' } },
+    mark: { type: 'text', align, baseline: 'top', dx, dy: 4, color: light.soft },
+    encoding: { x, y: { value: 'height' }, text: textOf('text') },
   })
   return {
     title: `${shownName(feature.name)}: training and flagged rows`,
@@ -60,12 +51,7 @@ export function featureValues({ feature, training, flagged }: FeatureFacts): Cha
             x2: { field: 'to' },
             y,
             y2: { datum: 0 },
-            color: {
-              field: 'kind',
-              type: 'nominal',
-              scale: { domain: ['training', 'flagged'], range: [light.usual, light.flagged] },
-              legend: null,
-            },
+            color: twoKinds(['training', 'flagged'], [light.usual, light.flagged]),
           },
         },
         {

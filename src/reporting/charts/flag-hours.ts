@@ -68,7 +68,7 @@ export function flagHours(aggregate: ReportAggregate, timeZone: string, width: n
 /** None, and up to four equal steps to the highest count. */
 function heatClasses(max: number): { name: string; to: number; colour: string }[] {
   const count = Math.min(steps.length, max)
-  const classes = [{ name: '0', to: 0, colour: light.empty as string }]
+  const classes = [{ name: '0', to: 0, colour: light.empty }]
   for (let step = 1; step <= count; step++) {
     const from = classes.at(-1)!.to + 1
     const to = Math.ceil((max * step) / count)

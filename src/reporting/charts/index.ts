@@ -4,21 +4,8 @@ export { featureValues } from './feature-values.ts'
 export { flagHours } from './flag-hours.ts'
 export { given } from './outline.ts'
 export { type Colour, dark, light } from './palette.ts'
+export { numbers, textOf } from './parts.ts'
 export { precisionRecall } from './precision-recall.ts'
 export { bucketWords, hasLabelled, isSpread, scoreCourse } from './score-course.ts'
 export { type Distribution, scoreDistribution } from './score-distribution.ts'
-export {
-  escapeText,
-  formatBytes,
-  formatCount,
-  formatDuration,
-  formatNumber,
-  formatRange,
-  formatScore,
-  formatShare,
-  formatTime,
-  formatValue,
-  plural,
-  shownName,
-  unitOf,
-} from './text.ts'
+export * from './text.ts'

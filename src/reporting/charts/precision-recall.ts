@@ -3,6 +3,7 @@ import type { ReportAggregate } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { given } from './outline.ts'
 import { light } from './palette.ts'
+import { numbers, textOf } from './parts.ts'
 import { formatShare } from './text.ts'
 
 type Labels = NonNullable<ReportAggregate['labels']>
@@ -12,18 +13,8 @@ export function precisionRecall({ curve, confusion: { tp, fp, tn, fn } }: Labels
   const own = { recall: tp / (tp + fn), precision: tp + fp === 0 ? null : tp / (tp + fp) }
   const side = Math.min(width - 60, 380)
   const axis = { format: '.0%', tickCount: 5 }
-  const x = {
-    field: 'recall',
-    type: 'quantitative',
-    scale: { domain: [0, 1] },
-    axis: { ...axis, title: 'recall: share of the anomalies that are flagged' },
-  }
-  const y = {
-    field: 'precision',
-    type: 'quantitative',
-    scale: { domain: [0, 1] },
-    axis: { ...axis, title: 'precision: share of the flags that are right' },
-  }
+  const x = numbers('recall', [0, 1], { ...axis, title: 'recall: share of the anomalies that are flagged' })
+  const y = numbers('precision', [0, 1], { ...axis, title: 'precision: share of the flags that are right' })
   const start = { recall: 0, precision: curve[0]?.precision ?? 0 }
   return {
     title: 'Precision against recall',
@@ -50,7 +41,7 @@ export function precisionRecall({ curve, confusion: { tp, fp, tn, fn } }: Labels
             dx: 4,
             color: light.soft,
           },
-          encoding: { x, y, text: { field: 'text', type: 'nominal' } },
+          encoding: { x, y, text: textOf('text') },
         },
         {
           data: { values: [start, ...curve] },

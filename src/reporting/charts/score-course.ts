@@ -4,6 +4,7 @@ import type { ReportAggregate, ReportFacts } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { type ChartSpec, given, givenColours } from './outline.ts'
 import { light } from './palette.ts'
+import { numbers, textOf, thresholdLine, thresholdWords } from './parts.ts'
 import { formatCount, formatDuration, formatScore, plural } from './text.ts'
 
 /** A line is broken at a gap this many times as long as most gaps are. */
@@ -58,29 +59,15 @@ export function scoreCourseSpec(
   const scores = course.stretches.flatMap(({ highest, mean }) => (highest === null ? [] : [highest, mean!]))
   const low = Math.max(0, Math.min(threshold, ...scores) - 0.03)
   const high = Math.min(1, Math.max(threshold, ...scores) + 0.04)
-  const kind = isTime
-    ? { type: 'temporal', scale: { type: 'utc' } }
-    : { type: 'quantitative', scale: { zero: false, nice: false } }
   const first = place(course.first)
   const last = place(course.first + ((course.stretches.at(-1)?.index ?? 0) + 1) * course.width)
-  const x = {
-    ...kind,
-    field: 'x',
-    scale: { ...kind.scale, domain: given([first, last]) },
-    axis: {
-      title: isTime ? null : 'row',
-      grid: false,
-      ...(isTime
-        ? { format: timeFormat, tickCount: Math.max(3, Math.round(width / 110)) }
-        : { format: ',d', tickCount: Math.max(3, Math.round(width / 130)) }),
-    },
-  }
-  const y = {
-    field: 'y',
-    type: 'quantitative',
-    scale: { domain: given([low, high]), nice: false },
-    axis: { title: null, tickCount: 4, format: '.2f' },
-  }
+  const domain = given([first, last])
+  const tickCount = Math.max(3, Math.round(width / (isTime ? 110 : 130)))
+  const timeAxis = { title: null, grid: false, format: timeFormat, tickCount }
+  const x = isTime
+    ? { type: 'temporal', field: 'x', scale: { type: 'utc', domain }, axis: timeAxis }
+    : numbers('x', domain, { title: 'row', grid: false, format: ',d', tickCount })
+  const y = numbers('y', given([low, high]), { title: null, tickCount: 4, format: '.2f' })
   const scale = colours(aggregate)
   const colour = (name: string) => ({
     datum: name,
@@ -113,7 +100,7 @@ export function scoreCourseSpec(
     },
     {
       data: { values: [{ y: threshold }] },
-      mark: { type: 'rule', strokeDash: [5, 4], strokeWidth: 1.2, color: light.flagged },
+      mark: thresholdLine,
       encoding: { y },
     },
     {
@@ -123,13 +110,11 @@ export function scoreCourseSpec(
     },
     {
       data: {
-        values: [
-          { x: last, y: threshold, text: width < 400 ? formatScore(threshold) : `threshold ${formatScore(threshold)}` },
-        ],
+        values: [{ x: last, y: threshold, text: width < 400 ? formatScore(threshold) : thresholdWords(threshold) }],
       },
       // Beside the plot, where no line runs through it.
-      mark: { type: 'text', align: 'left', baseline: 'middle', dx: 6, color: light.flagged, fontSize: 11 },
-      encoding: { x, y, text: { field: 'text', type: 'nominal' } },
+      mark: { type: 'text', align: 'left', baseline: 'middle', dx: 6, color: light.flagged },
+      encoding: { x, y, text: textOf('text') },
     },
   )
   return { width, height, layer: layers }

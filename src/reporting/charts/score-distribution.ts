@@ -3,6 +3,7 @@ import type { ReportAggregate } from '../../schemas/index.ts'
 import type { Chart } from './draw.ts'
 import { type ChartSpec, given } from './outline.ts'
 import { light } from './palette.ts'
+import { numbers, textOf, thresholdLine, thresholdWords, twoKinds } from './parts.ts'
 import { formatCount, formatScore, plural } from './text.ts'
 
 /** Scores in bars, and the score above which rows are flagged. */
@@ -37,12 +38,8 @@ export function scoreDistributionSpec(
   const domain = given([first - (last - first) * 0.01, last + (last - first) * 0.01])
   // The label stands on the side with more room.
   const isLeft = threshold > (first + last) / 2
-  const x = {
-    field: 'from',
-    type: 'quantitative',
-    scale: { domain, nice: false, zero: false },
-    axis: { title: 'score', grid: false, tickCount: 6, format: last - first < 0.06 ? '.3f' : '.2f' },
-  }
+  const axis = { title: 'score', grid: false, tickCount: 6, format: last - first < 0.06 ? '.3f' : '.2f' }
+  const x = numbers('from', domain, axis)
   return {
     width,
     height,
@@ -62,30 +59,24 @@ export function scoreDistributionSpec(
             axis: { title: 'rows', values: given([0, ...ticks]), labelExpr: shortCount },
           },
           y2: { datum: 0 },
-          color: {
-            field: 'kind',
-            type: 'nominal',
-            scale: { domain: ['usual', 'flagged'], range: [light.score, light.flagged] },
-            legend: null,
-          },
+          color: twoKinds(['usual', 'flagged'], [light.score, light.flagged]),
         },
       },
       {
         data: { values: [{ from: threshold }] },
-        mark: { type: 'rule', strokeDash: [5, 4], strokeWidth: 1.2, color: light.flagged },
+        mark: thresholdLine,
         encoding: { x },
       },
       {
-        data: { values: [{ from: threshold, text: `threshold ${formatScore(threshold)}` }] },
+        data: { values: [{ from: threshold, text: thresholdWords(threshold) }] },
         mark: {
           type: 'text',
           align: given(isLeft ? 'right' : 'left'),
           baseline: 'top',
           dx: given(isLeft ? -6 : 6),
           color: light.flagged,
-          fontSize: 11,
         },
-        encoding: { x, y: { value: 0 }, text: { field: 'text', type: 'nominal' } },
+        encoding: { x, y: { value: 0 }, text: textOf('text') },
       },
     ],
   }

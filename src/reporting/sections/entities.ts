@@ -1,6 +1,16 @@
 /** Where rows are flagged: the entities with the most of them. */
 import type { ReportAggregate } from '../../schemas/index.ts'
-import { type Chart, formatCount, formatShare, given, light, plural, shownName } from '../charts/index.ts'
+import {
+  type Chart,
+  formatCount,
+  formatShare,
+  given,
+  light,
+  numbers,
+  plural,
+  shownName,
+  textOf,
+} from '../charts/index.ts'
 
 const maxShown = 15
 
@@ -21,12 +31,7 @@ export function flaggedEntities({ named }: NonNullable<ReportAggregate['entities
   const max = Math.max(...shown.map(({ flagged }) => flagged))
   const y = { field: 'index', type: 'ordinal', axis: null, scale: { paddingInner: 0.35, paddingOuter: 0.1 } }
   // Room at the right for the count of the longest bar.
-  const x = {
-    field: 'flagged',
-    type: 'quantitative',
-    scale: { domain: given([0, max * (isNarrow ? 1.25 : 1.5)]), nice: false },
-    axis: null,
-  }
+  const x = numbers('flagged', given([0, max * (isNarrow ? 1.25 : 1.5)]))
   return {
     title: 'Entities with the most flagged rows',
     description: values.map(({ name, flagged }) => `${name}: ${plural(flagged, 'row')}`).join('; '),
@@ -38,11 +43,11 @@ export function flaggedEntities({ named }: NonNullable<ReportAggregate['entities
         { mark: { type: 'bar', color: light.flagged, cornerRadiusEnd: 2 }, encoding: { x, y } },
         {
           mark: { type: 'text', align: 'right', dx: -8, color: light.ink },
-          encoding: { y, x: { value: 0 }, text: { field: 'name', type: 'nominal' } },
+          encoding: { y, x: { value: 0 }, text: textOf('name') },
         },
         {
           mark: { type: 'text', align: 'left', dx: 6, color: light.soft },
-          encoding: { x, y, text: { field: 'count', type: 'nominal' } },
+          encoding: { x, y, text: textOf('count') },
         },
       ],
     },
