@@ -6,6 +6,7 @@ import { zoneTransitions } from '../time/index.ts'
 import { judgeLabels, scoreBars } from './curve.ts'
 import { featureBins, rangeOf } from './feature-range.ts'
 import { hourOfWeek, transitionsWithin } from './local-time.ts'
+import { maxOthers } from './tally.ts'
 
 /** Features shown in full; entities and rows told by name. */
 const shownFeatures = 40
@@ -15,7 +16,6 @@ const shownRows = 20
 const maxBuckets = 360
 /** Entities that are looked at, so that the most flagged ones are found. */
 const watchedEntities = 200
-export const maxOthers = 1_000
 
 export interface ScoredSource {
   /** Reads it: a reading process, or whoever answers as one does. */

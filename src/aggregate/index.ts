@@ -1,5 +1,5 @@
 export { aggregateSource } from './aggregate.ts'
 export { binOf, featureBins, rangeOf } from './feature-range.ts'
 export { offsetAt, transitionsWithin } from './local-time.ts'
-export { aggregateBlocks, aggregateRows } from './rows.ts'
-export { ReportTally } from './tally.ts'
+export { aggregateRows, readFacts, withScores } from './rows.ts'
+export { beginningOf, entityLength, maxOthers, ReportTally } from './tally.ts'

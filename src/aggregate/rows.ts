@@ -3,11 +3,7 @@ import { DeepWatchError } from '../errors.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../reader/index.ts'
 import type { Scratch } from '../sources/index.ts'
 import { quote, rowFacts, type Telemetry } from '../telemetry/index.ts'
-import { maxOthers } from './aggregate.ts'
-import { ReportTally } from './tally.ts'
-
-/** Characters of an entity that count: as in the statements. */
-const entityLength = 200
+import { beginningOf, maxOthers, ReportTally } from './tally.ts'
 
 interface Counted {
   rows: number
@@ -15,72 +11,30 @@ interface Counted {
 }
 
 /**
- * The same answer as `ReaderSession.aggregate` for telemetry without entities, from blocks that are read again.
- * @param read how the blocks are asked for: with the features of `query`, and its label and time
+ * The same answer as `ReaderSession.aggregate`. Errors: `type_mismatch` for a label that is none.
+ * @param read how the blocks are asked for, where that is known: with the features of `query`, and its label and time
  */
-export async function aggregateBlocks(
-  telemetry: Pick<Telemetry, 'features'>,
-  read: FeatureQuery,
-  scratch: Scratch,
-  query: AggregateQuery,
-): Promise<SourceAggregate> {
-  const tally = new ReportTally(query)
-  const features = query.features.map(({ name }) =>
-    read.features.findIndex((feature) => 'name' in feature && !('derived' in feature) && feature.name === name),
-  )
-  for await (const { piece, facts, scores } of withScores(telemetry, read, scratch)) {
-    const { rows, labels, times, position } = facts
-    const { values, stride } = piece.block
-    if (labels !== null) requireLabels(labels, query.label!, piece.first)
-    const value = (feature: number, row: number) => values[features[feature]! * stride + row]!
-    tally.take({ rows, scores, labels, times, position, value, entity: () => null })
-  }
-  return { ...tally.result(), entities: null }
-}
-
-/** The blocks of a reading with the scores they were given; each is valid until the next is asked for. */
-async function* withScores(telemetry: Pick<Telemetry, 'features'>, read: FeatureQuery, scratch: Scratch) {
-  const file = await scratch.readScores()
-  try {
-    for await (const piece of telemetry.features(read)) {
-      const facts = rowFacts(read.features.length, read.extra ?? {}, piece)
-      const scores = new Float64Array(facts.rows)
-      await file.next(scores)
-      yield { piece, facts, scores }
-      piece.release()
-    }
-  } finally {
-    await file.close()
-  }
-}
-
-function requireLabels(labels: Float64Array, name: string, first: number): void {
-  const wrong = labels.findIndex((label) => label !== 0 && label !== 1 && !Number.isNaN(label))
-  if (wrong === -1) return
-  const facts = { column: name, firstRows: [first + wrong] }
-  throw new DeepWatchError('type_mismatch', `${quote(name)} has a value that is no label.`, { facts })
-}
-
-/** The same answer as `ReaderSession.aggregate`; for rows in memory, which may have entities. */
 export async function aggregateRows(
-  telemetry: Telemetry,
+  telemetry: Pick<Telemetry, 'features'>,
   scratch: Scratch,
   query: AggregateQuery,
+  read = readingOf(query),
 ): Promise<SourceAggregate> {
   const tally = new ReportTally(query)
   const entities = new Map<string, Counted>()
   const unnamed: Counted = { rows: 0, flagged: 0 }
-  const features: FeatureQuery['features'] = query.features.map(({ name }) => ({ name, kind: 'number' }))
-  const extra = { row: true, timestamp: query.timestamp !== undefined, label: query.label }
-  const { timestamp, window } = query
-  const read = { features, extra, timestamp, window, include: query.entity === undefined ? undefined : [query.entity] }
-  for await (const { piece, facts, scores } of withScores(telemetry, read, scratch)) {
+  const columns = query.features.map(({ name }) =>
+    read.features.findIndex((feature) => 'name' in feature && !('derived' in feature) && feature.name === name),
+  )
+  for await (const { piece, facts, scores } of withScores(readFacts(telemetry, read), scratch)) {
     const { rows, labels, times, position, text } = facts
     const { values, stride } = piece.block
-    const value = (feature: number, row: number) => values[feature * stride + row]!
-    const entity = (row: number) => entityOf(text(row))
+    if (labels !== null) requireLabels(labels, query.label!, piece.first)
+    const value = (feature: number, row: number) => values[columns[feature]! * stride + row]!
+    const entity = (row: number) => (query.entity === undefined ? null : entityOf(text(row)))
     tally.take({ rows, scores, labels, times, position, value, entity })
-    for (let row = 0; row < rows; row++) countEntity(entity(row), scores[row]! > query.threshold)
+    for (let row = 0; query.entity !== undefined && row < rows; row++)
+      countEntity(entity(row), scores[row]! > query.threshold)
   }
 
   function countEntity(entity: string | null, isFlagged: boolean): void {
@@ -96,13 +50,57 @@ export async function aggregateRows(
   }
 }
 
+function readingOf({ features, timestamp, label, entity, window }: AggregateQuery): FeatureQuery {
+  return {
+    features: features.map(({ name }) => ({ name, kind: 'number' })),
+    extra: { row: true, timestamp: timestamp !== undefined, label },
+    timestamp,
+    window,
+    include: entity === undefined ? undefined : [entity],
+  }
+}
+
+/** The blocks of a reading with what is told of their rows; each is valid until the next is asked for. */
+export async function* readFacts(telemetry: Pick<Telemetry, 'features'>, read: FeatureQuery) {
+  for await (const piece of telemetry.features(read)) {
+    try {
+      yield { piece, facts: rowFacts(read.features.length, read.extra ?? {}, piece) }
+    } finally {
+      piece.release()
+    }
+  }
+}
+
+/** The same with the scores their rows were given, in source order. */
+export async function* withScores<Facts extends { readonly facts: { readonly rows: number } }>(
+  blocks: AsyncIterable<Facts> | Iterable<Facts>,
+  scratch: Scratch,
+) {
+  const file = await scratch.readScores()
+  try {
+    for await (const block of blocks) {
+      const scores = new Float64Array(block.facts.rows)
+      await file.next(scores)
+      yield { ...block, scores }
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+function requireLabels(labels: Float64Array, name: string, first: number): void {
+  const wrong = labels.findIndex((label) => label !== 0 && label !== 1 && !Number.isNaN(label))
+  if (wrong === -1) return
+  const facts = { column: name, firstRows: [first + wrong] }
+  throw new DeepWatchError('type_mismatch', `${quote(name)} has a value that is no label.`, { facts })
+}
+
 /** The value of the one echoed column, from its text `"name":value`. */
 function entityOf(text: string | null): string | null {
   if (text === null) return null
   const [value] = Object.values(JSON.parse(`{${text}}`) as Record<string, unknown>)
   if (value == null) return null
-  const shown = typeof value === 'string' ? value : JSON.stringify(value)
-  return [...shown.slice(0, 4 * entityLength)].slice(0, entityLength).join('')
+  return beginningOf(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
 function tellEntities(

@@ -26,6 +26,16 @@ const finest = 1e-12
 /** A key is a step, a finer step, and three bits: flagged, and a label of 0, 1 or 2 for none. */
 const tails = 2048
 
+/** Characters of an entity that count; entities that differ further on are told as one. */
+export const entityLength = 200
+/** Entities beside the named ones that are counted. */
+export const maxOthers = 1_000
+
+/** What counts of the text of an entity. A character takes at most two units. */
+export function beginningOf(entity: string): string {
+  return [...entity.slice(0, 2 * entityLength)].slice(0, entityLength).join('')
+}
+
 interface Bucket {
   rows: number
   flagged: number

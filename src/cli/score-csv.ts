@@ -43,12 +43,12 @@ export function csvLine(result: CsvResult, include: readonly string[]): string {
 function resultOf(block: ScoredBlock, row: number, threshold: number, hasValues: boolean): CsvResult {
   const score = block.scores[row]!
   return {
-    row: block.position(row),
+    row: block.facts.position(row),
     score: Number.isNaN(score) ? null : score,
     isAnomaly: score > threshold,
     reason: block.reason(row),
     reasons: block.reasons(row),
-    values: hasValues ? JSON.parse(`{${block.text(row)}}`) : {},
+    values: hasValues ? JSON.parse(`{${block.facts.text(row)}}`) : {},
   }
 }
 

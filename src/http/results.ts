@@ -88,7 +88,7 @@ function resultPiece(block: ScoredBlock, which: Return, threshold: number, betwe
 }
 
 function resultText(block: ScoredBlock, row: number, score: number, threshold: number): string {
-  const head = `{"row":${block.position(row)},"score":${Number.isNaN(score) ? 'null' : score},"isAnomaly":${score > threshold}`
+  const head = `{"row":${block.facts.position(row)},"score":${Number.isNaN(score) ? 'null' : score},"isAnomaly":${score > threshold}`
   const lacking = block.lacking(row)
   const reason = block.reason(row)
   const marks =
@@ -99,6 +99,6 @@ function resultText(block: ScoredBlock, row: number, score: number, threshold: n
         : `,"reason":"${reason}","features":${JSON.stringify(lacking)}`
   const reasons = Number.isNaN(score) ? [] : block.reasons(row)
   const why = reasons.length === 0 ? '' : `,"reasons":${JSON.stringify(reasons)}`
-  const text = block.text(row)
+  const text = block.facts.text(row)
   return `${head}${why}${marks}${text === null ? '' : `,"values":{${text}}`}}`
 }

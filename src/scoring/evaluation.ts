@@ -2,6 +2,7 @@
  * How good the flags of a version are on labelled telemetry, beside a random score that flags as much.
  * No accuracy, which is high for whoever flags nothing; no point adjustment, which is high for chance.
  */
+import { readFacts, withScores } from '../aggregate/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import { createEventJudge } from '../kernels/history/index.ts'
 import { createRandom } from '../kernels/sampling/index.ts'
@@ -10,10 +11,9 @@ import type { Pool } from '../pool/index.ts'
 import type { ExtraColumns } from '../reader/index.ts'
 import type { EvaluateSettings, Evaluation, Figures } from '../schemas/index.ts'
 import type { Scratch, Source } from '../sources/index.ts'
-import { type RowFacts, rowFacts } from '../telemetry/index.ts'
+import type { RowFacts } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { type Prepared, prepareScoring, requireColumns, type ScoreStreamParts, scoreStream } from './stream.ts'
-import type { HeldRows } from './training-scores.ts'
 
 /** Labelled rows one evaluation can rank: 8 bytes each are held, and twice that while they are ranked. */
 const maxRows = 20_000_000
@@ -21,6 +21,9 @@ const maxRows = 20_000_000
 const maxEntities = 100_000
 /** The random score is the same for everybody, so that an evaluation can be repeated. */
 const randomSeed = 20_080_101
+
+/** Rows that follow each other in the source. `text` tells entities apart; it is not their name. */
+export type HeldRows = Pick<RowFacts, 'rows' | 'labels' | 'times' | 'text'>
 
 export function createEvaluation(parts: ScoreStreamParts) {
   return {
@@ -59,7 +62,8 @@ export async function evaluateSpooled(
   work: Work,
 ): Promise<Evaluation> {
   const prepared = asksForLabels(found, settings)
-  return compare(pool, prepared, withScores(held ?? readRows(prepared), scratch), counted, work)
+  const rows = held === null ? readRows(prepared) : Array.from(held, (facts) => ({ facts }))
+  return compare(pool, prepared, withScores<{ readonly facts: HeldRows }>(rows, scratch), counted, work)
 }
 
 /** The query with what an evaluation needs beside the features: label, time and entity. */
@@ -74,7 +78,10 @@ function asksForLabels(found: Prepared, settings: Pick<EvaluateSettings, 'label'
   return { ...found, query: { ...found.query, extra, include: isThere ? [entity] : undefined } }
 }
 
-type JudgedRows = HeldRows & { readonly scores: Float64Array }
+interface JudgedRows {
+  readonly facts: HeldRows
+  readonly scores: Float64Array
+}
 
 async function compare(
   pool: Pool,
@@ -90,12 +97,11 @@ async function compare(
   // Which rows are judged, for the second reading.
   const judged = sameTime ? null : createMarks()
   let rows = 0
-  for await (const block of blocks) {
-    const { scores } = block
-    if (judged) markJudged(judged, block)
-    own.take(block, scores)
-    sameTime?.take(block, (row) => !Number.isNaN(scores[row]!))
-    rows += block.rows
+  for await (const { facts, scores } of blocks) {
+    if (judged) markJudged(judged, facts, scores)
+    own.take(facts, scores)
+    sameTime?.take(facts, (row) => !Number.isNaN(scores[row]!))
+    rows += facts.rows
   }
   if (counted && (own.rows !== counted.rows || own.flagged !== counted.flagged))
     throw new DeepWatchError('source_changed', 'The readings of the source brought other rows.')
@@ -110,7 +116,7 @@ async function compare(
   return { model: handle.name, version: handle.version, threshold, ...figures, random, rows, unlabelled, unscored }
 }
 
-function markJudged(judged: Marks, { rows, labels, scores }: JudgedRows): void {
+function markJudged(judged: Marks, { rows, labels }: HeldRows, scores: Float64Array): void {
   for (let row = 0; row < rows; row++)
     judged.push(labels !== null && !Number.isNaN(labels[row]!) && !Number.isNaN(scores[row]!))
 }
@@ -125,11 +131,11 @@ export interface Counted {
 async function judgeChance(prepared: Prepared, judged: Marks, own: Judgement, work: Work): Promise<Chance> {
   const chance = await createChance(own)
   let rows = 0
-  for await (const block of readRows(prepared)) {
+  for await (const { facts } of readRows(prepared)) {
     const first = rows
-    chance.take(block, (row) => judged.has(first + row))
-    rows += block.rows
-    work.progress?.advance(block.rows)
+    chance.take(facts, (row) => judged.has(first + row))
+    rows += facts.rows
+    work.progress?.advance(facts.rows)
   }
   return chance
 }
@@ -143,47 +149,23 @@ async function createChance({ rows, flagged }: Counted) {
   return {
     judgement,
     /** `isScored` tells which labelled rows have a score of the model. */
-    take(block: HeldRows, isScored: (row: number) => boolean): void {
-      const { rows, labels } = block
+    take(facts: HeldRows, isScored: (row: number) => boolean): void {
+      const { rows, labels } = facts
       const scores = new Float64Array(rows).fill(Number.NaN)
       for (let row = 0; labels !== null && row < rows; row++)
         if (!Number.isNaN(labels[row]!) && isScored(row)) scores[row] = random.nextFloat()
-      judgement.take(block, scores)
+      judgement.take(facts, scores)
     },
   }
 }
 
 /** The rows once more, without their features. */
-async function* readRows({ opened, query }: Prepared): AsyncGenerator<RowFacts> {
+function readRows({ opened, query }: Prepared) {
   // One feature stands for all: its values are not looked at, and nothing is derived for them where that can be.
   const one = query.features.find((feature) => !('derived' in feature)) ?? query.features[0]!
   const features = [one]
   const history = 'derived' in one ? query.history : undefined
-  for await (const piece of opened.telemetry.features({ ...query, features, history })) {
-    try {
-      yield rowFacts(features.length, query.extra ?? {}, piece)
-    } finally {
-      piece.release()
-    }
-  }
-}
-
-/** Rows with the scores they were given; valid until the next are asked for. */
-async function* withScores(
-  blocks: AsyncIterable<HeldRows> | Iterable<HeldRows>,
-  scratch: Scratch,
-): AsyncGenerator<JudgedRows> {
-  const file = await scratch.readScores()
-  try {
-    for await (const block of blocks) {
-      const { rows, labels, times } = block
-      const scores = new Float64Array(rows)
-      await file.next(scores)
-      yield { rows, labels, times, text: (row) => block.text(row), scores }
-    }
-  } finally {
-    await file.close()
-  }
+  return readFacts(opened.telemetry, { ...query, features, history })
 }
 
 /** The threshold above which exactly `flagged` of the `rows` random scores lie. */
@@ -210,7 +192,8 @@ class Judgement {
   readonly #positive = createScoreList()
   readonly #negative = createScoreList()
   readonly #events = createEventJudge()
-  readonly #confusion = { tp: 0, fp: 0, tn: 0, fn: 0 }
+  /** Flagged rows that are no anomalies, and that are. */
+  readonly #flagged: [fp: number, tp: number] = [0, 0]
   #hasTime = false
   /** Rows without a label, and rows with one but without a score. */
   unlabelled = 0
@@ -225,12 +208,12 @@ class Judgement {
   }
 
   get flagged(): number {
-    return this.#confusion.tp + this.#confusion.fp
+    return this.#flagged[0] + this.#flagged[1]
   }
 
   /** Takes the rows that have a label and a score. */
-  take(block: HeldRows, scores: Float64Array): void {
-    const { rows, labels, times } = block
+  take(facts: HeldRows, scores: Float64Array): void {
+    const { rows, labels, times } = facts
     if (labels === null) {
       this.unlabelled += rows
       return
@@ -241,29 +224,24 @@ class Judgement {
       if (Number.isNaN(label)) this.unlabelled++
       else if (Number.isNaN(score)) this.unscored++
       else {
-        const isFlagged = score > this.#threshold
-        this.#count(label === 1, score, isFlagged)
-        const time = times === null ? Number.NaN : times[row]!
+        const isFlagged = this.#judge(score, label === 1)
+        const time = times?.[row] ?? Number.NaN
         if (Number.isNaN(time)) continue
         this.#hasTime = true
-        this.#events.row(block.text(row) ?? '', time, label, isFlagged)
+        this.#events.row(facts.text(row) ?? '', time, label, isFlagged)
       }
     }
     if (this.rows > maxRows) throw tooLarge('rows', maxRows)
     if (this.#events.entities > maxEntities) throw tooLarge('entities', maxEntities)
   }
 
-  #count(isAnomaly: boolean, score: number, isFlagged: boolean): void {
-    const confusion = this.#confusion
-    if (isAnomaly) {
-      this.#positive.push(score)
-      if (isFlagged) confusion.tp++
-      else confusion.fn++
-    } else {
-      this.#negative.push(score)
-      if (isFlagged) confusion.fp++
-      else confusion.tn++
-    }
+  /** Counts a row; whether it is flagged. */
+  #judge(score: number, isAnomaly: boolean): boolean {
+    const list = isAnomaly ? this.#positive : this.#negative
+    list.push(score)
+    const isFlagged = score > this.#threshold
+    if (isFlagged) this.#flagged[isAnomaly ? 1 : 0]++
+    return isFlagged
   }
 
   /** Throws `one_class` when there is nothing to compare. */
@@ -278,8 +256,9 @@ class Judgement {
   async figures(pool: Pool, signal: AbortSignal): Promise<Figures> {
     const labelled = { positive: this.#positive.toArray(), negative: this.#negative.toArray() }
     const ranking = await pool.rank(labelled, { signal, patient: true })
-    const confusion = this.#confusion
-    const { tp, fp, fn } = confusion
+    const [fp, tp] = this.#flagged
+    const confusion = { tp, fp, tn: labelled.negative.length - fp, fn: labelled.positive.length - tp }
+    const { fn } = confusion
     return {
       precision: tp + fp === 0 ? 0 : tp / (tp + fp),
       recall: tp / (tp + fn),

@@ -17,10 +17,9 @@ import type { Scratch, Source } from '../sources/index.ts'
 import type { Opened, SourceFacts } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import type { ScoringEnd } from './account.ts'
-import { type Counted, evaluateSpooled } from './evaluation.ts'
+import { type Counted, evaluateSpooled, type HeldRows } from './evaluation.ts'
 import type { ScoredBlock } from './scored-block.ts'
-import { smallBatchOf } from './small-batch.ts'
-import { type ScoredBatch, scoreSmallBatch } from './small-batch-answer.ts'
+import { type ScoredBatch, scoreSmallBatch, smallBatchOf } from './small-batch.ts'
 import {
   type Prepared,
   prepareScoring,
@@ -29,7 +28,6 @@ import {
   type ScoreStreamParts,
   scoreStream,
 } from './stream.ts'
-import type { TrainingScoresKept } from './training-scores.ts'
 
 export interface ScoringParts extends ScoreStreamParts {
   /** The last windows of entities whose rows come as JSON. */
@@ -37,6 +35,18 @@ export interface ScoringParts extends ScoreStreamParts {
   /** Where score files and finished Parquet files lie until they are sent. */
   readonly scratch: () => Promise<Scratch>
   readonly onScored: (model: string, version: number, counts: ScoredCounts) => void
+}
+
+/** The scores of all rows of a training in source order, and their counts: its telemetry need not be scored again. */
+export interface TrainingScoresKept {
+  readonly opened: Opened
+  readonly scratch: Scratch
+  /** Null when they could not be counted. Rejects with the signal's reason alone. */
+  readonly aggregate: Promise<ReportAggregate | null>
+  /** The labelled rows, in source order; null when they were not held. */
+  heldRows(): Iterable<HeldRows> | null
+  /** Whoever got all of this ends it. Idempotent, never throws. */
+  close(): Promise<void>
 }
 
 /** A scoring under way: the version it uses, and what may be told about its source. */

@@ -6,11 +6,16 @@
  */
 import { type BatchColumn, type Rows, SmallBatch } from '../json/index.ts'
 import type { Block } from '../kernels/index.ts'
+import type { ScoredCounts } from '../observe/index.ts'
+import type { Pool } from '../pool/index.ts'
 import type { ModelHandle } from '../registry/index.ts'
-import type { Roles, ScoreSettings, VersionDocument } from '../schemas/index.ts'
-import type { TimeContext } from '../telemetry/index.ts'
+import type { Roles, ScoreSettings, ScoreSummary, VersionDocument } from '../schemas/index.ts'
+import { plainFacts, type TimeContext } from '../telemetry/index.ts'
 import { parseTimestamp } from '../time/index.ts'
-import { planVersion, type VersionPlan } from './version-plan.ts'
+import type { Work } from '../work.ts'
+import { ScoreAccount } from './account.ts'
+import { ScoredBlock } from './scored-block.ts'
+import { planVersion, scoringModel, type VersionPlan } from './version-plan.ts'
 
 /** The rows of a request as one block, where nothing but the rows themselves has to be looked at; otherwise null. */
 export function smallBatchOf(
@@ -80,3 +85,29 @@ function timesOf({ numbers, texts }: BatchColumn): Float64Array | null {
 /** Without a named timestamp any column may be one. */
 const isPassedOver = (name: string, { timestamp, entity, label }: Roles) =>
   timestamp !== null && (name === entity || name === label)
+
+/** A scored small batch: everything at once, with nothing to wait for any more. */
+export interface ScoredBatch {
+  readonly block: ScoredBlock
+  readonly summary: ScoreSummary
+}
+
+/** As `scoreStream`, for rows that `smallBatchOf` made a block of; they are counted once they are scored. */
+export async function scoreSmallBatch(
+  { pool, onScored }: { pool: Pool; onScored: (model: string, version: number, counts: ScoredCounts) => void },
+  handle: ModelHandle<VersionDocument>,
+  block: Block<ArrayBuffer>,
+  work: Work,
+): Promise<ScoredBatch> {
+  const plan = planVersion(handle.document)
+  const account = new ScoreAccount(handle)
+  work.progress?.begin('scoring', block.rows)
+  const result = await pool.score(scoringModel(handle, plan), block, {
+    givenUp: () => (work.givenUp ? work.givenUp() : work.signal.reason),
+  })
+  account.enter(block.rows, result)
+  work.progress?.advance(block.rows)
+  const { summary, counts } = account.close()
+  onScored(handle.name, handle.version, counts)
+  return { block: new ScoredBlock(plan, plainFacts(block.rows), block, result), summary }
+}

@@ -33,9 +33,8 @@ import {
 } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { ScoreAccount, type ScoringEnd } from './account.ts'
-import { type ScoredBlock, ScoredRows } from './scored-block.ts'
-import { scoringModel } from './small-batch-answer.ts'
-import { planVersion } from './version-plan.ts'
+import { ScoredBlock } from './scored-block.ts'
+import { planVersion, scoringModel } from './version-plan.ts'
 
 export interface ScoreStreamParts {
   readonly open: OpenTelemetry
@@ -210,7 +209,7 @@ export async function* scoreStream(
     progress?.advance(piece.block.rows)
     try {
       const facts = rowFacts(plan.names.length, query.extra, piece)
-      yield new ScoredRows(plan, facts, piece.block, result, guardsAt(piece.block))
+      yield new ScoredBlock(plan, facts, piece.block, result, guardsAt(piece.block))
     } finally {
       piece.release()
     }

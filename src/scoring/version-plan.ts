@@ -1,10 +1,11 @@
 /** What scoring takes from a version's document and no request changes: worked out once, and kept as long as the document. */
 import { changesScores } from '../history/index.ts'
 import type { Guards } from '../kernels/scores/index.ts'
+import type { ScoringModel } from '../pool/index.ts'
 import type { FeatureColumn } from '../reader/index.ts'
+import { entityModelsOf, type ModelHandle } from '../registry/index.ts'
 import type { VersionDocument } from '../schemas/index.ts'
 import { createTimeContext, featureColumns, isDerived, type TimeContext } from '../telemetry/index.ts'
-import { guardsOf } from './telemetry-guards.ts'
 
 export interface VersionPlan {
   /** Of the features, in order. */
@@ -43,4 +44,25 @@ export function planVersion(document: VersionDocument): VersionPlan {
   }
   plans.set(document, plan)
   return plan
+}
+
+/** The trained range of every feature but the time context; null without guards. `auto` may leave derived features out. */
+export function guardsOf({ features, guards }: VersionDocument): Guards | null {
+  if (!guards) return null
+  const isGuarded = (kind: string) => kind !== 'timeContext' && (kind !== 'derived' || guards.derived !== false)
+  const bound = (edge: 'min' | 'max', none: number) =>
+    Float64Array.from(features, ({ kind, profile }) => (isGuarded(kind) ? (profile[edge] ?? none) : none))
+  return {
+    min: bound('min', Number.NEGATIVE_INFINITY),
+    max: bound('max', Number.POSITIVE_INFINITY),
+    level: guards.level,
+  }
+}
+
+/** What the pool needs of a version. */
+export function scoringModel(handle: ModelHandle<VersionDocument>, plan: VersionPlan): ScoringModel {
+  const { digest, document, payload } = handle
+  const { guards, fill, names } = plan
+  const entities = entityModelsOf(handle)?.names.length
+  return { key: digest, detector: document.detector.type, payload, features: names.length, entities, fill, guards }
 }

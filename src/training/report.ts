@@ -1,5 +1,5 @@
 /** What a training leaves for its report: its scores, which are counted once the threshold is known. It never fails a training. */
-import { aggregateBlocks, aggregateRows, aggregateSource, binOf, featureBins, rangeOf } from '../aggregate/index.ts'
+import { aggregateRows, aggregateSource, binOf, featureBins, rangeOf } from '../aggregate/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import type { FeatureBlock, FeatureQuery, ReaderSession } from '../reader/index.ts'
 import type { KeptReports } from '../reporting/index.ts'
@@ -154,7 +154,7 @@ async function countTraining({ document, opened, plan, query }: Counted, scratch
   // Blocks hold the numbers of entities, not their names.
   const blocks = roles.entity === null && plan.remembered?.remembers(query) ? plan.remembered : null
   const aggregate: ReaderSession['aggregate'] = blocks
-    ? (asked) => aggregateBlocks(blocks, query, scratch, asked)
+    ? (asked) => aggregateRows(blocks, scratch, asked, query)
     : (session?.aggregate ?? ((asked) => aggregateRows(telemetry, scratch, asked)))
   return aggregateSource({
     session: { span: async () => plan.span, aggregate },

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { judgeLabels, scoreBars } from '../../src/aggregate/curve.ts'
-import { aggregateBlocks } from '../../src/aggregate/rows.ts'
+import { aggregateRows } from '../../src/aggregate/rows.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../../src/reader/types.ts'
 import { createScratch } from '../../src/sources/scratch.ts'
 import { zoneTransitions } from '../../src/time/time-zone.ts'
@@ -249,7 +249,7 @@ describe('blocks that were read for something else say the same', () => {
       for await (const { release } of remembered.features(how)) release()
       expect(remembered.remembers(how)).toBe(true)
       const scratch = { ...createScratch(bench.home), readScores: () => scoresIn(asked.scoresPath) }
-      const blocks = aggregateBlocks(remembered, how, scratch, asked)
+      const blocks = aggregateRows(remembered, scratch, asked, how)
       const code = await codeOf(blocks)
       if (code !== 'none') return expect(await codeOf(session.aggregate(asked))).toBe(code)
       expect(await blocks).toEqual(await session.aggregate(asked))

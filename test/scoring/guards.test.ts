@@ -1,7 +1,7 @@
 /** Guards over HTTP: trained with the model, on by default, named in the answer. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type VersionDocument, versionDocument } from '../../src/schemas/model.ts'
-import { guardsOf } from '../../src/scoring/telemetry-guards.ts'
+import { guardsOf } from '../../src/scoring/version-plan.ts'
 import { type HttpApp, serveApp } from '../http/client.ts'
 
 interface Result {

@@ -1,4 +1,4 @@
-import { ReportTally } from '../../../src/aggregate/index.ts'
+import { beginningOf, entityLength, maxOthers, ReportTally } from '../../../src/aggregate/index.ts'
 import type { AggregateQuery, FeatureQuery, SourceAggregate } from '../../../src/reader/index.ts'
 import { placesOf } from '../../../src/telemetry/index.ts'
 import {
@@ -12,12 +12,6 @@ import {
   type Values,
 } from '../database/index.ts'
 import { checkLabels, drainRows, type FeaturePlan, type MatrixColumn, planFeatures, windowed } from '../read/index.ts'
-
-/** Characters of an entity that count; entities that differ further on are told as one. */
-const entityLength = 200
-
-/** Other entities that are counted. */
-const maxOthers = 1_000
 
 /** Counts a scored source: one reading of the columns that are needed, and two of its entities where it has some. */
 export async function aggregateScored(
@@ -107,8 +101,7 @@ function entityOf(chunk: Chunk, column: number | null, row: number): string | nu
   if (column === null || !isValid(chunk.validity(column), row)) return null
   const texts = chunk.texts(column)
   texts.at(row)
-  const text = Buffer.from(texts.bytes.subarray(texts.start, texts.end)).toString('utf8')
-  return [...text.slice(0, 2 * entityLength)].slice(0, entityLength).join('')
+  return beginningOf(Buffer.from(texts.bytes.subarray(texts.start, texts.end)).toString('utf8'))
 }
 
 function countEntities(counts: readonly Cell[][]): NonNullable<SourceAggregate['entities']> {
