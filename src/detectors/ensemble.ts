@@ -144,8 +144,8 @@ const maxKeptBytes = 32 * 1024 * 1024
 
 function prepare(payload: Uint8Array) {
   const { members, rule, heldBack } = readWhole(payload)
-  const calibration = calibrate(heldBack)
-  return { members, calibration, statistic: createStatistic(members, rule), bytes: payload.byteLength }
+  const statistic = createStatistic(members, rule)
+  return { members, statistic, shareBelow: calibrate(heldBack), bytes: payload.byteLength }
 }
 
 function createScorer(): Scorer {
@@ -154,7 +154,7 @@ function createScorer(): Scorer {
   return {
     score(input) {
       const { key, payload, block, from, to, fill, scores, flags } = input
-      const { members, calibration, statistic } = kept.get(key, () => prepare(payload))
+      const { members, statistic, shareBelow } = kept.get(key, () => prepare(payload))
       const odds = members.map((member, m) => {
         scorers[member.kind]!.score({
           ...input,
@@ -169,7 +169,7 @@ function createScorer(): Scorer {
       const said = (m: number) => odds[m]![row - from]!
       for (; row < to; row++) {
         const isScored = flags[row]! <= rowMarks.filled
-        scores[row] = isScored ? calibration.shareBelow(statistic(said)) : Number.NaN
+        scores[row] = isScored ? shareBelow(statistic(said)) : Number.NaN
       }
     },
   }

@@ -53,12 +53,12 @@ interface Model extends Standardised {
 /** Reference rows that all lie upon each other have no distance: one unit of a feature stands in. */
 function unitOf(reference: Float64Array, columns: number, neighbours: number): number {
   if (columns === 0) return 1
-  const search = createNeighbourSearch()
+  const meanDistance = createNeighbourSearch()
   const near = layReference(reference, columns)
   const count = Math.min(unitRows, near.rows)
   const distances = Float64Array.from({ length: count }, (_, i) => {
     const r = Math.floor((i * near.rows) / count)
-    return search.meanDistance(near, reference.subarray(r * columns, (r + 1) * columns), neighbours, r)
+    return meanDistance(near, reference.subarray(r * columns, (r + 1) * columns), neighbours, r)
   }).sort()
   const middle = distances[count >> 1] as number
   return middle > 0 ? middle : 1
@@ -118,12 +118,12 @@ export const detector: Detector<z.output<typeof params>> = {
     return { bytes: payload.byteLength, referenceRows: columns.length === 0 ? 0 : reference.length / columns.length }
   },
   createScorer() {
-    const search = createNeighbourSearch()
+    const meanDistance = createNeighbourSearch()
     return createRowScorer((payload) => {
       const model = read(payload)
       const { columns, neighbours, unit, reference } = model
       const near = columns.length > 0 ? layReference(reference, columns.length) : null
-      const distanceOf = (row: Float64Array) => (near === null ? 0 : search.meanDistance(near, row, neighbours, -1))
+      const distanceOf = (row: Float64Array) => (near === null ? 0 : meanDistance(near, row, neighbours, -1))
       return distanceRows(model, 2 * payload.byteLength, unit, distanceOf)
     })
   },

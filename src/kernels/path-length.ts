@@ -9,14 +9,9 @@
  *
  * @param n rows, an integer >= 0
  */
-export function averagePathLength(n: number): number {
-  if (n < 2) return 0
-  let harmonic = 0
-  for (let i = 1; i < n; i++) harmonic += 1 / i
-  return 2 * harmonic - (2 * (n - 1)) / n
-}
+export const averagePathLength = (n: number): number => averagePathLengths(n)[n]!
 
-/** c(0) to c(max), each equal to `averagePathLength` to the bit. */
+/** c(0) to c(max). */
 export function averagePathLengths(max: number): Float64Array {
   const lengths = new Float64Array(max + 1)
   let harmonic = 0

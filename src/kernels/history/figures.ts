@@ -11,21 +11,13 @@ export type Figure = (rows: TrailingRows) => number
 const maxDeviations = 1e6
 
 export function createFigure(derivation: Derivation): Figure {
-  switch (derivation.derive) {
-    case 'lag':
-    case 'sameTimeYesterday':
-      return lag(derivation)
-    case 'diff':
-      return difference(derivation)
-    case 'rate':
-      return rate(derivation)
-    case 'rollingMin':
-      return overWindow(derivation, extreme(derivation, -1))
-    case 'rollingMax':
-      return overWindow(derivation, extreme(derivation, 1))
-    default:
-      return overWindow(derivation, rolling(derivation))
-  }
+  const { derive } = derivation
+  if (derive === 'lag' || derive === 'sameTimeYesterday') return lag(derivation)
+  if (derive === 'diff') return difference(derivation)
+  if (derive === 'rate') return rate(derivation)
+  if (derive === 'rollingMin') return overWindow(derivation, extreme(derivation, -1))
+  if (derive === 'rollingMax') return overWindow(derivation, extreme(derivation, 1))
+  return overWindow(derivation, rolling(derivation))
 }
 
 /** The trailing run of rows without a gap: number and time of its first row. */

@@ -14,19 +14,14 @@ export interface ZoneTransitions {
   readonly offset: readonly number[]
 }
 
+/** The parts of the time context in the order in which they enter a model. */
+export const TIME_CONTEXT_COLUMNS = ['hour_sin', 'hour_cos', 'day_of_week_sin', 'day_of_week_cos'] as const
+
 /**
  * `hour_*`: angle 2 pi s / 86400 with s the whole local second of the day (0 to 86399, wall clock).
  * `day_of_week_*`: angle 2 pi d / 7 with d = 0 for Monday to 6 for Sunday, local.
  */
-export type TimeContextColumn = 'hour_sin' | 'hour_cos' | 'day_of_week_sin' | 'day_of_week_cos'
-
-/** The parts of the time context in the order in which they enter a model. */
-export const TIME_CONTEXT_COLUMNS: readonly TimeContextColumn[] = [
-  'hour_sin',
-  'hour_cos',
-  'day_of_week_sin',
-  'day_of_week_cos',
-]
+export type TimeContextColumn = (typeof TIME_CONTEXT_COLUMNS)[number]
 
 const DAY_SECONDS = 86_400
 const WEEK_DAYS = 7

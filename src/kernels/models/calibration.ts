@@ -70,7 +70,7 @@ export function createStatistic(
  *
  * @param sorted the statistic of the held-back rows, ascending, finite, at least one
  */
-export function calibrate(sorted: Float64Array) {
+export function calibrate(sorted: Float64Array): (statistic: number) => number {
   const n = sorted.length
   const tail = Math.min(n - 1, Math.max(4, Math.ceil(n / 128)))
   const edge = sorted[n - 1 - tail]!
@@ -78,21 +78,19 @@ export function calibrate(sorted: Float64Array) {
   const scale = Math.max(sorted[n - 1 - (tail >> 1)]! - edge, smallest)
   const beyondEdge = (tail + 1) / (n + 1)
   const first = sorted[0]!
-  return {
-    shareBelow(statistic: number): number {
-      if (statistic >= edge) return 1 - beyondEdge / (1 + (statistic - edge) / scale)
-      if (statistic < first) return 1 / (n + 1) / (1 + (first - statistic) / scale)
-      // The last row that is not above: ties count in full.
-      let from = 0
-      let to = n
-      while (from < to) {
-        const middle = (from + to) >>> 1
-        if (sorted[middle]! <= statistic) from = middle + 1
-        else to = middle
-      }
-      const low = sorted[from - 1]!
-      const high = sorted[from]!
-      return (from + (statistic - low) / (high - low)) / (n + 1)
-    },
+  return (statistic) => {
+    if (statistic >= edge) return 1 - beyondEdge / (1 + (statistic - edge) / scale)
+    if (statistic < first) return 1 / (n + 1) / (1 + (first - statistic) / scale)
+    // The last row that is not above: ties count in full.
+    let from = 0
+    let to = n
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if (sorted[middle]! <= statistic) from = middle + 1
+      else to = middle
+    }
+    const low = sorted[from - 1]!
+    const high = sorted[from]!
+    return (from + (statistic - low) / (high - low)) / (n + 1)
   }
 }

@@ -1,23 +1,14 @@
 /**
  * A covariance that can be inverted although there are few rows: Ledoit and Wolf (2004), "A well-conditioned
  * estimator for large-dimensional covariance matrices", J. Multivariate Analysis 88.
- */
-export interface ShrunkCovariance {
-  readonly mean: Float64Array
-  /** p x p, row-major, symmetric. */
-  readonly covariance: Float64Array
-  /** Weight of the scaled identity, 0..1. */
-  readonly shrinkage: number
-}
-
-/**
  * Sigma* = (1 - b) S + b m I, equation 14 of the paper, with m = tr(S) / p (lemma 3.2), and
  * b = min(b2, d2) / d2, where d2 = |S - m I|^2 / p (lemma 3.3) and b2 is the mean squared distance of a row's own
  * x x' from S, divided by n p (lemma 3.4). S is the covariance around the mean, divided by n.
  *
  * @param rows n x p, row-major, n >= 1; their squares must not overflow. Centred in place.
+ * @returns the covariance p x p, row-major, symmetric; the shrinkage b, the weight of the scaled identity, 0..1
  */
-export function shrunkCovariance(rows: Float64Array, p: number): ShrunkCovariance {
+export function shrunkCovariance(rows: Float64Array, p: number) {
   const n = rows.length / p
   const mean = centre(rows, n, p)
   const covariance = new Float64Array(p * p)

@@ -72,8 +72,8 @@ export function squaredDistances(): WasmFunction {
 }
 
 /**
- * Finds the nearest of reference rows, exactly: every distance is computed. For one thread, with a memory that only grows: point,
- * distances and one reference, in this order.
+ * Makes what finds the nearest of reference rows, exactly: every distance is computed. For one thread, with a memory that only grows:
+ * point, distances and one reference, in this order.
  */
 export function createNeighbourSearch() {
   const memory = createMemory()
@@ -98,7 +98,7 @@ export function createNeighbourSearch() {
    * @param k 1..rows; one less when `without` is given
    * @param without number of a reference row that is not looked at; -1 for none
    */
-  function meanDistance(reference: Reference, point: Float64Array, k: number, without: number): number {
+  return function meanDistance(reference: Reference, point: Float64Array, k: number, without: number): number {
     load(reference)
     const { rows, columns, groups } = reference
     values.set(point)
@@ -122,6 +122,4 @@ export function createNeighbourSearch() {
     for (let i = 0; i < k; i++) sum += Math.sqrt(nearest[i]!)
     return sum / k
   }
-
-  return { meanDistance }
 }

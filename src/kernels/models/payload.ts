@@ -16,13 +16,7 @@ export const numbersBytes = (values: number) => headerBytes + 8 * values
 export const encodeNumbers = (magic: number, version: number, words: Words, parts: readonly Float64Array[]) =>
   packed([Uint32Array.of(magic, version, ...words), ...parts])
 
-/** Numbers that were read; `next(count)` hands out the following `count` values, a view. */
-export interface Numbers {
-  readonly words: Words
-  next(count: number): Float64Array
-  /** @throws RangeError when values are left */
-  end(): void
-}
+export type Numbers = ReturnType<typeof decodeNumbers>
 
 /**
  * Reads such bytes; every value that is handed out is finite.
@@ -30,7 +24,7 @@ export interface Numbers {
  * @param bytes may lie over shared memory; where its offset allows, values are views of it, else of a copy
  * @throws RangeError when the head is another one, or there are too few values
  */
-export function decodeNumbers(bytes: Uint8Array, magic: number, version: number): Numbers {
+export function decodeNumbers(bytes: Uint8Array, magic: number, version: number) {
   if (bytes.byteLength < headerBytes || bytes.byteLength % 8 !== 0)
     throw new RangeError('the model has the wrong length')
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
@@ -40,14 +34,16 @@ export function decodeNumbers(bytes: Uint8Array, magic: number, version: number)
   let at = 0
   return {
     words: words as unknown as Words,
-    next(count) {
+    /** The following `count` values, a view. */
+    next(count: number): Float64Array {
       if (at + count > values.length) throw new RangeError('the model is too short')
       const part = values.subarray(at, at + count)
       for (const value of part) if (!Number.isFinite(value)) throw new RangeError('a number is not finite')
       at += count
       return part
     },
-    end() {
+    /** @throws RangeError when values are left */
+    end(): void {
       if (at !== values.length) throw new RangeError('the model is too long')
     },
   }

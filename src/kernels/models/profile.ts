@@ -1,5 +1,6 @@
 import { type Block, select, shareBytes } from '../index.ts'
 import { countUp, type Sample } from '../sampling/index.ts'
+import { quantileOf, quantilePlaces } from './scaling.ts'
 
 /**
  * What the rows of a block, or of several merged ones, look like: one entry per column in every array.
@@ -20,51 +21,48 @@ export interface Profile {
   readonly std: Float64Array
 }
 
-/** A profile of no rows. */
-export function emptyProfile(columns: number): Profile {
+/** What a profile tells of one column. */
+type ColumnProfile = { readonly [Key in Exclude<keyof Profile, 'rows'>]: number }
+
+const noValues: ColumnProfile = {
+  ...{ finite: 0, missing: 0, infinite: 0, mean: 0, std: 0 },
+  ...{ min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY },
+}
+
+function profileOf(rows: number, columns: number, columnAt: (f: number) => ColumnProfile): Profile {
+  const all = Array.from({ length: columns }, (_, f) => columnAt(f))
+  const list = (key: keyof ColumnProfile) => Float64Array.from(all, (column) => column[key])
   return {
-    rows: 0,
-    finite: new Float64Array(columns),
-    missing: new Float64Array(columns),
-    infinite: new Float64Array(columns),
-    min: new Float64Array(columns).fill(Number.POSITIVE_INFINITY),
-    max: new Float64Array(columns).fill(Number.NEGATIVE_INFINITY),
-    mean: new Float64Array(columns),
-    std: new Float64Array(columns),
+    rows,
+    ...{ finite: list('finite'), missing: list('missing'), infinite: list('infinite') },
+    ...{ min: list('min'), max: list('max'), mean: list('mean'), std: list('std') },
   }
 }
+
+/** A profile of no rows. */
+export const emptyProfile = (columns: number): Profile => profileOf(0, columns, () => noValues)
 
 /**
  * Profiles the first `columns` columns of a block. With `marks` (one per row, see `rowMarks`) only rows marked
  * usable count as finite values; missing and infinite ones are counted over all rows.
  */
 export function profileBlock(block: Block, columns: number, marks: Uint8Array | null = null): Profile {
-  const profile = { ...emptyProfile(columns), rows: block.rows }
-  for (let f = 0; f < columns; f++) profileColumn(block, f, profile, marks)
-  return profile
+  const { values, stride, rows } = block
+  return profileOf(rows, columns, (f) => profileColumn(values.subarray(f * stride, f * stride + rows), marks))
 }
 
-function profileColumn({ values, stride, rows }: Block, f: number, profile: Profile, marks: Uint8Array | null): void {
-  const column = values.subarray(f * stride, f * stride + rows)
+function profileColumn(column: Float64Array, marks: Uint8Array | null): ColumnProfile {
   const range = rangeOf(column, marks)
   const { finite, min, max } = range
-  profile.finite[f] = finite
-  profile.missing[f] = range.missing
-  profile.infinite[f] = range.infinite
-  profile.min[f] = min
-  profile.max[f] = max
-  if (finite === 0) return
+  if (finite === 0) return { ...noValues, ...range }
   const scale = scaleFor(Math.max(Math.abs(min), Math.abs(max)))
+  const isUsable = (row: number) => marks === null || marks[row] === rowMarks.usable
   // Most columns have nothing to pass over: their loops ask nothing of a value, and add in the same order.
-  const kept = finite === rows ? column : column.filter((value, row) => value - value === 0 && isUsable(marks, row))
+  const kept = finite === column.length ? column : column.filter((value, row) => value - value === 0 && isUsable(row))
   const mean = sumOf(kept, scale) / finite
   const squares = squaresOf(kept, scale, mean)
-  profile.mean[f] = clamp(mean / scale, min, max)
-  profile.std[f] = min === max ? 0 : Math.min(Math.sqrt(squares / finite) / scale, Number.MAX_VALUE)
-}
-
-function isUsable(marks: Uint8Array | null, row: number): boolean {
-  return marks === null || marks[row] === rowMarks.usable
+  const std = min === max ? 0 : Math.min(Math.sqrt(squares / finite) / scale, Number.MAX_VALUE)
+  return { ...range, mean: clamp(mean / scale, min, max), std }
 }
 
 function rangeOf(column: Float64Array, marks: Uint8Array | null) {
@@ -118,36 +116,27 @@ function clamp(value: number, min: number, max: number): number {
  * Merges the profiles of two runs of rows, the earlier first (Chan, Golub and LeVeque 1983, equation
  * 2.1, in terms of means and deviations). Merging in source order gives the same bits for any threads.
  */
-export function mergeProfiles(a: Profile, b: Profile): Profile {
-  const merged = { ...emptyProfile(a.finite.length), rows: a.rows + b.rows }
-  for (let f = 0; f < a.finite.length; f++) mergeColumn(a, b, f, merged)
-  return merged
-}
+export const mergeProfiles = (a: Profile, b: Profile): Profile =>
+  profileOf(a.rows + b.rows, a.finite.length, (f) => mergeColumn(a, b, f))
 
-function mergeColumn(a: Profile, b: Profile, f: number, merged: Profile): void {
+function mergeColumn(a: Profile, b: Profile, f: number): ColumnProfile {
   const at = (array: Float64Array) => array[f]!
-  const countA = at(a.finite)
-  const countB = at(b.finite)
-  const count = countA + countB
-  merged.finite[f] = count
-  merged.missing[f] = at(a.missing) + at(b.missing)
-  merged.infinite[f] = at(a.infinite) + at(b.infinite)
+  const finite = at(a.finite) + at(b.finite)
   const min = Math.min(at(a.min), at(b.min))
   const max = Math.max(at(a.max), at(b.max))
-  merged.min[f] = min
-  merged.max[f] = max
-  if (count === 0) return
-  const shareA = countA / count
-  const shareB = countB / count
+  const missing = at(a.missing) + at(b.missing)
+  const infinite = at(a.infinite) + at(b.infinite)
+  if (finite === 0) return { ...noValues, missing, infinite }
+  const shareA = at(a.finite) / finite
+  const shareB = at(b.finite) / finite
   const half = at(b.mean) / 2 - at(a.mean) / 2
-  merged.mean[f] = clamp(
-    Math.abs(half) < 1e307 ? at(a.mean) + 2 * half * shareB : at(a.mean) * shareA + at(b.mean) * shareB,
-    min,
-    max,
-  )
+  const mean = Math.abs(half) < 1e307 ? at(a.mean) + 2 * half * shareB : at(a.mean) * shareA + at(b.mean) * shareB
   const between = half * (2 * Math.sqrt(shareA * shareB))
   const std = norm(at(a.std) * Math.sqrt(shareA), at(b.std) * Math.sqrt(shareB), between)
-  merged.std[f] = min === max ? 0 : Math.min(std, Number.MAX_VALUE)
+  return {
+    ...{ finite, missing, infinite, min, max },
+    ...{ mean: clamp(mean, min, max), std: min === max ? 0 : Math.min(std, Number.MAX_VALUE) },
+  }
 }
 
 /** sqrt(x^2 + y^2 + z^2) without overflow on the way. */
@@ -214,23 +203,13 @@ export const profileSampleRows = 65_536
  *
  * @param probabilities each in [0, 1]
  */
-export function quantiles(
-  { values: all, size, filled }: Sample,
-  column: number,
-  probabilities: readonly number[],
-): number[] {
-  const values = all.slice(column * size, column * size + filled)
-  let finite = 0
-  for (const value of values) if (Number.isFinite(value)) values[finite++] = value
-  const last = finite - 1
+export function quantiles({ values: all, size, filled }: Sample, column: number, probabilities: readonly number[]) {
+  const values = all.subarray(column * size, column * size + filled).filter(Number.isFinite)
+  const last = values.length - 1
   if (last < 0) return probabilities.map(() => Number.NaN)
-  const below = Uint32Array.from(probabilities, (probability) => Math.floor(probability * last))
-  const above = below.map((place) => Math.min(place + 1, last))
-  select(values.subarray(0, finite), Uint32Array.of(...below, ...above).sort())
-  return probabilities.map((probability, at) => {
-    const share = probability * last - below[at]!
-    const low = values[below[at]!]!
-    const high = values[above[at]!]!
-    return low === high ? low : clamp(low * (1 - share) + high * share, low, high)
+  select(values, quantilePlaces(probabilities, values.length))
+  return probabilities.map((probability) => {
+    const below = Math.floor(probability * last)
+    return clamp(quantileOf(values, probability), values[below]!, values[Math.min(below + 1, last)]!)
   })
 }

@@ -29,10 +29,7 @@ export function robustScale(sample: Sample, deviations: Float64Array): Scale {
   const { columns, size, filled } = sample
   const centre = new Float64Array(columns)
   const spread = new Float64Array(columns)
-  const places = quartiles.flatMap((probability) => {
-    const below = Math.floor(probability * (filled - 1))
-    return [below, Math.min(below + 1, filled - 1)]
-  })
+  const places = quantilePlaces(quartiles, filled)
   for (let f = 0; f < columns; f++) {
     const values = sample.values.slice(f * size, f * size + filled)
     select(values, places)
@@ -43,6 +40,12 @@ export function robustScale(sample: Sample, deviations: Float64Array): Scale {
     spread[f] = wide > 0 ? wide : 1
   }
   return { centre, spread }
+}
+
+/** The places, ascending, of `count` values between which quantiles lie. @param probabilities each in [0, 1] */
+export function quantilePlaces(probabilities: readonly number[], count: number): Uint32Array {
+  const below = probabilities.map((probability) => Math.floor(probability * (count - 1)))
+  return Uint32Array.from([...below, ...below.map((place) => Math.min(place + 1, count - 1))]).sort()
 }
 
 /**

@@ -1,30 +1,21 @@
 /**
  * The models of many entities, and one for all the others, as bytes. Little-endian: eight 32-bit words (magic, format
  * version, features, entities, bytes of all names, 0, 0, 0); per entity the bytes of its name, then the bytes of the shared
- * model and of each entity's own (32-bit, each list padded to 8 bytes); the names in UTF-8, padded; per entity the least,
- * then per entity the greatest training value of every feature (float64); the models, the shared one first, each padded.
+ * model and of each entity's own (32-bit, each list padded to 8 bytes); the names in UTF-8, padded; per entity the min,
+ * then per entity the max training value of every feature (float64); the models, the shared one first, each padded.
  */
 
 import { packed, padded } from '../index.ts'
 
 /** The models of a payload; everything is a view. */
-export interface Fleet {
-  readonly features: number
-  readonly entities: number
-  /** Scores every row whose entity has no model of its own. */
-  readonly shared: Uint8Array
-  /** The own model of an entity; null when nothing varied in its rows, and the shared one scores them, too. */
-  modelOf(entity: number): Uint8Array | null
-  /** Least and greatest training value per feature of an entity; -Infinity and Infinity where there is no bound. */
-  rangeOf(entity: number): { readonly min: Float64Array; readonly max: Float64Array }
-}
+export type Fleet = ReturnType<typeof decodeFleet>
 
 /** What a fleet is made of. Lists have one entry per entity. */
 export interface FleetParts {
   readonly features: number
   /** Unique, each at least one and at most `fleetBounds.nameBytes` bytes long. */
   readonly names: readonly string[]
-  /** Least value of feature f of entity e at e * features + f. */
+  /** Min value of feature f of entity e at e * features + f. */
   readonly min: Float64Array
   readonly max: Float64Array
   readonly shared: Uint8Array
@@ -50,18 +41,7 @@ export function encodeFleet({ features, names, min, max, shared, models }: Fleet
 }
 
 /** Where the parts of a payload lie. */
-interface Layout {
-  readonly aligned: Uint8Array
-  readonly features: number
-  readonly entities: number
-  readonly nameLengths: Uint32Array
-  readonly modelLengths: Uint32Array
-  readonly names: number
-  readonly ranges: number
-  readonly models: number
-}
-
-function layoutOf(bytes: Uint8Array): Layout {
+function layoutOf(bytes: Uint8Array) {
   if (bytes.byteLength < headerBytes) throw new RangeError('the models are shorter than their head')
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
   const { buffer, byteOffset } = aligned
@@ -91,7 +71,7 @@ function layoutOf(bytes: Uint8Array): Layout {
  * @param bytes may lie over shared memory; where its offset allows, everything is a view of it, else of a copy
  * @throws RangeError when anything is out of place
  */
-export function decodeFleet(bytes: Uint8Array): Fleet {
+export function decodeFleet(bytes: Uint8Array) {
   const { aligned, features, entities, modelLengths, ranges, models } = layoutOf(bytes)
   const starts = new Float64Array(entities + 1)
   let at = models
@@ -108,9 +88,12 @@ export function decodeFleet(bytes: Uint8Array): Fleet {
   return {
     features,
     entities,
+    /** Scores every row whose entity has no model of its own. */
     shared: model(0),
-    modelOf: (entity) => (modelLengths[entity + 1]! === 0 ? null : model(entity + 1)),
-    rangeOf: (entity) => ({ min: range(entity), max: range(entities + entity) }),
+    /** The own model of an entity; null when nothing varied in its rows, and the shared one scores them, too. */
+    modelOf: (entity: number) => (modelLengths[entity + 1]! === 0 ? null : model(entity + 1)),
+    /** Min and max training value per feature of an entity; -Infinity and Infinity where there is no bound. */
+    rangeOf: (entity: number) => ({ min: range(entity), max: range(entities + entity) }),
   }
 }
 

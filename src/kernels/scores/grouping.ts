@@ -7,21 +7,14 @@ export interface RowRun {
   readonly to: number
 }
 
-/** The rows of a block, brought together by group. */
-export interface RowGroups {
-  /** Positions of the rows in the block: group after group, in a group ascending. Shared memory. */
-  readonly order: Uint32Array<SharedArrayBuffer>
-  /** The groups that have rows, ascending. */
-  readonly runs: readonly RowRun[]
-}
-
 /**
  * Brings rows together by group: a counting sort, so the time is that of one walk.
  *
  * @param numbers the group of each row, a whole number
  * @param groups numbers from `groups` on, and what is no number, are one group: `groups`
+ * @returns the positions of the rows in shared memory, group after group, in a group ascending; and the groups that have rows, ascending
  */
-export function groupRows(numbers: Float64Array, groups: number): RowGroups {
+export function groupRows(numbers: Float64Array, groups: number) {
   const rows = numbers.length
   const groupOf = new Uint32Array(rows)
   const ends = new Uint32Array(groups + 1)

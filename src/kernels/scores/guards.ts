@@ -5,7 +5,7 @@ import { type Block, oddsOf } from '../index.ts'
  * training range the same score, and does not see at all that a metric moved which was constant until now.
  */
 export interface Guards {
-  /** Least and greatest training value per column; -Infinity and Infinity for a column that is not guarded. */
+  /** Min and max training value per column; -Infinity and Infinity for a column that is not guarded. */
   readonly min: Float64Array
   readonly max: Float64Array
   /** The score from which a row counts as anomalous: how far a value outside raises a row is measured by it. */

@@ -4,11 +4,11 @@ export const scoreBins = 200
 export type ScoreHistogram = ReturnType<typeof createScoreHistogram>
 
 /** A histogram of scores with fixed bins, so that two of them can be compared bin by bin. */
-export function createScoreHistogram(bins: number = scoreBins) {
-  const counts = new Float64Array(bins)
+export function createScoreHistogram() {
+  const counts = new Float64Array(scoreBins)
   let total = 0
   return {
-    /** Scores per bin; bin i holds [i / bins, (i + 1) / bins). */
+    /** Scores per bin; bin i holds [i / 200, (i + 1) / 200). */
     counts,
     /** Scores in all. */
     get total(): number {
@@ -18,7 +18,7 @@ export function createScoreHistogram(bins: number = scoreBins) {
     add(scores: Float64Array): void {
       for (const score of scores) {
         if (Number.isNaN(score)) continue
-        const bin = Math.min(bins - 1, Math.max(0, Math.floor(score * bins)))
+        const bin = Math.min(scoreBins - 1, Math.max(0, Math.floor(score * scoreBins)))
         counts[bin]!++
         total++
       }

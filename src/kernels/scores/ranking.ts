@@ -55,19 +55,13 @@ export function rank({ positive, negative }: Labelled): Ranking {
   return { rocAuc: wins / positive.length / negative.length, averagePrecision, best }
 }
 
+type Steps = ReturnType<typeof stepsOf>
+
 /**
  * The distinct scores of anomalies, ascending, with what is at each of them: anomalies, normal rows, and normal rows between it and the
  * score before, with the highest of these. `below` has one more entry, for normal rows above all.
  */
-interface Steps {
-  readonly scores: Float64Array
-  readonly anomalies: Float64Array
-  readonly beside: Float64Array
-  readonly below: Float64Array
-  readonly highestBelow: Float64Array
-}
-
-function stepsOf(sorted: Float64Array): Steps {
+function stepsOf(sorted: Float64Array) {
   const scores = new Float64Array(sorted.length)
   const anomalies = new Float64Array(sorted.length)
   let count = 0
@@ -75,13 +69,12 @@ function stepsOf(sorted: Float64Array): Steps {
     if (i === 0 || sorted[i] !== sorted[i - 1]) scores[count++] = sorted[i]!
     anomalies[count - 1]!++
   }
-  return {
-    scores: scores.subarray(0, count),
-    anomalies,
-    beside: new Float64Array(count),
-    below: new Float64Array(count + 1),
-    highestBelow: new Float64Array(count + 1),
-  }
+  const [beside, below, highestBelow] = [
+    new Float64Array(count),
+    new Float64Array(count + 1),
+    new Float64Array(count + 1),
+  ]
+  return { scores: scores.subarray(0, count), anomalies, beside, below, highestBelow }
 }
 
 /** Equal parts of [0, 1] by which a place is found at once; within one it is searched for. */

@@ -14,7 +14,7 @@ describe('the calibration', () => {
   test.each([0.5, 0.9, 0.99, 0.995, 0.999])(
     'says %d of fresh rows of the same kind as often as it promises',
     (share) => {
-      const { shareBelow } = calibrate(draws(4096, 1).sort())
+      const shareBelow = calibrate(draws(4096, 1).sort())
       const fresh = draws(100_000, 2)
       const above = fresh.filter((value) => shareBelow(value) > share).length / fresh.length
       // Four standard deviations of the held-back sample, and as much again where a tail is fitted.
@@ -24,7 +24,7 @@ describe('the calibration', () => {
   )
 
   test('rises with the statistic without end, and stays inside (0, 1)', () => {
-    const { shareBelow } = calibrate(draws(500, 3).sort())
+    const shareBelow = calibrate(draws(500, 3).sort())
     const statistics = [-1e6, -100, -3, -1, 0, 0.1, 1, 2, 3, 4, 10, 100, 1e4, 1e6, 1e9]
     const shares = statistics.map(shareBelow)
     for (const [i, share] of shares.entries()) {
@@ -36,7 +36,7 @@ describe('the calibration', () => {
   test.each([[[5]], [[1, 2]], [Array(300).fill(1)], [[...Array(299).fill(0), 1]]])(
     'holds with little to go by',
     (values) => {
-      const { shareBelow } = calibrate(Float64Array.from(values))
+      const shareBelow = calibrate(Float64Array.from(values))
       let last = 0
       for (const statistic of [-1e300, -1, 0, 0.5, 1, 2, 5, 1e300]) {
         const share = shareBelow(statistic)

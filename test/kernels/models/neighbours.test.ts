@@ -17,7 +17,7 @@ const search = createNeighbourSearch()
 function made(reference: number[][]) {
   const laid = layReference(Float64Array.from(reference.flat()), reference[0]!.length)
   return {
-    meanDistance: (point: Float64Array, k: number, without: number) => search.meanDistance(laid, point, k, without),
+    meanDistance: (point: Float64Array, k: number, without: number) => search(laid, point, k, without),
   }
 }
 
