@@ -68,7 +68,7 @@ type Effective = EffectiveSettings & {
 }
 
 /** Below this a held-back share says too little, and is better learnt from. */
-const leastHeldBack = 32
+const minHeldBack = 32
 
 /** Columns that a member looks at. */
 interface View {
@@ -207,7 +207,7 @@ export const detector: Detector<z.output<typeof params>> = {
   resolve(given, { rows, features, measured = features }) {
     const sampleSize = clampSample(given.sampleSize, rows, 'An ensemble')
     const share = Math.min(mixtureBounds.heldBack, Math.floor(sampleSize / 4))
-    const heldBack = share < leastHeldBack ? 0 : share
+    const heldBack = share < minHeldBack ? 0 : share
     const hasViews = given.views && measured > 0 && measured < features
     const { members, combine } = given
     const effective = { type: id, members, combine, measured: hasViews ? measured : 0, sampleSize, heldBack }

@@ -63,11 +63,9 @@ function shapeOf(effective: EffectiveSettings, features: number) {
 function cutsOf(forest: ObliqueForest, index: number) {
   const { columns, features, weights } = obliqueTreeOf(forest, index)
   return (node: number) => {
-    const cut = []
-    for (let c = node * columns; c < (node + 1) * columns; c++) {
-      if (weights[c] !== 0) cut.push({ feature: features[c] as number, weight: weights[c] as number })
-    }
-    return { cut }
+    const places = Array.from({ length: columns }, (_, c) => node * columns + c)
+    const cut = places.map((c) => ({ feature: features[c]!, weight: weights[c]! }))
+    return { cut: cut.filter(({ weight }) => weight !== 0) }
   }
 }
 

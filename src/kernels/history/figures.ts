@@ -1,8 +1,34 @@
 /** The figures of a history: each looks at the trailing rows of one column and follows them row by row. */
-import type { Derivation } from './derivation.ts'
 import { ExactSum } from './exact-sum.ts'
 import { Moments } from './moments.ts'
 import type { TrailingRows } from './trailing-rows.ts'
+
+/** What can be derived from the trailing rows of an entity, and how it is asked for. */
+export const derives = [
+  'lag',
+  'diff',
+  'rate',
+  'rollingMean',
+  'rollingStd',
+  'rollingMin',
+  'rollingMax',
+  'zScore',
+  'distance',
+  'sameTimeYesterday',
+] as const
+export type Derive = (typeof derives)[number]
+
+/** One derived value per row. */
+export interface Derivation {
+  /** Index of the base column. */
+  readonly column: number
+  readonly derive: Derive
+  /** How far back: rows, or microseconds; exactly one of them. A day for `sameTimeYesterday`, which is a lag otherwise. */
+  readonly rows: number | null
+  readonly micros: number | null
+  /** Two neighbouring rows further apart (microseconds) are a gap, before which nothing counts; null when there is none. */
+  readonly maxGap: number | null
+}
 
 /** Follows the rows of a history: is asked once per row, after it was taken, and gives NaN for "not known". */
 export type Figure = (rows: TrailingRows) => number
@@ -133,18 +159,13 @@ function overWindow({ column, rows: back, micros, maxGap }: Derivation, values: 
     return excludesItself ? age > span : age >= span
   }
 
-  function enter(rows: TrailingRows, row: number): void {
+  /** A row enters the window (1), or leaves it (-1). */
+  function pass(rows: TrailingRows, row: number, sign: 1 | -1): void {
     const value = rows.value(column, row)
     if (Number.isNaN(value)) return
-    known++
-    values.add(value, row, rows)
-  }
-
-  function leave(rows: TrailingRows, row: number): void {
-    const value = rows.value(column, row)
-    if (Number.isNaN(value)) return
-    known--
-    values.remove(value, row)
+    known += sign
+    if (sign === 1) values.add(value, row, rows)
+    else values.remove(value, row)
   }
 
   return (rows) => {
@@ -154,16 +175,16 @@ function overWindow({ column, rows: back, micros, maxGap }: Derivation, values: 
       known = 0
       first = newest
     }
-    if (!excludesItself) enter(rows, newest)
+    if (!excludesItself) pass(rows, newest, 1)
     const end = excludesItself ? newest - 1 : newest
     const time = rows.time(newest)
-    while (first <= end && hasLeft(rows, first, end, time)) leave(rows, first++)
+    while (first <= end && hasLeft(rows, first, end, time)) pass(rows, first++, -1)
     const rowsInWindow = end - first + 1
     const reachesBack = back === null ? run.sinceTime <= time - span : rowsInWindow === back
     // A window of time that holds one row tells nothing about that time; half of the values may be missing.
     const needed = Math.max(minValues, back === null ? 2 : 1, Math.ceil(rowsInWindow / 2))
     const figure = reachesBack && known >= needed ? values.figure(rows, firstKnown(rows)) : Number.NaN
-    if (excludesItself) enter(rows, newest)
+    if (excludesItself) pass(rows, newest, 1)
     return bounded(figure)
   }
 }
@@ -188,7 +209,7 @@ function rolling({ column, derive }: Derivation): WindowValues {
   }
 }
 
-/** The greatest value, or with `sign` -1 the smallest: a queue of the rows that may yet become it (Lemire 2006). */
+/** The max value, or with `sign` -1 the min: a queue of the rows that may yet become it (Lemire 2006). */
 function extreme({ column }: Derivation, sign: 1 | -1): WindowValues {
   /** Numbers of rows, ascending, whose values fall strictly; `head` is the first that counts. */
   let queue: number[] = []

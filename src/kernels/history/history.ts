@@ -3,9 +3,8 @@
  * every door, as with the time context. A figure depends on the rows in its window alone, to the bit: not on what was seen
  * before them, so that rows sent one by one, a file, and a history that was stored and restored agree.
  */
-import type { Derivation } from './derivation.ts'
 import { maxAddends } from './exact-sum.ts'
-import { createFigure, type Figure } from './figures.ts'
+import { createFigure, type Derivation, type Figure } from './figures.ts'
 import { TrailingRows } from './trailing-rows.ts'
 
 /** What a history is made for. `columns` base columns are kept of every row. */

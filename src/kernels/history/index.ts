@@ -1,5 +1,5 @@
-export { type Derivation, type Derive, derives } from './derivation.ts'
 export { createEventJudge } from './events.ts'
+export { type Derivation, type Derive, derives } from './figures.ts'
 export { Habituation } from './habituation.ts'
 export { History, type HistoryPlan, maxHistoryRows, rowHistory } from './history.ts'
 export { circleOf, stepOf, type TimeContextColumn, type ZoneTransitions } from './time-context.ts'

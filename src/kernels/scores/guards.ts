@@ -12,15 +12,6 @@ export interface Guards {
   readonly level: number
 }
 
-/** A column of a row whose value training did not see. */
-export interface Outside {
-  readonly column: number
-  /** The column was constant in training. */
-  readonly isNovel: boolean
-  /** See `strengthOutside`. */
-  readonly strength: number
-}
-
 /** Levels outside this range would let nothing, or everything, be raised. */
 const [minLevel, maxLevel] = [0.05, 0.999]
 const maxExcess = 1e300
@@ -81,14 +72,17 @@ export function raiseOutside(
   }
 }
 
-/** The values of a row that training did not see, the strongest first, at most `limit`. */
+/**
+ * The values of a row that training did not see, the strongest first, at most `limit`. `isNovel`: the column was constant in training;
+ * for `strength` see `strengthOutside`.
+ */
 export function outsideOf(
   { min, max }: Guards,
   { values, stride }: Block<ArrayBufferLike>,
   row: number,
   limit: number,
-): Outside[] {
-  const found: Outside[] = []
+) {
+  const found = []
   for (let f = 0; f < min.length; f++) {
     const value = values[f * stride + row]!
     const low = min[f]!

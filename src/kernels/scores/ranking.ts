@@ -29,15 +29,13 @@ export function f1Of(truePositives: number, falsePositives: number, falseNegativ
  * no anomaly is, no figure changes for the better.
  */
 export function rank({ positive, negative }: Labelled): Ranking {
-  const steps = stepsOf(positive.sort())
-  placeNormals(steps, negative)
-  const { scores, anomalies, beside, below, highestBelow } = steps
+  const { scores, anomalies } = stepsOf(positive.sort())
+  const { beside, below, highestBelow } = placeNormals(scores, negative)
   let p = positive.length
-  let alarms = 0
+  let alarms = below[scores.length]!
   let wins = 0
   let averagePrecision = 0
   let best = { f1: 0, threshold: 1 }
-  alarms += below[scores.length]!
   for (let step = scores.length - 1; step >= 0; step--) {
     const gained = anomalies[step]!
     p -= gained
@@ -55,12 +53,7 @@ export function rank({ positive, negative }: Labelled): Ranking {
   return { rocAuc: wins / positive.length / negative.length, averagePrecision, best }
 }
 
-type Steps = ReturnType<typeof stepsOf>
-
-/**
- * The distinct scores of anomalies, ascending, with what is at each of them: anomalies, normal rows, and normal rows between it and the
- * score before, with the highest of these. `below` has one more entry, for normal rows above all.
- */
+/** The distinct scores of anomalies, ascending, with the number of anomalies at each of them. */
 function stepsOf(sorted: Float64Array) {
   const scores = new Float64Array(sorted.length)
   const anomalies = new Float64Array(sorted.length)
@@ -69,19 +62,21 @@ function stepsOf(sorted: Float64Array) {
     if (i === 0 || sorted[i] !== sorted[i - 1]) scores[count++] = sorted[i]!
     anomalies[count - 1]!++
   }
-  const [beside, below, highestBelow] = [
-    new Float64Array(count),
-    new Float64Array(count + 1),
-    new Float64Array(count + 1),
-  ]
-  return { scores: scores.subarray(0, count), anomalies, beside, below, highestBelow }
+  return { scores: scores.subarray(0, count), anomalies }
 }
 
 /** Equal parts of [0, 1] by which a place is found at once; within one it is searched for. */
 const parts = 65_536
 const partOf = (score: number) => Math.min(Math.floor(score * parts), parts - 1)
 
-function placeNormals({ scores, beside, below, highestBelow }: Steps, negative: Float64Array): void {
+/**
+ * Counts the normal rows beside each of the `scores`, and those between it and the score before, with the highest of these. `below` has
+ * one more entry, for normal rows above all.
+ */
+function placeNormals(scores: Float64Array, negative: Float64Array) {
+  const beside = new Float64Array(scores.length)
+  const below = new Float64Array(scores.length + 1)
+  const highestBelow = new Float64Array(scores.length + 1)
   const starts = startsOf(scores)
   for (let i = 0; i < negative.length; i++) {
     const score = negative[i]!
@@ -99,6 +94,7 @@ function placeNormals({ scores, beside, below, highestBelow }: Steps, negative: 
       if (score > highestBelow[low]!) highestBelow[low] = score
     }
   }
+  return { beside, below, highestBelow }
 }
 
 /** Where the scores of each part begin. */

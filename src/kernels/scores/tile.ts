@@ -1,4 +1,4 @@
-import type { Block } from '../index.ts'
+import { anomalyScore, type Block } from '../index.ts'
 import { rowMarks } from '../models/index.ts'
 
 /** Rows that are copied to be scored, and what becomes of values that are not finite. */
@@ -52,4 +52,23 @@ export function copyTile(
   tileStride: number,
 ): void {
   for (let f = 0; f < columns; f++) copyColumn(rows, f, from, count, tile, f * tileStride, 1)
+}
+
+/**
+ * Turns the sums of path lengths of rows from..to-1 into their scores, in place; a row that cannot be scored gets NaN.
+ *
+ * @param flags `rowMarks`, one per row
+ * @param factor from `scoreFactor`
+ */
+export function scoresFromSums(
+  scores: Float64Array,
+  flags: Uint8Array,
+  from: number,
+  to: number,
+  factor: number,
+): void {
+  for (let i = from; i < to; i++) {
+    const isScored = flags[i]! <= rowMarks.filled
+    scores[i] = isScored ? anomalyScore(scores[i]!, factor) : Number.NaN
+  }
 }

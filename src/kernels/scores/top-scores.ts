@@ -78,11 +78,10 @@ function keepLargest(size: number, high: number) {
     },
     threshold(): FoundThreshold {
       compact()
-      let lowest = Number.POSITIVE_INFINITY
-      for (let i = 0; i < length; i++) lowest = Math.min(lowest, buffer[i]!)
-      let above = 0
+      const kept = buffer.subarray(0, length)
+      const lowest = kept.reduce((min, score) => Math.min(min, score), Number.POSITIVE_INFINITY)
       // Ties with the threshold are not above it, so this may be less than was allowed.
-      for (let i = 0; i < length; i++) if (buffer[i]! > lowest) above++
+      const above = kept.filter((score) => score > lowest).length
       return { value: length === 0 ? 0 : lowest, exact: true, above }
     },
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Derivation, type Derive, derives } from '../../../src/kernels/history/derivation.ts'
 import { ExactSum } from '../../../src/kernels/history/exact-sum.ts'
+import { type Derivation, type Derive, derives } from '../../../src/kernels/history/figures.ts'
 import { History, rowHistory } from '../../../src/kernels/history/history.ts'
 
 /** Rows of one entity: seconds and value. */
