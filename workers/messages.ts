@@ -40,18 +40,15 @@ export interface Stoppable {
   readonly pauses: Pauses | null
 }
 
-/** Where a thread stopped: at the end, or earlier and then not at the beginning. */
-export interface Stopped {
-  readonly to: number
-}
-
 export interface FitTask extends Stoppable, Omit<FitInput, 'sample' | 'piece'> {
   readonly detector: string
   /** One sample per piece, or one for all; every value finite. */
   readonly samples: SampleSet
 }
 
-interface FitResult extends Stopped {
+interface FitResult {
+  /** Where the thread stopped: at the end, or earlier and then not at the beginning. */
+  readonly to: number
   readonly pieces: readonly Uint8Array<SharedArrayBuffer>[]
   /** The model, where the thread fitted all of its pieces without a pause: then it does not tell these. */
   readonly payload: Uint8Array<ArrayBuffer> | null
@@ -106,7 +103,7 @@ export interface ThreadTasks {
   /** Puts the fitted pieces together. */
   join(task: JoinInput & { readonly detector: string }): { readonly payload: Uint8Array<ArrayBuffer> }
   /** Scores rows from..to-1 of a block into the shared arrays of the task. */
-  score(task: ScoreTask): ScoreResult & Stopped
+  score(task: ScoreTask): ScoreResult & Pick<FitResult, 'to'>
   /** Scores some rows of a block, each with the model of its entity, into the shared arrays of the task. */
   scoreEntities(task: ScoreEntitiesTask): ScoreResult
   /** Copies columns from..to-1 of a block with its rows in another order; see `arrangeColumns`. */

@@ -1,5 +1,5 @@
 /** What the threads are asked to do, and how a call is cut into such tasks. */
-import type { Pauses, Reply, ScoreResult, ScoreTask, Stoppable, Stopped, ThreadTasks } from '../../workers/messages.ts'
+import type { Pauses, Reply, ResultOf, ScoreResult, ScoreTask, Stoppable, ThreadTasks } from '../../workers/messages.ts'
 import { DeepWatchError, isErrorCode } from '../errors.ts'
 import { TaskLost, type Turn } from './queue.ts'
 import type { Threads } from './threads.ts'
@@ -32,7 +32,7 @@ export async function runTask(threads: Threads, task: Task): Promise<Turn<Task>>
 /** What is left of a task whose thread stopped; null when that was at its end. */
 function restOf(task: Task, reply: object): Task | null {
   if (task.name !== 'score' && task.name !== 'fit') return null
-  const { to: from } = reply as Stopped
+  const { to: from } = reply as ResultOf<'score' | 'fit'>
   if (from >= task.message.to) return null
   // The compiler does not see that name and message still belong together.
   return { name: task.name, message: { ...task.message, from } } as Task

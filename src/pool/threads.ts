@@ -4,16 +4,8 @@ import { Piscina } from 'piscina'
 /** JavaScript heap of a thread; typed arrays are not counted by V8 and have to be bounded by the size of what is sent. */
 const heapMb = 512
 
-export interface ThreadOptions {
-  readonly minThreads: number
-  readonly maxThreads: number
-  /** Tasks that may wait: piscina's own default is without a bound. */
-  readonly maxQueue: number
-  /** A thread above `minThreads` without work for this long is ended; milliseconds. */
-  readonly idleTimeout: number
-  /** Tasks that one thread runs at once: more than one where they wait for something outside of JavaScript. */
-  readonly concurrentTasksPerWorker?: number
-}
+/** As in piscina. `maxQueue` has to be given, as its own default is without a bound. */
+type ThreadOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]> & { readonly maxQueue: number }
 
 export type Threads = ReturnType<typeof startThreads>
 

@@ -17,11 +17,11 @@ export {
   usableRows,
   varyingColumns,
 } from './profile.ts'
-export { robustScale } from './scaling.ts'
 export {
   readStandardised,
+  robustScale,
   type Standardised,
   standardisedFor,
   standardisedRows,
   standardiseRow,
-} from './standardised.ts'
+} from './scaling.ts'
