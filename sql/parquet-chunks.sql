@@ -1,11 +1,11 @@
--- How the columns of a Parquet source are stored, by the description of their chunks.
+-- How the columns of files with one schema are stored, by the descriptions of their chunks.
 -- $files: list of paths.
--- Returns per compression and column: compression (text), path of the column in the schema (text), whether a 64-bit integer
--- column may hold a value whose double is rounded: beyond 2^53 by its statistics, or without any (boolean).
-select compression, path_in_schema,
-  type = 'INT64' and bool_or(case
-    when num_values = 0 or stats_null_count = num_values then false
-    else coalesce(greatest(abs(try_cast(stats_min_value as hugeint)), abs(try_cast(stats_max_value as hugeint))) > 9007199254740992, true)
+-- Returns per leaf of the schema and way of storing it: leaf (integer, from 0), compression, physical type, encodings with ", " between
+-- them (texts), and no less than the largest magnitude by the statistics, infinite where these do not tell (double).
+select column_id::integer, compression, type, encodings,
+  max(case
+    when num_values = 0 or stats_null_count = num_values then 0
+    else coalesce(greatest(abs(try_cast(stats_min_value as double)), abs(try_cast(stats_max_value as double))), 'inf'::double)
   end)
 from parquet_metadata($files)
-group by compression, path_in_schema, type
+group by all

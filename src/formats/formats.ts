@@ -16,7 +16,7 @@ export const parquet: Format = {
   extensions: ['.parquet'],
   matches: ({ head }) => startsWith(head, 'PAR1') || startsWith(head, 'PARE'),
   check: checkParquet,
-  relation: 'read_parquet($files, hive_partitioning = false, union_by_name = false)',
+  relation: 'read_parquet($files, hive_partitioning = false, union_by_name = false{{schema}})',
 }
 
 /** Both marks and the footer's length are checked before any parser sees the file. */

@@ -10,6 +10,7 @@ export {
   type ReaderStart,
 } from './frames.ts'
 export { createReaders, readerLimits } from './reader.ts'
+export { usable } from './refusal.ts'
 export { MAX_BLOCKS } from './session.ts'
 export type * from './types.ts'
 export { intervalRows } from './types.ts'

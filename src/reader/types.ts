@@ -2,12 +2,24 @@
  * What other rooms see of the reading process: plain shapes, no DuckDB, no SQL.
  * Times are epoch microseconds (UTC) as numbers, exact within +-2^53; a naive time is UTC.
  */
+import type { ErrorCode, ErrorFacts } from '../errors.ts'
 import type { Derivation, TimeContextColumn, ZoneTransitions } from '../kernels/history/index.ts'
 import type { Block } from '../kernels/index.ts'
 import type { Source } from '../sources/index.ts'
 
 /** What a column can be used for. `other` (list, struct, blob, time, uuid ...) can be echoed, never scored. */
 export type ColumnKind = 'number' | 'boolean' | 'timestamp' | 'text' | 'other'
+
+/** What is thrown when a column is used that cannot be: files of the source disagree about it, or it cannot be decoded. */
+export interface Refusal {
+  readonly code: ErrorCode
+  readonly detail: string
+  readonly facts: ErrorFacts
+  /** A training that names no features would have used it. */
+  readonly byDefault: boolean
+  /** Its values can be shown as text. */
+  readonly shown: boolean
+}
 
 /** One column of a source, as it stands in the file. */
 export interface Column {
@@ -17,8 +29,12 @@ export interface Column {
   readonly kind: ColumnKind
   /** Comes from the folder names of a hive-partitioned folder, not from the files. */
   readonly partition: boolean
-  /** Integers that may lie beyond 2^53, so that their double is rounded. */
+  /** Whether some value is a whole number whose double is another one. Looked for at training alone. */
   readonly precisionLoss: boolean
+  /** The source itself names it as an index of its rows: learnt only where it is asked for by name. */
+  readonly index?: boolean
+  /** Why nobody can use the column although it is there. */
+  readonly refusal?: Refusal
   /** Values that are not numbers among numbers, where a format can mix them (JSON rows): how many, and the first rows. */
   readonly mistyped?: { readonly values: number; readonly firstRows: readonly number[] }
 }

@@ -3,7 +3,14 @@
  * decides it once and the model remembers; scoring finds the same columns again by name.
  */
 import { DeepWatchError } from '../errors.ts'
-import type { Column, Description, FeatureColumn, ReaderSession, ReadWindow } from '../reader/index.ts'
+import {
+  type Column,
+  type Description,
+  type FeatureColumn,
+  type ReaderSession,
+  type ReadWindow,
+  usable,
+} from '../reader/index.ts'
 import type { DerivedFeature, Feature, Roles, TrainSettings, Warning } from '../schemas/index.ts'
 import { parseTimestamp } from '../time/index.ts'
 import { isDerived } from './derived.ts'
@@ -13,6 +20,8 @@ export type Telemetry = Pick<ReaderSession, 'describe' | 'span' | 'entities' | '
 
 /** Our own output; never learnt from, and replaced when it is written again. */
 const ownColumns = new Set(['anomaly_score', 'is_anomaly'])
+/** Columns that one note each tells about. */
+const maxNotes = 100
 const labelNames = new Set(['label', 'is_anomaly', 'anomaly'])
 
 /** A window of the settings in epoch microseconds; undefined when there is none. */
@@ -73,20 +82,30 @@ export function planColumns(
     throw new DeepWatchError('missing_timestamp', 'features: derived features need a timestamp column.')
   if (features.length + derived.length === 0)
     throw new DeepWatchError('no_features', 'The source has no numeric or boolean column without a role.')
-  for (const column of description.columns) {
-    if (isNumeric(column) && labelNames.has(column.name.toLowerCase()) && column.name !== roles.label) {
-      warnings.push({
-        code: 'possible_label',
-        message: `${quote(column.name)} may be a label; it is one only when named as label.`,
-        columns: [column.name],
-      })
-    }
-  }
+  warnings.push(...noteColumns(description.columns, roles.label))
   const used = new Set([...features, ...derived.map(({ column }) => column)])
   const rounded = [...used].filter((column) => column.precisionLoss).map((column) => column.name)
   if (rounded.length > 0)
-    warnings.push({ code: 'precision_loss', message: 'Integers beyond 2^53 are rounded to doubles.', columns: rounded })
+    warnings.push({
+      code: 'precision_loss',
+      message: 'Some numbers have more digits than a double holds and are rounded.',
+      columns: rounded,
+    })
   return { roles, features, derived, warnings }
+}
+
+/** What may be a label but is none, and what nobody can use. */
+function noteColumns(columns: readonly Column[], label: string | null): Warning[] {
+  const warnings: Warning[] = []
+  for (const column of columns) {
+    const { name, refusal } = column
+    if (isNumeric(column) && labelNames.has(name.toLowerCase()) && name !== label) {
+      const message = `${quote(name)} may be a label; it is one only when named as label.`
+      warnings.push({ code: 'possible_label', message, columns: [name] })
+    }
+    if (refusal?.byDefault) warnings.push({ code: 'unusable_column', message: refusal.detail, columns: [name] })
+  }
+  return warnings.slice(0, maxNotes)
 }
 
 /** The only timestamp column of a source; null when it has none. */
@@ -99,7 +118,8 @@ function onlyTimestamp(columns: readonly Column[]): string | null {
   })
 }
 
-function requireTime({ name, kind, type }: Column): void {
+function requireTime(column: Column): void {
+  const { name, kind, type } = usable(column)
   if (kind === 'timestamp' || type === 'null') return
   if (kind !== 'number') throw mistyped(name, `${quote(name)} is ${type}, not a timestamp.`)
   const detail = `${quote(name)} is a number whose unit is not known; a timestamp column is needed.`
@@ -113,7 +133,7 @@ const isNumeric = ({ kind }: Column) => kind === 'number' || kind === 'boolean'
 
 function requireColumn(byName: ReadonlyMap<string, Column>, name: string, role: string): Column {
   const column = byName.get(name)
-  if (column) return column
+  if (column) return usable(column)
   const detail = `${role}: the source has no column ${quote(name)}.`
   throw new DeepWatchError('unknown_column', detail, { facts: { column: name } })
 }
@@ -137,7 +157,7 @@ function namedFeature(name: string, byName: ReadonlyMap<string, Column>, taken: 
 }
 
 function requireNumeric(column: Column): void {
-  if (isNumeric(column)) return
+  if (isNumeric(usable(column))) return
   refuseMixed(column)
   throw mistyped(column.name, `${quote(column.name)} is ${column.type}; a feature is numeric or boolean.`)
 }
@@ -158,7 +178,10 @@ function defaultFeatures(
   const free = columns.filter(
     (column) => !taken.has(column.name) && !column.partition && !ownColumns.has(column.name.toLowerCase()),
   )
-  free.forEach(refuseMixed)
+  for (const column of free) {
+    refuseMixed(column)
+    if (column.refusal?.byDefault) usable(column)
+  }
   const left = free.filter((column) => column.kind === 'text' || column.kind === 'other').map((column) => column.name)
   if (left.length > 0) {
     warnings.push({
@@ -167,7 +190,15 @@ function defaultFeatures(
       columns: left.slice(0, 100),
     })
   }
-  return free.filter(isNumeric)
+  const index = free.filter((column) => isNumeric(column) && column.index).map((column) => column.name)
+  if (index.length > 0) {
+    warnings.push({
+      code: 'index_column',
+      message: `The index that pandas wrote (${index.slice(0, 10).map(quote).join(', ')}) was not learnt from; name it in features if it is meant.`,
+      columns: index.slice(0, 100),
+    })
+  }
+  return free.filter((column) => isNumeric(column) && !column.index)
 }
 
 /** Where scoring finds what a model needs. `timestamp` is null when the source has none. */

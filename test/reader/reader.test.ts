@@ -418,32 +418,6 @@ describe('names from outside', () => {
   })
 })
 
-describe('files of one source', () => {
-  test('must have the same columns of the same types, in any order', async () => {
-    const bench = await startBench()
-    await one(bench, 'select 1 as a, 2.5::double as b', '', '1.parquet')
-    await one(bench, 'select 3.5::double as b, 4 as a', '', '2.parquet')
-    await one(bench, 'select 5 as a', '', 'fewer.parquet')
-    await one(bench, 'select 5 as a, 1.0::double as b, 2 as c', '', 'more.parquet')
-    await one(bench, `select 5 as a, 'x' as b`, '', 'other.parquet')
-    const session = await bench.open(['1.parquet', '2.parquet'])
-    expect((await readAll(session, { features: [number('a'), number('b')] })).lanes).toEqual([
-      [1, 4],
-      [2.5, 3.5],
-    ])
-    await session.close()
-    for (const [name, code, column] of [
-      ['fewer', 'unknown_column', 'b'],
-      ['more', 'unknown_column', 'c'],
-      ['other', 'type_mismatch', 'b'],
-    ]) {
-      const refused = await bench.open(['1.parquet', `${name}.parquet`])
-      await expect(refused.describe()).rejects.toMatchObject({ code, facts: { column, file: `${name}.parquet` } })
-      await refused.close()
-    }
-  })
-})
-
 describe('a scored source', () => {
   test('leaves as Parquet in the order of the source, with our own columns replaced', async () => {
     const bench = await startBench()

@@ -16,6 +16,7 @@ export {
   checkNames,
   columnError,
   columnOf,
+  decodable,
   foldCase,
   kindOfType,
   type Relation,

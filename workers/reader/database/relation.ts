@@ -1,5 +1,5 @@
 import { DeepWatchError, type ErrorCode, type ErrorFacts } from '../../../src/errors.ts'
-import type { Column, ColumnKind, OpenCommand } from '../../../src/reader/index.ts'
+import { type Column, type ColumnKind, type OpenCommand, usable } from '../../../src/reader/index.ts'
 import type { Database } from './database.ts'
 import type { OpenFile } from './files.ts'
 import type { Values } from './query.ts'
@@ -91,7 +91,7 @@ export function foldCase(name: string): string {
   return name.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
 
-/** The column of this name, byte for byte. Throws `unknown_column`. */
+/** The column of this name, byte for byte. Throws `unknown_column`, and the refusal of one that cannot be decoded. */
 export function columnOf(relation: Relation, name: string): RelationColumn {
   const column = relation.columns.find((each) => each.name === name)
   if (column === undefined) {
@@ -99,7 +99,13 @@ export function columnOf(relation: Relation, name: string): RelationColumn {
       facts: { column: clip(name) },
     })
   }
-  return column
+  return decodable(column)
+}
+
+/** The column, unless its values cannot be decoded. */
+export function decodable(column: RelationColumn): RelationColumn {
+  const { refusal } = column
+  return refusal?.shown === false ? usable(column) : column
 }
 
 /** An error over a column, whose name is the first of its facts. */

@@ -1,16 +1,16 @@
 import { DeepWatchError } from '../../../src/errors.ts'
 import { formatOf } from '../../../src/formats/index.ts'
+import type { Refusal } from '../../../src/reader/index.ts'
 import {
   type Bindable,
   COUNTED_POSITION,
   checkNames,
-  columnError,
   type Database,
   fill,
   foldCase,
-  kindOfType,
   type OpenFile,
   quoteName,
+  quoteText,
   type Relation,
   type RelationColumn,
   type RelationInput,
@@ -18,49 +18,38 @@ import {
   show,
   statement,
 } from '../database/index.ts'
-
-/** Compressions DuckDB reads; a footer may name others (Hadoop's LZ4, LZO). */
-const CODECS = new Set(['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'ZSTD', 'BROTLI', 'LZ4_RAW'])
-const LONGEST_TYPE = 200
+import { MAX_NOTE_BYTES, MAX_NOTES, pandasIndex } from './pandas.ts'
+import { type FileSchema, type Footer, readFooters, readSchemas, type Unreadable } from './parquet-schemas.ts'
+import { roundedColumns } from './precision.ts'
+import { unify } from './unify.ts'
 
 /**
- * One or more Parquet files as a relation. Everything is judged from the footers alone: size, names, codecs.
+ * One or more Parquet files as a relation. Everything is judged from the footers alone: size, names, codecs, encodings, types. At
+ * training the values of whole numbers are read as well, where the footers do not say that doubles hold them.
  *
- * Files of one source must have the same columns with the same types, in any order: a column that some file lacks is
- * `unknown_column`, one of another type `type_mismatch`. Nothing is filled with nulls silently.
+ * Files of one source may differ where that does no harm, see `unify`; a column that a file lacks is null there.
  */
 export async function parquetRelation({ database, files, command }: RelationInput): Promise<Relation> {
   const paths = files.map((file) => file.path)
   const footers = await readFooters(database, files)
-  const first = footers[0] as Footer
-  if (first.columns > command.maxColumns) checkNames(Array(first.columns).fill(''), command.maxColumns)
+  const widest = Math.max(...footers.map(({ columns }) => columns))
+  if (widest > command.maxColumns) checkNames(Array(widest).fill(''), command.maxColumns)
   const rows = sum(footers, (footer) => footer.rows)
-  if (rows * first.columns > command.maxCells) {
-    const { columns } = first
-    const detail = `The source has ${rows} rows x ${columns} columns; at most ${command.maxCells} values are read.`
-    throw new DeepWatchError('decoded_too_large', detail, { facts: { rows, columns, limit: command.maxCells } })
-  }
-  const names = await topLevelNames(database, paths[0] as string)
+  checkCells(rows, widest, command.maxCells)
+  const schemas = await readSchemas(database, files, footers, command.maxColumns)
+  const names = [...new Set(schemas.flatMap(({ columns }) => columns.map(({ name }) => name)))]
   const partitions = [...new Set(files.flatMap((file) => Object.keys(file.partitions)))]
   const own = partitions.filter((key) => !names.some((name) => foldCase(name) === foldCase(key)))
   checkNames([...names, ...own], command.maxColumns)
-  const types = await typesOf(database, paths[0] as string)
-  for (let i = 1; i < files.length; i++) {
-    if ((footers[i] as Footer).fingerprint !== first.fingerprint) await checkSame(database, files, i, types)
-  }
-  const rounded = await checkChunks(database, paths)
-  const columns: RelationColumn[] = names.map((name) => {
-    const type = types.get(name) as string
-    return {
-      name,
-      type: type.length > LONGEST_TYPE ? `${type.slice(0, LONGEST_TYPE)}…` : type,
-      kind: kindOfType(type),
-      partition: false,
-      precisionLoss:
-        type === 'BIGINT' || type === 'UBIGINT' ? rounded.has(name) : type === 'HUGEINT' || type === 'UHUGEINT',
-      expression: quoteName(name),
-      sql: type,
-    }
+  checkCells(rows, names.length, command.maxCells)
+  // Only a training asks what its columns are.
+  const isTraining = command.types === null
+  const rounded = isTraining ? await findRounded(database, schemas) : new Set<string>()
+  const index = isTraining ? await findIndex(database, paths) : new Set<string>()
+  const unified = unifyColumns(names, schemas)
+  const columns = unified.map((column): RelationColumn => {
+    const { name } = column
+    return { ...column, precisionLoss: rounded.has(name), ...(index.has(name) && { index: true }) }
   })
   const virtual = !names.some((name) => ['file_index', 'file_row_number'].includes(foldCase(name)))
   if (own.length > 0 && !virtual) {
@@ -70,126 +59,94 @@ export async function parquetRelation({ database, files, command }: RelationInpu
   const values: Record<string, Bindable> = { files: paths }
   own.forEach((key, index) => {
     values[`partition${index}`] = files.map((file) => file.partitions[key] ?? null)
-    const expression = `($partition${index}::varchar[])[file_index::bigint + 1]`
-    columns.push({
-      name: key,
-      type: 'VARCHAR',
-      sql: 'VARCHAR',
-      kind: 'text',
-      partition: true,
-      precisionLoss: false,
-      expression,
-    })
+    columns.push(partitionColumn(key, index))
   })
+  const groups = sum(footers, (footer) => footer.groups)
   return {
     columns,
     rows,
-    from: fill(formatOf('parquet').relation, {}),
+    from: relationText(schemas.length === 1 ? null : unified),
     values,
     position: positionOf(virtual, footers),
-    ...(virtual && {
-      groupRows:
-        rows /
-        Math.max(
-          1,
-          sum(footers, ({ groups }) => groups),
-        ),
-    }),
+    ...(virtual && { groupRows: rows / Math.max(1, groups) }),
   }
 }
 
-interface Footer {
-  readonly rows: number
-  readonly columns: number
-  readonly groups: number
-  readonly fingerprint: string
+function checkCells(rows: number, columns: number, limit: number): void {
+  if (rows * columns <= limit) return
+  const detail = `The source has ${rows} rows x ${columns} columns; at most ${limit} values are read.`
+  throw new DeepWatchError('decoded_too_large', detail, { facts: { rows, columns, limit } })
 }
 
-/** One footer per file, in the order of the files. */
-async function readFooters(database: Database, files: readonly OpenFile[]): Promise<Footer[]> {
-  const found = new Map<string, Footer>()
-  const rows = await rowsOf(database.connection, statement('parquet-files'), { files: files.map((file) => file.path) })
-  for (const [path, count, columns, encryption, fingerprint, groups] of rows) {
-    if (encryption !== null) throw new DeepWatchError('parquet_encrypted', 'Encrypted Parquet files cannot be read.')
-    found.set(String(path), {
-      rows: Number(count),
-      columns: Number(columns ?? 0),
-      groups: Number(groups),
-      fingerprint: String(fingerprint),
-    })
+/** The files as a table expression, with the types that all of them are read as where their own ones differ. */
+function relationText(columns: readonly RelationColumn[] | null): string {
+  const entries = columns?.map(({ name, sql }) => {
+    const [key, type] = [quoteText(name), quoteText(sql)]
+    return `${key}: {name: ${key}, type: ${type}, default_value: null}`
+  })
+  return fill(formatOf('parquet').relation, { schema: entries ? `, schema = map {${entries.join(', ')}}` : '' })
+}
+
+/** Every column of the files as the one that it is read as. */
+function unifyColumns(names: readonly string[], schemas: readonly FileSchema[]): RelationColumn[] {
+  const parts = new Map(names.map((name): [string, PartOfFile[]] => [name, []]))
+  for (const { files, columns } of schemas) {
+    const file = fileName(files[0] as OpenFile)
+    for (const { name, type, unreadable } of columns) parts.get(name)?.push({ type, file, unreadable })
   }
-  return files.map((file) => {
-    const footer = found.get(file.path)
-    if (footer === undefined || footer.columns < 1 || footer.rows < 0) {
-      throw new DeepWatchError('parquet_unreadable', `The footer of the Parquet file ${file.name} is damaged.`)
-    }
-    return footer
+  return Array.from(parts, ([name, found]): RelationColumn => {
+    const column = { name, partition: false, precisionLoss: false, expression: quoteName(name), ...unify(name, found) }
+    const { file, unreadable } = found.find((part) => part.unreadable !== null) ?? (found[0] as PartOfFile)
+    return unreadable === null
+      ? column
+      : { ...column, kind: 'other', refusal: refuseUnreadable(name, file, unreadable) }
   })
 }
 
-/** Names of the top-level columns as they stand in the file: the database renames twins and cuts names at NUL. */
-async function topLevelNames(database: Database, path: string): Promise<string[]> {
-  const elements = await rowsOf(database.connection, statement('parquet-schema'), { file: path })
-  const names: string[] = []
-  let at = 1
-  const skip = (): void => {
-    const children = Number((elements[at] ?? [])[1] ?? 0)
-    at++
-    for (let child = 0; child < children && at < elements.length; child++) skip()
-  }
-  while (at < elements.length) {
-    names.push(String((elements[at] as unknown[])[0] ?? ''))
-    skip()
-  }
-  return names
+interface PartOfFile {
+  readonly type: string
+  readonly file: string
+  readonly unreadable: Unreadable | null
 }
 
-async function typesOf(database: Database, path: string): Promise<Map<string, string>> {
-  const relation = fill(formatOf('parquet').relation, {})
-  const rows = await rowsOf(database.connection, statement('columns', { relation }), { files: [path] })
-  return new Map(rows.map(([name, type]) => [String(name), String(type)]))
+function refuseUnreadable(name: string, file: string, { code, what, instead }: Unreadable): Refusal {
+  return {
+    code,
+    detail: `The column ${show(name)} of ${file} is ${what}, which is not read. Write it ${instead}, or leave it out with features.`,
+    facts: { column: name.slice(0, 200), file },
+    byDefault: true,
+    shown: false,
+  }
 }
 
-/**
- * Looks at every column chunk's description: refuses compressions we cannot read, and gives the 64-bit columns that may hold
- * integers whose doubles are rounded.
- */
-async function checkChunks(database: Database, paths: readonly string[]): Promise<Set<string>> {
+/** A file as people know it: with its folders, where these tell it from others. */
+function fileName({ name, partitions }: OpenFile): string {
+  const folders = Object.entries(partitions).map(([key, value]) => `${key}=${value}/`)
+  return `${folders.join('')}${name}`.slice(-200)
+}
+
+/** Columns of which some value is another one as a double. Reads those alone that may have such values. */
+async function findRounded(database: Database, schemas: readonly FileSchema[]): Promise<Set<string>> {
   const rounded = new Set<string>()
-  const chunks = await rowsOf(database.connection, statement('parquet-chunks'), { files: paths })
-  for (const [codec, column, wide] of chunks) {
-    if (codec !== null && !CODECS.has(String(codec))) {
-      const detail = `The compression ${String(codec).slice(0, 20)} is not supported.`
-      throw new DeepWatchError('parquet_unsupported_codec', detail)
-    }
-    if (wide === true) rounded.add(String(column))
+  for (const { files, columns } of schemas) {
+    const looked = columns.filter((column) => column.mayRound && column.unreadable === null)
+    const source = { from: relationText(null), values: { files: files.map((file) => file.path) } }
+    const asked = looked.map(({ name, type }) => ({ name, sql: type, expression: quoteName(name) }))
+    for (const name of await roundedColumns(database, source, asked)) rounded.add(name)
   }
   return rounded
 }
 
-/** Compares the columns of one file with those of the first. */
-async function checkSame(
-  database: Database,
-  files: readonly OpenFile[],
-  index: number,
-  first: Map<string, string>,
-): Promise<void> {
-  const { path, name: file } = files[index] as OpenFile
-  const names = await topLevelNames(database, path)
-  checkNames(names, names.length)
-  const types = await typesOf(database, path)
-  for (const name of new Set([...first.keys(), ...names])) {
-    const here = types.get(name)
-    const there = first.get(name)
-    if (here === undefined || there === undefined) {
-      const detail = `Not every file of the source has the column ${show(name)}: compare ${file} with the first.`
-      throw columnError('unknown_column', name, detail, { file })
-    }
-    if (here !== there) {
-      const detail = `The column ${show(name)} has another type in ${file} than in the first file.`
-      throw columnError('type_mismatch', name, detail, { file })
-    }
-  }
+async function findIndex(database: Database, paths: readonly string[]): Promise<ReadonlySet<string>> {
+  const slots = { bytes: String(MAX_NOTE_BYTES), max: String(MAX_NOTES) }
+  const notes = await rowsOf(database.connection, statement('parquet-pandas', slots), { files: paths })
+  return pandasIndex(notes.map(([note]) => note))
+}
+
+/** A column of the folders' names, the partition of this number. */
+function partitionColumn(name: string, number: number): RelationColumn {
+  const expression = `($partition${number}::varchar[])[file_index::bigint + 1]`
+  return { name, type: 'VARCHAR', sql: 'VARCHAR', kind: 'text', partition: true, precisionLoss: false, expression }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { DeepWatchError } from '../../../src/errors.ts'
 import { stepOf, type TimeContextColumn } from '../../../src/kernels/history/index.ts'
-import type { FeatureQuery, SpanQuery } from '../../../src/reader/index.ts'
+import { type FeatureQuery, type SpanQuery, usable } from '../../../src/reader/index.ts'
 import {
   columnError,
   columnOf,
@@ -133,7 +133,7 @@ class Results {
   /** A column as text; null without a name. */
   text(name: string | undefined): number | null {
     if (name === undefined) return null
-    return this.add(`${this.needed.add(columnOf(this.relation, name).expression)}::varchar`, `''`)
+    return this.add(entityText(this.needed, this.relation, name), `''`)
   }
 
   /** A column that is echoed as the member of this place. */
@@ -183,6 +183,11 @@ function extraColumns(results: Results, { extra, window }: FeatureQuery, time: n
   }
   if (history === true) columns.push({ history })
   return columns
+}
+
+/** The text that tells the entity of a row. Throws `unknown_column`, and the refusal of a column that cannot be used. */
+export function entityText(needed: Needed, relation: Relation, name: string): string {
+  return `${needed.add(usable(columnOf(relation, name)).expression)}::varchar`
 }
 
 /** A time in epoch microseconds as a double: NaN for null, infinity for an infinite time, which the reader refuses. */

@@ -16,7 +16,7 @@ import {
   rowsOf,
   statement,
 } from '../database/index.ts'
-import { microseconds, windowed } from './plan.ts'
+import { entityText, microseconds, windowed } from './plan.ts'
 
 /** Counts the rows of a source and of a window in it, and finds its first and last time. */
 export async function spanOf(database: Database, relation: Relation, query: SpanQuery): Promise<Span> {
@@ -59,7 +59,7 @@ async function intervalOf(
   const name = query.interval?.entity ?? null
   const { sql, values } = windowed('interval', relation, query, (needed) => ({
     micros: microseconds(needed, time),
-    entity: name === null ? 'null' : `${needed.add(columnOf(relation, name).expression)}::varchar`,
+    entity: name === null ? 'null' : entityText(needed, relation, name),
     max: String(intervalRows),
   }))
   const [row] = await rowsOf(database.connection, sql, values)
@@ -70,7 +70,7 @@ async function intervalOf(
 /** The entities of a source and their rows, in no order; at most `max` of them. */
 export async function entitiesOf(database: Database, relation: Relation, query: EntitiesQuery): Promise<EntityRows[]> {
   const { sql, values } = windowed('entities', relation, query, (needed) => ({
-    entity: `${needed.add(columnOf(relation, query.entity).expression)}::varchar`,
+    entity: entityText(needed, relation, query.entity),
     bytes: String(fleetBounds.nameBytes),
     max: String(query.max),
   }))

@@ -4,6 +4,7 @@ import {
   CHUNK_ROWS,
   COUNTED_POSITION,
   type Database,
+  decodable,
   foldCase,
   quoteName,
   quoteText,
@@ -51,7 +52,7 @@ const OWN = new Set(['anomaly_score', 'is_anomaly'])
  *   which is a tenth faster than asking
  */
 function planScored(relation: Relation, query: ScoredQuery, threads: number): ScoredStatement {
-  const columns = relation.columns.filter((column) => !OWN.has(foldCase(column.name)))
+  const columns = relation.columns.filter((column) => !OWN.has(foldCase(column.name))).map(decodable)
   const { sql, values } = windowed('scored', relation, query, (needed) => ({
     output: columns.map(({ name, expression }) => `r.${needed.add(expression)} as ${quoteName(name)},`).join(' '),
     position: threads > 1 ? needed.add(relation.position) : COUNTED_POSITION,
