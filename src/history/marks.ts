@@ -7,14 +7,9 @@ import type { FeatureBlock } from '../reader/index.ts'
 export const historyMarks = { insufficient: 4, late: 5 } as const
 
 /** Takes the score from rows whose derived features are not all known. @param column index of the history column */
-export function markHistory(
-  { block }: Pick<FeatureBlock, 'block'>,
-  column: number,
-  { scores, flags }: BlockScores,
-): void {
-  const start = column * block.stride
+export function markHistory({ block }: Pick<FeatureBlock, 'block'>, column: number, { scores, flags }: BlockScores) {
   for (let row = 0; row < block.rows; row++) {
-    const state = block.values[start + row]
+    const state = block.values[column * block.stride + row]
     if (state === rowHistory.complete) continue
     scores[row] = Number.NaN
     flags[row] = state === rowHistory.late ? historyMarks.late : historyMarks.insufficient

@@ -12,14 +12,16 @@ const maxArrangedHere = 16_384
 const maxRooms = 2
 const maxRoomBytes = 16 * 1024 * 1024
 
-/** Scores a block whose column behind the features numbers the entities; gives the seconds that took the threads. */
-export type ScoreEntities = (message: ScoreMessage, model: ScoringModel, options: CallOptions) => Promise<number>
+export type ScoreEntities = ReturnType<typeof createEntityScoring>
 
-/** The rows of one entity come together in the whole block, so that its model is walked by as many as there are. */
-export function createEntityScoring(threads: number, queue: TaskQueue<Task>): ScoreEntities {
+/**
+ * Makes what scores a block whose column behind the features numbers the entities, and gives the seconds that took the threads. The rows
+ * of one entity come together in the whole block, so that its model is walked by as many as there are.
+ */
+export function createEntityScoring(threads: number, queue: TaskQueue<Task>) {
   const rooms = createRooms(maxRooms, maxRoomBytes)
 
-  return async (message, { features, entities = 0 }, options) => {
+  return async (message: ScoreMessage, { features, entities = 0 }: ScoringModel, options: CallOptions) => {
     const { values, stride, rows } = message.block
     const start = features * stride
     const { order, runs } = groupRows(values.subarray(start, start + rows), entities)

@@ -12,13 +12,6 @@ import { cutSlices, runTask, sliceRows, sumSeconds, type Task, turnMilliseconds 
 import { startThreads, type Threads } from './threads.ts'
 import type { BlockScores, ScoringModel } from './types.ts'
 
-export interface PoolOptions {
-  /** Threads; >= 1. */
-  readonly threads: number
-  /** Calls that may wait before further ones are refused; >= 1. */
-  readonly maxQueue: number
-}
-
 /** Rooms for scores that are kept: some blocks of a source are under way at once, and a row's room has nine bytes: half a MiB, with entities two. */
 const maxScoreRooms = 8
 
@@ -34,8 +27,8 @@ export class Pool {
   /** Not 0 while a call waits for a thread. */
   readonly #wanted = new Int32Array(shareBytes(4))
 
-  /** Starts the threads. */
-  constructor({ threads, maxQueue }: PoolOptions) {
+  /** Starts `threads` threads, >= 1; `maxQueue` calls, >= 1, may wait before further ones are refused. */
+  constructor({ threads, maxQueue }: { readonly threads: number; readonly maxQueue: number }) {
     this.#size = threads
     this.#maxQueue = maxQueue
     // Tasks go to piscina only when a thread is free. The queue is ours: piscina's knows no turns, and cannot drop a task that

@@ -20,9 +20,7 @@ export class Moments {
   private runValue = Number.NaN
 
   clear(): void {
-    this.sum.clear()
-    this.squares.clear()
-    this.largeSquares.clear()
+    for (const sum of [this.sum, this.squares, this.largeSquares]) sum.clear()
     this.count = 0
     this.large = 0
     this.runValue = Number.NaN

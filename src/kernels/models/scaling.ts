@@ -78,25 +78,15 @@ export interface Standardised extends Scale {
   readonly columns: Float64Array
 }
 
-/**
- * The units of a sample's features.
- * @param varying columns, ascending
- * @param deviations see `robustScale`
- */
+/** The units of a sample's features. @param varying columns, ascending @param deviations see `robustScale` */
 export function standardisedFor(sample: Sample, varying: readonly number[], deviations: Float64Array): Standardised {
   const { centre, spread } = robustScale(sample, deviations)
   const columns = Float64Array.from(varying)
-  return {
-    columns,
-    centre: columns.map((column) => centre[column]!),
-    spread: columns.map((column) => spread[column]!),
-  }
+  const pick = (all: Float64Array) => columns.map((column) => all[column]!)
+  return { columns, centre: pick(centre), spread: pick(spread) }
 }
 
-/**
- * Reads the three arrays.
- * @throws RangeError when a column is not one of `features` or not in order, or a spread is not above 0
- */
+/** Reads the three arrays. @throws RangeError when a column is not one of `features` or not in order, or a spread is not above 0 */
 export function readStandardised(numbers: Numbers, count: number, features: number): Standardised {
   const columns = numbers.next(count)
   const [centre, spread] = [numbers.next(count), numbers.next(count)]

@@ -60,15 +60,7 @@ export function copyTile(
  * @param flags `rowMarks`, one per row
  * @param factor from `scoreFactor`
  */
-export function scoresFromSums(
-  scores: Float64Array,
-  flags: Uint8Array,
-  from: number,
-  to: number,
-  factor: number,
-): void {
-  for (let i = from; i < to; i++) {
-    const isScored = flags[i]! <= rowMarks.filled
-    scores[i] = isScored ? anomalyScore(scores[i]!, factor) : Number.NaN
-  }
+export function scoresFromSums(scores: Float64Array, flags: Uint8Array, from: number, to: number, factor: number) {
+  for (let i = from; i < to; i++)
+    scores[i] = flags[i]! <= rowMarks.filled ? anomalyScore(scores[i]!, factor) : Number.NaN
 }
