@@ -63,7 +63,6 @@ export async function openWindows(
   const entries = new Map<string, Entry>()
   let bytes = 0
 
-  /** A place in one of the lines of those who work on a version's windows in several steps. */
   const turn = createTurns()
 
   const drop = (key: string, entry: Entry) => {
@@ -129,9 +128,6 @@ export async function openWindows(
     get size(): number {
       return entries.size
     },
-    get bytes(): number {
-      return bytes
-    },
     removeVersion: (model: string, version: number): void =>
       removeWhere((owner) => owner.name === model && owner.version === version),
     removeModel: (model: string): void => removeWhere((owner) => owner.name === model),
@@ -170,10 +166,7 @@ function keyOf({ owner, slot, entity }: Place): string {
 /** A digest of what follows, the length of the heads, the heads as JSON, and the numbers of all entries. */
 function encode(entries: readonly Entry[]): Uint8Array[] {
   const numbers = entries.map(({ kept, stored }) => stored ?? kept?.store() ?? new Float64Array(0))
-  const heads = entries.map(({ owner, slot, entity }, index) => {
-    const { name, version, digest } = owner
-    return { owner: { name, version, digest }, slot, entity, numbers: numbers[index]!.length }
-  })
+  const heads = entries.map(({ owner, slot, entity }, i) => ({ owner, slot, entity, numbers: numbers[i]!.length }))
   const head = Buffer.from(JSON.stringify({ format: formatVersion, entries: heads }))
   const length = Buffer.alloc(4)
   length.writeUInt32LE(head.length)
