@@ -1,14 +1,4 @@
-export {
-  BLOCK_HEAD_BYTES,
-  type Command,
-  type CommandFile,
-  exchangePlaces,
-  type Failure,
-  FRAME,
-  frameHeader,
-  type OpenCommand,
-  type ReaderStart,
-} from './frames.ts'
+export * from './frames.ts'
 export { createReaders, readerLimits } from './reader.ts'
 export { usable } from './refusal.ts'
 export { MAX_BLOCKS } from './session.ts'

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { ReaderExchange } from '../../src/reader/exchange.ts'
 import { exchangePlaces, FRAME, HEADER_BYTES } from '../../src/reader/frames.ts'
 import { createSources } from '../../src/sources/sources.ts'
-import { Exchange } from '../../workers/reader/read/exchange.ts'
+import { createExchange } from '../../workers/reader/read/blocks.ts'
 import { freshFolder } from '../endings.ts'
 import { startBench, writeParquet } from './tools.ts'
 
@@ -17,7 +17,7 @@ describe('the exchange', () => {
   test('hands blocks over in their order, place by place, and waits for a place that is free', async () => {
     const outer = new ReaderExchange(await freshFolder())
     let waits = 0
-    const inner = new Exchange(outer.fd!, () => waits++)
+    const inner = createExchange(outer.fd!, () => waits++)
     for (let block = 0; block < 3 * exchangePlaces; block++) {
       expect(inner.put([bytes(block, 1), bytes(block, 2, 3)], 8)).toBe(true)
       expect(waits).toBe(Math.max(0, block + 1 - exchangePlaces))
@@ -55,7 +55,7 @@ describe('the exchange', () => {
 
   test('without room is given up for good', () => {
     const full = openSync('/dev/full', 'w')
-    const inner = new Exchange(full, () => expect.fail('nothing was put there'))
+    const inner = createExchange(full, () => expect.fail('nothing was put there'))
     expect(inner.put([bytes(1)], 8)).toBe(false)
     expect(inner.put([bytes(1)], 8)).toBe(false)
     closeSync(full)

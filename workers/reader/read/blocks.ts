@@ -1,18 +1,18 @@
+import { writevSync } from 'node:fs'
 import { blockRows } from '../../../src/kernels/index.ts'
-import { BLOCK_HEAD_BYTES, FRAME } from '../../../src/reader/index.ts'
+import { BLOCK_HEAD_BYTES, exchangePlaces, FRAME } from '../../../src/reader/index.ts'
 import type { TextBuffer } from '../database/index.ts'
-import { Exchange } from './exchange.ts'
 import { awaitTaken, send } from './pipe.ts'
 
 const EXCHANGE = 4
 /** A shorter block is quicker through the pipe. */
 const MIN_PLACED_BYTES = 64 * 1024
 
-let exchange: Exchange | null = null
+let exchange: ReturnType<typeof createExchange> | null = null
 
 /** From here on blocks go into the exchange, which the parent opened as file descriptor 4. */
 export function useExchange(): void {
-  exchange = new Exchange(EXCHANGE, awaitTaken)
+  exchange = createExchange(EXCHANGE, awaitTaken)
 }
 
 /**
@@ -68,4 +68,42 @@ export class BlockWriter {
 
 function bytesOf(values: Float64Array, from: number, length: number): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset + from * 8, length * 8)
+}
+
+/**
+ * The reading process's end of the exchange: blocks are put into places of a file that both processes hold open. Waits for a place
+ * when the parent lags behind, which is flow control as a full pipe is.
+ * @param awaitTaken waits until the parent took a block out
+ */
+export function createExchange(fd: number, awaitTaken: () => void) {
+  let placed = 0
+  /** Blocks that the parent did not take out yet. */
+  let waiting = 0
+  let isUsable = true
+  return {
+    /**
+     * Puts the parts of a block, one behind the other, into the next place. False when there is no room for them, from then on for
+     * ever: such a block takes the pipe.
+     * @param placeBytes bytes from one place to the next
+     */
+    put(parts: readonly Uint8Array[], placeBytes: number): boolean {
+      if (!isUsable) return false
+      if (waiting === exchangePlaces) {
+        awaitTaken()
+        waiting--
+      }
+      const from = (placed % exchangePlaces) * placeBytes
+      const wanted = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
+      try {
+        isUsable = writevSync(fd, parts, from) === wanted
+      } catch {
+        // A full disk, or little memory set aside for such files.
+        isUsable = false
+      }
+      if (!isUsable) return false
+      placed++
+      waiting++
+      return true
+    },
+  }
 }

@@ -18,11 +18,12 @@ export interface Echo {
 
 /** How a column is echoed. */
 export function echoOf({ kind, sql, echo }: RelationColumn): Echo {
-  if (echo !== undefined) return plain((value) => value)
+  const asIs = (value: string) => value
+  const cast = (value: string) => `${value}::varchar`
+  if (echo !== undefined) return texts(true, asIs)
   if (kind === 'timestamp') return time
-  if (kind === 'boolean') return plain((value) => `${value}::varchar`)
-  if (kind === 'number') return sql === 'DOUBLE' || sql === 'FLOAT' ? double : plain((value) => `${value}::varchar`)
-  return kind === 'text' ? text : { ...text, expression: (value) => `${value}::varchar` }
+  if (kind === 'number' && (sql === 'DOUBLE' || sql === 'FLOAT')) return double
+  return texts(kind === 'boolean' || kind === 'number', kind === 'text' ? asIs : cast)
 }
 
 /** Writes the echoed columns of one chunk. */
@@ -51,31 +52,20 @@ const NULL = Buffer.from('null')
 const MICROS = 1_000_000n
 const DAY_SECONDS = 86_400
 
-/** Text that is JSON already. */
-function plain(expression: (value: string) => string): Echo {
+/** Text that is JSON already, or that is to be quoted. */
+function texts(isJson: boolean, expression: Echo['expression']): Echo {
   return {
     expression,
     padding: `''`,
     writer: (chunk, column) => {
-      const texts = chunk.texts(column)
-      return (row, text) => {
-        texts.at(row)
-        text.put(texts.bytes, texts.start, texts.end)
+      const cursor = chunk.texts(column)
+      return (row, out) => {
+        cursor.at(row)
+        if (isJson) out.put(cursor.bytes, cursor.start, cursor.end)
+        else out.putString(cursor.bytes, cursor.start, cursor.end)
       }
     },
   }
-}
-
-const text: Echo = {
-  expression: (value) => value,
-  padding: `''`,
-  writer: (chunk, column) => {
-    const texts = chunk.texts(column)
-    return (row, out) => {
-      texts.at(row)
-      out.putString(texts.bytes, texts.start, texts.end)
-    }
-  },
 }
 
 const double: Echo = {

@@ -1,13 +1,14 @@
+import { transitionsWithin } from '../../../src/aggregate/index.ts'
 import { DeepWatchError } from '../../../src/errors.ts'
-import { circleOf } from '../../../src/kernels/history/index.ts'
+import { circleOf, type ZoneTransitions } from '../../../src/kernels/history/index.ts'
 import type { FeatureQuery } from '../../../src/reader/index.ts'
 import { type Chunk, type Database, type Relation, TextBuffer } from '../database/index.ts'
 import { BlockWriter } from './blocks.ts'
 import { checkLabels, drainRows } from './drain.ts'
 import { echoChunk } from './echo.ts'
-import { entityReader, HistoryColumns } from './history-columns.ts'
-import { localOffset } from './local-time.ts'
+import { entityReader, type HistoryFiller, historyFiller } from './history-columns.ts'
 import { type FeaturePlan, type MatrixColumn, planFeatures } from './plan.ts'
+import { spanOf } from './span.ts'
 
 export interface StreamLimits {
   readonly maxCells: number
@@ -33,6 +34,30 @@ export async function streamFeatures(
   return filler.handedOut
 }
 
+/**
+ * The offset of local time at the epoch second `second`, for `sql/features.sql`. It holds the transitions from the first to the last
+ * time that is read, as far as these are known beforehand: from the window, or from the statistics of a Parquet file.
+ */
+async function localOffset(database: Database, relation: Relation, query: FeatureQuery): Promise<string> {
+  const { timestamp, window, transitions } = query
+  if (transitions === undefined || !query.features.some((feature) => 'timeContext' in feature)) return '0'
+  const hasStatistics = window === undefined && timestamp !== undefined && relation.groupRows !== undefined
+  const span = hasStatistics
+    ? await spanOf(database, relation, { timestamp })
+    : { from: window?.from ?? null, to: window?.to ?? null }
+  return offsetExpression(transitionsWithin(transitions, span.from ?? -Infinity, span.to ?? Infinity))
+}
+
+/** A tree of comparisons: a row meets one for a span of half a year, and eight for 130 years. Nothing is held or sorted, as by a join. */
+function offsetExpression({ utc, offset }: ZoneTransitions): string {
+  const between = (first: number, end: number): string => {
+    if (end - first === 1) return String(offset[first])
+    const middle = (first + end) >> 1
+    return `case when second < ${utc[middle]} then ${between(first, middle)} else ${between(middle, end)} end`
+  }
+  return between(0, utc.length)
+}
+
 /** Puts the results of chunks into the columns of blocks. */
 class MatrixFiller {
   readonly writer: BlockWriter
@@ -43,7 +68,7 @@ class MatrixFiller {
   private readonly plan: FeaturePlan
   private readonly limits: StreamLimits
   private readonly text: TextBuffer | null
-  private readonly histories: HistoryColumns | null
+  private readonly histories: HistoryFiller | null
   /** Numbers of the entities known or seen so far. */
   private readonly entities: Map<string | null, number>
 
@@ -53,7 +78,7 @@ class MatrixFiller {
     this.entities = new Map(query.entities?.map((name, number) => [Buffer.from(name).toString('latin1'), number]))
     this.text = plan.echoed.length === 0 ? null : new TextBuffer(limits.maxDecodedTextBytes)
     this.writer = new BlockWriter(plan.columns.length, this.text, query.entities !== undefined)
-    this.histories = query.history === undefined ? null : new HistoryColumns(plan, query.history)
+    this.histories = query.history === undefined ? null : historyFiller(plan, query.history)
   }
 
   take(chunk: Chunk, rows: number): void {
@@ -64,7 +89,7 @@ class MatrixFiller {
     const times = plan.time === null ? null : chunk.doubles(plan.time)
     if (times !== null) checkTimes(times, rows)
     const fillers = plan.columns.map((column) => this.filler(column, chunk))
-    const fillHistory = this.histories?.open(chunk, times as Float64Array) ?? null
+    const fillHistory = this.histories?.(chunk, times as Float64Array) ?? null
     const echo = text === null ? null : echoChunk(chunk, plan.echoed)
     let from = 0
     while (from < rows) {

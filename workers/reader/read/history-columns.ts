@@ -1,63 +1,53 @@
 import { rowHistory } from '../../../src/kernels/history/index.ts'
 import type { HistoryQuery } from '../../../src/reader/index.ts'
-import { createHistories, type HistoryKeeper } from '../../../src/telemetry/index.ts'
+import { createHistories } from '../../../src/telemetry/index.ts'
 import { type Chunk, isValid } from '../database/index.ts'
 import type { BlockWriter } from './blocks.ts'
 import type { FeaturePlan } from './plan.ts'
 
-/** Fills the columns that are derived from the trailing rows of each entity. */
-export class HistoryColumns {
-  private readonly plan: FeaturePlan
-  private readonly keeper: HistoryKeeper
-  private readonly completeOnly: boolean
-  /** Base values and figures of the row at hand. */
-  private readonly values: Float64Array
-  private readonly figures: Float64Array
+export type HistoryFiller = ReturnType<typeof historyFiller>
+
+/**
+ * Fills the columns that are derived from the trailing rows of each entity: gives per chunk a function that adds them to rows that
+ * stand in the block already, and that tells how many of them stay there. With `completeOnly` those that lack history are
+ * overwritten by the ones behind them.
+ */
+export function historyFiller(plan: FeaturePlan, { columns, derivations, maxBytes, completeOnly }: HistoryQuery) {
+  const { base, entity } = plan.history as NonNullable<FeaturePlan['history']>
+  const keeper = createHistories({ columns: columns.length, derivations }, maxBytes)
+  // Base values and figures of the row at hand.
+  const values = new Float64Array(columns.length)
+  const figures = new Float64Array(derivations.length)
   /** Per column the index of what is derived there; null for other columns. */
-  private readonly derived: readonly (number | null)[]
-  private readonly stateColumn: number
-
-  constructor(plan: FeaturePlan, { columns, derivations, maxBytes, completeOnly }: HistoryQuery) {
-    this.plan = plan
-    this.keeper = createHistories({ columns: columns.length, derivations }, maxBytes)
-    this.completeOnly = completeOnly === true
-    this.values = new Float64Array(columns.length)
-    this.figures = new Float64Array(derivations.length)
-    this.derived = plan.columns.map((column) => ('derived' in column ? column.derived : null))
-    this.stateColumn = plan.columns.findIndex((column) => 'history' in column)
-  }
-
-  /**
-   * A function that adds the derived columns to rows that stand in the block already, and gives how many of them stay there: with
-   * `completeOnly` those that lack history are overwritten by the ones behind them.
-   */
-  open(chunk: Chunk, times: Float64Array): (from: number, rows: number, writer: BlockWriter) => number {
-    const { base, entity } = this.plan.history as NonNullable<FeaturePlan['history']>
-    const bases = base.map((result) => chunk.doubles(result))
-    const entityOf = entity === null ? () => null : entityReader(chunk, entity)
-    return (from, rows, writer) => {
-      let kept = 0
-      for (let row = 0; row < rows; row++) {
-        const at = from + row
-        for (const [index, values] of bases.entries()) this.values[index] = values[at] as number
-        const state = this.keeper.take(entityOf(at), times[at] as number, this.values, this.figures)
-        if (this.completeOnly && state !== rowHistory.complete) continue
-        this.place(writer, row, kept++, state)
-      }
-      return kept
-    }
-  }
+  const derived = plan.columns.map((column) => ('derived' in column ? column.derived : null))
+  const stateColumn = plan.columns.findIndex((column) => 'history' in column)
 
   /** Writes the figures and the state of a new row to its place among those that stay. */
-  private place({ values, stride, rows: start }: BlockWriter, row: number, place: number, state: number): void {
-    const { derived, stateColumn } = this
+  function put(block: BlockWriter, row: number, place: number, state: number): void {
+    const { stride, rows: start } = block
     const to = start + place
     for (let column = 0; column < derived.length; column++) {
       const figure = derived[column] as number | null
-      if (figure !== null) values[column * stride + to] = this.figures[figure] as number
-      else if (place !== row) values[column * stride + to] = values[column * stride + start + row] as number
+      if (figure !== null) block.values[column * stride + to] = figures[figure] as number
+      else if (place !== row) block.values[column * stride + to] = block.values[column * stride + start + row] as number
     }
-    if (stateColumn !== -1) values[stateColumn * stride + to] = state
+    if (stateColumn !== -1) block.values[stateColumn * stride + to] = state
+  }
+
+  return (chunk: Chunk, times: Float64Array) => {
+    const bases = base.map((result) => chunk.doubles(result))
+    const entityOf = entity === null ? () => null : entityReader(chunk, entity)
+    return (from: number, rows: number, block: BlockWriter): number => {
+      let kept = 0
+      for (let row = 0; row < rows; row++) {
+        const at = from + row
+        for (const [index, column] of bases.entries()) values[index] = column[at] as number
+        const state = keeper.take(entityOf(at), times[at] as number, values, figures)
+        if (completeOnly === true && state !== rowHistory.complete) continue
+        put(block, row, kept++, state)
+      }
+      return kept
+    }
   }
 }
 

@@ -23,8 +23,8 @@ export async function aggregateScored(
   const { entity, threshold, scoresPath } = query
   const tally = new ReportTally(query)
   const plan = planFeatures(relation, rowQuery(relation, query))
-  const reader = new RowReader(plan, query)
-  const take = (chunk: Chunk, rows: number) => tally.take(reader.read(chunk, rows, scores))
+  const read = rowReader(plan, query, scores)
+  const take = (chunk: Chunk, rows: number) => tally.take(read(chunk, rows))
   await scores.during(scoresPath, () => drainRows(database, plan, take))
   if (entity === undefined) return { ...tally.result(), entities: null }
   const { expression } = columnOf(relation, entity)
@@ -56,42 +56,30 @@ function rowQuery(relation: Relation, query: AggregateQuery): FeatureQuery {
   }
 }
 
-/** Reads the rows of chunks, one after the other. */
-class RowReader {
-  private readonly plan: FeaturePlan
-  private readonly label: string | undefined
-  private readonly features: number
-  private readonly rowColumn: number
+/** Reads the rows of chunks, one after the other: the first rows of each, valid until the next one is read. */
+function rowReader(plan: FeaturePlan, { features, label, entity }: AggregateQuery, scores: Database['scores']) {
+  const { columns, time } = plan
+  const place = placesOf(features.length, { entity: entity !== undefined, row: true }).row!
   /** Rows read so far. */
-  private total = 0
-
-  constructor(plan: FeaturePlan, { features, label, entity }: AggregateQuery) {
-    this.plan = plan
-    this.features = features.length
-    this.rowColumn = placesOf(features.length, { entity: entity !== undefined, row: true }).row!
-    this.label = label
-  }
-
-  /** The first rows of a chunk, valid until the next one is read. */
-  read(chunk: Chunk, rows: number, file: Database['scores']): Parameters<ReportTally['take']>[0] {
-    const { columns, time } = this.plan
-    const first = this.total
-    this.total += rows
+  let total = 0
+  return (chunk: Chunk, rows: number): Parameters<ReportTally['take']>[0] => {
+    const first = total
+    total += rows
     const doubles = (column: MatrixColumn | undefined) =>
       column !== undefined && 'result' in column ? chunk.doubles(column.result) : null
-    const features = columns.slice(0, this.features).map((column) => doubles(column)!)
+    const values = columns.slice(0, features.length).map((column) => doubles(column)!)
     // Only in a window is a row's place in the source another one than its place in the stream.
-    const positions = doubles(columns[this.rowColumn])
+    const positions = doubles(columns[place])
     const labels = doubles(columns.find((column) => 'label' in column))
-    if (labels !== null) checkLabels(labels, 0, rows, this.label ?? '', first)
+    if (labels !== null) checkLabels(labels, 0, rows, label ?? '', first)
     return {
       rows,
-      scores: file.take(rows),
+      scores: scores.take(rows),
       labels,
       times: time === null ? null : chunk.doubles(time),
       position: (row) => (positions === null ? first + row : positions[row]!),
-      value: (feature, row) => features[feature]![row]!,
-      entity: (row) => entityOf(chunk, this.plan.entity, row),
+      value: (feature, row) => values[feature]![row]!,
+      entity: (row) => entityOf(chunk, plan.entity, row),
     }
   }
 }
