@@ -2,14 +2,7 @@
 import { transitionsWithin } from '../aggregate/index.ts'
 import { DeepWatchError } from '../errors.ts'
 import type { ShownVersion } from '../registry/index.ts'
-import type {
-  Evaluation,
-  ReportAggregate,
-  ReportFacts,
-  ReportFormat,
-  ReportSettings,
-  VersionDocument,
-} from '../schemas/index.ts'
+import type { ReportAggregate, ReportFacts, ReportFormat, ReportSettings, VersionDocument } from '../schemas/index.ts'
 import type { Scoring, TableRun } from '../scoring/index.ts'
 import type { Source } from '../sources/index.ts'
 import { zoneTransitions } from '../time/index.ts'
@@ -35,6 +28,9 @@ export interface Report {
   render(format: ReportFormat): Promise<RenderedReport>
 }
 
+type ShownSource = Pick<ReportFacts['source'], 'kind' | 'files'>
+type Told = Pick<ReportFacts, 'subject' | 'aggregate' | 'profiles' | 'evaluation' | 'gaps'>
+
 interface RenderedReport {
   readonly body: Uint8Array
   readonly mediaType: string
@@ -52,8 +48,10 @@ const forms: Readonly<Record<ReportFormat, { readonly mediaType: string; readonl
 }
 
 export function createReporting({ scoring, drawing, kept, version: findVersion }: ReportingParts) {
-  const report = (facts: ReportFacts, { signal }: Work): Report => {
-    const { document, aggregate } = facts
+  function report(document: VersionDocument, { kind, files }: ShownSource, told: Told, { signal }: Work): Report {
+    const { aggregate } = told
+    const source = { kind, files: files.slice(0, 3) }
+    const facts: ReportFacts = { ...told, document: shown(document), source, zone: zoneOf(document, aggregate) }
     return {
       model: document.model,
       version: document.version,
@@ -67,17 +65,9 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
   async function ofRun(run: TableRun, work: Work): Promise<Report> {
     drawing.warm()
     const aggregate = await run.aggregate()
-    const { evaluation, gap } = await judge(run, aggregate)
+    const judged = await judge(run, aggregate)
     const { profiles } = await keptOf(run.document)
-    return report(
-      {
-        ...factsOf('source', run.document, run.source, aggregate),
-        profiles,
-        evaluation,
-        gaps: gap === null ? [] : [gap],
-      },
-      work,
-    )
+    return report(run.document, run.source, { subject: 'source', aggregate, profiles, ...judged }, work)
   }
 
   async function keptOf({ model, version, payload }: VersionDocument) {
@@ -98,10 +88,8 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
     async chartOf(run: TableRun, work: Work): Promise<RenderedReport> {
       drawing.warm()
       const aggregate = await run.aggregate()
-      return report(
-        { ...factsOf('source', run.document, run.source, aggregate), profiles: [], evaluation: null, gaps: [] },
-        work,
-      ).render('png')
+      const told: Told = { subject: 'source', aggregate, profiles: [], evaluation: null, gaps: [] }
+      return report(run.document, run.source, told, work).render('png')
     },
     /**
      * Scores a source and reports on it; judges the flags where it has labels. Nothing is counted into the metrics.
@@ -120,22 +108,11 @@ export function createReporting({ scoring, drawing, kept, version: findVersion }
     async ofVersion(model: string, version: string, work: Work): Promise<Report> {
       const { serving: _, ...document } = findVersion(model, version)
       const { aggregate, profiles, isDamaged } = await keptOf(document)
-      const gap = aggregate === null ? lacking(isDamaged) : labelGap(document.roles.label !== null, aggregate)
-      const known = factsOf('version', document, document.training.source, aggregate)
-      return report({ ...known, profiles, evaluation: null, gaps: gap === null ? [] : [gap] }, work)
+      const gaps = aggregate === null ? [lacking(isDamaged)] : labelGaps(document.roles.label !== null, aggregate)
+      const told: Told = { subject: 'version', aggregate, profiles, evaluation: null, gaps }
+      return report(document, document.training.source, told, work)
     },
   }
-}
-
-/** What is known once the source is counted. */
-function factsOf(
-  subject: ReportFacts['subject'],
-  document: VersionDocument,
-  { kind, files }: Pick<ReportFacts['source'], 'kind' | 'files'>,
-  aggregate: ReportAggregate | null,
-) {
-  const zone = zoneOf(document, aggregate)
-  return { subject, document: shown(document), source: { kind, files: files.slice(0, 3) }, aggregate, zone }
 }
 
 function lacking(isDamaged: boolean): string {
@@ -145,30 +122,27 @@ function lacking(isDamaged: boolean): string {
   return `${why} The course of the score, the most anomalous rows, the hours and what the flagged rows have in common are not shown; training again, or a report of a source, shows them.`
 }
 
-/** Why flags are not judged although a label column is there; null when they are. */
-function labelGap(hasLabel: boolean, { labels }: ReportAggregate): string | null {
-  if (!hasLabel) return null
-  if (labels === null) return 'No scored row has a label: the flags are not judged.'
+/** Why flags are not judged although a label column is there; nothing when they are. */
+function labelGaps(hasLabel: boolean, { labels }: ReportAggregate): string[] {
+  if (!hasLabel) return []
+  if (labels === null) return ['No scored row has a label: the flags are not judged.']
   const { tp, fp, tn, fn } = labels.confusion
-  if (tp + fn === 0) return 'No labelled row is an anomaly: there is nothing to find, so the flags are not judged.'
-  return fp + tn === 0 ? 'Every labelled row is an anomaly: the flags are not judged.' : null
+  if (tp + fn === 0) return ['No labelled row is an anomaly: there is nothing to find, so the flags are not judged.']
+  return fp + tn === 0 ? ['Every labelled row is an anomaly: the flags are not judged.'] : []
 }
 
 /** The figures of the evaluation where there are labels of both kinds; else why there are none. */
-async function judge(
-  run: TableRun,
-  aggregate: ReportAggregate,
-): Promise<{ evaluation: Evaluation | null; gap: string | null }> {
-  const gap = labelGap(run.roles.label !== null, aggregate)
-  if (gap !== null || aggregate.labels === null) return { evaluation: null, gap }
+async function judge(run: TableRun, aggregate: ReportAggregate): Promise<Pick<ReportFacts, 'evaluation' | 'gaps'>> {
+  const gaps = labelGaps(run.roles.label !== null, aggregate)
+  if (gaps.length > 0 || aggregate.labels === null) return { evaluation: null, gaps }
   const tooMany = 'There are too many labelled rows to rank them: figures beside those of chance are not shown.'
   const { tp, fp, tn, fn } = aggregate.labels.confusion
-  if (tp + fp + tn + fn > maxRanked) return { evaluation: null, gap: tooMany }
+  if (tp + fp + tn + fn > maxRanked) return { evaluation: null, gaps: [tooMany] }
   try {
-    return { evaluation: await run.evaluate(), gap: null }
+    return { evaluation: await run.evaluate(), gaps }
   } catch (error) {
     if (error instanceof DeepWatchError && error.code === 'evaluation_too_large')
-      return { evaluation: null, gap: tooMany }
+      return { evaluation: null, gaps: [tooMany] }
     throw error
   }
 }

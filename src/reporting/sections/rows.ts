@@ -17,75 +17,57 @@ import { scrollTable } from './labels.ts'
 
 type TopRow = ReportAggregate['top'][number]
 
-/** The columns that the table has beside row, score and features. */
-interface Shown {
-  readonly time: boolean
-  readonly entity: boolean
-  readonly label: boolean
-}
-
-interface FeatureColumn {
-  readonly name: string
-  readonly range: FeatureRange
-  readonly unit: string
-}
-
 export function topRows(facts: ReportFacts, aggregate: ReportAggregate): string {
-  const { document, zone } = facts
-  const { top, threshold } = aggregate
-  const shown: Shown = {
-    time: top.some(({ time }) => time !== null),
-    entity: top.some(({ entity }) => entity !== null),
-    label: top.some(({ label }) => label !== null),
-  }
-  // Seconds are told only where they tell something.
-  const length = top.every(({ time }) => time === null || formatTime(time, zone).endsWith(':00')) ? 16 : 19
-  const columns = aggregate.features.map(({ feature: index }): FeatureColumn => {
-    const feature = document.features[index]!
-    return { name: feature.name, range: rangeOf(feature)!, unit: unitOf(feature.name) }
-  })
-  const rows = top.map((row) => {
-    const time = row.time === null ? 'none' : formatTime(row.time, zone).slice(0, length)
-    return tableRow(row, threshold, time, shown, columns)
-  })
-  const heads = tableHead(columns, shown, document.timeContext.timeZone)
+  const columns = [...rowColumns(facts, aggregate), ...featureColumns(facts, aggregate)]
+  const heads = columns.map(({ head }) => head).join('')
+  const rows = aggregate.top.map((row) => `<tr>${columns.map(({ cell }) => cell(row)).join('')}</tr>`)
   return `<section class="flow"><h2>Most anomalous rows</h2><p class="soft">${whichRows(aggregate)} Under each feature stands its usual range, the 5th to the 95th percentile of training; ▲ and ▼ mark values above and below it.${foldedFeatures(aggregate)}</p>${scrollTable('Most anomalous rows', heads, rows.join(''))}</section>`
 }
 
-function tableHead(columns: readonly FeatureColumn[], shown: Shown, timeZone: string): string {
-  const features = columns.map(
-    ({ name, range, unit }) =>
-      `<th scope="col"><bdi title="${escapeText(shownName(name, 200))}">${escapeText(shownName(name, 48))}</bdi><span>${formatRange(range.usualLow, range.usualHigh, unit)}</span></th>`,
-  )
+/** A column of the table: its head, and its cell of a row. */
+interface Column {
+  readonly head: string
+  readonly cell: (row: TopRow) => string
+}
+
+/** What is told beside the features; a column without a value is left out. */
+function rowColumns({ document, zone }: ReportFacts, { top, threshold }: ReportAggregate): Column[] {
+  // Seconds are told only where they tell something.
+  const length = top.every(({ time }) => time === null || formatTime(time, zone).endsWith(':00')) ? 16 : 19
+  const column = (isShown: boolean, head: string, cell: Column['cell']) => (isShown ? [{ head, cell }] : [])
+  const has = (part: 'time' | 'entity' | 'label') => top.some((row) => row[part] !== null)
+  const timeHead = `<th class="left" scope="col">time<span>${escapeText(document.timeContext.timeZone)}</span></th>`
   return [
-    '<th scope="col">row</th><th scope="col">score</th>',
-    shown.time ? `<th class="left" scope="col">time<span>${escapeText(timeZone)}</span></th>` : '',
-    shown.entity ? '<th class="left" scope="col">entity</th>' : '',
-    shown.label ? '<th class="left" scope="col">label</th>' : '',
-    ...features,
-  ].join('')
-}
-
-function tableRow(
-  { row, score, entity, label, values }: TopRow,
-  threshold: number,
-  time: string,
-  shown: Shown,
-  columns: readonly FeatureColumn[],
-): string {
-  const name = entity === null ? 'none' : escapeText(shownName(entity, 40))
-  const cells = [
-    `<th scope="row">${formatCount(row)}</th>`,
-    `<td${score > threshold ? ' class="out"' : ''}>${formatScore(score)}</td>`,
-    shown.time ? `<td class="left">${time}</td>` : '',
-    shown.entity ? `<td class="left"><bdi>${name}</bdi></td>` : '',
-    shown.label ? `<td class="left">${label === 1 ? 'anomaly' : label === 0 ? 'no' : 'none'}</td>` : '',
-    ...columns.map((column, place) => valueCell(values[place] ?? null, column)),
+    ...column(true, '<th scope="col">row</th>', ({ row }) => `<th scope="row">${formatCount(row)}</th>`),
+    ...column(true, '<th scope="col">score</th>', ({ score }) => {
+      return `<td${score > threshold ? ' class="out"' : ''}>${formatScore(score)}</td>`
+    }),
+    ...column(has('time'), timeHead, ({ time }) => {
+      return `<td class="left">${time === null ? 'none' : formatTime(time, zone).slice(0, length)}</td>`
+    }),
+    ...column(has('entity'), '<th class="left" scope="col">entity</th>', ({ entity }) => {
+      return `<td class="left"><bdi>${entity === null ? 'none' : escapeText(shownName(entity, 40))}</bdi></td>`
+    }),
+    ...column(has('label'), '<th class="left" scope="col">label</th>', ({ label }) => {
+      return `<td class="left">${label === 1 ? 'anomaly' : label === 0 ? 'no' : 'none'}</td>`
+    }),
   ]
-  return `<tr>${cells.join('')}</tr>`
 }
 
-function valueCell(value: number | null, { range, unit }: FeatureColumn): string {
+function featureColumns({ document }: ReportFacts, { features }: ReportAggregate): Column[] {
+  return features.map(({ feature: index }, place) => {
+    const feature = document.features[index]!
+    const range = rangeOf(feature)!
+    const unit = unitOf(feature.name)
+    const usual = formatRange(range.usualLow, range.usualHigh, unit)
+    return {
+      head: `<th scope="col"><bdi title="${escapeText(shownName(feature.name, 200))}">${escapeText(shownName(feature.name, 48))}</bdi><span>${usual}</span></th>`,
+      cell: ({ values }) => valueCell(values[place] ?? null, range, unit),
+    }
+  })
+}
+
+function valueCell(value: number | null, range: FeatureRange, unit: string): string {
   if (value === null) return '<td class="out">none</td>'
   const text = formatValue(value, unit)
   if (value > range.usualHigh) return `<td class="out"><span aria-label="above usual">▲</span> ${text}</td>`
