@@ -20,20 +20,15 @@ export function anomalyChart(facts: ReportFacts, distribution: Distribution): Ch
     aggregate?.from == null
       ? ''
       : ` · ${formatTime(aggregate.from, zone)} to ${formatTime(aggregate.to!, zone)}, ${timeZone}`
-  const subtitle = [
-    summary + when,
-    ...(aggregate === null
-      ? []
-      : [
-          `Above: ${isSpread(aggregate.course) ? `the highest and the mean score of every ${bucketWords(aggregate)}` : 'the score of every row'}. Below: rows by score, counted logarithmically.`,
-        ]),
-  ]
-  const plots = [
-    ...(aggregate === null || aggregate.course.stretches.length === 0
-      ? []
-      : [scoreCourseSpec(facts, aggregate, { width, height: 280 })]),
-    scoreDistributionSpec(distribution, { width, height: 150 }),
-  ]
+  const subtitle = [summary + when]
+  const plots = [scoreDistributionSpec(distribution, { width, height: 150 })]
+  if (aggregate !== null) {
+    const { course } = aggregate
+    const every = `the highest and the mean score of every ${bucketWords(aggregate)}`
+    const above = isSpread(course) ? every : 'the score of every row'
+    subtitle.push(`Above: ${above}. Below: rows by score, counted logarithmically.`)
+    if (course.stretches.length > 0) plots.unshift(scoreCourseSpec(facts, aggregate, { width, height: 280 }))
+  }
   const title = `${document.model}@${document.version}: anomaly scores${facts.subject === 'version' ? ' in training' : ''}`
   return {
     title,

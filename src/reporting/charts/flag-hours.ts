@@ -11,6 +11,7 @@ const steps = [light.heat1, light.heat2, light.heat3, light.heat4]
 export function flagHours(aggregate: ReportAggregate, timeZone: string, width: number): Chart {
   const max = Math.max(...aggregate.hours.map(({ flagged }) => flagged), 1)
   const classes = heatClasses(max)
+  const colours = classes.map(({ colour }) => colour)
   const values = aggregate.hours.map(({ hour, flagged }) => ({
     day: Math.floor(hour / 24),
     hour: hour % 24,
@@ -47,10 +48,7 @@ export function flagHours(aggregate: ReportAggregate, timeZone: string, width: n
           type: 'nominal',
           scale: {
             domain: given(classes.map(({ name }) => name)),
-            range: givenColours(
-              classes.map(({ colour }) => colour),
-              steps.length + 1,
-            ),
+            range: givenColours(colours, steps.length + 1),
           },
           legend: {
             orient: 'bottom',

@@ -135,33 +135,16 @@ const timeFormat = {
 }
 
 function colours({ course, flagged }: ReportAggregate) {
-  const all: [string, string][] = isSpread(course)
-    ? [
-        ['highest score', light.score],
-        ['mean score', light.mean],
-      ]
-    : [['score', light.score]]
-  if (flagged > 0) all.push(['flagged', light.flagged])
-  if (hasLabelled(course)) all.push(['labelled anomaly', light.label])
-  return {
-    domain: given(all.map(([name]) => name)),
-    range: givenColours(
-      all.map(([, colour]) => colour),
-      4,
-    ),
-  }
-}
-
-interface Point {
-  readonly x: number
-  readonly highest: number | null
-  readonly mean: number | null
-  readonly flagged: number
+  const all = new Map([[isSpread(course) ? 'highest score' : 'score', light.score]])
+  if (isSpread(course)) all.set('mean score', light.mean)
+  if (flagged > 0) all.set('flagged', light.flagged)
+  if (hasLabelled(course)) all.set('labelled anomaly', light.label)
+  return { domain: given([...all.keys()]), range: givenColours([...all.values()], 4) }
 }
 
 /** One point in the middle of each bucket, and one without a value where the line breaks. */
-function pointsOf({ stretches, first, width }: ReportAggregate['course'], place: (at: number) => number): Point[] {
-  const points: Point[] = []
+function pointsOf({ stretches, first, width }: ReportAggregate['course'], place: (at: number) => number) {
+  const points: { x: number; highest: number | null; mean: number | null; flagged: number }[] = []
   const gaps = stretches.slice(1).map(({ index }, place) => index - stretches[place]!.index)
   const usualGap = gaps.sort((a, b) => a - b)[gaps.length >> 1] ?? 1
   let before = stretches[0]?.index ?? 0
