@@ -28,7 +28,7 @@ const floors = [
   ['src/schemas'],
   ['src/detectors', 'src/generate'],
   ['src/json', 'src/time', 'src/formats', 'src/config'],
-  ['src/errors', 'src/flow', 'src/places', 'src/software', 'src/work', 'src/kernels'],
+  ['src/errors', 'src/flow', 'src/nearest', 'src/places', 'src/software', 'src/work', 'src/kernels'],
 ]
 
 /** Programs are started, never imported. */

@@ -29,6 +29,8 @@ const bundled = new Map([...(await bundle(others, '')), ...(await bundle(reader,
 
 put(bundled)
 removeStale(['src', 'routes', 'workers', 'test', 'bench'])
+// What `npm start` compares with the sources.
+writeFileSync('dist/.built', '')
 
 /** The files of these programs by their names; those they share begin with `prefix`. */
 async function bundle(programs, prefix) {
@@ -47,7 +49,7 @@ async function bundle(programs, prefix) {
       // A command reads its schemas before anything else: without this they are spread over what else uses them, the service included.
       codeSplitting: {
         groups: [
-          { name: 'errors', test: /src\/errors\.ts/, priority: 1 },
+          { name: 'errors', test: /src\/(?:errors|nearest)\.ts/, priority: 1 },
           { name: 'schemas', test: /src\/schemas\// },
         ],
       },

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { DeepWatchError } from './errors.ts'
+import { didYouMean } from './nearest.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -165,7 +166,8 @@ export function loadConfig(
   for (const [key, value] of Object.entries({ ...env, ...flags })) {
     if (value === undefined || value === '') continue
     if (Object.hasOwn(settings, key)) given[key] = value
-    else if (key.startsWith('DEEPWATCH_')) throw new DeepWatchError('invalid_setting', `${key} is not a setting`)
+    else if (key.startsWith('DEEPWATCH_'))
+      throw new DeepWatchError('invalid_setting', `${key} is not a setting${didYouMean(key, Object.keys(settings))}`)
   }
   const parsed = schema.safeParse(given)
   if (!parsed.success) {

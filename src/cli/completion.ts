@@ -1,4 +1,5 @@
 /** `deepwatch completion`: a script for a shell, made from the table of commands and the settings' schemas. */
+import { didYouMean } from '../nearest.ts'
 import type { Call, Command } from './command.ts'
 import type { Flag } from './flag.ts'
 import { flagsOfSettings } from './flags.ts'
@@ -21,7 +22,8 @@ const shells: Readonly<Record<string, (all: readonly Completed[]) => string>> = 
 export async function run(call: Call): Promise<number> {
   const shell = call.operands.join(' ')
   const script = Object.hasOwn(shells, shell) ? shells[shell] : undefined
-  if (!script) throw wrong(`completion knows bash, zsh and fish, not ${show(shell)}.`)
+  const near = didYouMean(shell, Object.keys(shells))
+  if (!script) throw wrong(`completion knows bash, zsh and fish, not ${show(shell)}${near}.`)
   const all = await Promise.all(
     call.commands.map(async (command): Promise<Completed> => {
       const schema = await command.schema?.()

@@ -1,6 +1,7 @@
 /** Flags for settings come from the schemas that the service checks with: a new setting is a flag by itself. */
 import { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
 import { mergeSettings } from '../schemas/index.ts'
 import { type Flag, kebabCase, readScalar } from './flag.ts'
 import type { Given } from './program.ts'
@@ -97,7 +98,7 @@ function readForm(path: readonly string[], forms: readonly Node[], text: string)
   if (forms.some((form) => form.properties?.['type']?.const !== undefined)) {
     const types = forms.flatMap((form) => choicesOf(form))
     if (types.includes(text)) return { type: text }
-    const detail = `--${kebabCase(path.at(-1)!)}: must be ${types.join(' or ')}, not ${JSON.stringify(text.slice(0, 60))}.`
+    const detail = `--${kebabCase(path.at(-1)!)}: must be ${types.join(' or ')}, not ${JSON.stringify(text.slice(0, 60))}${didYouMean(text, types)}.`
     throw wrong(detail)
   }
   const types = forms.map(({ type }) => type)

@@ -1,5 +1,6 @@
 /** Which format a command writes, and where it may go. */
 import { extname } from 'node:path'
+import { didYouMean } from '../nearest.ts'
 import type { ReportFormat } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import { wrong } from './usage.ts'
@@ -27,7 +28,8 @@ export function chooseFormat<F extends string>(call: Call, formats: readonly F[]
   const named = call.text('format')
   const out = call.text('out') ?? '-'
   const is = (text: string | undefined): text is F => (formats as readonly (string | undefined)[]).includes(text)
-  if (named !== undefined && !is(named)) throw wrong(`--format: must be ${formats.join(', ')}.`)
+  if (named !== undefined && !is(named))
+    throw wrong(`--format: must be ${formats.join(', ')}${didYouMean(named, formats)}.`)
   const chosen = named ?? (out === '-' ? otherwise : endings[extname(out).toLowerCase()])
   if (out === '-') refuseBinary(call, chosen)
   if (is(chosen)) return chosen

@@ -5,6 +5,7 @@ import { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { DeepWatchError } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
 import type { ModelSummary } from '../registry/index.ts'
 import { modelReferencePattern } from '../schemas/index.ts'
 import type { Source, Sources } from '../sources/index.ts'
@@ -112,7 +113,8 @@ export function noOperands({ operands, command }: Call): void {
 /** What to do, `list` when nothing is named, and to what: empty for a list. Error: `validation_failed`. */
 export function verbOf({ command: { name }, operands }: Call, verbs: readonly string[]) {
   const [verb = 'list', operand, ...more] = operands
-  if (!verbs.includes(verb)) throw wrong(`${name} knows no ${show(verb)}; there are ${verbs.join(', ')}.`)
+  if (!verbs.includes(verb))
+    throw wrong(`${name} knows no ${show(verb)}${didYouMean(verb, verbs)}; there are ${verbs.join(', ')}.`)
   if (more.length > 0 || (verb === 'list') !== (operand === undefined))
     throw wrong(`${name} ${verb} takes ${verb === 'list' ? 'nothing' : `one ${name.slice(0, -1)}`} more.`)
   return { verb, operand: operand ?? '' }

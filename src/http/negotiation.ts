@@ -38,8 +38,9 @@ export function negotiateForms(app: FastifyInstance): void {
 const known = new WeakMap<Operation, string[]>()
 
 function formsOf(operation: Operation): string[] {
-  const forms =
-    known.get(operation) ?? Object.values(operation.answers).flatMap(({ content }) => Object.keys(content ?? {}))
+  const forms = known.get(operation) ?? [
+    ...new Set(Object.values(operation.answers).flatMap(({ content }) => Object.keys(content ?? {}))),
+  ]
   known.set(operation, forms)
   return forms
 }

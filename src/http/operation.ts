@@ -87,5 +87,5 @@ export function readQuery<S extends z.ZodObject>(schema: S, request: Pick<Fastif
   }
   const parsed = schema.safeParse(request.query, { error: describeIssue })
   if (parsed.success) return parsed.data
-  throw settingsError(parsed.error)
+  throw settingsError(parsed.error, schema)
 }

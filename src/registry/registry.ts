@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DeepWatchError, type ErrorCode } from '../errors.ts'
 import { createGate, type Gate } from '../flow.ts'
 import { shareBytes } from '../kernels/index.ts'
+import { didYouMean } from '../nearest.ts'
 import { modelNamePattern } from '../schemas/index.ts'
 import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from '../storage/index.ts'
 import { encodeArtefact } from './artefact.ts'
@@ -453,7 +454,8 @@ export class Registry<Document extends object = Readonly<Record<string, unknown>
   #model(name: string): Model<Document> {
     checkName(name)
     const model = this.#models.get(name)
-    if (model === undefined) throw new DeepWatchError('model_not_found', `There is no model ${name}.`)
+    if (model === undefined)
+      throw new DeepWatchError('model_not_found', `There is no model ${name}${didYouMean(name, this.#models.keys())}.`)
     return model
   }
 

@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ZodError, z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import { parseJson } from '../json/index.ts'
+import { didYouMean, nearest } from '../nearest.ts'
+import { describeUnknown } from './near-miss.ts'
 import { areRows } from './source.ts'
 
 type Settings = Readonly<Record<string, unknown>>
@@ -47,7 +49,7 @@ function checkSettings<S extends z.ZodObject>(schema: S, merged: Settings): z.in
     const detail = 'model: a name is up to 63 of a-z, 0-9, _ and -, and starts with a letter or digit.'
     throw new DeepWatchError('invalid_id', detail)
   }
-  throw settingsError(parsed.error)
+  throw settingsError(parsed.error, schema)
 }
 
 /**
@@ -106,10 +108,9 @@ function readQueryValue(schema: z.ZodObject, key: string, text: string): unknown
 const quoteKey = (key: string) => JSON.stringify(key.slice(0, 100))
 
 /** `validation_failed` naming each setting that is wrong, at most ten. */
-export function settingsError(error: ZodError): DeepWatchError {
-  const issues = error.issues.slice(0, 10).map((issue) => {
-    const { path, message } = issue.code === 'invalid_union' ? bestOfUnion(issue) : issue
-    const at = [...path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]
+export function settingsError(error: ZodError, schema: z.ZodType): DeepWatchError {
+  const found = error.issues.slice(0, maxIssues).flatMap((issue) => explain(innermost(issue), schema))
+  const issues = found.slice(0, maxIssues).map(({ at, message }) => {
     return { at: at.map(showStep).join('.').slice(0, 200), message }
   })
   const [first] = issues
@@ -125,13 +126,31 @@ function showStep(step: PropertyKey): string {
 
 type Issue = ZodError['issues'][number]
 
+const maxIssues = 10
+
+/** An issue by the setting it is about; one for each setting that is not known. */
+function explain(issue: Issue, schema: z.ZodType): { at: PropertyKey[]; message: string }[] {
+  const { path, message } = issue
+  if (issue.code !== 'unrecognized_keys') return [{ at: path, message }]
+  return issue.keys
+    .slice(0, maxIssues)
+    .map((key) => ({ at: [...path, key], message: describeUnknown(schema, path, key) }))
+}
+
 /** What is wrong inside the form that was meant, where one of several was; otherwise what each form asks for. */
-function bestOfUnion(issue: Issue & { code: 'invalid_union' }): { path: PropertyKey[]; message: string } {
-  // A form was meant when everything wrong with it lies deeper than its outside.
-  const meant = issue.errors.find((form) => form.length > 0 && form.every(({ path }) => path.length > 0))
-  if (meant?.[0]) return { path: [...issue.path, ...meant[0].path], message: meant[0].message }
-  const asked = new Set(issue.errors.flatMap((form) => form.slice(0, 1).map(({ message }) => message)))
-  return { path: issue.path, message: asked.size > 0 ? [...asked].join(', or ') : issue.message }
+function innermost(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union') return issue
+  const unknown = (form: readonly Issue[]) =>
+    form.flatMap((inner) => (inner.code === 'unrecognized_keys' ? inner.keys : [])).length
+  // A form was meant when everything wrong with it is about its members.
+  const [meant] = issue.errors
+    .filter((form) => form.length > 0 && form.every((inner) => inner.path.length > 0 || unknown([inner]) > 0))
+    .sort((a, b) => unknown(a) - unknown(b))
+  const inner = meant?.find((each) => each.code === 'unrecognized_keys') ?? meant?.[0]
+  if (inner) return innermost({ ...inner, path: [...issue.path, ...inner.path] })
+  const asked = [...new Set(issue.errors.flatMap((form) => form.slice(0, 1).map(({ message }) => message)))]
+  const message = asked.map((each, place) => (place === 0 ? each : each.replace(/^must be /, ''))).join(', or ')
+  return { ...issue, message: message === '' ? issue.message : message }
 }
 
 const kinds: Readonly<Record<string, string>> = {
@@ -148,9 +167,12 @@ const units: Readonly<Record<string, string>> = { string: ' characters', array: 
 export function describeIssue(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return issue.input === undefined ? 'is needed' : `must be ${kinds[issue.expected] ?? issue.expected}`
+      if (issue.input === undefined) return 'is needed'
+      return `must be ${issue.expected === 'object' ? anObject(issue) : (kinds[issue.expected] ?? issue.expected)}`
     case 'invalid_value':
-      return `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`
+      return mustBe(issue.values, issue.input)
+    case 'invalid_union':
+      return isUnnamed(issue) ? mustBe(issue.options, memberOf(issue.input, issue.discriminator)) : 'is not valid'
     case 'too_small':
       return `must ${units[issue.origin] ? 'have' : 'be'} ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${units[issue.origin] ?? ''}`
     case 'too_big':
@@ -160,4 +182,37 @@ export function describeIssue(issue: z.core.$ZodRawIssue): string {
     default:
       return 'is not valid'
   }
+}
+
+/** A choice between objects by a member that names none of them. */
+const isUnnamed = (
+  issue: z.core.$ZodRawIssue,
+): issue is z.core.$ZodRawIssue & { options: readonly unknown[]; discriminator: string } =>
+  'discriminator' in issue && Array.isArray(issue['options'])
+
+const memberOf = (input: unknown, key: string): unknown => (input as Record<string, unknown> | null)?.[key]
+
+function mustBe(values: readonly unknown[], given: unknown): string {
+  const near = typeof given === 'string' ? didYouMean(given, values.map(String)) : ''
+  return `must be ${values.map((value) => JSON.stringify(value)).join(' or ')}${near}`
+}
+
+/** An object as the schema wants it, by its first member that is needed. */
+function anObject({ inst, input }: z.core.$ZodRawIssue): string {
+  const { shape, discriminator, options } = (inst as unknown as { _zod: { def: ObjectDefinition } })._zod.def
+  if (discriminator !== undefined) {
+    const names = (options ?? []).flatMap((option) => [...(option._zod.propValues?.[discriminator] ?? [])].map(String))
+    const near = typeof input === 'string' ? nearest(input, names) : null
+    return `an object such as {"${discriminator}": ${JSON.stringify(near ?? names[0] ?? '')}}`
+  }
+  const keys = Object.keys(shape ?? {})
+  const key = keys.find((each) => shape![each]!._zod.optin !== 'optional') ?? keys[0]
+  return key === undefined ? 'an object' : `an object such as {"${key}": …}`
+}
+
+/** What an object, or a choice between objects, is made of. */
+interface ObjectDefinition {
+  readonly shape?: Readonly<Record<string, z.core.$ZodType>>
+  readonly discriminator?: string
+  readonly options?: readonly z.core.$ZodType[]
 }

@@ -13,6 +13,7 @@ import {
 } from '../history/index.ts'
 import { asRows } from '../json/index.ts'
 import type { Block } from '../kernels/index.ts'
+import { didYouMean } from '../nearest.ts'
 import type { Pool } from '../pool/index.ts'
 import type { ColumnType, Description, FeatureQuery } from '../reader/index.ts'
 import { entityModelsOf, type ModelHandle, type Registry } from '../registry/index.ts'
@@ -138,7 +139,11 @@ export function presentColumn({ columns }: Description, name: string | null): st
 export function requireColumns(description: Description, names: readonly string[], setting: string): void {
   const column = names.find((name) => presentColumn(description, name) === null)
   if (column === undefined) return
-  const detail = `${setting}: the source has no column ${quote(column)}.`
+  const near = didYouMean(
+    column,
+    description.columns.map(({ name }) => name),
+  )
+  const detail = `${setting}: the source has no column ${quote(column)}${near}.`
   throw new DeepWatchError('unknown_column', detail, { facts: { column } })
 }
 

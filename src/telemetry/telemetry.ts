@@ -3,6 +3,7 @@
  * decides it once and the model remembers; scoring finds the same columns again by name.
  */
 import { DeepWatchError } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
 import {
   type Column,
   type Description,
@@ -134,7 +135,7 @@ const isNumeric = ({ kind }: Column) => kind === 'number' || kind === 'boolean'
 function requireColumn(byName: ReadonlyMap<string, Column>, name: string, role: string): Column {
   const column = byName.get(name)
   if (column) return usable(column)
-  const detail = `${role}: the source has no column ${quote(name)}.`
+  const detail = `${role}: the source has no column ${quote(name)}${didYouMean(name, byName.keys())}.`
   throw new DeepWatchError('unknown_column', detail, { facts: { column: name } })
 }
 

@@ -228,7 +228,7 @@ class SamplePass {
     const worst = columns[0]!
     throw new DeepWatchError(
       'too_many_missing',
-      `${this.#unusable} of ${this.rows} rows have missing or non-finite values, most of them in ${quote(worst.column)} (${worst.rows} rows, the first at ${worst.firstRows.join(', ')}); the rule reject allows 5 %.`,
+      `${this.#unusable} of ${this.rows} rows have missing or non-finite values, most of them in ${quote(worst.column)} (${worst.rows} rows, the first at ${worst.firstRows.join(', ')}); the rule reject allows 5 %. Set missing to median, which fills them, or to skip, which leaves these rows out.`,
       { facts: { rows: this.rows, affectedRows: this.#unusable, columns } },
     )
   }

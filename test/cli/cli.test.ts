@@ -274,7 +274,7 @@ describe('flags', () => {
     [
       ['--detector', 'isolation-forst'],
       'validation_failed',
-      /^--detector: must be .*\bisolation-forest or .*, not "isolation-forst"\.$/,
+      /^--detector: must be .*\bisolation-forest or .*, not "isolation-forst" \(did you mean isolation-forest\?\)\.$/,
     ],
     [['--detector', 'isolation-forest', '--trees', 'many'], 'validation_failed', '--trees: must be a number'],
     [['--detector', 'isolation-forest', '--trees', '1.5'], 'validation_failed', '--trees: must be a whole number'],
@@ -321,6 +321,15 @@ describe('errors', () => {
     [['score', 'CSV', '--model', 'web', '--format', 'parquet'], 2, 'validation_failed: --out: Parquet needs a file.'],
     [['score', 'CSV', '--model', 'web', '--out', '/nonexistent/x.csv'], 1, 'storage_error: '],
     [['models', 'rm', 'web'], 2, 'validation_failed: models rm removes web for good; say so with --yes.'],
+    [['models', 'shwo', 'web'], 2, 'validation_failed: models knows no "shwo" (did you mean show?); there are'],
+    [['score', 'CSV', '--model', 'web', '--format', 'cvs'], 2, 'validation_failed: --format: must be ndjson, csv'],
+    [['trian', 'CSV'], 2, "validation_failed: unknown command 'trian'; did you mean train?"],
+    [['train', 'CSV', '--entitiy', 'host'], 2, "validation_failed: unknown option '--entitiy'; did you mean --entity?"],
+    [
+      ['train', 'CSV', '--model', 'web', '--label', 'lable'],
+      1,
+      'unknown_column: --label: the source has no column "lable" (did',
+    ],
     [['run', 'CSV'], 2, 'validation_failed: --out is needed'],
     [['serve', '--port', 'x'], 1, 'invalid_setting: PORT: '],
   ])('%j is one line with exit code %i', async (args, code, line) => {
