@@ -1,4 +1,5 @@
 /** Runs the service until it is told to stop. */
+import { once } from 'node:events'
 import { type Config, loadConfig } from './config.ts'
 import { DeepWatchError } from './errors.ts'
 import { createLog } from './observe/index.ts'
@@ -18,18 +19,15 @@ export async function serve(env: Texts, flags: Readonly<Record<string, string>> 
   const log = createLog(config)
   const app = await buildApp(config, log)
   let homeLost = false
-  let demand: (reason: string) => void = () => {}
-  /** Why to stop, as soon as there is a reason. */
-  const stop = new Promise<string>((resolve) => {
-    demand = resolve
-  })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => demand(signal))
+  /** Aborted as soon as there is a reason to stop. */
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal))
   try {
     // Listening comes first: liveness answers from the first moment, readiness when the models are there.
     const address = await app.http.listen({ host: config.HOST, port: config.PORT }).catch(refuseAddress)
     await app.start(() => {
       homeLost = true
-      demand('the state folder was taken over by another process')
+      stop.abort('the state folder was taken over by another process')
     })
     log.info({ address }, 'ready')
   } catch (error) {
@@ -37,8 +35,8 @@ export async function serve(env: Texts, flags: Readonly<Record<string, string>> 
     await app.stop()
     return complain(error)
   }
-  const reason = await stop
-  log.info({ reason }, 'stopping')
+  if (!stop.signal.aborted) await once(stop.signal, 'abort')
+  log.info({ reason: stop.signal.reason }, 'stopping')
   const inTime = await Promise.race([
     app.stop().then(() => true),
     new Promise<boolean>((resolve) => setTimeout(resolve, config.DEEPWATCH_DRAIN_MS, false).unref()),

@@ -4,7 +4,6 @@ import { metricNames } from './metrics.ts'
 
 /** What hosts do for a living: the centre of their levels. */
 interface Role {
-  readonly name: string
   readonly cores: number
   /** Percent without and per unit of demand. */
   readonly cpu: readonly [idle: number, slope: number]
@@ -17,40 +16,12 @@ interface Role {
   readonly errors: number
 }
 
-const web: Role = {
-  name: 'web',
-  cores: 8,
-  cpu: [6, 32],
-  memory: 54,
-  disk: [5, 6],
-  networkIn: 36,
-  answer: 3.1,
-  latency: 24,
-  errors: 1.2,
-}
-const api: Role = {
-  name: 'api',
-  cores: 8,
-  cpu: [8, 38],
-  memory: 60,
-  disk: [4, 5],
-  networkIn: 24,
-  answer: 1.6,
-  latency: 38,
-  errors: 1.6,
-}
-const db: Role = {
-  name: 'db',
-  cores: 16,
-  cpu: [10, 28],
-  memory: 74,
-  disk: [16, 26],
-  networkIn: 18,
-  answer: 2,
-  latency: 9,
-  errors: 0.4,
-}
-const roles = [web, api, web, db]
+const roles = {
+  web: { cores: 8, cpu: [6, 32], memory: 54, disk: [5, 6], networkIn: 36, answer: 3.1, latency: 24, errors: 1.2 },
+  api: { cores: 8, cpu: [8, 38], memory: 60, disk: [4, 5], networkIn: 24, answer: 1.6, latency: 38, errors: 1.6 },
+  db: { cores: 16, cpu: [10, 28], memory: 74, disk: [16, 26], networkIn: 18, answer: 2, latency: 9, errors: 0.4 },
+} as const satisfies Readonly<Record<string, Role>>
+const rolesInTurn = ['web', 'api', 'web', 'db'] as const
 
 /** Where hosts stand, by their hours from UTC: people work, and go home, at different times. */
 const sites = [
@@ -86,8 +57,9 @@ export type Host = ReturnType<typeof createHost>
 
 /** One host, asked for every tick once, in order. `character` is drawn from once, `life` at every tick. `interval` in seconds. */
 export function createHost(number: number, digits: number, interval: number, character: Random, life: Random) {
-  const role = roles[number % roles.length]!
-  const site = sites[Math.floor(number / roles.length) % sites.length]!
+  const roleName = rolesInTurn[number % rolesInTurn.length]!
+  const role: Role = roles[roleName]
+  const site = sites[Math.floor(number / rolesInTurn.length) % sites.length]!
   const around = (centre: number, spread: number) => centre * Math.exp(spread * normal(character))
   /** Its own levels, around those of its role. */
   const level: Role = {
@@ -113,7 +85,7 @@ export function createHost(number: number, digits: number, interval: number, cha
   const noise = new Float64Array(metricNames.length)
 
   return {
-    name: `${site.name}-${role.name}-${String(number + 1).padStart(digits, '0')}`,
+    name: `${site.name}-${roleName}-${String(number + 1).padStart(digits, '0')}`,
     /** The machine starts again now: caches are empty, and filling them takes work. */
     restart(): void {
       uptime = 0

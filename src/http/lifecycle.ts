@@ -90,19 +90,16 @@ const endings = new WeakMap<Socket, Set<() => void>>()
 
 /** Calls `end` once, when an answer was sent or its connection closed; Node tells only the first in line of that. */
 function onceAnswered({ raw: { socket } }: FastifyRequest, reply: FastifyReply, end: () => void): void {
-  const ends = endings.get(socket) ?? watch(socket)
+  const ends = endings.get(socket) ?? new Set()
+  if (!endings.has(socket)) {
+    endings.set(socket, ends)
+    socket.once('close', () => {
+      for (const each of ends) each()
+    })
+  }
   const over = () => {
     if (ends.delete(over)) end()
   }
   ends.add(over)
   reply.raw.on('close', over)
-}
-
-function watch(socket: Socket): Set<() => void> {
-  const ends = new Set<() => void>()
-  endings.set(socket, ends)
-  socket.once('close', () => {
-    for (const each of ends) each()
-  })
-  return ends
 }

@@ -1,6 +1,5 @@
 export { openSource, readArtefact } from './artefact.ts'
 export { entityModelsOf } from './entity-models.ts'
-export { artefactName } from './folder.ts'
 export { createModels, type ShownVersion } from './models.ts'
 export { type ModelHandle, openRegistry, type Registry } from './registry.ts'
-export type { ModelSummary } from './stored-models.ts'
+export { artefactName, type ModelSummary } from './stored-models.ts'

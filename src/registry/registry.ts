@@ -8,9 +8,10 @@ import { didYouMean } from '../nearest.ts'
 import { modelNamePattern } from '../schemas/index.ts'
 import { type Disk, errorCode, putInPlace, realDisk, storageFailure, tryTo } from '../storage/index.ts'
 import { encodeArtefact } from './artefact.ts'
-import { artefactName, chooseServing, readVersion, type ServingState, trashName, writeState } from './folder.ts'
 import { PayloadCache } from './payload-cache.ts'
 import {
+  artefactName,
+  chooseServing,
   deepFreeze,
   expiredVersions,
   findVersion,
@@ -19,10 +20,14 @@ import {
   type ModelSummary,
   needsRecord,
   newModel,
+  readVersion,
+  type ServingState,
   servingVersion,
   summarise,
+  trashName,
   usableVersion,
   type Version,
+  writeState,
 } from './stored-models.ts'
 
 /** Artefacts read at once, at start and on cache misses together. */

@@ -1,7 +1,7 @@
 /** The entities of a training that get models of their own: their names, samples of their rows, and what the document says of them. */
 import { DeepWatchError } from '../errors.ts'
 import { type Block, shareBytes } from '../kernels/index.ts'
-import { createReservoir, fillSample, type Sample, streams } from '../kernels/sampling/index.ts'
+import { createReservoir, fillSample, streams } from '../kernels/sampling/index.ts'
 import { groupRows } from '../kernels/scores/index.ts'
 import type { Column, EntityRows, ReadWindow } from '../reader/index.ts'
 import type { Roles, VersionDocument } from '../schemas/index.ts'
@@ -75,19 +75,9 @@ export function entitySampleBytes({ candidates }: EntityPlan, features: number):
   return candidates.reduce((sum, { rows }) => sum + 8 * features * (Math.min(rows, entitySampleRows) + 2), 0)
 }
 
-/** The samples of entities that had enough usable rows. Lists have one entry per entity. */
-export interface EntitySamples {
-  readonly names: readonly string[]
-  /** Over shared memory. */
-  readonly samples: readonly (Sample & { readonly values: Float64Array<SharedArrayBuffer> })[]
-  /** Smallest and largest value of feature f of entity e at e * features + f; -Infinity and Infinity where there is no bound. */
-  readonly min: Float64Array
-  readonly max: Float64Array
-  /** Entities of the window that have no model of their own. */
-  readonly others: number
-}
-
 export type EntityCollector = ReturnType<typeof collectEntities>
+/** The samples of entities that had enough usable rows, over shared memory. Lists have one entry per entity. */
+export type EntitySamples = ReturnType<EntityCollector['finish']>
 
 /** Draws one sample per entity, and their ranges, in one pass. */
 export function collectEntities(plan: EntityPlan, features: number, seed: number) {
@@ -132,7 +122,7 @@ export function collectEntities(plan: EntityPlan, features: number, seed: number
       }
     },
     /** Fills what is missing, where the rule says so, and gives the samples. Errors: `insufficient_data`. */
-    finish(fill: Float64Array | null): EntitySamples {
+    finish(fill: Float64Array | null) {
       const chosen = candidates.flatMap((_, entity) => (drawn[entity]!.reservoir.seen < minEntityRows ? [] : [entity]))
       requireSome(chosen.length, plan.found)
       const range = (bounds: Float64Array, none: number) =>
@@ -149,8 +139,10 @@ export function collectEntities(plan: EntityPlan, features: number, seed: number
           if (fill) fillSample(sample, fill)
           return sample
         }),
+        /** Smallest and largest value of feature f of entity e at e * features + f; infinite where there is no bound. */
         min: range(min, Number.NEGATIVE_INFINITY),
         max: range(max, Number.POSITIVE_INFINITY),
+        /** Entities of the window that have no model of their own. */
         others: plan.found - chosen.length,
       }
     },

@@ -12,7 +12,7 @@ import {
   smoothSource,
 } from '../history/index.ts'
 import { shareBytes } from '../kernels/index.ts'
-import { createScoreHistogram, type FoundThreshold, type ScoreHistogram } from '../kernels/scores/index.ts'
+import { createScoreHistogram } from '../kernels/scores/index.ts'
 import type { FeatureQuery } from '../reader/index.ts'
 import { placesOf } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
@@ -29,15 +29,10 @@ export interface Before {
   readonly fitted: Fitted
 }
 
-export interface TrainingScores {
-  readonly histogram: ScoreHistogram
-  readonly threshold: FoundThreshold
-  readonly rowsOutOfOrder: number
-  /** What was read for them. */
-  readonly query: FeatureQuery
-}
+export type TrainingScores = Awaited<ReturnType<typeof scoreTraining>>
 
 /**
+ * Gives the histogram and the threshold, and the query of what was read for them.
  * @param record takes the scores, and the labels where they are wanted beside the version
  * Errors: those of reading and of the pool, and `source_changed` when the source brings other rows than it did for the samples.
  */
@@ -47,7 +42,7 @@ export async function scoreTraining(
   record: TrainingRecord,
   wantsLabels: boolean,
   { signal, progress }: Work,
-): Promise<TrainingScores> {
+) {
   const steps: ScoreSteps = { smoothing: plan.settings.smoothing, habituation: judging.habituation }
   const query = passQuery(plan, drawn, steps)
   const places = placesOf(drawn.features.length, query.extra ?? {})
