@@ -31,10 +31,7 @@ const ndjson: typeof csv = {
 }
 
 /** The text of all rows in pieces, and how many rows each holds; no incident is an empty cell or null. */
-export function* textPieces(
-  fleet: FleetSettings,
-  format: 'csv' | 'ndjson',
-): Generator<{ bytes: string; rows: number }> {
+export function* textPieces(fleet: FleetSettings, format: 'csv' | 'ndjson') {
   const { head, start, keys, end } = format === 'csv' ? csv : ndjson
   const telemetry = createTelemetry(fleet)
   const ends = [null, ...telemetry.kinds].map(end)

@@ -43,11 +43,7 @@ export async function scoreThere(
 const maxTail = 128
 
 /** Passes lines on, or as CSV with the columns of `include`, and gives the summary that stands in the last one. */
-async function writeLines(
-  pieces: AsyncIterable<Buffer>,
-  write: Write,
-  include: readonly string[] | null,
-): Promise<ScoreSummary> {
+async function writeLines(pieces: AsyncIterable<Buffer>, write: Write, include: readonly string[] | null) {
   if (include) await write(csvHead(include))
   const decoder = new TextDecoder()
   let rest = ''

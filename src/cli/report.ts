@@ -24,12 +24,6 @@ export async function run(call: Call): Promise<number> {
   return 0
 }
 
-interface Drawn {
-  readonly model: string
-  readonly version: number
-  readonly body: Uint8Array
-}
-
 /** The settings of a call. Error: `unused_setting` for any beside the model where no file is given. */
 function checkCall(call: Call, model: string): ReportSettings {
   const settings = call.check(reportSettings, { ...call.settings, model })
@@ -38,7 +32,7 @@ function checkCall(call: Call, model: string): ReportSettings {
   throw unused(`${needless}: a report without a file is of the training.`)
 }
 
-async function drawThere(call: Call, format: ReportFormat): Promise<Drawn> {
+async function drawThere(call: Call, format: ReportFormat) {
   const model = namedModel(call)
   checkCall(call, model)
   const remote = connect(call)
@@ -52,7 +46,7 @@ async function drawThere(call: Call, format: ReportFormat): Promise<Drawn> {
   return { ...answeredBy(answer), body: await remote.bytes(answer) }
 }
 
-function drawHere(call: Call, format: ReportFormat): Promise<Drawn> {
+function drawHere(call: Call, format: ReportFormat) {
   const { work } = call
   return withModel(call, async (home, reference) => {
     const settings = checkCall(call, reference)

@@ -66,13 +66,7 @@ function chooseReturn(settings: ScoreSettings, format: Format): Return {
   return which
 }
 
-async function writeTable(
-  call: Call,
-  run: TableRun,
-  format: TableFormat,
-  which: Return,
-  out: string,
-): Promise<ScoreSummary> {
+async function writeTable(call: Call, run: TableRun, format: TableFormat, which: Return, out: string) {
   const anomaliesOnly = which === 'anomalies'
   try {
     if (format === 'parquet') await moveInPlace((await run.toParquet(anomaliesOnly)).path, out)
@@ -83,13 +77,7 @@ async function writeTable(
   }
 }
 
-async function writeRows(
-  call: Call,
-  run: RowRun,
-  format: RowFormat,
-  which: Return,
-  settings: ScoreSettings,
-): Promise<ScoreSummary> {
+async function writeRows(call: Call, run: RowRun, format: RowFormat, which: Return, settings: ScoreSettings) {
   const { model, version, threshold } = run
   let summary: ScoreSummary | undefined
   async function* blocks() {

@@ -85,10 +85,7 @@ export function withTelemetry<Result>(
 }
 
 /** An empty state folder that is gone afterwards. `inside` is an existing folder on the disk that results go to. */
-export async function withTemporaryHome<Result>(
-  inside: string,
-  use: (home: string) => Promise<Result>,
-): Promise<Result> {
+export async function withTemporaryHome<Result>(inside: string, use: (home: string) => Promise<Result>) {
   const home = await mkdtemp(join(inside, '.deepwatch-'))
   try {
     return await use(home)

@@ -48,7 +48,6 @@ const restartDays = 12
 const gapDays = 3
 const day = 86_400
 
-/** What a host goes through, beside what it measures. */
 interface Life {
   readonly host: Host
   /** For gaps and restarts. */

@@ -68,12 +68,7 @@ function checkHead({ headers, raw }: FastifyRequest): void {
 }
 
 /** One line and one measurement per request. The address is never logged: it may carry names and paths. */
-function note(
-  request: FastifyRequest,
-  { raw, elapsedTime }: FastifyReply,
-  metrics: Metrics,
-  log: FastifyBaseLogger,
-): void {
+function note(request: FastifyRequest, { raw, elapsedTime }: FastifyReply, metrics: Metrics, log: FastifyBaseLogger) {
   const { id: requestId, method } = request
   const { statusCode: status, writableFinished: complete } = raw
   const route = request.route.url ?? 'unmatched'

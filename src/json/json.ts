@@ -8,7 +8,6 @@ const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c]
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d]
 
-/** What one walk over a parsed value finds out. */
 interface Findings {
   keys: number
   /** A key reaches for a prototype. */
@@ -129,7 +128,6 @@ function refuseDuplicate(body: Buffer): void {
   }
 }
 
-/** Enters a key, as written, into the innermost object. */
 function addKey(written: string, keys: Set<string>, levels: readonly Level[]): void {
   const key = JSON.parse(written) as string
   if (keys.has(key)) throw duplicate(key, levels.slice(0, -1))

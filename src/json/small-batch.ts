@@ -61,7 +61,6 @@ const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c]
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d]
 const [NULL, TRUE, FALSE] = [Buffer.from('null'), Buffer.from('true'), Buffer.from('false')]
 
-/** A column while it is read. */
 interface OpenColumn {
   /** Where its name stands in the first row, quotes included. */
   readonly from: number
@@ -76,7 +75,6 @@ class PlainReader {
   /** The same bytes as a text: what is taken over is plain ASCII. */
   readonly #text: string
   #at = 0
-  /** Columns of the rows. */
   readonly #columns: OpenColumn[] = []
   readonly #number = new NumberReader()
 

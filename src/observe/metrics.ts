@@ -66,7 +66,6 @@ export function createMetrics(options: { version: string; models: number; observ
   }
 }
 
-/** Metrics with a model label. */
 function createModelMetrics(registers: Registry[], models: number) {
   const labels = createModelLabels(models)
   const { counter, gauge, histogram } = makers(registers)
@@ -78,7 +77,7 @@ function createModelMetrics(registers: Registry[], models: number) {
   const duration = histogram('deepwatch_score_duration_seconds', 'Time a scoring took, by stage', ['stage'])
   for (const stage of ['kernel', 'total']) duration.zero({ stage })
   const scores = new ScoreHistogram()
-  registers[0]!.registerMetric(scores.asMetric())
+  registers[0]!.registerMetric(scores as unknown as Metric)
 
   const removeAll = (pairs: readonly VersionLabels[]) => {
     for (const { model, version } of pairs)
@@ -123,7 +122,6 @@ function createModelMetrics(registers: Registry[], models: number) {
   }
 }
 
-/** Metrics of requests and of what they set going. */
 function createWorkMetrics(registers: Registry[]) {
   const { counter, histogram } = makers(registers)
   const training = histogram('deepwatch_train_duration_seconds', 'Time a training took')

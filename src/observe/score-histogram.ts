@@ -1,5 +1,4 @@
 /** The histogram of scores. prom-client takes one value at a time; a scored source is counted first and added whole. */
-import type { Metric } from 'prom-client'
 
 /** Upper bounds of the buckets. Scores near 0.5 are usual, above 0.6 rare. */
 const bounds = [0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 1]
@@ -61,11 +60,6 @@ export class ScoreHistogram {
     const { name, help, type, aggregator } = this
     const values = [...this.#tallies].flatMap(([model, tally]) => seriesOf(name, model, tally))
     return { name, help, type, aggregator, values }
-  }
-
-  /** Itself, as a registry takes it. */
-  asMetric(): Metric {
-    return this as unknown as Metric
   }
 }
 

@@ -63,10 +63,7 @@ const MIN_BYTES = FRONT_BYTES + LENGTH_BYTES + DIGEST_BYTES
 const CHUNK_BYTES = 512 * 1024
 
 /** The bytes in order, and their checksum (hex). Nobody may write to `payload` meanwhile. Throws 'training_too_large'. */
-export async function encodeArtefact(
-  header: ArtefactHeader,
-  payload: Uint8Array,
-): Promise<{ chunks: readonly Uint8Array[]; digest: string }> {
+export async function encodeArtefact(header: ArtefactHeader, payload: Uint8Array) {
   const text = Buffer.from(JSON.stringify(header))
   if (text.length > artefactLimits.headerBytes || payload.length > artefactLimits.payloadBytes) {
     throw new DeepWatchError('training_too_large', 'The model is too large to be stored.')

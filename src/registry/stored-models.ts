@@ -69,11 +69,7 @@ async function listFolder(folder: string) {
 }
 
 /** Removes what a killed process left, and a folder that holds no version. False when nothing is left to load. */
-async function sweepFolder(
-  disk: Disk,
-  folder: string,
-  listing: Awaited<ReturnType<typeof listFolder>>,
-): Promise<boolean> {
+async function sweepFolder(disk: Disk, folder: string, listing: Awaited<ReturnType<typeof listFolder>>) {
   for (const name of listing.temporary) await tryTo(() => disk.unlink(join(folder, name)))
   if (listing.versions.length > 0) return true
   if (listing.hasState) await tryTo(() => disk.unlink(join(folder, STATE_NAME)))

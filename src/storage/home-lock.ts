@@ -55,9 +55,8 @@ export async function lockHome(home: string, options: HomeLockOptions = {}): Pro
   } catch (error) {
     if (error instanceof DeepWatchError) throw error
     const code = errorCode(error) ?? 'unknown reason'
-    throw new DeepWatchError('invalid_setting', `DEEPWATCH_HOME: the folder cannot be created or written (${code}).`, {
-      cause: error,
-    })
+    const detail = `DEEPWATCH_HOME: the folder cannot be created or written (${code}).`
+    throw new DeepWatchError('invalid_setting', detail, { cause: error })
   }
 }
 

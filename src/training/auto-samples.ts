@@ -57,7 +57,7 @@ async function drawAuto(parts: StepParts, plan: TrainingPlan, work: Work): Promi
       const chosen = await draw(choice)
       const lacking = chosen.drawn.rowsWithoutHistory / span.rowsInWindow
       if (choice.derived.length === 0 || lacking <= maxWithoutHistory) return chosen
-      return `${percent(lacking)} % of the rows have too little history for windows, because of gaps, missing values or the order of rows`
+      return `${(100 * lacking).toFixed(1)} % of the rows have too little history for windows, because of gaps, missing values or the order of rows`
     } catch (error) {
       const trouble = error instanceof DeepWatchError ? windowTroubles[error.code] : undefined
       if (choice.derived.length === 0 || trouble === undefined) throw error
@@ -72,5 +72,3 @@ async function drawAuto(parts: StepParts, plan: TrainingPlan, work: Work): Promi
   const filled = await attempt(chooseAuto({ ...shape, columns: columns.map(({ name }) => name) }, seed))
   return typeof filled === 'string' ? plain : filled
 }
-
-const percent = (share: number) => (100 * share).toFixed(1)

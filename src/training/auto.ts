@@ -83,17 +83,15 @@ export function chooseAuto(shape: TelemetryShape, seed: number | undefined, with
       : []
   const isEnsemble =
     hasTimestamp && rows >= minRows && columns.length >= minColumns && columns.length + derived.length <= maxFeatures
+  const settings = isEnsemble
+    ? {
+        type: 'ensemble',
+        members: ['isolation-forest', 'mahalanobis'],
+        ...(derived.length > 0 && { combine: 'mean', views: true }),
+      }
+    : { type: 'extended-isolation-forest', columns: 1, trees: 300, featureWeights: 'mixed' }
   return {
-    detector: parse(
-      isEnsemble
-        ? {
-            type: 'ensemble',
-            members: ['isolation-forest', 'mahalanobis'],
-            ...(derived.length > 0 && { combine: 'mean', views: true }),
-          }
-        : { type: 'extended-isolation-forest', columns: 1, trees: 300, featureWeights: 'mixed' },
-      seed,
-    ),
+    detector: detectors.get(settings.type)!.params.parse({ ...settings, ...(seed !== undefined && { seed }) }),
     derived,
     threshold: isEnsemble ? { value: calibratedLine } : { contamination },
     guardsDerived: isEnsemble,
@@ -162,11 +160,4 @@ function ensembleObstacle({ hasTimestamp, rows, columns }: TelemetryShape): stri
   if (rows < minRows) return `${rows} rows are few`
   if (columns.length < minColumns) return `${columns.length} columns have hardly anything in common that could break`
   return `${columns.length} columns are many`
-}
-
-function parse(
-  settings: { readonly type: string; readonly [setting: string]: unknown },
-  seed: number | undefined,
-): DetectorParams {
-  return detectors.get(settings.type)!.params.parse(seed === undefined ? settings : { ...settings, seed })
 }

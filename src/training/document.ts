@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import { describeSmoothing } from '../history/index.ts'
 import { quantiles } from '../kernels/models/index.ts'
 import { scoreBins } from '../kernels/scores/index.ts'
-import type { FeatureColumn } from '../reader/index.ts'
 import type { Feature, FeatureProfile, VersionDocument, Warning } from '../schemas/index.ts'
 import type { SourceFacts } from '../telemetry/index.ts'
 import { formatTimestamp } from '../time/index.ts'
@@ -94,15 +93,13 @@ function describeTraining({ plan, drawn, scored, source, seconds }: VersionFacts
 
 /** Features with their profiles, which takes sorting the profile's sample. */
 export function describeFeatures(drawn: Drawn): Feature[] {
-  return drawn.features.map((feature, index) => describeFeature(drawn, feature, index))
-}
-
-function describeFeature(drawn: Drawn, feature: FeatureColumn, index: number): Feature {
-  const profile = describeProfile(drawn, index)
-  const name = featureName(feature)
-  if ('timeContext' in feature) return { name, kind: 'timeContext', timeContext: feature.timeContext, profile }
-  if ('derived' in feature) return { ...drawn.derived[feature.derived]!, profile }
-  return { name, kind: feature.kind, type: drawn.columns[index]!.type, profile }
+  return drawn.features.map((feature, index) => {
+    const profile = describeProfile(drawn, index)
+    const name = featureName(feature)
+    if ('timeContext' in feature) return { name, kind: 'timeContext', timeContext: feature.timeContext, profile }
+    if ('derived' in feature) return { ...drawn.derived[feature.derived]!, profile }
+    return { name, kind: feature.kind, type: drawn.columns[index]!.type, profile }
+  })
 }
 
 function describeProfile({ profile, profileSample }: Drawn, index: number): FeatureProfile {
