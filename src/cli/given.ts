@@ -25,7 +25,11 @@ export async function givenTelemetry(call: Call): Promise<Telemetry> {
   const found = await Promise.all(givenNames(call).map(look))
   if (found.some(({ isStream }) => isStream)) {
     if (found.length > 1) throw wrong('standard input, a pipe or a file with several names (hard links) stands alone.')
-    return asUpload(() => openStream(call, found[0]!))
+    return {
+      roots: [],
+      source: undefined,
+      upload: (sources, signal) => spool(sources, openStream(call, found[0]!), signal),
+    }
   }
   const paths = found.map(({ path }) => path)
   return {
@@ -49,24 +53,17 @@ function givenNames({ operands, command }: Call): readonly string[] {
   throw wrong(`${command.name} needs a file; - is standard input.`)
 }
 
-function asUpload(open: () => Readable): Telemetry {
-  return {
-    roots: [],
-    source: undefined,
-    async upload(sources, signal) {
-      const stream = open()
-      const stop = () => stream.destroy()
-      signal.addEventListener('abort', stop, { once: true })
-      try {
-        return await sources.fromUpload(stream, { mediaType: null, signal })
-      } catch (error) {
-        signal.throwIfAborted()
-        throw error
-      } finally {
-        signal.removeEventListener('abort', stop)
-        stream.destroy()
-      }
-    },
+async function spool(sources: Sources, stream: Readable, signal: AbortSignal): Promise<Source> {
+  const stop = () => stream.destroy()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await sources.fromUpload(stream, { mediaType: null, signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
+    stream.destroy()
   }
 }
 

@@ -106,16 +106,11 @@ async function readRecord(path: string): Promise<JobRecord | null> {
   }
 }
 
-async function hasResult({ result }: JobRecord, path: string): Promise<boolean> {
-  if (result === null) return true
-  return stat(path).then(
-    ({ size }) => size === result.bytes,
-    () => false,
-  )
-}
+/** Size and age of a file; null when it cannot be looked at. */
+const look = (path: string) => stat(path).catch(() => null)
 
-const isOld = (path: string, keepMs: number) =>
-  stat(path).then(
-    ({ mtimeMs }) => mtimeMs + keepMs < Date.now(),
-    () => false,
-  )
+const hasResult = async ({ result }: JobRecord, path: string) =>
+  result === null || (await look(path))?.size === result.bytes
+
+const isOld = async (path: string, keepMs: number) =>
+  ((await look(path))?.mtimeMs ?? Number.POSITIVE_INFINITY) + keepMs < Date.now()

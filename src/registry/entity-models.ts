@@ -16,7 +16,6 @@ export interface EntityModels {
 const known = new WeakMap<SharedArrayBuffer, EntityModels>()
 
 const readFleet = (payload: SharedArrayBuffer): Fleet => readPayload(decodeFleet, new Uint8Array(payload))
-const readNames = (payload: SharedArrayBuffer): string[] => readPayload(fleetNames, new Uint8Array(payload))
 
 /** The entity models of a version; null when it has one model for all. @throws DeepWatchError `model_corrupt` */
 export function entityModelsOf({ document, payload }: ModelHandle<VersionDocument>): EntityModels | null {
@@ -25,7 +24,7 @@ export function entityModelsOf({ document, payload }: ModelHandle<VersionDocumen
   if (found) return found
   const fleet = readFleet(payload)
   const models: EntityModels = {
-    names: readNames(payload),
+    names: readPayload(fleetNames, new Uint8Array(payload)),
     guardsOf: (entity, guards) => guardsOfEntity(fleet, entity, guards),
   }
   known.set(payload, models)

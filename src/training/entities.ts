@@ -37,7 +37,15 @@ export async function planEntities(
 ): Promise<EntityPlan> {
   if (entity === null)
     throw new DeepWatchError('validation_failed', 'perEntity: name the column that tells entities apart as entity.')
-  requireNames(columns.find(({ name }) => name === entity)!)
+  const { kind, type } = columns.find(({ name }) => name === entity)!
+  // The text of a fraction or a time is not the same in every format, so an entity would not be known again.
+  const isNamed = kind === 'text' || kind === 'boolean' || (kind === 'number' && !/DOUBLE|FLOAT|DECIMAL/.test(type))
+  if (!isNamed)
+    throw new DeepWatchError(
+      'validation_failed',
+      `perEntity: ${quote(entity)} is ${type}; entities are told apart by texts or whole numbers.`,
+      { facts: { column: entity } },
+    )
   const found = await telemetry.entities({ entity, timestamp: timestamp ?? undefined, window, max: max + 1 })
   if (found.length > max)
     throw new DeepWatchError('too_many_entities', `${quote(entity)} has more than ${max} values.`, {
@@ -48,17 +56,6 @@ export async function planEntities(
     .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
   requireSome(candidates.length, found.length)
   return { column: entity, candidates, found: found.length }
-}
-
-/** The text of a fraction or a time is not the same in every format, so an entity would not be known again. */
-function requireNames({ name, kind, type }: Column): void {
-  const isNamed = kind === 'text' || kind === 'boolean' || (kind === 'number' && !/DOUBLE|FLOAT|DECIMAL/.test(type))
-  if (!isNamed)
-    throw new DeepWatchError(
-      'validation_failed',
-      `perEntity: ${quote(name)} is ${type}; entities are told apart by texts or whole numbers.`,
-      { facts: { column: name } },
-    )
 }
 
 function requireSome(candidates: number, found: number): void {
