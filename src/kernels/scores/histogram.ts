@@ -1,8 +1,6 @@
 /** Bins of the score histogram kept in a model: equal widths over [0, 1], the last one closed. */
 export const scoreBins = 200
 
-export type ScoreHistogram = ReturnType<typeof createScoreHistogram>
-
 /** A histogram of scores with fixed bins, so that two of them can be compared bin by bin. */
 export function createScoreHistogram() {
   const counts = new Float64Array(scoreBins)

@@ -1,7 +1,7 @@
 export { decodeFleet, encodeFleet, type Fleet, fleetBounds, fleetNames } from './fleet.ts'
 export { arrangeColumns, cutRuns, groupRows, type RowRun } from './grouping.ts'
 export { type Guards, outsideOf, raiseOutside } from './guards.ts'
-export { createScoreHistogram, type ScoreHistogram, scoreBins } from './histogram.ts'
+export { createScoreHistogram, scoreBins } from './histogram.ts'
 export { createScoreList } from './list.ts'
 export { f1Of, type Labelled, type Ranking, rank } from './ranking.ts'
 export { createRowScorer, type RowModel, type RowScoreInput } from './row-scorer.ts'
