@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
 import * as arrow from 'apache-arrow'
+import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { FeatureColumn } from '../../src/reader/types.ts'
+import { DeepWatchError } from '../../src/errors.ts'
+import type { FeatureColumn, ReaderSession } from '../../src/reader/types.ts'
 import { type Bench, codeOf, readAll, startBench, tryReading } from '../reader/tools.ts'
 
 let bench: Bench
@@ -175,3 +178,156 @@ describe('an Arrow stream', () => {
     expect(await tryReading(bench, ['1.arrows', '3.arrows'])).toBe('type_mismatch')
   })
 })
+
+describe('types of other writers', () => {
+  test('a dictionary is read as its values, whatever they are', async () => {
+    const values = (of: arrow.Vector): arrow.Vector =>
+      new arrow.Vector([
+        arrow.makeData({
+          type: new arrow.Dictionary(of.type, new arrow.Int32()),
+          length: 3,
+          nullCount: 0,
+          data: Int32Array.of(1, 0, 1),
+          dictionary: of,
+        } as never),
+      ])
+    const table = new arrow.Table({
+      n: vector([1, 2, 3], new arrow.Float64()),
+      long: values(raw(new arrow.Int64(), BigInt64Array.of(9007199254740993n, -5n))),
+      small: values(vector([7, 8], new arrow.Int8())),
+      money: values(raw(new arrow.Decimal(2, 10, 128), Int32Array.of(150, 0, 0, 0, -225, -1, -1, -1)) as arrow.Vector),
+      at: values(raw(new arrow.TimestampMicrosecond(), BigInt64Array.of(1_735_689_600_000_001n, 5n))),
+    })
+    const session = await bench.open(bench.file('dictionary.arrows', streamOf(table)))
+    const read = await readAll(session, {
+      features: ['long', 'small', 'money'].map(number),
+      timestamp: 'at',
+      extra: { timestamp: true },
+      include: ['long'],
+    })
+    expect(read.lanes).toEqual([
+      [-5, 2 ** 53, -5],
+      [8, 7, 8],
+      [-2.25, 1.5, -2.25],
+      [5, start + 1, 5],
+    ])
+    expect(read.text).toEqual(['"long":-5', '"long":9007199254740993', '"long":-5'])
+    await session.close()
+  })
+
+  test('integers are rounded only where a value is, and the index of pandas is not learnt', async () => {
+    const table = new arrow.Table({
+      exact: raw(new arrow.Int64(), BigInt64Array.of(2n ** 60n, 1n)),
+      rounded: raw(new arrow.Int64(), BigInt64Array.of(2n ** 60n, 2n ** 60n + 1n)),
+      id: vector([1, 2], new arrow.Int32()),
+    })
+    const schema = new arrow.Schema(table.schema.fields, new Map([['pandas', '{"index_columns": ["id"]}']]))
+    const noted = new arrow.Table(schema, [new arrow.RecordBatch(schema, table.batches[0]!.data)])
+    const session = await bench.open(bench.file('pandas.arrows', streamOf(noted)))
+    expect((await session.describe()).columns).toMatchObject([
+      { name: 'exact', precisionLoss: false },
+      { name: 'rounded', precisionLoss: true },
+      { name: 'id', index: true },
+    ])
+    await session.close()
+  })
+
+  test.each([
+    ['run-ends.arrows', 'RunEndEncoded'],
+    ['list-view.arrows', 'ListView'],
+  ])('%s is refused by the name of its type', async (name, type) => {
+    const bytes = readFileSync(new URL(`../../../test/fixtures/${name}`, import.meta.url))
+    const session = await bench.open(bench.file(name, bytes))
+    await expect(session.describe()).rejects.toMatchObject({ code: 'source_unreadable', facts: { file: name, type } })
+    await session.close()
+  })
+
+  test('text of polars is text', async () => {
+    const bytes = readFileSync(new URL('../../../test/fixtures/views.arrows', import.meta.url))
+    const session = await bench.open(bench.file('views.arrows', bytes))
+    expect((await session.describe()).columns).toMatchObject([{ name: 'host', kind: 'text' }])
+    const read = await readAll(session, { features: [], extra: { row: true }, include: ['host'] })
+    expect(read.text).toEqual(['"host":"a"', '"host":null', '"host":"a name of more than twelve bytes"'])
+    await session.close()
+  })
+
+  test('decimals inside of other types are refused where they would be shown', async () => {
+    const type = new arrow.List(new arrow.Field('item', new arrow.Decimal(2, 10, 128)))
+    const schema = new arrow.Schema([
+      new arrow.Field('n', new arrow.Float64(), true),
+      new arrow.Field('list', type, true),
+    ])
+    const writer = new arrow.RecordBatchStreamWriter()
+    writer.reset(undefined, schema)
+    writer.finish()
+    const session = await bench.open(bench.file('inside.arrows', writer.toUint8Array(true)))
+    expect((await readAll(session, { features: [number('n')] })).rows).toBe(0)
+    await expect(readAll(session, { features: [number('n')], include: ['list'] })).rejects.toMatchObject({
+      code: 'type_mismatch',
+      facts: { column: 'list' },
+    })
+    await session.close()
+  })
+})
+
+test('a stream mutated at random gives rows or a refusal, never a failure of ours', async () => {
+  const table = new arrow.Table({
+    n: vector(
+      Array.from({ length: 100 }, (_, i) => i),
+      new arrow.Float64(),
+    ),
+    i: raw(
+      new arrow.Int64(),
+      BigInt64Array.from({ length: 100 }, (_, i) => BigInt(i)),
+    ),
+    flag: vector(
+      Array.from({ length: 100 }, (_, i) => i % 2 === 0),
+      new arrow.Bool(),
+    ),
+    t: vector(
+      Array.from({ length: 100 }, (_, i) => (i % 3 === 0 ? null : `text ${i}`)),
+      new arrow.Utf8(),
+    ),
+    word: arrow.vectorFromArray(Array.from({ length: 100 }, (_, i) => `w${i % 5}`)),
+  })
+  const whole = streamOf(table)
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.nat(1_600), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 4 }),
+      async (changes) => {
+        const bytes = Buffer.from(whole)
+        for (const [at, flip] of changes) bytes[at % bytes.length]! ^= flip
+        const code = await tryEcho(bench.file('mutated.arrows', bytes))
+        expect(['none', ...refusals]).toContain(code)
+      },
+    ),
+    { numRuns: 60 },
+  )
+})
+
+/** Reads everything, the text as well; the first error's code, or 'none'. */
+async function tryEcho(file: string): Promise<string> {
+  let session: ReaderSession | null = null
+  try {
+    session = await bench.open(file)
+    const { columns } = await session.describe()
+    const features = columns.filter(({ kind }) => kind === 'number').map(({ name }) => number(name))
+    await readAll(session, { features, extra: { row: true }, include: columns.map(({ name }) => name) })
+    return 'none'
+  } catch (error) {
+    if (error instanceof DeepWatchError) return error.code
+    throw error
+  } finally {
+    await session?.close()
+  }
+}
+
+const refusals = [
+  'source_unreadable',
+  'invalid_column_name',
+  'duplicate_column',
+  'decoded_too_large',
+  'timestamp_out_of_range',
+  'unknown_format',
+  'type_mismatch',
+]

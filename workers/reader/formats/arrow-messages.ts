@@ -32,7 +32,7 @@ export function surveyArrow(arrow: Arrow, file: OpenFile, maxRows: number): Arro
     at += 8 + length + message.bodyLength
     if (message.isSchema()) {
       if (schema !== null) throw damaged()
-      schema = message.header() as unknown as Schema
+      schema = schemaOf(message, file)
     } else if (schema === null) throw damaged()
     rows += batchRows(message)
     if (!(rows >= 0 && rows <= maxRows)) {
@@ -43,10 +43,22 @@ export function surveyArrow(arrow: Arrow, file: OpenFile, maxRows: number): Arro
   return { schema, rows }
 }
 
+function schemaOf(message: ArrowMessage, { name }: OpenFile): Schema {
+  try {
+    return message.header() as unknown as Schema
+  } catch (error) {
+    const type = /Unrecognized type: "(\w{1,40})"/.exec(String(error))?.[1]
+    if (type === undefined) throw damaged()
+    const detail = `The Arrow stream ${name} has a column of the type ${type}, which is not read. Write it as another type, or without this column.`
+    throw new DeepWatchError('source_unreadable', detail, { facts: { file: name, type } })
+  }
+}
+
 /** The metadata of a message whose body lies in the file. */
 function readMessage(arrow: Arrow, file: OpenFile, at: number, length: number): ArrowMessage {
   if (length > METADATA_BYTES || at + 8 + length > file.bytes) throw cut()
-  const message = decode(arrow, read(file, at + 8, length))
+  const metadata = read(file, at + 8, length)
+  const message = decoded(() => arrow.Message.decode(metadata))
   const { bodyLength } = message
   if (bodyLength > BODY_BYTES)
     throw new DeepWatchError('decoded_too_large', `A batch of the Arrow stream is larger than ${BODY_BYTES} bytes.`)
@@ -57,7 +69,7 @@ function readMessage(arrow: Arrow, file: OpenFile, at: number, length: number): 
 /** Rows of a message that is a batch; NaN for a count below 0, 0 for other messages. */
 function batchRows(message: ArrowMessage): number {
   if (!message.isRecordBatch()) return 0
-  const { length, compression } = message.header()
+  const { length, compression } = decoded(() => message.header())
   if (compression !== null && compression !== undefined) {
     const detail = 'Compressed Arrow streams are not read; send the batches uncompressed.'
     throw new DeepWatchError('source_unreadable', detail)
@@ -82,11 +94,15 @@ function metadataLength(file: OpenFile, at: number): number {
   return length
 }
 
-function decode(arrow: Arrow, metadata: Uint8Array): ArrowMessage {
+/**
+ * What some decoding of bytes from outside gives. Whatever the library throws over them (also a TypeError or a RangeError) says that
+ * they are damaged.
+ */
+export function decoded<T>(decode: () => T): T {
   try {
-    return arrow.Message.decode(metadata)
-  } catch {
-    throw damaged()
+    return decode()
+  } catch (error) {
+    throw error instanceof DeepWatchError ? error : damaged(error)
   }
 }
 
@@ -106,6 +122,6 @@ function cut(): DeepWatchError {
   return new DeepWatchError('source_unreadable', detail)
 }
 
-function damaged(): DeepWatchError {
-  return new DeepWatchError('source_unreadable', 'The Arrow stream is damaged.')
+function damaged(cause?: unknown): DeepWatchError {
+  return new DeepWatchError('source_unreadable', 'The Arrow stream is damaged.', { cause })
 }

@@ -1,6 +1,13 @@
-import type { DataType, Field, Vector } from 'apache-arrow'
-import type { ColumnKind } from '../../../src/reader/index.ts'
-import { CHUNK_ROWS, type ChunkTarget, type FeedType, type RelationColumn, writeNumbers } from '../database/index.ts'
+import type { Data, DataType, Field, Vector } from 'apache-arrow'
+import type { ColumnKind, Refusal } from '../../../src/reader/index.ts'
+import {
+  CHUNK_ROWS,
+  type ChunkTarget,
+  type FeedType,
+  type RelationColumn,
+  show,
+  writeNumbers,
+} from '../database/index.ts'
 
 type Arrow = typeof import('apache-arrow')
 
@@ -22,23 +29,34 @@ interface Mapping {
   readonly write: ArrowWriter
   /** SQL that turns the fed value `v` into the column, and the type of the result; without it the column is as fed. */
   readonly made?: { readonly expression: (v: string) => string; readonly sql: string }
-  readonly precisionLoss?: boolean
 }
 
 /** Decides how a field is read. Nested and exotic types become text and are of kind `other`. */
 export function arrowColumn(arrow: Arrow, field: Field, index: number): ArrowColumn {
-  const { kind, type, fed, write, made, precisionLoss = false } = mappingOf(arrow, field.type)
+  const { kind, type, fed, write, made } = mappingOf(arrow, field.type)
   const fedName = `v${index}`
   const column: RelationColumn = {
     name: field.name,
     type,
     kind,
     partition: false,
-    precisionLoss,
+    precisionLoss: false,
     expression: made?.expression(fedName) ?? fedName,
     sql: made?.sql ?? fed,
+    ...(holdsDecimals(arrow, field.type) && { refusal: refuseDecimals(field.name, type) }),
   }
   return { column, type: fed, write }
+}
+
+/** Whether there are decimals inside: they are shown without their point. */
+function holdsDecimals(arrow: Arrow, type: DataType): boolean {
+  const inside = (type.children as Field[] | null) ?? []
+  return inside.some((field) => arrow.DataType.isDecimal(field.type) || holdsDecimals(arrow, field.type))
+}
+
+function refuseDecimals(name: string, type: string): Refusal {
+  const detail = `The column ${show(name)} is ${type}; decimals inside of other types are not read. Write them as DOUBLE.`
+  return { code: 'type_mismatch', detail, facts: { column: name.slice(0, 200) }, byDefault: false, shown: false }
 }
 
 function mappingOf(arrow: Arrow, type: DataType): Mapping {
@@ -60,7 +78,7 @@ function mappingOf(arrow: Arrow, type: DataType): Mapping {
     const made = { expression: (v: string) => `make_timestamp((${v} * 1000)::bigint)`, sql: 'TIMESTAMP' }
     return { kind: 'timestamp', type: 'DATE', fed: 'DOUBLE', write: doubles(Number), made }
   }
-  if (arrow.DataType.isUtf8(type) || arrow.DataType.isLargeUtf8(type)) {
+  if (arrow.DataType.isUtf8(type) || arrow.DataType.isLargeUtf8(type) || arrow.DataType.isUtf8View(type)) {
     return { kind: 'text', type: 'VARCHAR', fed: 'VARCHAR', write: texts(String) }
   }
   if (arrow.DataType.isDictionary(type)) return dictionary(arrow, type.dictionary)
@@ -72,7 +90,7 @@ function integer(width: number, signed: boolean): Mapping {
   const types = { 8: 'TINYINT', 16: 'SMALLINT', 32: 'INTEGER', 64: 'BIGINT' } as const
   const name = types[width as keyof typeof types]
   const fed = signed ? name : (`U${name}` as const)
-  return { kind: 'number', type: fed, fed, write: copy, precisionLoss: width === 64 }
+  return { kind: 'number', type: fed, fed, write: copy }
 }
 
 /** Times come as whole numbers of their unit; the database makes instants of them, or refuses what does not fit. */
@@ -89,14 +107,49 @@ function timestamp(arrow: Arrow, unit: number, zone: string | null | undefined):
   return { kind: 'timestamp', type: sql, fed: 'BIGINT', write: copy, made }
 }
 
-/** A dictionary is read as its values: texts, numbers and booleans; other values are shown as text. */
+/** A dictionary is read as its values, one by one. */
 function dictionary(arrow: Arrow, values: DataType): Mapping {
-  const { kind, type } = mappingOf(arrow, values)
-  if (kind === 'text') return { kind, type, fed: 'VARCHAR', write: texts(String) }
-  if (kind === 'number' && !arrow.DataType.isDecimal(values))
-    return { kind, type, fed: 'DOUBLE', write: doubles(Number) }
-  if (kind === 'boolean') return { kind, type, fed: 'BOOLEAN', write: booleans }
-  return { kind: 'other', type: String(values).slice(0, 200), fed: 'VARCHAR', write: texts(jsonOf) }
+  const mapping = mappingOf(arrow, values)
+  if (mapping.write !== copy) return mapping
+  if (mapping.kind === 'timestamp') {
+    // Asked for by `get`, a time is milliseconds with a fraction, whatever its unit.
+    const make = mapping.made?.sql === 'TIMESTAMP' ? 'make_timestamp' : 'make_timestamptz'
+    const expression = (v: string): string => `${make}(round(${v} * 1000)::bigint)`
+    return {
+      ...mapping,
+      fed: 'DOUBLE',
+      write: doubles(Number),
+      made: { expression, sql: mapping.made?.sql ?? 'TIMESTAMP' },
+    }
+  }
+  if (mapping.fed === 'BIGINT' || mapping.fed === 'UBIGINT') return { ...mapping, write: bigints }
+  return { ...mapping, fed: 'DOUBLE', write: doubles(Number) }
+}
+
+/**
+ * Throws where a column of a batch has fewer bytes than rows: the library reads beyond them, and finds zeros, or what was there before.
+ */
+export function requireWhole(
+  arrow: Arrow,
+  { type, offset, length, values, valueOffsets, nullBitmap, nullCount }: Data,
+): void {
+  const end = offset + length
+  const bits = bitsOf(arrow, type)
+  const isShort =
+    (bits !== null && (values?.byteLength ?? 0) * 8 < end * bits) ||
+    (arrow.DataType.isUtf8(type) && (valueOffsets?.length ?? 0) <= length && length > 0) ||
+    (nullCount > 0 && nullBitmap !== undefined && nullBitmap.byteLength * 8 < end)
+  if (isShort) throw new Error('a column is shorter than its batch')
+}
+
+/** Bits of a value; null where they are not all alike. */
+function bitsOf(arrow: Arrow, type: DataType): number | null {
+  if (arrow.DataType.isBool(type)) return 1
+  if (arrow.DataType.isDictionary(type)) return bitsOf(arrow, type.indices)
+  if (arrow.DataType.isInt(type) || arrow.DataType.isDecimal(type)) return type.bitWidth
+  if (arrow.DataType.isFloat(type)) return 16 << type.precision
+  if (arrow.DataType.isTimestamp(type)) return 64
+  return arrow.DataType.isDate(type) ? 32 << type.unit : null
 }
 
 /** Copies elements as they lie in the stream: asked for by `get`, a time would come in another unit. */
@@ -118,6 +171,14 @@ function doubles(convert: (value: unknown) => number): ArrowWriter {
       return value === null ? null : convert(value)
     })
   }
+}
+
+const bigintRoom = new BigInt64Array(CHUNK_ROWS)
+
+const bigints: ArrowWriter = (target, at, vector, from) => {
+  const value = (row: number): bigint | null => (vector?.get(from + row) ?? null) as bigint | null
+  for (let row = 0; row < target.rows; row++) bigintRoom[row] = value(row) ?? 0n
+  target.write(at, bigintRoom.subarray(0, target.rows), (row) => value(row) !== null)
 }
 
 const booleans: ArrowWriter = (target, at, vector, from) => {

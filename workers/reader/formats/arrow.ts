@@ -10,8 +10,10 @@ import {
   type Relation,
   type RelationInput,
 } from '../database/index.ts'
-import { messagesOf, surveyArrow } from './arrow-messages.ts'
-import { type ArrowColumn, arrowColumn } from './arrow-types.ts'
+import { decoded, messagesOf, surveyArrow } from './arrow-messages.ts'
+import { type ArrowColumn, arrowColumn, requireWhole } from './arrow-types.ts'
+import { pandasIndex } from './pandas.ts'
+import { mayRound, roundedColumns } from './precision.ts'
 
 type Arrow = typeof import('apache-arrow')
 
@@ -45,14 +47,26 @@ export async function arrowRelation({ database, files, command }: RelationInput)
     )
   }
   const { feed } = database
+  const from = formatOf('arrow').relation
   feed.yields(
     columns.map(({ type }, index) => ({ name: `v${index}`, type })),
     () => walkOf(arrow, files, columns),
   )
+  // Only a training asks what its columns are.
+  const isTraining = command.types === null
+  const index = pandasIndex(isTraining ? surveys.map(({ schema }) => schema.metadata.get('pandas')) : [])
+  const looked = columns
+    .map(({ column }) => column)
+    .filter(({ sql }) => isTraining && mayRound(sql, Number.POSITIVE_INFINITY))
+  const rounded = await roundedColumns(database, { from, values: {} }, looked)
   return {
-    columns: columns.map((column) => column.column),
+    columns: columns.map(({ column }) => ({
+      ...column,
+      precisionLoss: rounded.includes(column.name),
+      ...(index.has(column.name) && { index: true }),
+    })),
     rows,
-    from: formatOf('arrow').relation,
+    from,
     values: {},
     position: COUNTED_POSITION,
   }
@@ -66,7 +80,7 @@ function walkOf(arrow: Arrow, files: readonly OpenFile[], columns: readonly Arro
   return {
     next(target, wanted) {
       while (batch === null || at >= batch.numRows) {
-        const step = batches.next()
+        const step = decoded(() => batches.next())
         if (step.done === true) {
           target.rows = 0
           return
@@ -75,19 +89,20 @@ function walkOf(arrow: Arrow, files: readonly OpenFile[], columns: readonly Arro
         at = 0
       }
       target.rows = Math.min(CHUNK_ROWS, batch.numRows - at)
-      for (const [column, number] of wanted.entries()) {
-        columns[number]?.write(target, column, batch.getChildAt(number), at)
-      }
+      const current = batch
+      decoded(() => {
+        for (const [column, number] of wanted.entries()) {
+          const vector = current.getChildAt(number)
+          for (const data of at === 0 ? (vector?.data ?? []) : []) requireWhole(arrow, data)
+          columns[number]?.write(target, column, vector, at)
+        }
+      })
       at += target.rows
     },
   }
 }
 
-/** The batches of the files, decoded one at a time. Throws `source_unreadable`. */
+/** The batches of the files, decoded one at a time. */
 function* batchesOf(arrow: Arrow, files: readonly OpenFile[]): Generator<RecordBatch, undefined> {
-  try {
-    for (const file of files) yield* arrow.RecordBatchReader.from(messagesOf(file)) as RecordBatchStreamReader
-  } catch {
-    throw new DeepWatchError('source_unreadable', 'The Arrow stream is damaged.')
-  }
+  for (const file of files) yield* arrow.RecordBatchReader.from(messagesOf(file)) as RecordBatchStreamReader
 }
