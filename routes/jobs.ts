@@ -91,6 +91,7 @@ export const jobs = [
           content: {
             'application/json': { example: exampleScores },
             'application/x-ndjson': {},
+            'text/csv': {},
             'application/vnd.apache.parquet': {},
             'application/vnd.apache.arrow.stream': {},
           },

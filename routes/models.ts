@@ -143,7 +143,7 @@ export const models = [
       description: 'Also the way back: choose an older version. The next version trained to serve takes over again.',
       tag: 'models',
       query: serving,
-      body: { 'application/json': { schema: serving, example: { version: 3 } } },
+      body: { 'application/json': { schema: serving, example: { version: 1 } } },
       answers: { 200: answerInJson('The model with its new choice.', modelSummary, exampleModel) },
       errors: [
         ...noVersion,

@@ -15,7 +15,44 @@ const ready = z.object({
 const text = 'text/plain'
 const openMetrics = 'application/openmetrics-text'
 
+const links = z
+  .object({
+    service: z.literal('DeepWatch'),
+    docs: z.string().describe('The pages for people.'),
+    openapi: z.string(),
+    models: z.string(),
+    health: z.string(),
+  })
+  .meta({ id: 'Links' })
+const start = {
+  service: 'DeepWatch',
+  docs: '/docs',
+  openapi: '/openapi.json',
+  models: '/models',
+  health: '/readyz',
+} as const
+
 export const operations = [
+  route({
+    method: 'GET',
+    url: '/',
+    scope: 'public',
+    operation: {
+      id: 'start',
+      summary: 'Where to begin',
+      tag: 'service',
+      answers: {
+        200: answerInJson('Links for a program.', links, start),
+        302: { description: 'For a browser, to the documents.', headers: { Location: '`/docs`.' } },
+      },
+      errors: [],
+    },
+    async handler(request, reply) {
+      // A browser asks for pages by name; what takes anything is a program.
+      const isBrowser = /\btext\/html\b/i.test(request.headers.accept ?? '')
+      return isBrowser ? reply.redirect('/docs') : start
+    },
+  }),
   route({
     method: 'GET',
     url: '/livez',

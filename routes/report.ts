@@ -9,7 +9,7 @@ import {
   withIntake,
   workErrorsOf,
 } from '../src/http/index.ts'
-import { reportSettings } from '../src/schemas/index.ts'
+import { exampleRows, reportSettings } from '../src/schemas/index.ts'
 
 export const report = route({
   method: 'POST',
@@ -24,7 +24,7 @@ export const report = route({
       'The score over time with threshold, flags and labels, the distribution of scores, the most anomalous rows beside what is usual, flags by hour, weekday and entity, every feature with where its flagged rows lie, and the facts of the training. With a label the flags are judged beside chance. Weighs the same for any number of rows. Raises no counters.',
     tag: 'telemetry',
     query: reportSettings.omit({ rows: true }),
-    body: telemetryBodies(reportSettings, { model: 'web', source: { path: 'web-today.parquet' }, label: 'label' }),
+    body: telemetryBodies(reportSettings, { model: 'web', rows: exampleRows, label: 'label' }),
     answers: { 200: reportAnswers },
     errors: [...telemetryErrors, ...workErrorsOf.score, 'storage_error'],
   },

@@ -1,13 +1,14 @@
 /** `POST /score`: a source scored with a model, in the form the client accepts. */
 import { createReadStream } from 'node:fs'
 import { DeepWatchError } from '../src/errors.ts'
-import { jsonPieces, ndjsonPieces, type Return, smallBatchJson, workRoute } from '../src/http/index.ts'
+import { csvPieces, jsonPieces, ndjsonPieces, type Return, smallBatchJson, workRoute } from '../src/http/index.ts'
 import { type Answer, type Pieces, piecesOf, type StreamedAnswer } from '../src/jobs/index.ts'
-import { exampleScores, type ScoreSettings, scoreAnswer, scoreSettings } from '../src/schemas/index.ts'
+import { exampleRows, exampleScores, type ScoreSettings, scoreAnswer, scoreSettings } from '../src/schemas/index.ts'
 import type { RowRun, ScoringRun, TableRun } from '../src/scoring/index.ts'
 
 const json = 'application/json'
 const ndjson = 'application/x-ndjson'
+const csv = 'text/csv'
 const parquet = 'application/vnd.apache.parquet'
 const arrow = 'application/vnd.apache.arrow.stream'
 
@@ -17,13 +18,10 @@ export const score = workRoute({
   settings: scoreSettings,
   summary: 'Score a source with a model',
   description:
-    'Results are in source order, from exactly one version, named in `DeepWatch-Model`. `isAnomaly` is `score > threshold`, the version\'s own threshold. NDJSON ends with a line `{"summary": …}`, or `{"problem": …}` when the source broke off; JSON and Arrow that fail after the headers abort the connection. Parquet and Arrow hold the source\'s own columns with `anomaly_score` and `is_anomaly`.',
+    'Results are in source order, from exactly one version, named in `DeepWatch-Model`. `isAnomaly` is `score > threshold`, the version\'s own threshold. NDJSON ends with a line `{"summary": …}`, or `{"problem": …}` when the source broke off; CSV has the columns `row`, `anomaly_score`, `is_anomaly` and `reason`, then those of `include`. JSON, CSV and Arrow that fail after the headers abort the connection. Parquet and Arrow hold the source\'s own columns with `anomaly_score` and `is_anomaly`.',
   example: {
     model: 'web',
-    rows: [
-      { cpu: 0.31, latency_ms: 12.4 },
-      { cpu: 0.99, latency_ms: 840 },
-    ],
+    rows: exampleRows.slice(-2),
   },
   answers: {
     200: {
@@ -38,6 +36,7 @@ export const score = workRoute({
           example:
             '{"row":0,"score":0.43,"isAnomaly":false}\n{"row":1,"score":0.72,"isAnomaly":true}\n{"summary":{"model":"web","version":3,"threshold":0.61,"rows":2,"anomalies":1,"unscored":0}}\n',
         },
+        [csv]: { example: 'row,anomaly_score,is_anomaly,reason\n0,0.43,false,\n1,0.72,true,out_of_range cpu\n' },
         [parquet]: {},
         [arrow]: {},
       },
@@ -47,7 +46,7 @@ export const score = workRoute({
     const which = chooseReturn(settings, form)
     return isTable(form)
       ? (upload, work) => answerTable(service().scoring.scoreTable(settings, upload, work), form, which)
-      : (upload, work) => answerRows(service().scoring.scoreRows(settings, upload, work), form, which)
+      : (upload, work) => answerRows(service().scoring.scoreRows(settings, upload, work), form, which, settings.include)
   },
 })
 
@@ -56,7 +55,7 @@ const isTable = (form: string) => form === parquet || form === arrow
 /** Which rows are answered with. A wish that would change nothing is refused. */
 function chooseReturn(settings: ScoreSettings, form: string): Return {
   const which = settings.return ?? (settings.rows || form !== json ? 'all' : 'anomalies')
-  if (isTable(form) && which === 'none')
+  if ((isTable(form) || form === csv) && which === 'none')
     throw new DeepWatchError('unused_setting', 'return: none leaves nothing to write in this form.')
   if (settings.include && (isTable(form) || which === 'none')) {
     throw new DeepWatchError(
@@ -70,7 +69,12 @@ function chooseReturn(settings: ScoreSettings, form: string): Return {
 }
 
 /** The rows in the form that was asked for; the run ends with the answer. */
-async function answerRows(begun: Promise<RowRun>, form: string, which: Return): Promise<Answer> {
+async function answerRows(
+  begun: Promise<RowRun>,
+  form: string,
+  which: Return,
+  include: readonly string[] = [],
+): Promise<Answer> {
   const run = await begun
   const batch = form === json ? run.smallBatch() : null
   if (batch !== null) {
@@ -78,6 +82,7 @@ async function answerRows(begun: Promise<RowRun>, form: string, which: Return): 
     if (typeof pieces !== 'string') return answerWith(run, form, pieces)
     return { status: 200, type: form, headers: headersOf(run), pieces: [pieces] }
   }
+  if (form === csv) return answerWith(run, `${csv}; charset=utf-8`, csvPieces(run, which, include))
   if (form !== ndjson) return answerWith(run, form, jsonPieces(run, which))
   const lastWords = (problem: object) => `${JSON.stringify({ problem })}\n`
   return answerWith(run, form, ndjsonPieces(run, which), { lastWords })

@@ -1,7 +1,7 @@
 /** `POST /train`: a new version of a model. */
 import { answerInJson, workRoute } from '../src/http/index.ts'
 import { jsonAnswer } from '../src/jobs/index.ts'
-import { exampleVersion, trainSettings, versionDocument } from '../src/schemas/index.ts'
+import { exampleRows, exampleVersion, trainSettings, versionDocument } from '../src/schemas/index.ts'
 
 export const train = workRoute({
   kind: 'train',
@@ -12,9 +12,11 @@ export const train = workRoute({
     'Reads the source twice: once for the samples and the profile, once to score every row for the threshold. When the answer comes the version is on disk and, unless `serve` is false, serving. The same seed and telemetry give the same `payload.sha256`. `GET` the address in `Location` for the document again.',
   example: {
     model: 'web',
-    source: { path: 'web.parquet' },
+    rows: exampleRows,
+    timestamp: 'timestamp',
+    label: 'label',
     detector: { type: 'isolation-forest', trees: 100, sampleSize: 256, seed: 42 },
-    threshold: { contamination: 0.01 },
+    threshold: { contamination: 0.1 },
   },
   answers: {
     201: {

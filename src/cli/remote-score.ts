@@ -1,10 +1,10 @@
 /** Scores of a service, streamed into an output in the formats that the command writes without one. */
 import { DeepWatchError, isErrorCode } from '../errors.ts'
+import { csvHead, csvLine } from '../http/index.ts'
 import type { ScoreSettings, ScoreSummary } from '../schemas/index.ts'
 import type { Call } from './command.ts'
 import type { Write } from './output.ts'
 import { answeredBy, connect, upload } from './remote.ts'
-import { csvHead, csvLine } from './score-csv.ts'
 import type { ToldSummary } from './summary.ts'
 
 const types = {

@@ -1,5 +1,6 @@
 export { guard } from './auth.ts'
 export type { Context } from './context.ts'
+export { csvHead, csvLine, csvPieces } from './csv.ts'
 export { takeSettings, withIntake } from './intake.ts'
 export { createListeners, describeJob, maySee } from './job-events.ts'
 export { observeRequests } from './lifecycle.ts'

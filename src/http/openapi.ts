@@ -90,14 +90,16 @@ const settingsName = (id: string) => `${id[0]!.toUpperCase()}${id.slice(1)}Setti
 
 type Parameter = Json & { readonly name: string }
 
-const pathExamples: Readonly<Record<string, string>> = { name: 'web', version: '3', index: '0', id: exampleJob.id }
+const pathExamples: Readonly<Record<string, string>> = { name: 'web', version: '1', index: '0', id: exampleJob.id }
 
 function parametersOf(operation: Operation, url: string, parts: Parts): Parameter[] {
   const inPath = [...url.matchAll(/:(\w+)/g)].map(([, name = '']) => {
     return { name, in: 'path', required: true, schema: { type: 'string' }, example: pathExamples[name] ?? name }
   })
   const inHeader = Object.entries(operation.headers ?? {}).map(([name, { description, example }]) => {
-    return { name, in: 'header', required: false, description, schema: { type: 'string' }, example }
+    // Told, not shown: the pages send whatever is an example, and a key, once used, belongs to one request.
+    const told = `${description} Such as \`${example}\`.`
+    return { name, in: 'header', required: false, description: told, schema: { type: 'string' } }
   })
   return [...inPath, ...queryParameters(operation, parts), ...inHeader]
 }
@@ -109,8 +111,9 @@ function queryParameters({ id, query, body }: Operation, parts: Parts): Paramete
     const scalar = typeof schema['type'] === 'string' && !['object', 'array'].includes(schema['type'])
     // As in the body, where it is said what it looks like.
     const settings = { $ref: `#/components/schemas/${settingsName(id)}/properties/${name}` }
-    const place =
-      scalar || schema['enum'] ? { schema } : { content: { 'application/json': { schema: body ? settings : schema } } }
+    // A text to the pages, which would make up an object and send it.
+    const asText = { type: 'string', contentMediaType: 'application/json', contentSchema: body ? settings : schema }
+    const place = { schema: scalar || schema['enum'] ? schema : asText }
     // Whatever stands in the query may stand in the body instead, so nothing is required here.
     return { name, in: 'query', required: false, description, ...place }
   })

@@ -1,8 +1,12 @@
 /** What every route that takes telemetry takes, and what can go wrong with it: said once. */
 import { z } from 'zod'
 import { type ErrorCode, sourceErrors } from '../errors.ts'
-import type { JobKind } from '../schemas/index.ts'
+import { exampleRows, type JobKind } from '../schemas/index.ts'
 import type { Content } from './operation.ts'
+
+const exampleCsv = [Object.keys(exampleRows[0]!), ...exampleRows.map((row) => Object.values(row))]
+  .map((cells) => `${cells.join(',')}\n`)
+  .join('')
 
 /** The request bodies of a route with these settings; `example` is a JSON body. */
 export function telemetryBodies(settings: z.ZodObject, example: unknown): Record<string, Content> {
@@ -16,8 +20,8 @@ export function telemetryBodies(settings: z.ZodObject, example: unknown): Record
       example: { config: '{"model":"web"}', file: '(bytes of a Parquet file)' },
     },
     'application/vnd.apache.parquet': {},
-    'text/csv': { example: 'timestamp,cpu\n2026-11-22T14:00:00Z,0.31\n' },
-    'application/x-ndjson': { example: '{"timestamp":"2026-11-22T14:00:00Z","cpu":0.31}\n' },
+    'text/csv': { example: exampleCsv },
+    'application/x-ndjson': { example: exampleRows.map((row) => `${JSON.stringify(row)}\n`).join('') },
     'application/vnd.apache.arrow.stream': {},
     'application/octet-stream': {},
   }

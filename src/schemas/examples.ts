@@ -5,6 +5,14 @@ import type { JobDocument } from './job.ts'
 import type { modelSummary, tree, VersionDocument } from './model.ts'
 import type { scoreAnswer } from './score.ts'
 
+/** Telemetry that the example of a training learns from, and those of scoring and judging take. The last row is far off. */
+export const exampleRows = Array.from({ length: 12 }, (_, hour) => ({
+  timestamp: `2026-11-22T${String(hour).padStart(2, '0')}:00:00Z`,
+  cpu: hour === 11 ? 0.99 : (30 + ((hour * 7) % 10)) / 100,
+  latency_ms: hour === 11 ? 840 : 12 + ((hour * 3) % 5),
+  label: hour === 11,
+}))
+
 const profile = {
   finite: 20160,
   missing: 0,

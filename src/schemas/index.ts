@@ -1,6 +1,14 @@
 export { type DerivedFeature, durationSeconds, featureName, maxDerived, windowOf } from './derived.ts'
 export { type EvaluateSettings, type Evaluation, evaluateSettings, evaluation, type Figures } from './evaluate.ts'
-export { exampleEvaluation, exampleJob, exampleModel, exampleScores, exampleTree, exampleVersion } from './examples.ts'
+export {
+  exampleEvaluation,
+  exampleJob,
+  exampleModel,
+  exampleRows,
+  exampleScores,
+  exampleTree,
+  exampleVersion,
+} from './examples.ts'
 export { generateSettings } from './generate.ts'
 export { type JobDocument, type JobKind, type JobState, jobDocument, jobKinds, jobList, jobStates } from './job.ts'
 export { describeIssue, mergeSettings, settingsError } from './merge.ts'

@@ -21,7 +21,7 @@ export const scoreSettings = z.strictObject({
     .enum(['all', 'anomalies', 'none'])
     .optional()
     .describe(
-      'Which rows to answer with. By default all for JSON rows and for Parquet, Arrow and NDJSON output, anomalies for a file answered in JSON.',
+      'Which rows to answer with. By default all for JSON rows and for Parquet, Arrow, CSV and NDJSON output, anomalies for a file answered in JSON.',
     ),
   include: z
     .array(columnName)

@@ -32,6 +32,7 @@ beforeAll(async () => {
 
 /** Every route and the scope it asks for. A route that is not here fails the test. */
 const expected: Readonly<Record<string, 'public' | Scope | readonly Scope[]>> = {
+  'GET /': 'public',
   'GET /livez': 'public',
   'GET /readyz': 'public',
   'GET /metrics': 'read',

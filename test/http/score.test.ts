@@ -241,7 +241,7 @@ describe('the form follows from Accept', () => {
 
   for (const accept of [
     'image/png',
-    'text/*',
+    'audio/*',
     'application/json;q=0',
     '*/*;q=0',
     'nonsense',

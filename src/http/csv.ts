@@ -1,6 +1,6 @@
 /** Scored rows as CSV (RFC 4180, LF). */
-import type { Return, RunOfRows } from '../http/index.ts'
 import type { ScoredBlock } from '../scoring/index.ts'
+import type { Return, RunOfRows } from './results.ts'
 
 const pieceLength = 65_536
 
