@@ -46,15 +46,16 @@ const section = (id: number, content: Code): Code => joined([id], unsigned(conte
 const text = (value: string): Code => vector(Array.from(new TextEncoder().encode(value), (byte) => [byte]))
 
 /** A function whose parameters are the first variables, of type i32, and whose code leaves nothing. */
-interface EncodedFunction {
+export interface WasmFunction {
   readonly name: string
   readonly params: number
+  /** One per variable. */
   readonly types: readonly ValueType[]
   readonly code: Code
 }
 
 /** The bytes of a module that imports the memory `kernel.memory` and exports one function. */
-export function assemble({ name, params, types, code }: EncodedFunction): Uint8Array<ArrayBuffer> {
+export function assemble({ name, params, types, code }: WasmFunction): Uint8Array<ArrayBuffer> {
   const locals = types.slice(params).map((type) => [1, valueTypes[type]])
   const body = joined(vector(locals), code, [0x0b])
   const parameters = types.slice(0, params).map((type) => [valueTypes[type]])

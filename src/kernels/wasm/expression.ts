@@ -2,7 +2,7 @@
  * WebAssembly written as expressions: `set(row, add(row, 8))`. Variables have names and types, expressions have the type of their
  * value, statements have none. A number stands for a constant of the other operand's type. Addresses are in bytes.
  */
-import { type Code, constantCode, joined, unsigned, type ValueType, valueTypes } from './encoding.ts'
+import { type Code, constantCode, joined, unsigned, type ValueType, valueTypes, type WasmFunction } from './encoding.ts'
 
 /** Types of values. A vector's 128 bits are seen as numbers of one shape; integers are unsigned unless told. */
 export type Type = 'i32' | 'f64' | Vector
@@ -125,40 +125,24 @@ export const anyBit = (value: Expression<Vector>) => expression('i32', value.cod
 /** A type in memory. */
 type Stored = 'u8' | 'u16' | 'i32' | 'f64' | 'f64x2' | 'i8x16' | 'i16x8'
 type Loaded<S extends Stored> = S extends 'u8' | 'u16' ? 'i32' : Exclude<S, 'u8' | 'u16'>
-// The operand behind the opcode is the alignment as a power of two, a hint.
-const vectorAccess: readonly [Code, Code] = [
-  [0xfd, 0, 4],
-  [0xfd, 11, 4],
-]
-/** Opcodes to load and to store. */
-const accesses: Readonly<Record<Stored, readonly [Code, Code]>> = {
-  u8: [
-    [0x2d, 0],
-    [0x3a, 0],
-  ],
-  u16: [
-    [0x2f, 1],
-    [0x3b, 1],
-  ],
-  i32: [
-    [0x28, 2],
-    [0x36, 2],
-  ],
-  f64: [
-    [0x2b, 3],
-    [0x39, 3],
-  ],
+const vectorAccess = { load: [0xfd, 0, 4], store: [0xfd, 11, 4] }
+/** Opcodes; the operand behind each is the alignment as a power of two, a hint. */
+const accesses: Readonly<Record<Stored, { readonly load: Code; readonly store: Code }>> = {
+  u8: { load: [0x2d, 0], store: [0x3a, 0] },
+  u16: { load: [0x2f, 1], store: [0x3b, 1] },
+  i32: { load: [0x28, 2], store: [0x36, 2] },
+  f64: { load: [0x2b, 3], store: [0x39, 3] },
   ...{ f64x2: vectorAccess, i8x16: vectorAccess, i16x8: vectorAccess },
 }
 type Address = Expression<'i32'>
 
 export const load = <S extends Stored>(type: S, address: Address, offset = 0) => {
   const loaded = type === 'u8' || type === 'u16' ? 'i32' : type
-  return expression(loaded as Loaded<S>, address.code, accesses[type][0], unsigned(offset))
+  return expression(loaded as Loaded<S>, address.code, accesses[type].load, unsigned(offset))
 }
 export const store = <S extends Stored>(type: S, address: Address, value: Operand<Loaded<S>>, offset = 0) => {
   const loaded = (type === 'u8' || type === 'u16' ? 'i32' : type) as Loaded<S>
-  return statement(address.code, asExpression(value, loaded).code, accesses[type][1], unsigned(offset))
+  return statement(address.code, asExpression(value, loaded).code, accesses[type].store, unsigned(offset))
 }
 /** One number in all places. */
 export const loadSplat = <T extends 'f64x2' | 'i8x16'>(type: T, address: Address, offset = 0) =>
@@ -194,13 +178,12 @@ export const times = (count: number, body: (index: number) => Body): Body =>
   Array.from({ length: count }, (_, i) => body(i))
 
 const noResult = 0x40
-type Condition = Expression<'i32'>
 
 /** Does the body, and again as long as the condition holds. */
-export const repeatWhile = (condition: Condition, body: Body) =>
+export const repeatWhile = (condition: Expression<'i32'>, body: Body) =>
   statement([0x03, noResult], effectOf(body), condition.code, [0x0d, 0, 0x0b])
 
-export const when = (condition: Condition, body: Body, otherwise?: Body) =>
+export const when = (condition: Expression<'i32'>, body: Body, otherwise?: Body) =>
   statement(condition.code, [0x04, noResult], effectOf(body), otherwise ? [0x05, ...effectOf(otherwise)] : [], [0x0b])
 
 /** Does the case of that number; the index is below the number of cases. */
@@ -225,12 +208,6 @@ type Variables<D extends Declarations> = {
       ? Local<D[Name]>
       : never
 }
-/** The variables of a function, those that are parameters first. */
-export interface Frame<D extends Declarations> {
-  readonly variables: Variables<D>
-  readonly types: readonly ValueType[]
-  readonly params: number
-}
 
 /** Declares the parameters, all i32, and the locals of a function, in their order. */
 export function declare<const P extends Declarations, const L extends Declarations>(params: P, locals: L) {
@@ -250,19 +227,11 @@ export function declare<const P extends Declarations, const L extends Declaratio
   const first = variablesOf(params)
   const count = types.length
   const variables = Object.fromEntries([...first, ...variablesOf(locals)]) as unknown as Variables<P & L>
-  return { variables, types, params: count } satisfies Frame<P & L>
+  return { variables, types, params: count }
 }
 
-/** A function: its name, types of its variables, and code that leaves nothing. */
-export interface WasmFunction {
-  readonly name: string
-  readonly params: number
-  readonly types: readonly ValueType[]
-  readonly code: Code
+/** @param frame from `declare` */
+export function defineFunction(name: string, frame: Pick<WasmFunction, 'params' | 'types'>, body: Body): WasmFunction {
+  const { params, types } = frame
+  return { name, params, types, code: effectOf(body) }
 }
-
-export const defineFunction = (
-  name: string,
-  { params, types }: Pick<Frame<Declarations>, 'params' | 'types'>,
-  body: Body,
-): WasmFunction => ({ name, params, types, code: effectOf(body) })

@@ -1,5 +1,4 @@
-import { assemble } from './encoding.ts'
-import type { WasmFunction } from './expression.ts'
+import { assemble, type WasmFunction } from './encoding.ts'
 
 /** The memory of a kernel: pages of 64 KiB, which can be added but not taken away. */
 export interface WasmMemory {
