@@ -10,7 +10,6 @@ export {
   treeOf,
   viewForest,
 } from './forest.ts'
-export { levelOrder } from './level-order.ts'
 export {
   cutBytes,
   decodeObliqueForest,
@@ -21,5 +20,5 @@ export {
   obliqueTreeOf,
 } from './oblique-forest.ts'
 export { buildObliqueTree } from './oblique-tree.ts'
-export { maxNodes, nodeDepths, nodeSizes, type Tree } from './tree.ts'
+export { levelOrder, maxNodes, nodeDepths, nodeSizes, type Tree } from './tree.ts'
 export { growTree } from './tree-growth.ts'
