@@ -10,7 +10,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeForest } from '../../src/kernels/forest/forest.ts'
-import { addPathLengths } from '../../src/kernels/forest/walks/path-lengths.ts'
+import { addPathLengths } from '../../src/kernels/forest/walks/plain.ts'
 import { averagePathLengths } from '../../src/kernels/path-length.ts'
 import { createRandom } from '../../src/kernels/sampling/random.ts'
 import { Pool } from '../../src/pool/pool.ts'

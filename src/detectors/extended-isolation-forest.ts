@@ -11,7 +11,7 @@ import {
   type ObliqueForest,
   obliqueTreeOf,
 } from '../kernels/forest/index.ts'
-import { createObliqueScorer } from '../kernels/forest/walks/oblique/index.ts'
+import { createObliqueScorer } from '../kernels/forest/walks/index.ts'
 import { kurtosisOf, robustScale } from '../kernels/models/index.ts'
 import { createRandom, streams } from '../kernels/sampling/index.ts'
 import type { Detector, EffectiveSettings } from './detector.ts'

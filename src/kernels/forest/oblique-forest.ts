@@ -8,7 +8,7 @@ import type { ObliqueTree } from './oblique-tree.ts'
 export interface ObliqueForest extends Forest {
   /** Features of a cut. */
   readonly columns: number
-  /** See `walkOblique`. */
+  /** Whether a node counts only for rows within its range, threshold +- width. */
   readonly rangePenalty: boolean
   /** Per node `columns` features; what is unused has the weight 0. */
   readonly cutFeatures: Int32Array

@@ -8,7 +8,7 @@ import {
   treeOf,
 } from '../../../src/kernels/forest/forest.ts'
 import { buildTree } from '../../../src/kernels/forest/tree.ts'
-import { addPathLengths } from '../../../src/kernels/forest/walks/path-lengths.ts'
+import { addPathLengths } from '../../../src/kernels/forest/walks/plain.ts'
 import { averagePathLengths } from '../../../src/kernels/path-length.ts'
 import { createRandom } from '../../../src/kernels/sampling/random.ts'
 import { normalRows, sampleFrom } from '../blocks.ts'

@@ -9,12 +9,12 @@ import {
 } from '../../../src/kernels/forest/oblique-forest.ts'
 import { buildObliqueTree, type ObliqueTree } from '../../../src/kernels/forest/oblique-tree.ts'
 import { maxNodes, nodeDepths, nodeSizes } from '../../../src/kernels/forest/tree.ts'
-import { walkOblique } from '../../../src/kernels/forest/walks/oblique/walk.ts'
 import { anomalyScore, averagePathLength, averagePathLengths, scoreFactor } from '../../../src/kernels/path-length.ts'
 import { createRandom } from '../../../src/kernels/sampling/random.ts'
 import { scoreAll, train } from '../../detectors/train.ts'
 import { blockOf, drawnRows, hostileValues, normalRows, sampleFrom } from '../blocks.ts'
 import { wave, waves } from '../oracle.ts'
+import { walkOblique } from './oblique-walk.ts'
 
 function grow(
   rows: number[][],

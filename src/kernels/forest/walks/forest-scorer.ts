@@ -1,6 +1,6 @@
 import type { RowScoreInput } from '../../scores/index.ts'
-import { createLinkedScorer } from './linked/index.ts'
-import { createPlainScorer, type ForestReader } from './plain-scorer.ts'
+import { createLinkedScorer } from './linked.ts'
+import { createPlainScorer, type ForestReader } from './plain.ts'
 import { createRankedScorer } from './ranked/index.ts'
 
 /** Rows of a call from which on the ranked walk is faster. */

@@ -1,17 +1,6 @@
 import { shareBytes, shareTogether } from '../../index.ts'
-import type { WasmModule } from '../../wasm/index.ts'
 import { type Forest, forestDepth } from '../index.ts'
-import {
-  createLinkedKernel,
-  type LinkedShape,
-  layLinked,
-  linkedBytes,
-  linkedMemoryBytes,
-  linkedModule,
-  scoreLinked,
-  shapeOf,
-  type WalkedRows,
-} from './linked/index.ts'
+import { createLinkedKernel, layLinked, linkedBytes } from './linked.ts'
 import {
   canRank,
   createRankedKernel,
@@ -24,13 +13,12 @@ import {
   rankedMemoryBytes,
   rankedModules,
   scoreRanked,
+  type WalkedRows,
 } from './ranked/index.ts'
+import { type LaidTrees, memoryBytes } from './tree-kernel.ts'
 
 /** A forest laid out for whoever scores small batches, with the code for it: plain data over shared memory. */
-export interface LaidForest {
-  readonly shape: LinkedShape
-  readonly trees: Uint8Array<SharedArrayBuffer>
-  readonly module: WasmModule
+export interface LaidForest extends LaidTrees {
   /** For calls of more rows; null where it is not faster for as many as it takes. */
   readonly ranked: LaidRanked | null
   /** Bytes of the memories in which it is walked. */
@@ -66,14 +54,10 @@ export function layForest(forest: Forest): LaidForest | null {
   const { trees: count, features } = forest
   const maxRows = Math.floor((maxSteps - stepsOfColumn * features) / (count * depth + features))
   if (bytes > maxBytes || maxRows < 1) return null
-  const shape = shapeOf(forest)
-  const trees = new Uint8Array(shareBytes(bytes))
-  layLinked(forest, trees, 8 * shape.tileRows)
-  const ranked = layForRanks(forest, depth, shape.factor)
-  return {
-    ...{ shape, trees, module: linkedModule(), ranked, maxRows },
-    bytes: linkedMemoryBytes(bytes, shape) + (ranked ? rankedMemoryBytes(ranked.laid) : 0),
-  }
+  const linked = layLinked(forest, new Uint8Array(shareBytes(bytes)))
+  const ranked = layForRanks(forest, depth, linked.shape.factor)
+  const held = memoryBytes(linked) + (ranked ? rankedMemoryBytes(ranked.laid) : 0)
+  return { ...linked, ranked, bytes: held, maxRows }
 }
 
 function layForRanks(forest: Forest, depth: number, factor: number): LaidRanked | null {
@@ -94,15 +78,16 @@ function layForRanks(forest: Forest, depth: number, factor: number): LaidRanked 
  * own, so that nothing has to be when many forests take turns. Every walk is done once before any row comes, so that none waits for
  * its code.
  */
-export function createForestWalk({ shape, trees, module, ranked }: LaidForest): (rows: WalkedRows) => void {
-  const kernel = createLinkedKernel(module)
-  kernel.load(trees, shape)
+export function createForestWalk(laid: LaidForest): (rows: WalkedRows) => void {
+  const { ranked } = laid
+  const kernel = createLinkedKernel()
+  kernel.load(laid)
   kernel.addPathLengths(new Float64Array(1), 0, 1)
   const scoreMany = ranked && createRankedWalk(ranked)
   return (rows) => {
     const isMany = ranked !== null && rows.to - rows.from >= ranked.minRows
     if (isMany && scoreMany) scoreMany(rows)
-    else scoreLinked(kernel, shape, rows)
+    else kernel.score(rows)
   }
 }
 

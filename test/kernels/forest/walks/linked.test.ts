@@ -1,10 +1,13 @@
 import { describe, expect, test, vi } from 'vitest'
 import { decodeForest, encodeForest, type Forest, joinTrees, treeOf } from '../../../../src/kernels/forest/forest.ts'
 import { buildTree, type Tree } from '../../../../src/kernels/forest/tree.ts'
-import { createLinkedKernel } from '../../../../src/kernels/forest/walks/linked/kernel.ts'
-import { layLinked, linkedBytes } from '../../../../src/kernels/forest/walks/linked/layout.ts'
-import { createLinkedScorer } from '../../../../src/kernels/forest/walks/linked/scorer.ts'
-import { addPathLengths } from '../../../../src/kernels/forest/walks/path-lengths.ts'
+import {
+  createLinkedKernel,
+  createLinkedScorer,
+  layLinked,
+  linkedBytes,
+} from '../../../../src/kernels/forest/walks/linked.ts'
+import { addPathLengths } from '../../../../src/kernels/forest/walks/plain.ts'
 import { rankedMemoryBytes } from '../../../../src/kernels/forest/walks/ranked/wasm.ts'
 import { createForestWalk, layForest } from '../../../../src/kernels/forest/walks/small-batch.ts'
 import {
@@ -48,18 +51,18 @@ function growForest(rows: number[][], trees: number, depthLimit: number): Forest
 
 /** The sums of the WebAssembly kernel. */
 function fastSums(forest: Forest, rows: number[][]): Float64Array {
-  const { features } = forest
-  const tileRows = Math.ceil(rows.length / 8) * 8
   const kernel = createLinkedKernel()
-  const bytes = new Uint8Array(linkedBytes(forest))
-  layLinked(forest, bytes, 8 * tileRows)
-  kernel.load(bytes, { features, tileRows, factor: 1 })
-  const tile = kernel.tile()
-  rows.forEach((row, r) => {
-    for (let f = 0; f < features; f++) tile[f * tileRows + r] = row[f]!
-  })
+  const laid = layLinked(forest, new Uint8Array(linkedBytes(forest)))
+  kernel.load(laid)
+  const { tileRows } = laid.shape
   const sums = new Float64Array(rows.length)
-  kernel.addPathLengths(sums, 0, sums.length)
+  for (let start = 0; start < rows.length; start += tileRows) {
+    const together = rows.slice(start, start + tileRows)
+    together.forEach((row, r) => {
+      for (let f = 0; f < forest.features; f++) kernel.tile()[f * tileRows + r] = row[f]!
+    })
+    kernel.addPathLengths(sums, start, together.length)
+  }
   return sums
 }
 

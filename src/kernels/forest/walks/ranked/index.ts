@@ -1,5 +1,5 @@
 export { layRanked } from './layout.ts'
-export { createRankedScorer, type Ranked, scoreRanked } from './scorer.ts'
+export { createRankedScorer, type Ranked, scoreRanked, type WalkedRows } from './scorer.ts'
 export { canRank, hasPieces, paysToRank } from './suited.ts'
 export { operationBytes } from './walk-code.ts'
 export { createRankedKernel, type RankedModules, rankedMemoryBytes, rankedModules } from './wasm.ts'

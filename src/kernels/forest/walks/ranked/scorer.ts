@@ -1,7 +1,6 @@
 import { copierInto, keepPrepared, scoreFactor } from '../../../index.ts'
-import { copyColumn, type RowScoreInput, scoresFromSums } from '../../../scores/index.ts'
+import { type CopiedRows, copyColumn, type RowScoreInput, scoresFromSums } from '../../../scores/index.ts'
 import type { Forest } from '../../index.ts'
-import type { WalkedRows } from '../linked/index.ts'
 import { layRanked, type RankedForest } from './layout.ts'
 import { canRank, paysToRank } from './suited.ts'
 import { createRankedKernel, type RankedKernel } from './wasm.ts'
@@ -18,6 +17,9 @@ const unsuitedBytes = 1024
 /** Rows of a call below which going down trees that are cut into pieces is faster: they have many operations to find out. */
 const minRowsOfPieces = 1024
 
+/** Rows from..to-1 of a block in any memory, and where their scores go; see `RowScoreInput`. */
+export interface WalkedRows extends CopiedRows, Pick<RowScoreInput, 'from' | 'to' | 'scores'> {}
+
 /** A forest that is scored by the ranked walk: plain data. */
 export interface Ranked {
   readonly laid: RankedForest
@@ -32,7 +34,7 @@ function prepare(forest: Forest): Ranked | null {
   return { laid, factor: scoreFactor(forest.trees, forest.psi) }
 }
 
-/** Scores rows by the ranked walk; see `RowScoreInput`. The block may lie in any memory. */
+/** Scores rows by the ranked walk. */
 export function scoreRanked(
   kernel: RankedKernel,
   { laid, factor }: Ranked,

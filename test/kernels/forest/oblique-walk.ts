@@ -1,14 +1,8 @@
-import type { ObliqueForest } from '../../index.ts'
+import type { ObliqueForest } from '../../../src/kernels/forest/oblique-forest.ts'
 
 /**
- * Adds, for each row, its path length in every tree to `sums`: nodes passed plus c(rows in the leaf). A row goes right
- * when its sum along the cut lies above the threshold.
- *
- * With the range penalty a node counts only when the row lies within its acceptable range, threshold +- width of
- * the node's training rows: beyond it a row would pass as one of those at the edge. From Liu, Ting and Zhou (2010),
- * "On Detecting Clustered Anomalies Using SCiForest", ECML PKDD, section 3. The first node always counts, so that no
- * score reaches 1 and guards can still tell rows apart. A sum that overflowed to NaN goes left and does not count. The definition of
- * what the compiled walk must give, to the bit.
+ * The definition of what the compiled walk of `createObliqueScorer` must give, to the bit: adds, for each row, its path length in every
+ * tree to `sums`.
  *
  * @param lengths c(0) to c(psi)
  * @param tile feature f of row r at r * features + f, every value finite

@@ -1,1 +1,0 @@
-export { createObliqueScorer } from './scorer.ts'
