@@ -6,9 +6,9 @@
  * them writes both sides to the other list, from both ends, where the node's place is free. So no row is read again that was
  * just written, which would wait for it.
  */
-import { randomCode, randomLocals } from '../sampling/index.ts'
 import {
   add,
+  after,
   and,
   type Body,
   compile,
@@ -35,6 +35,7 @@ import {
   not,
   rem,
   repeatWhile,
+  rotl,
   select,
   set,
   shl,
@@ -42,6 +43,8 @@ import {
   store,
   sub,
   tee,
+  times,
+  toFloat,
   type WasmFunction,
   when,
   xor,
@@ -71,7 +74,8 @@ const frame = declare(
     ...{ rowsStart: 'i32', listBytes: 'i32', thresholds: 'i32', features: 'i32', links: 'i32' },
   },
   {
-    random: ['i32', randomLocals],
+    // Of the random numbers: the state, the last word drawn, and what it is drawn with.
+    ...{ state: ['i32', 4], word: 'i32', shifted: 'i32' },
     // Begin and end of a node's rows in its list, in bytes; its depth; how many candidates are known to be constant in it.
     ...{ from: 'i32', to: 'i32', depth: 'i32', constants: 'i32' },
     // The node's list and the other one; its feature, and where that stands among the candidates; its column.
@@ -85,7 +89,20 @@ const { columns, columnBytes, order, candidates, depthLimit, rowsStart, listByte
 const { thresholds, features, links, from, to, depth, constants, list, other, feature, place, column } = frame.variables
 const { at, end, row, left, right, isLeft, pending, nodes } = frame.variables
 const { low, high, share, threshold, extremes, others, flip } = frame.variables
-const { loadState, nextWord, word, nextFloat } = randomCode(frame.variables.random)
+const { state, word, shifted } = frame.variables
+const [a, b, c, d] = [state(0), state(1), state(2), state(3)]
+
+const xorInto = (local: Local<'i32'>, by: Local<'i32'>) => set(local, xor(local, by))
+/** Draws the next word into `word`: xoshiro128**, as `Random.nextUint32` does. */
+const nextWord: Body = [
+  set(word, mul(rotl(mul(b, 5), 7), 9)),
+  set(shifted, shl(b, 9)),
+  ...[xorInto(c, a), xorInto(d, b), xorInto(b, c), xorInto(a, d), xorInto(c, shifted)],
+  set(d, rotl(d, 11)),
+]
+const upperBits = (dropped: number, unit: number) => after(nextWord, mul(toFloat(shr(word, dropped)), unit))
+/** What `Random.nextFloat` would return. */
+const nextFloat = add(upperBits(5, 2 ** -27), upperBits(6, 2 ** -53))
 
 /** Sets `place` to the address of a candidate that is not known to be constant: `Random.nextInt`. */
 const drawPlace: Body = [
@@ -225,7 +242,7 @@ const node: Body = [
 /** Grows a tree from the state of its random numbers on; node after node, in preorder. */
 export function treeGrowth(): WasmFunction {
   const body = [
-    loadState(stateStart),
+    times(4, (i) => set(state(i), load('i32', int(stateStart + 4 * i)))),
     set(flip, doubles(0, -0)),
     set(pending, pendingStart),
     listRows,

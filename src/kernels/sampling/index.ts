@@ -1,4 +1,3 @@
 export { countUp, createRandom, drawOrder, type Random, streams } from './random.ts'
-export { randomCode, randomLocals } from './random-code.ts'
 export { createReservoir, fillSample, pickRows, type Sample, type SampleSet, sampleOf } from './reservoir.ts'
 export { RowDraw, rowDrawBytes } from './row-draw.ts'

@@ -1,24 +1,21 @@
 import { type Block, shareBytes } from '../index.ts'
 import { createRandom } from './random.ts'
 
-/**
- * `count` samples of up to `size` rows each, column-major over shared memory: column f of slot i of
- * sample k is `values[(k * columns + f) * size + i]`. The first `filled` slots of each sample hold rows.
- */
-export interface SampleSet {
-  readonly values: Float64Array<SharedArrayBuffer>
-  readonly count: number
-  readonly size: number
-  readonly columns: number
-  readonly filled: number
-}
-
 /** One sample: column f of slot i is `values[f * size + i]`, slots 0..filled-1 hold rows. */
 export interface Sample {
   readonly values: Float64Array
   readonly size: number
   readonly columns: number
   readonly filled: number
+}
+
+/**
+ * `count` samples of up to `size` rows each, column-major over shared memory: column f of slot i of
+ * sample k is `values[(k * columns + f) * size + i]`. The first `filled` slots of each sample hold rows.
+ */
+export interface SampleSet extends Sample {
+  readonly values: Float64Array<SharedArrayBuffer>
+  readonly count: number
 }
 
 /** Sample `k` of a set; a view, no copy. */
@@ -40,21 +37,18 @@ export function pickRows(
   return { values: picked, size: count, columns, filled: count }
 }
 
-export interface ReservoirOptions {
-  /** Where the sample goes: `columns * size` values, column f of slot i at f * size + i. */
-  readonly values: Float64Array
-  readonly columns: number
-  readonly size: number
-  readonly seed: number
-  readonly stream: number
-}
-
 /**
  * A uniform sample without replacement of a stream of unknown length, in one pass: Algorithm L of
  * Li (1994), "Reservoir-sampling algorithms of time complexity O(n(1 + log(N/n)))". The sample is a
- * function of (seed, stream) and the offered rows alone, not of how the stream is cut into blocks.
+ * function of (seed, stream) and the offered rows alone, not of how the stream is cut into blocks. It goes to `values`.
  */
-export function createReservoir({ values, columns, size, seed, stream }: ReservoirOptions) {
+export function createReservoir({
+  values,
+  columns,
+  size,
+  seed,
+  stream,
+}: Omit<Sample, 'filled'> & { readonly seed: number; readonly stream: number }) {
   const random = createRandom(seed, stream)
   let seen = 0
   let weight = 1

@@ -1,20 +1,11 @@
 import { type Block, shareBytes } from '../index.ts'
 import type { SampleSet } from './reservoir.ts'
-import { RowNumbers, reserveOf, rowNumberBytes, type Wanted } from './row-numbers.ts'
+import { RowNumbers, type RowNumbersOptions, reserveOf, rowNumberBytes, type Wanted } from './row-numbers.ts'
 
-export interface RowDrawOptions {
-  /** Samples to draw. */
-  readonly count: number
-  /** Rows of each, at most. */
-  readonly size: number
-  /** Rows that may be offered, at most; 1..2^53-1. */
-  readonly rows: number
+/** `rows` is how many may be offered, at most. */
+export interface RowDrawOptions extends Omit<RowNumbersOptions, 'slots'> {
   /** Exactly so many will be offered: none of those drawn can fail to come, and none is drawn beside. */
   readonly isExact?: boolean
-  readonly columns: number
-  readonly seed: number
-  /** The random stream of sample k. */
-  readonly stream: (k: number) => number
 }
 
 /** Slots of a sample: its rows and the reserve, but never more than there are rows. */
