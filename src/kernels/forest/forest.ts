@@ -77,17 +77,28 @@ export function joinTrees(trees: readonly Tree[], shape: Shape): Forest {
   trees.forEach((tree, t) => {
     offsets[t + 1] = offsets[t]! + tree.features.length
   })
-  const nodes = offsets[trees.length]!
-  const thresholds = new Float64Array(nodes)
-  const splits = new Int32Array(nodes)
-  const links = new Uint32Array(nodes)
-  trees.forEach((tree, t) => {
-    thresholds.set(tree.thresholds, offsets[t])
-    splits.set(tree.features, offsets[t])
-    links.set(tree.links, offsets[t])
-  })
   const { psi, features, depthLimit } = shape
-  return { trees: trees.length, psi, features, depthLimit, offsets, thresholds, splits, links }
+  return {
+    ...{ trees: trees.length, psi, features, depthLimit, offsets },
+    thresholds: joined(Float64Array, trees, (tree) => tree.thresholds),
+    splits: joined(Int32Array, trees, (tree) => tree.features),
+    links: joined(Uint32Array, trees, (tree) => tree.links),
+  }
+}
+
+/** The arrays of all trees, one after the other. */
+export function joined<Part, Numbers extends Float64Array | Int32Array | Uint32Array>(
+  kind: new (length: number) => Numbers,
+  trees: readonly Part[],
+  arrayOf: (tree: Part) => Numbers,
+): Numbers {
+  const all = new kind(trees.reduce((sum, tree) => sum + arrayOf(tree).length, 0))
+  let end = 0
+  for (const tree of trees) {
+    all.set(arrayOf(tree), end)
+    end += arrayOf(tree).length
+  }
+  return all
 }
 
 /** One tree of a forest; views, no copy. */
@@ -166,7 +177,7 @@ function checkTree(forest: Forest, t: number): void {
   const { splits, links, offsets } = forest
   const start = offsets[t]!
   const count = offsets[t + 1]! - start
-  const awaited: Awaited[] = []
+  const awaited: { node: number; depth: number }[] = []
   let depth = 0
   let rows = 0
   for (let i = 0; i < count; i++) {
@@ -186,12 +197,6 @@ function checkTree(forest: Forest, t: number): void {
     depth = next?.depth ?? 0
   }
   if (awaited.length > 0 || rows !== forest.psi) throw new RangeError('a tree is not complete')
-}
-
-/** A right child that is still to come. */
-interface Awaited {
-  readonly node: number
-  readonly depth: number
 }
 
 function checkInner({ splits, thresholds, features }: Forest, node: number): void {

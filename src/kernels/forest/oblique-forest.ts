@@ -1,4 +1,4 @@
-import { decodeForest, encodeForest, type Forest, joinTrees } from './forest.ts'
+import { decodeForest, encodeForest, type Forest, joined, joinTrees, treeOf } from './forest.ts'
 import type { ObliqueTree } from './oblique-tree.ts'
 
 /**
@@ -41,20 +41,13 @@ export function joinObliqueTrees(
     for (let node = 0; node < splits.length; node++) splits[node] = features[node * columns]!
     return { features: splits, thresholds, links }
   })
-  const forest = joinTrees(plain, shape)
-  const nodes = forest.splits.length
-  const cuts = {
-    cutFeatures: new Int32Array(nodes * columns),
-    weights: new Float64Array(nodes * columns),
-    widths: new Float64Array(nodes),
+  return {
+    ...joinTrees(plain, shape),
+    ...{ columns, rangePenalty },
+    cutFeatures: joined(Int32Array, trees, (tree) => tree.features),
+    weights: joined(Float64Array, trees, (tree) => tree.weights),
+    widths: joined(Float64Array, trees, (tree) => tree.widths),
   }
-  trees.forEach((tree, t) => {
-    const start = forest.offsets[t]!
-    cuts.cutFeatures.set(tree.features, start * columns)
-    cuts.weights.set(tree.weights, start * columns)
-    cuts.widths.set(tree.widths, start)
-  })
-  return { ...forest, ...cuts, columns, rangePenalty }
 }
 
 /** One tree of a forest; views, no copy. */
@@ -63,12 +56,11 @@ export function obliqueTreeOf(forest: ObliqueForest, t: number): ObliqueTree {
   const from = forest.offsets[t]!
   const to = forest.offsets[t + 1]!
   return {
+    ...treeOf(forest, t),
     columns,
     features: forest.cutFeatures.subarray(from * columns, to * columns),
     weights: forest.weights.subarray(from * columns, to * columns),
-    thresholds: forest.thresholds.subarray(from, to),
     widths: forest.widths.subarray(from, to),
-    links: forest.links.subarray(from, to),
   }
 }
 

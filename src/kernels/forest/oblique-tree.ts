@@ -32,14 +32,6 @@ export interface ObliqueTreeOptions {
   readonly random: Random
 }
 
-interface Pending {
-  readonly from: number
-  readonly to: number
-  readonly depth: number
-  readonly constants: number
-  readonly parent: number
-}
-
 /**
  * Builds one tree as algorithm 2 of Hariri, Carrasco Kind and Brunner (2019), "Extended Isolation Forest", IEEE TKDE 33
  * (section 3.2; `columns` is their extension level + 1): the direction has standard normal entries. One difference:
@@ -61,14 +53,11 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
   const along = new Float64Array(filled)
   // As in `buildTree`: what is known to be constant stands in front, for the node and all below it.
   const order = Int32Array.from(candidates)
-  const pending: Pending[] = [{ from: 0, to: filled, depth: 0, constants: 0, parent: -1 }]
   let nodes = 0
 
-  for (let task = pending.pop(); task !== undefined; task = pending.pop()) {
-    const { from, to, depth } = task
+  /** Grows the node of rows[from..to) and all below it; the first `constants` of `order` are constant there. */
+  function grow(from: number, to: number, depth: number, constants: number): void {
     const node = nodes++
-    if (task.parent >= 0) tree.links[task.parent] = node
-    let { constants } = task
     let picked = 0
     if (depth < depthLimit && to - from > 1) {
       // Features drawn for this node are kept behind the constants.
@@ -88,11 +77,12 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
     if (cut === null) {
       tree.features[node * columns] = -1
       tree.links[node] = to - from
-      continue
+      return
     }
     const middle = partition(rows, along, from, to, cut)
-    pending.push({ from: middle, to, depth: depth + 1, constants, parent: node })
-    pending.push({ from, to: middle, depth: depth + 1, constants, parent: -1 })
+    grow(from, middle, depth + 1, constants)
+    tree.links[node] = nodes
+    grow(middle, to, depth + 1, constants)
   }
 
   /** Draws direction and threshold; null when the rows fall together along the direction, as rounding can make them. */
@@ -128,6 +118,7 @@ export function buildObliqueTree(options: ObliqueTreeOptions): ObliqueTree {
     return threshold
   }
 
+  grow(0, filled, 0, 0)
   return {
     columns,
     features: tree.features.slice(0, nodes * columns),

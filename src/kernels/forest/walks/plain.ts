@@ -1,14 +1,10 @@
-import { averagePathLengths, keepPrepared, scoreFactor } from '../../index.ts'
+import { averagePathLengths, type Block, keepPrepared, scoreFactor } from '../../index.ts'
 import type { RowScoreInput } from '../../scores/index.ts'
 import { type Forest, type Tree, treeOf } from '../index.ts'
 import { scoreTiles } from './tree-kernel.ts'
 
-/** Column-major rows to walk: feature f of row r is `values[f * stride + r]`. */
-export interface Tile {
-  readonly values: Float64Array
-  readonly stride: number
-  readonly rows: number
-}
+/** Rows to walk, see `Block`. */
+type Tile = Omit<Block<ArrayBufferLike>, 'columns'>
 
 /**
  * Adds, for each row, its path length in every tree to `sums`: the depth of the leaf it reaches plus

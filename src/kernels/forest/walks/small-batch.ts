@@ -8,7 +8,7 @@ import {
   layRanked,
   operationBytes,
   paysToRank,
-  type Ranked,
+  type RankedForest,
   type RankedModules,
   rankedMemoryBytes,
   rankedModules,
@@ -28,7 +28,8 @@ export interface LaidForest extends LaidTrees {
 }
 
 /** What the ranked walk of a small batch needs: plain data over shared memory. */
-interface LaidRanked extends Ranked {
+interface LaidRanked {
+  readonly laid: RankedForest
   readonly modules: RankedModules
   /** Rows from which on it is faster. */
   readonly minRows: number
@@ -55,12 +56,12 @@ export function layForest(forest: Forest): LaidForest | null {
   const maxRows = Math.floor((maxSteps - stepsOfColumn * features) / (count * depth + features))
   if (bytes > maxBytes || maxRows < 1) return null
   const linked = layLinked(forest, new Uint8Array(shareBytes(bytes)))
-  const ranked = layForRanks(forest, depth, linked.shape.factor)
+  const ranked = layForRanks(forest, depth)
   const held = memoryBytes(linked) + (ranked ? rankedMemoryBytes(ranked.laid) : 0)
   return { ...linked, ranked, bytes: held, maxRows }
 }
 
-function layForRanks(forest: Forest, depth: number, factor: number): LaidRanked | null {
+function layForRanks(forest: Forest, depth: number): LaidRanked | null {
   if (!paysToRank(forest) || !canRank(forest) || hasPieces(forest)) return null
   const laid = layRanked(forest, maxRankedRows)
   let operations = 0
@@ -70,7 +71,7 @@ function layForRanks(forest: Forest, depth: number, factor: number): LaidRanked 
   const minRows = Math.ceil(36 + (8 * operations) / (forest.trees * depth) + forest.features / 8)
   if (minRows > maxRankedRows) return null
   const [bytes] = shareTogether([laid.bytes]) as [Uint8Array]
-  return { laid: { ...laid, bytes }, factor, modules: rankedModules(), minRows }
+  return { laid: { ...laid, bytes }, modules: rankedModules(), minRows }
 }
 
 /**
@@ -91,10 +92,10 @@ export function createForestWalk(laid: LaidForest): (rows: WalkedRows) => void {
   }
 }
 
-function createRankedWalk(ranked: LaidRanked): (rows: WalkedRows) => void {
-  const kernel = createRankedKernel(ranked.modules)
-  const [none, one] = [new Float64Array(ranked.laid.size.features), new Float64Array(1)]
+function createRankedWalk({ laid, modules }: LaidRanked): (rows: WalkedRows) => void {
+  const kernel = createRankedKernel(modules)
+  const [none, one] = [new Float64Array(laid.size.features), new Float64Array(1)]
   const block = { values: none, stride: 1, rows: 1, columns: none.length }
-  scoreRanked(kernel, ranked, { block, from: 0, to: 1, fill: null, scores: one, flags: new Uint8Array(1) })
-  return (rows) => scoreRanked(kernel, ranked, rows)
+  scoreRanked(kernel, laid, { block, from: 0, to: 1, fill: null, scores: one, flags: new Uint8Array(1) })
+  return (rows) => scoreRanked(kernel, laid, rows)
 }

@@ -12,8 +12,7 @@ import { createLinkedScorer } from '../../../../src/kernels/forest/walks/linked.
 import { addPathLengths } from '../../../../src/kernels/forest/walks/plain.ts'
 import { rankedGeometry, rankedSize } from '../../../../src/kernels/forest/walks/ranked/geometry.ts'
 import { layRanked, type RankedForest } from '../../../../src/kernels/forest/walks/ranked/layout.ts'
-import { createRankedScorer } from '../../../../src/kernels/forest/walks/ranked/scorer.ts'
-import { canRank, hasPieces } from '../../../../src/kernels/forest/walks/ranked/suited.ts'
+import { canRank, createRankedScorer, hasPieces } from '../../../../src/kernels/forest/walks/ranked/scorer.ts'
 import {
   distinctThresholds,
   gridOf,

@@ -5,31 +5,6 @@ export interface RankedSize {
   readonly features: number
   /** Rows that go through all trees together: a multiple of `vectorRows`. */
   readonly tileRows: number
-  /** Slots for the leaf numbers of subtrees. */
-  readonly slots: number
-}
-
-/** Where things lie in the kernel's memory, by the byte. */
-export interface Geometry {
-  readonly tileRows: number
-  /** Table of a tree that is not there: 256 times 0. */
-  readonly noTable: number
-  /** One float64 per row. */
-  readonly sums: number
-  /** The values of one feature, one float64 per row. */
-  readonly values: number
-  /** Ranks among all thresholds of feature f, two bytes per row. */
-  wideRanks(f: number): number
-  /** Ranks of feature f among the thresholds of a group of trees, one byte per row. */
-  ranks(f: number): number
-  /** Leaf numbers of the t-th of the trees that are added together, one byte per row. */
-  leaves(t: number): number
-  /** Numbers of the pieces in which those leaves lie, where trees are cut. */
-  pieces(t: number): number
-  /** Leaf numbers of a subtree, one byte per row. */
-  slot(index: number): number
-  /** Where the forest begins. */
-  readonly forest: number
 }
 
 /** Leaves that a byte can number: of a tree, or of each of its pieces. */
@@ -57,26 +32,39 @@ export const wholeVectors = (rows: number): number => Math.ceil(rows / vectorRow
 export function rankedSize(features: number, nodes: number, maxRows: number = Number.POSITIVE_INFINITY): RankedSize {
   const fitting = Math.floor(maxRankBytes / features / vectorRows) * vectorRows
   const most = Math.min(nodes > manyNodes ? maxTileRowsOfMany : maxTileRows, wholeVectors(maxRows))
-  return { features, tileRows: Math.max(vectorRows, Math.min(most, fitting)), slots: maxSlots }
+  return { features, tileRows: Math.max(vectorRows, Math.min(most, fitting)) }
 }
 
-/** Where things of this size lie. */
-export function rankedGeometry({ features, tileRows, slots: slotCount }: RankedSize): Geometry {
-  const noTable = 0
-  const sums = noTable + 8 * pieceLeaves
+export type Geometry = ReturnType<typeof rankedGeometry>
+
+/** Where things of this size lie in the kernel's memory, by the byte. */
+export function rankedGeometry({ features, tileRows }: RankedSize) {
+  const sums = 8 * pieceLeaves
   const values = sums + 8 * tileRows
   const leaves = values + 8 * tileRows
   const pieces = leaves + treesTogether * tileRows
   const slots = pieces + treesTogether * tileRows
-  const ranks = slots + slotCount * tileRows
+  const ranks = slots + maxSlots * tileRows
   const wideRanks = ranks + features * tileRows
   return {
-    ...{ tileRows, noTable, sums, values },
-    wideRanks: (f) => wideRanks + 2 * f * tileRows,
-    ranks: (f) => ranks + f * tileRows,
-    leaves: (t) => leaves + t * tileRows,
-    pieces: (t) => pieces + t * tileRows,
-    slot: (index) => slots + index * tileRows,
+    tileRows,
+    /** Table of a tree that is not there: 256 times 0. */
+    noTable: 0,
+    /** One float64 per row. */
+    sums,
+    /** The values of one feature, one float64 per row. */
+    values,
+    /** Ranks among all thresholds of feature f, two bytes per row. */
+    wideRanks: (f: number) => wideRanks + 2 * f * tileRows,
+    /** Ranks of feature f among the thresholds of a group of trees, one byte per row. */
+    ranks: (f: number) => ranks + f * tileRows,
+    /** Leaf numbers of the t-th of the trees that are added together, one byte per row. */
+    leaves: (t: number) => leaves + t * tileRows,
+    /** Numbers of the pieces in which those leaves lie, where trees are cut. */
+    pieces: (t: number) => pieces + t * tileRows,
+    /** Leaf numbers of a subtree, one byte per row. */
+    slot: (index: number) => slots + index * tileRows,
+    /** Where the forest begins. */
     forest: wideRanks + 2 * features * tileRows,
   }
 }

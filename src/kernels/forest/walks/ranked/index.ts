@@ -1,5 +1,4 @@
-export { layRanked } from './layout.ts'
-export { createRankedScorer, type Ranked, scoreRanked, type WalkedRows } from './scorer.ts'
-export { canRank, hasPieces, paysToRank } from './suited.ts'
+export { layRanked, type RankedForest } from './layout.ts'
+export { canRank, createRankedScorer, hasPieces, paysToRank, scoreRanked, type WalkedRows } from './scorer.ts'
 export { operationBytes } from './walk-code.ts'
 export { createRankedKernel, type RankedModules, rankedMemoryBytes, rankedModules } from './wasm.ts'

@@ -1,4 +1,4 @@
-import { averagePathLengths } from '../../../index.ts'
+import { averagePathLengths, scoreFactor } from '../../../index.ts'
 import { type Forest, treeOf } from '../../index.ts'
 import { type RankedSize, rankedGeometry, rankedSize } from './geometry.ts'
 import { layOperations } from './operations.ts'
@@ -36,6 +36,8 @@ interface RankedGroup {
 /** A forest as it lies in the kernel's memory from `forest` of its geometry on: plain data. */
 export interface RankedForest {
   readonly size: RankedSize
+  /** See `scoreFactor`. */
+  readonly factor: number
   /** One per feature; null = it is nowhere split, and its ranks are never looked at. */
   readonly grids: readonly (FeatureGrid | null)[]
   /** With one group its ranks are those among all thresholds, and no map is needed. */
@@ -110,5 +112,5 @@ export function layRanked(forest: Forest, maxRows?: number): RankedForest {
     const laidMaps = all.length > 1 ? maps.map((table) => bytes.append(table)) : []
     return { maps: laidMaps, batches, hasPieces: batches.some(({ whole }) => whole.length < treesTogether) }
   })
-  return { size, grids, groups, bytes: bytes.join() }
+  return { size, factor: scoreFactor(forest.trees, forest.psi), grids, groups, bytes: bytes.join() }
 }

@@ -1,20 +1,72 @@
 import { nodeDepths, type Tree } from '../../index.ts'
 import { type Geometry, pieceLeaves } from './geometry.ts'
-import { childOf, kindOfNode, sideOf, type View, viewOf } from './view.ts'
-import { operationBytes, operationPlaces } from './walk-code.ts'
+import {
+  kindOf,
+  operationBytes,
+  operationPlaces,
+  type SelectedSide,
+  type Side,
+  selectionKindOf,
+  sides,
+} from './walk-code.ts'
 
-/** A tree for the ranked walk. */
-export interface TreeOperations {
-  /** See `operationPlaces`; children before their parents. */
-  readonly operations: Uint8Array
-  /** Path length of each leaf, from left to right: its depth plus c(rows in it). With pieces 256 entries for each. */
-  readonly table: Float64Array
-  /** Whether the tree is cut into pieces. */
-  readonly hasPieces: boolean
+/**
+ * What the leaf numbers of a tree, or the numbers of its pieces, are found from: nodes from the root down to those that
+ * count as leaves here, which have numbers.
+ */
+interface View {
+  readonly tree: Tree
+  readonly numbers: Uint8Array
+  isLeaf(node: number): boolean
+  /** Whether the numbers of both sides of a node have nothing to do with each other. */
+  isSelection(node: number): boolean
+  /** For every node its place in `sides`: what it is as a side of the operation above it, unless that selects and knows leaves, pairs and slots only. */
+  readonly shapes: Uint8Array
+}
+
+const [leaf, pair, slot] = [sides.indexOf('leaf'), sides.indexOf('pair'), sides.indexOf('slot')]
+
+/** Looks at a tree; see `View`. */
+function viewOf(given: Omit<View, 'shapes'>): View {
+  const { links } = given.tree
+  const shapes = new Uint8Array(links.length)
+  for (let node = shapes.length - 1; node >= 0; node--) {
+    if (given.isLeaf(node)) shapes[node] = leaf
+    else if (given.isSelection(node)) shapes[node] = slot
+    else shapes[node] = shapeAbove(shapes[node + 1]!, shapes[links[node]!]!)
+  }
+  return { ...given, shapes }
+}
+
+/** The shape of a node whose children have these. */
+function shapeAbove(left: number, right: number): number {
+  if (left > pair || right > pair) return slot
+  if (left === leaf) return right === leaf ? pair : sides.indexOf('leafAndPair')
+  return sides.indexOf(right === leaf ? 'pairAndLeaf' : 'twoPairs')
+}
+
+const leftFirst = [0, 1] as const
+const rightFirst = [1, 0] as const
+
+/** The left (0) or right (1) child of an inner node. */
+const childOf = ({ links }: Tree, node: number, s: 0 | 1): number => (s === 0 ? node + 1 : links[node]!)
+
+/** What the left (0) or right (1) side of an inner node's operation is. */
+function sideOf(view: View, node: number, s: 0 | 1): Side {
+  const shape = view.shapes[childOf(view.tree, node, s)]!
+  return sides[view.isSelection(node) && shape > pair ? slot : shape] as Side
+}
+
+/** The kind of an inner node's operation. */
+function kindOfNode(view: View, node: number): number {
+  const [left, right] = [sideOf(view, node, 0), sideOf(view, node, 1)]
+  return view.isSelection(node) ? selectionKindOf(left as SelectedSide, right as SelectedSide) : kindOf(left, right)
 }
 
 /**
- * Lays out a tree of at most `maxLeaves` leaves and 256 pieces.
+ * Lays out a tree of at most `maxLeaves` leaves and 256 pieces: its operations (see `operationPlaces`), children before their
+ * parents, and as `table` the path length of each leaf, from left to right: its depth plus c(rows in it). Where the tree is cut into
+ * pieces, 256 entries for each.
  *
  * @param lengths c(0) to c(psi)
  * @param place of the tree among those that are added together
@@ -26,7 +78,7 @@ export function layOperations(
   geometry: Geometry,
   place: number,
   rankOf: (node: number) => number,
-): TreeOperations {
+) {
   const counts = countLeaves(tree)
   const isCut = (node: number) => counts[node]! > pieceLeaves
   const { leaves, pieces, table } = numberLeaves(tree, lengths, counts)
@@ -35,7 +87,7 @@ export function layOperations(
     const same = new Float64Array(pieceLeaves).fill(table[0]!)
     return { operations: new Uint8Array(), table: same, hasPieces: false }
   }
-  const isLeaf = (node: number) => isLeafOf(tree, node)
+  const isLeaf = (node: number) => tree.features[node]! < 0
   const ofLeaves = viewOf({ tree, numbers: leaves, isLeaf, isSelection: isCut })
   const views: [View, number][] = [[ofLeaves, geometry.leaves(place)]]
   if (isCut(0)) {
@@ -49,9 +101,7 @@ export function layOperations(
   return { operations: new Uint8Array(target.buffer, 0, end), table, hasPieces: isCut(0) }
 }
 
-const isLeafOf = ({ features }: Tree, node: number) => features[node]! < 0
-
-/** Lays the operations of a view from `start` of the target on, and returns where they end. */
+/** Lays the operations of a view, whose result goes to an address, from `start` of the target on; returns where they end. */
 function layView(
   view: View,
   geometry: Geometry,
@@ -60,70 +110,51 @@ function layView(
   target: DataView<ArrayBuffer>,
   start: number,
 ): number {
-  const { links } = view.tree
+  const { tree } = view
   const needs = slotNeeds(view)
   let end = start
 
   /** Lays the operations of a subtree, which may use the slots from `free` on. */
   function lay(node: number, free: number, to: number): void {
-    const [left, right] = [node + 1, links[node]!]
     // The child that needs more slots comes first, while all of them are free.
-    const isLeftFirst = needs[left]! >= needs[right]!
-    const order = isLeftFirst ? [left, right] : [right, left]
+    const isLeftFirst = needs[node + 1]! >= needs[tree.links[node]!]!
     const slots = [0, 0]
     let next = free
-    for (const child of order) {
-      const s = child === left ? 0 : 1
+    for (const s of isLeftFirst ? leftFirst : rightFirst) {
       if (sideOf(view, node, s) !== 'slot') continue
       slots[s] = geometry.slot(next)
-      lay(child, next, geometry.slot(next++))
+      lay(childOf(tree, node, s), next, geometry.slot(next++))
     }
-    writeOperation(target, end, view, node, geometry, slots, to, rankOf)
+    for (const s of leftFirst) writeSide(node, s, slots[s]!)
+    target.setInt32(end + operationPlaces.kind, kindOfNode(view, node), true)
+    target.setInt32(end + operationPlaces.ranks, geometry.ranks(tree.features[node]!), true)
+    target.setInt32(end + operationPlaces.result, to, true)
+    target.setInt8(end + operationPlaces.rank, rankOf(node))
     end += operationBytes
+  }
+
+  /** Writes a side of a node's operation, the last one. @param slot the address of its slot, where it is one */
+  function writeSide(node: number, s: 0 | 1, slot: number): void {
+    const child = childOf(tree, node, s)
+    const side = sideOf(view, node, s)
+    if (side === 'slot') {
+      target.setInt32(end + operationPlaces.sides[s], slot, true)
+      return
+    }
+    target.setUint8(end + operationPlaces.leaves[s], firstNumber(view, child))
+    if (side === 'leaf') return
+    const [left, right] = [childOf(tree, child, 0), childOf(tree, child, 1)]
+    target.setUint8(end + operationPlaces.rightLeaves[s], firstNumber(view, right))
+    let n = 0
+    for (const inner of [child, left, right]) {
+      if (view.isLeaf(inner)) continue
+      target.setInt32(end + operationPlaces.sides[s] + 4 * n, geometry.ranks(tree.features[inner]!), true)
+      target.setInt8(end + operationPlaces.sideRanks[s] + n++, rankOf(inner))
+    }
   }
 
   lay(0, 0, result)
   return end
-}
-
-/**
- * Writes the operation of a node.
- * @param slots for each side the address of its slot, where it is one
- * @param to address of the result
- */
-function writeOperation(
-  target: DataView<ArrayBuffer>,
-  at: number,
-  view: View,
-  node: number,
-  geometry: Geometry,
-  slots: readonly number[],
-  to: number,
-  rankOf: (node: number) => number,
-): void {
-  const { features } = view.tree
-  for (const s of [0, 1] as const) {
-    const child = childOf(view.tree, node, s)
-    const side = sideOf(view, node, s)
-    if (side === 'slot') {
-      target.setInt32(at + operationPlaces.sides[s], slots[s]!, true)
-      continue
-    }
-    target.setUint8(at + operationPlaces.leaves[s], firstNumber(view, child))
-    if (side === 'leaf') continue
-    const [left, right] = [childOf(view.tree, child, 0), childOf(view.tree, child, 1)]
-    target.setUint8(at + operationPlaces.rightLeaves[s], firstNumber(view, right))
-    let n = 0
-    for (const inner of [child, left, right]) {
-      if (view.isLeaf(inner)) continue
-      target.setInt32(at + operationPlaces.sides[s] + 4 * n, geometry.ranks(features[inner]!), true)
-      target.setInt8(at + operationPlaces.sideRanks[s] + n++, rankOf(inner))
-    }
-  }
-  target.setInt32(at + operationPlaces.kind, kindOfNode(view, node), true)
-  target.setInt32(at + operationPlaces.ranks, geometry.ranks(features[node]!), true)
-  target.setInt32(at + operationPlaces.result, to, true)
-  target.setInt8(at + operationPlaces.rank, rankOf(node))
 }
 
 /** The number of the leftmost leaf below a node. */

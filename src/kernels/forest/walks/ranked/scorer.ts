@@ -1,8 +1,10 @@
-import { copierInto, keepPrepared, scoreFactor } from '../../../index.ts'
+import { copierInto, keepPrepared } from '../../../index.ts'
 import { type CopiedRows, copyColumn, type RowScoreInput, scoresFromSums } from '../../../scores/index.ts'
-import type { Forest } from '../../index.ts'
+import { type Forest, forestDepth, treeOf } from '../../index.ts'
+import { maxLeaves, maxPieces, pieceLeaves } from './geometry.ts'
 import { layRanked, type RankedForest } from './layout.ts'
-import { canRank, paysToRank } from './suited.ts'
+import { countLeaves, countPieces } from './operations.ts'
+import { countPerFeature, maxByteThresholds, maxThresholds } from './thresholds.ts'
 import { createRankedKernel, type RankedKernel } from './wasm.ts'
 
 /** Prepared forests kept by one scorer, in bytes: some hundred and twenty of 100 trees and 256 rows. */
@@ -16,46 +18,70 @@ const unsuitedBytes = 1024
 
 /** Rows of a call below which going down trees that are cut into pieces is faster: they have many operations to find out. */
 const minRowsOfPieces = 1024
+/** With fewer, ranking the values of a row costs what the walk then saves on the trees, whatever the number of features. */
+const minTrees = 3
+/** To look at so many nodes costs what it costs to go down one level. */
+const nodesPerLevel = 40
 
 /** Rows from..to-1 of a block in any memory, and where their scores go; see `RowScoreInput`. */
 export interface WalkedRows extends CopiedRows, Pick<RowScoreInput, 'from' | 'to' | 'scores'> {}
 
-/** A forest that is scored by the ranked walk: plain data. */
-export interface Ranked {
-  readonly laid: RankedForest
-  /** See `scoreFactor`. */
-  readonly factor: number
+/** Whether the ranked walk of many rows is faster than going down the trees. */
+export function paysToRank(forest: Forest): boolean {
+  const { trees, splits } = forest
+  const innerNodes = (splits.length - trees) / 2
+  return trees >= minTrees && innerNodes <= nodesPerLevel * trees * Math.max(1, forestDepth(forest))
 }
 
-function prepare(forest: Forest): Ranked | null {
+/** Whether the ranked walk has numbers for everything in a forest. */
+export function canRank(forest: Forest): boolean {
+  const { trees, features, splits } = forest
+  if (countPerFeature(splits, features).some((count) => count > maxThresholds)) return false
+  for (let t = 0; t < trees; t++) {
+    const tree = treeOf(forest, t)
+    const leaves = countLeaves(tree)
+    if (leaves[0]! <= pieceLeaves) continue
+    if (leaves[0]! > maxLeaves || countPieces(leaves) > maxPieces) return false
+    if (countPerFeature(tree.features, features).some((count) => count > maxByteThresholds)) return false
+  }
+  return true
+}
+
+/** Whether some tree has more leaves than a byte can number, and is cut into pieces. */
+export function hasPieces(forest: Forest): boolean {
+  for (let t = 0; t < forest.trees; t++) {
+    // Each inner node has two children.
+    const nodes = forest.offsets[t + 1]! - forest.offsets[t]!
+    if ((nodes + 1) / 2 > pieceLeaves) return true
+  }
+  return false
+}
+
+function prepare(forest: Forest): RankedForest | null {
   if (!paysToRank(forest) || !canRank(forest)) return null
   const laid = layRanked(forest)
-  if (laid.bytes.byteLength > maxForestBytes) return null
-  return { laid, factor: scoreFactor(forest.trees, forest.psi) }
+  return laid.bytes.byteLength > maxForestBytes ? null : laid
 }
 
 /** Scores rows by the ranked walk. */
-export function scoreRanked(
-  kernel: RankedKernel,
-  { laid, factor }: Ranked,
-  { from, to, scores, ...source }: WalkedRows,
-): void {
-  kernel.load(laid)
+export function scoreRanked(kernel: RankedKernel, forest: RankedForest, rows: WalkedRows): void {
+  const { from, to, scores, ...source } = rows
+  kernel.load(forest)
   const values = kernel.values()
   const copy = copierInto(values)
   const { values: columns, stride } = source.block
-  const { tileRows } = laid.size
+  const { tileRows } = forest.size
   for (let start = from; start < to; start += tileRows) {
-    const rows = Math.min(tileRows, to - start)
-    for (let f = 0; f < laid.grids.length; f++) {
-      copy(columns, f * stride + start, rows)
-      if (kernel.rank(f, rows) || kernel.isFinite(rows)) continue
-      copyColumn(source, f, start, rows, values, 0, 1)
-      kernel.rank(f, rows)
+    const count = Math.min(tileRows, to - start)
+    for (let f = 0; f < forest.grids.length; f++) {
+      copy(columns, f * stride + start, count)
+      if (kernel.rank(f, count) || kernel.isFinite(count)) continue
+      copyColumn(source, f, start, count, values, 0, 1)
+      kernel.rank(f, count)
     }
-    kernel.sumPathLengths(scores.subarray(start, start + rows))
+    kernel.sumPathLengths(scores.subarray(start, start + count))
   }
-  scoresFromSums(scores, source.flags, from, to, factor)
+  scoresFromSums(scores, source.flags, from, to, forest.factor)
 }
 
 /**
@@ -66,14 +92,14 @@ export function scoreRanked(
  */
 export function createRankedScorer(read: (payload: Uint8Array) => Forest, minRows: number = defaultMinRows) {
   let kernel: RankedKernel | undefined
-  const kept = keepPrepared<Ranked | null>(maxKeptBytes, (one) => one?.laid.bytes.byteLength ?? unsuitedBytes)
+  const kept = keepPrepared<RankedForest | null>(maxKeptBytes, (one) => one?.bytes.byteLength ?? unsuitedBytes)
   return {
     /** Scores the rows and returns true, or returns false when forest or rows are not suited, or not worth it yet, and nothing was done. */
     score({ key, payload, ...rows }: RowScoreInput): boolean {
       const { from, to } = rows
       const prepared = kept.getFor(to - from, minRows, key, () => prepare(read(payload)))
       if (!prepared) return false
-      if (to - from < minRowsOfPieces && prepared.laid.groups.some(({ hasPieces }) => hasPieces)) return false
+      if (to - from < minRowsOfPieces && prepared.groups.some(({ hasPieces }) => hasPieces)) return false
       kernel ??= createRankedKernel()
       scoreRanked(kernel, prepared, rows)
       return true

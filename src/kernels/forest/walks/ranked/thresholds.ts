@@ -13,18 +13,22 @@ const maxCrowded = 1 / 4
 /** Buckets for each threshold where all values are searched for: with more, a search is shorter by a step, and the cache has less room for others. */
 const coarsePerThreshold = 2
 
-/** The distinct thresholds of every feature, ascending. */
-export function distinctThresholds({ features, splits, thresholds }: Forest): Float64Array[] {
+/** How many nodes split each feature. */
+export function countPerFeature(splits: Int32Array, features: number): Uint32Array {
   const counts = new Uint32Array(features)
   for (const feature of splits) if (feature >= 0) counts[feature] = counts[feature]! + 1
+  return counts
+}
+
+/** The distinct thresholds of every feature, ascending. */
+export function distinctThresholds({ features, splits, thresholds }: Forest): Float64Array[] {
+  const counts = countPerFeature(splits, features)
   const columns = Array.from(counts, (count) => new Float64Array(count))
   for (let i = splits.length - 1; i >= 0; i--) {
     const feature = splits[i]!
     if (feature < 0) continue
-    const place = counts[feature]! - 1
-    counts[feature] = place
-    const column = columns[feature] as Float64Array
-    column[place] = thresholds[i]!
+    counts[feature]! -= 1
+    columns[feature]![counts[feature]!] = thresholds[i]!
   }
   // Zeros of both signs are one threshold: nothing lies between them.
   return columns.map((column) => column.sort().filter((value, i) => i === 0 || value !== column[i - 1]))
@@ -51,18 +55,14 @@ function countBelow(sorted: Float64Array, value: number): number {
   return low
 }
 
-/** Trees from..to-1, which have at most 255 distinct thresholds of each feature. */
-export interface TreeGroup {
-  readonly from: number
-  readonly to: number
-  /** Per feature: for every rank among all thresholds, that among the thresholds of these trees, from `lowestRank`. */
-  readonly maps: readonly Int8Array<ArrayBuffer>[]
-}
-
-/** Cuts the trees into groups, each as long as it can be. No tree may have more than 255 thresholds of a feature. */
-export function groupTrees(forest: Forest, distinct: readonly Float64Array[], ranks: Uint32Array): TreeGroup[] {
+/**
+ * Cuts the trees into groups, each as long as it can be: trees from..to-1, which have at most 255 distinct thresholds of each feature.
+ * `maps` has per feature, for every rank among all thresholds, that among the thresholds of these trees, from `lowestRank`. No tree may
+ * have more than 255 thresholds of a feature.
+ */
+export function groupTrees(forest: Forest, distinct: readonly Float64Array[], ranks: Uint32Array) {
   const { trees, offsets, splits } = forest
-  const groups: TreeGroup[] = []
+  const groups: { from: number; to: number; maps: Int8Array<ArrayBuffer>[] }[] = []
   for (let from = 0; from < trees; ) {
     const used = distinct.map(({ length }) => new Uint8Array(length))
     const counts = new Uint32Array(distinct.length)
@@ -102,20 +102,12 @@ function mapOf(used: Uint8Array): Int8Array<ArrayBuffer> {
   return map
 }
 
-/** How a value finds its rank among thresholds: see `rankValues`. */
-export interface Grid {
-  readonly origin: number
-  readonly scale: number
-  /** For each bucket twice the number of thresholds in lower ones, and 1 more where it has several itself. */
-  readonly entries: Uint16Array<ArrayBuffer>
-  /** Half of the range that is searched, a power of two. */
-  readonly firstStep: number
-  /** Whether to search for all values. */
-  readonly searchAll: boolean
-}
-
-/** The grid over ascending distinct thresholds, from 1 to 32,767 of them. */
-export function gridOf(thresholds: Float64Array): Grid {
+/**
+ * The grid over ascending distinct thresholds, from 1 to 32,767 of them, by which a value finds its rank: see `rankValues`.
+ * `entries` has for each bucket twice the number of thresholds in lower ones, and 1 more where it has several itself; `firstStep` is half
+ * of the range that is searched, a power of two; `searchAll` says whether to search for all values.
+ */
+export function gridOf(thresholds: Float64Array) {
   const count = thresholds.length
   const fine = fillGrid(thresholds, Math.max(2, Math.min(maxFineBuckets, finePerThreshold * count)))
   if (fine.crowded <= maxCrowded * count) return { ...fine, searchAll: false }
@@ -123,14 +115,13 @@ export function gridOf(thresholds: Float64Array): Grid {
 }
 
 /** A grid of so many buckets, and how many thresholds are not alone in theirs. */
-function fillGrid(thresholds: Float64Array, buckets: number): Omit<Grid, 'searchAll'> & { readonly crowded: number } {
+function fillGrid(thresholds: Float64Array, buckets: number) {
   const origin = thresholds[0]!
   // Infinite for one threshold, 0 where the range is too wide for a double: then few buckets are used, and nothing is wrong.
   const grid = { origin, scale: (buckets - 1) / (thresholds[thresholds.length - 1]! - origin) }
   const counts = new Uint32Array(buckets)
   for (const threshold of thresholds) {
-    const bucket = bucketOf(threshold, grid, buckets - 1)
-    counts[bucket]! += 1
+    counts[bucketOf(threshold, grid, buckets - 1)]! += 1
   }
   const entries = new Uint16Array(buckets)
   let [below, most, crowded] = [0, 1, 0]

@@ -56,28 +56,17 @@ export function createRankedKernel(modules: RankedModules = rankedModules()) {
   let loaded: RankedForest
   let geometry: Geometry
 
-  function clear(start: number, bytes: number): void {
-    doubles.fill(0, start / 8, (start + bytes) / 8)
-  }
-
   /** Whether the two doubles there are. */
   function areFinite(address: number): boolean {
     const sum = doubles[address / 8]! + doubles[address / 8 + 1]!
     return sum - sum === 0
   }
 
-  /** Ranks the rows among the thresholds of one group of trees. */
-  function mapAll(maps: readonly number[], rows: number): void {
-    loaded.grids.forEach((grid, f) => {
-      const wide = geometry.wideRanks(f)
-      if (grid !== null) run.map(wide, wide + 2 * rows, maps[f]!, geometry.ranks(f))
-    })
-  }
-
   /** Adds the path lengths of some trees, in their order. */
   function addBatch({ from, to, tables, whole }: RankedBatch, hasPieces: boolean, rows: number): void {
     // A whole tree is one piece, whose number is 0.
-    if (hasPieces) for (const place of whole) clear(geometry.pieces(place), rows)
+    if (hasPieces)
+      for (const place of whole) doubles.fill(0, geometry.pieces(place) / 8, (geometry.pieces(place) + rows) / 8)
     if (from < to) run.select(from, to, rows)
     const addUp = hasPieces ? run.addPieces : run.add
     addUp(geometry.sums, geometry.sums + 8 * rows, geometry.leaves(0), geometry.tileRows, ...tables)
@@ -129,9 +118,12 @@ export function createRankedKernel(modules: RankedModules = rankedModules()) {
       const rows = wholeVectors(sums.length)
       const first = geometry.sums / 8
       doubles.fill(0, first, first + sums.length)
-      for (const group of loaded.groups) {
-        if (loaded.groups.length > 1) mapAll(group.maps, rows)
-        for (const batch of group.batches) addBatch(batch, group.hasPieces, rows)
+      for (const { maps, batches, hasPieces } of loaded.groups) {
+        maps.forEach((map, f) => {
+          const wide = geometry.wideRanks(f)
+          if (loaded.grids[f]) run.map(wide, wide + 2 * rows, map, geometry.ranks(f))
+        })
+        for (const batch of batches) addBatch(batch, hasPieces, rows)
       }
       sums.set(doubles.subarray(first, first + sums.length))
     },
