@@ -7,7 +7,7 @@ const { readdirSync } = require('node:fs')
  * and its sub-rooms, or a file of `src/` or `workers/` that belongs to no room.
  */
 const floors = [
-  ['src/main', 'src/cli', 'workers/detect', 'workers/draw', 'workers/writer'],
+  ['src/main', 'src/cli', 'workers/detect', 'workers/draw', 'workers/unzstd', 'workers/writer'],
   ['workers/reader'],
   ['src/serve'],
   ['src/app'],
@@ -27,12 +27,12 @@ const floors = [
   ['src/sources', 'src/storage', 'src/observe'],
   ['src/schemas'],
   ['src/detectors', 'src/generate'],
-  ['src/json', 'src/time', 'src/formats', 'src/config'],
+  ['src/json', 'src/time', 'src/formats', 'src/packing', 'src/config'],
   ['src/errors', 'src/flow', 'src/nearest', 'src/places', 'src/software', 'src/work', 'src/kernels'],
 ]
 
 /** Programs are started, never imported. */
-const programs = '^(src/(main|cli)|workers/(detect|draw|reader|writer))\\.ts$'
+const programs = '^(src/(main|cli)|workers/(detect|draw|reader|unzstd|writer))\\.ts$'
 
 /** Who alone may import a package that should not spread. */
 const owners = {
@@ -43,6 +43,7 @@ const owners = {
   piscina: ['src/pool', 'src/reporting'],
   fastify: ['src/app', 'src/http', 'routes'],
   'prom-client': ['src/observe'],
+  zstddec: ['workers/unzstd'],
 }
 
 const pathOf = (names) => `^(${names.join('|')})(/|\\.ts$)`

@@ -9,7 +9,7 @@ import { build } from 'rolldown'
 
 /** The reading process is started again and again: a bundle of its own, so that it loads three files. */
 const reader = ['workers/reader']
-const others = ['src/main', 'src/cli', 'workers/detect', 'workers/draw', 'workers/writer']
+const others = ['src/main', 'src/cli', 'workers/detect', 'workers/draw', 'workers/unzstd', 'workers/writer']
 
 const BINDING = '@duckdb/node-bindings'
 const ONE_BINDING = '\0one-binding.cjs'

@@ -15,6 +15,7 @@ export const sqlFolder = new URL('sql/', packageFolder)
 export const programs = {
   detect: new URL('dist/workers/detect.js', packageFolder),
   draw: new URL('dist/workers/draw.js', packageFolder),
+  unzstd: new URL('dist/workers/unzstd.js', packageFolder),
   reader: fileURLToPath(new URL('dist/workers/reader.js', packageFolder)),
   writer: fileURLToPath(new URL('dist/workers/writer.js', packageFolder)),
 } as const
