@@ -2,7 +2,7 @@
 import { constants, createReadStream, openSync } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { DeepWatchError } from '../errors.ts'
 import { didYouMean } from '../nearest.ts'
@@ -96,6 +96,10 @@ async function look(name: string): Promise<Found> {
     if (stream?.isFIFO() || stream?.isCharacterDevice())
       return { path: name, isFolder: false, isStream: true, isPipe: stream.isFIFO() }
     const { code } = error as NodeJS.ErrnoException
+    const folder = /[*?]/.test(basename(name)) ? await realpath(dirname(name)).catch(() => null) : null
+    // The shell leaves a pattern in quotes to us.
+    if (code === 'ENOENT' && folder !== null)
+      return { path: join(folder, basename(name)), isFolder: false, isStream: false, isPipe: false }
     if (code === 'ENOENT' || code === 'ENOTDIR')
       throw new DeepWatchError('source_not_found', `There is no file ${show(name)}.`)
     throw new DeepWatchError('source_unreadable', `${show(name)} cannot be opened (${code}).`, { cause: error })

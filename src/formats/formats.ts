@@ -50,9 +50,6 @@ function beginsArrowStream(head: Uint8Array): boolean {
   return view.getUint32(0, true) === 0xffffffff && length > 0 && length % 8 === 0
 }
 
-/** Whether this is the Arrow *file* format, which we name in the refusal because people mix them up. */
-export const isArrowFile = (head: Uint8Array) => startsWith(head, 'ARROW1')
-
 /**
  * One object per line. Read by our own line reader, not by the database, so that a number, a string or a doubled key
  * means exactly what it means in a JSON body.
@@ -61,7 +58,7 @@ const ndjson: Format = {
   id: 'ndjson',
   title: 'NDJSON',
   mediaTypes: ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonlines'],
-  extensions: ['.ndjson', '.jsonl'],
+  extensions: ['.ndjson', '.jsonl', '.json'],
   matches: ({ head, bytes }) => firstByte(head) === '{' && beginsText(head, bytes),
   relation: 'fed()',
 }

@@ -1,6 +1,7 @@
 import { DeepWatchError } from '../errors.ts'
 import type { Format, Sample } from './format.ts'
-import { formats, isArrowFile, parquet } from './formats.ts'
+import { formats, parquet } from './formats.ts'
+import { nameStranger } from './strangers.ts'
 
 /**
  * The format of an uploaded body. Without a declared type, or with `application/octet-stream`, the content alone
@@ -18,9 +19,11 @@ export function recognise(sample: Sample, declared: string | null): Format {
     )
   }
   if (found === null) {
+    const stranger = nameStranger(sample)
+    if (stranger !== null) throw new DeepWatchError('unknown_format', stranger)
     // Not contradicted by another format: the declared format's own check has the better words.
     expected?.check?.(sample)
-    throw unknown(sample, expected)
+    throw unknown(expected)
   }
   found.check?.(sample)
   return found
@@ -32,12 +35,29 @@ export function recognise(sample: Sample, declared: string | null): Format {
  * Throws `unknown_format`, `not_parquet`, `parquet_encrypted`.
  */
 export function recogniseFile(sample: Sample, name: string): Format {
-  if (parquet.extensions.some((ending) => name.toLowerCase().endsWith(ending))) {
+  if (endsLike(name, parquet)) {
     parquet.check?.(sample)
     return parquet
   }
   return recognise(sample, null)
 }
+
+/** What the names of telemetry end in; behind it may stand what it is packed with. */
+export const endings: readonly string[] = formats.flatMap(({ extensions }) => extensions)
+
+/** Whether a file is called like telemetry. */
+export const isNamedAsTelemetry = (name: string): boolean => formats.some((format) => endsLike(name, format))
+
+/** The name a packed file has when it is unpacked. */
+export const unpackedName = (name: string): string => name.replace(/\.(gz|zst)$/i, '')
+
+function endsLike(name: string, { extensions }: Format): boolean {
+  const plain = unpackedName(name).toLowerCase()
+  return extensions.some((ending) => plain.endsWith(ending))
+}
+
+/** Media types that say nothing of the format. */
+const byContent = ['application/octet-stream', 'application/gzip', 'application/x-gzip', 'application/zstd']
 
 /**
  * The format a declared media type stands for; null where the content shall decide.
@@ -48,10 +68,11 @@ export function formatOfMediaType(declared: string): Format | null {
   for (const parameter of parameters) {
     const charset = /^charset="?([^"]*)"?$/.exec(parameter)
     if (charset !== null && !['utf-8', 'utf8', 'us-ascii'].includes(charset[1] as string)) {
-      throw new DeepWatchError('unsupported_media_type', 'Text must be UTF-8.')
+      const detail = 'Text is read as UTF-8; leave the charset out of UTF-16 with a byte order mark, or convert it.'
+      throw new DeepWatchError('unsupported_media_type', detail)
     }
   }
-  if (essence === 'application/octet-stream') return null
+  if (byContent.includes(essence)) return null
   const format = formats.find((each) => each.mediaTypes.includes(essence))
   if (format === undefined) {
     const known = formats.map((each) => each.mediaTypes[0]).join(', ')
@@ -60,10 +81,7 @@ export function formatOfMediaType(declared: string): Format | null {
   return format
 }
 
-function unknown(sample: Sample, expected: Format | null): DeepWatchError {
-  if (isArrowFile(sample.head)) {
-    return new DeepWatchError('unknown_format', 'This is the Arrow file format; send an Arrow IPC stream.')
-  }
+function unknown(expected: Format | null): DeepWatchError {
   if (expected !== null) {
     return new DeepWatchError('format_mismatch', `The body is declared as ${expected.title} but does not look like it.`)
   }

@@ -11,7 +11,7 @@ export const source = z
     path: z
       .union([z.string().min(1).max(4096), z.array(z.string().min(1).max(4096)).min(1).max(100_000)])
       .describe(
-        'A file, a folder of Parquet files, or a list of files. Relative paths are looked up in each data root.',
+        'A file, a folder of files of one format, a pattern with * or ? in its last part, or a list of files. Relative paths are looked up in each data root.',
       ),
   })
   .meta({ examples: [{ path: 'web.parquet' }] })

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, open, readdir, readlink, realpath } from 'node:fs/promises'
+import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises'
 import { basename, join, resolve, sep } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
 
@@ -25,16 +25,13 @@ export interface CheckedFile {
   readonly partitions: Readonly<Record<string, string | null>>
 }
 
-/** Depth and number of entries a named folder may have below it. */
-const FOLDER_DEPTH = 32
-const FOLDER_ENTRIES = 200_000
 const MAX_SPELLING = 4_096
 
 const SCHEME =
   /^([a-z][a-z0-9+.-]*:\/\/|(https?|ftp|s3[an]?|gcs|gs|r2|hf|az|azure|abfss?|wasbs?|file|data|hdfs|oss|sftp|ssh):)/i
 
 /** Where a data root stands and what it really is. */
-interface Root {
+export interface Root {
   readonly spelled: string
   readonly real: string
 }
@@ -111,64 +108,6 @@ export function identityOf(stat: { dev: bigint; ino: bigint; size: bigint; mtime
   return { dev: String(stat.dev), ino: String(stat.ino), size: Number(stat.size), mtimeNs: String(stat.mtimeNs) }
 }
 
-/**
- * Every Parquet file below a folder, by the bytes of the path below it. Names that begin with `.` or `_` are passed over
- * (they are how writers mark what is not data); a symbolic link to a file must end inside a root, one to a folder is refused.
- * Throws `too_many_files`, `path_not_allowed`, `source_empty` and what `checkFile` throws.
- */
-export async function listFolder(folder: string, roots: readonly Root[], maxFiles: number): Promise<CheckedFile[]> {
-  const found: { rest: string; path: string }[] = []
-  for await (const { rest, path, isLink } of entriesBelow(folder)) {
-    const real = isLink ? await insideTarget(path, roots) : path
-    if (isLink && (await lstat(real)).isDirectory()) throw notAllowed()
-    if (rest.toLowerCase().endsWith('.parquet')) found.push({ rest, path: real })
-    if (found.length > maxFiles) throw tooMany(`A source may have at most ${maxFiles} files.`)
-  }
-  if (found.length === 0) throw new DeepWatchError('source_empty', 'The folder has no Parquet file.')
-  found.sort((a, b) => Buffer.compare(Buffer.from(a.rest), Buffer.from(b.rest)))
-  const files: CheckedFile[] = []
-  for (const { rest, path } of found) files.push(await checkFile(path, partitionsOf(rest)))
-  return files
-}
-
-/** Everything below a folder that is not a folder; `rest` is its path from there, with slashes. */
-async function* entriesBelow(folder: string): AsyncGenerator<{ rest: string; path: string; isLink: boolean }> {
-  const folders = [{ at: folder, prefix: '', depth: 0 }]
-  let entries = 0
-  for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
-    const { at, prefix, depth } = next
-    if (depth > FOLDER_DEPTH) throw tooMany('The folder is nested too deeply.')
-    for (const entry of await readdir(at, { withFileTypes: true })) {
-      if (++entries > FOLDER_ENTRIES) throw tooMany('The folder has too many entries.')
-      if (/^[._]/.test(entry.name)) continue
-      const path = join(at, entry.name)
-      const rest = prefix + entry.name
-      if (entry.isDirectory()) folders.push({ at: path, prefix: `${rest}/`, depth: depth + 1 })
-      else yield { rest, path, isLink: entry.isSymbolicLink() }
-    }
-  }
-}
-
-/** `host=a/day=1/x.parquet` gives host and day; names and values may be percent-encoded, as writers do. */
-function partitionsOf(rest: string): Record<string, string | null> {
-  const partitions: Record<string, string | null> = Object.create(null)
-  for (const part of rest.split('/').slice(0, -1)) {
-    const cut = part.indexOf('=')
-    if (cut <= 0) continue
-    const value = decode(part.slice(cut + 1))
-    partitions[decode(part.slice(0, cut))] = value === '__HIVE_DEFAULT_PARTITION__' ? null : value
-  }
-  return partitions
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
-
 /** The part of `target` below `folder`, '' for the folder itself, null outside. */
 function below(folder: string, target: string): string | null {
   if (target === folder) return ''
@@ -188,7 +127,8 @@ async function walk(root: Root, rest: string, roots: readonly Root[]): Promise<s
   return at
 }
 
-async function insideTarget(link: string, roots: readonly Root[]): Promise<string> {
+/** The real path behind a symbolic link. Error: `path_not_allowed` when it leads out of the roots, or nowhere. */
+export async function insideTarget(link: string, roots: readonly Root[]): Promise<string> {
   const target = await realpath(link).catch(() => null)
   if (target === null || !roots.some((root) => below(root.real, target) !== null)) throw notAllowed()
   return target
@@ -200,10 +140,7 @@ async function isStillThere(handle: FileHandle, path: string): Promise<boolean> 
   return (await readlink(`/proc/self/fd/${handle.fd}`).catch(() => path)) === path
 }
 
-function notAllowed(): DeepWatchError {
+/** The error for anything outside the roots. */
+export function notAllowed(): DeepWatchError {
   return new DeepWatchError('path_not_allowed', 'The path is not a file inside a data root.')
-}
-
-function tooMany(detail: string): DeepWatchError {
-  return new DeepWatchError('too_many_files', detail)
 }

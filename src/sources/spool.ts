@@ -3,8 +3,10 @@ import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeepWatchError } from '../errors.ts'
 
+export type Spool = ReturnType<typeof openSpool>
+
 /** A file being spooled. */
-export type SpoolWriter = Awaited<ReturnType<ReturnType<typeof openSpool>['create']>>
+export type SpoolWriter = Awaited<ReturnType<Spool['create']>>
 
 /**
  * The folder for files that live as long as one request; all of them together keep within one quota. Names are random: nothing

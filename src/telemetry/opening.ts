@@ -1,8 +1,9 @@
 /** One place that turns what a request names (rows, a path or an upload) into telemetry that can be read. */
 import { DeepWatchError } from '../errors.ts'
+import type { FormatId } from '../formats/index.ts'
 import { asRows, type Rows } from '../json/index.ts'
 import type { OpenOptions, ReaderSession, Readers } from '../reader/index.ts'
-import type { FormatId, Source, Sources } from '../sources/index.ts'
+import type { Source, Sources } from '../sources/index.ts'
 import { readRows } from './json-rows.ts'
 import type { Telemetry } from './telemetry.ts'
 
@@ -61,7 +62,11 @@ export function createOpener(sources: Sources, readers: Readers): OpenTelemetry 
         close: () => telemetry.close(),
       }
     }
-    const own = upload ? null : rows ? await sources.fromRows(asRows(rows)) : await sources.fromPaths(source!.path)
+    const own = upload
+      ? null
+      : rows
+        ? await sources.fromRows(asRows(rows))
+        : await sources.fromPaths(source!.path, options.signal)
     const readable = upload ?? own!
     try {
       const session = await readers.open(readable, options)

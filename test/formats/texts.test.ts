@@ -139,11 +139,6 @@ describe('CSV', () => {
     await session.close()
   })
 
-  test('UTF-16 is not recognised as text', async () => {
-    const name = bench.file('utf16.csv', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le'))
-    expect(await codeOf(bench.sources.fromPaths(name))).toBe('unknown_format')
-  })
-
   test('a value that is not of its column is named with its line', async () => {
     const types = [{ name: 'n "1"', kind: 'number' }] as const
     expect(await refusal('late.csv', `"n ""1""",b\n${'1,2\n'.repeat(50_000)}oops,2\n1,2\n`, types)).toEqual({
