@@ -5,9 +5,11 @@ import type { z } from 'zod'
 import { DeepWatchError } from '../errors.ts'
 import { formatOfMediaType } from '../formats/index.ts'
 import { parseBody, parseJson, SmallBatch } from '../json/index.ts'
+import type { Packing } from '../packing/index.ts'
 import { mergeSettings } from '../schemas/index.ts'
 import type { Source, Sources } from '../sources/index.ts'
 import { askForBody, hasBody, isReceived, readBody, readWhole, watchBody } from './body.ts'
+import { encodingOf, refusePacked, unpackBody } from './content-encoding.ts'
 import { type MediaType, parseMediaType } from './media-type.ts'
 
 /** Checked settings and at most one upload, which is spooled and belongs to the caller, who disposes of it. */
@@ -29,12 +31,15 @@ interface Asked<S> {
   readonly sources: Sources
   /** Settings of the query and of a body together. Errors: those of `mergeSettings`. */
   readonly check: (body: Members) => S
+  /** What the body is packed with. */
+  readonly encoding: Packing | null
 }
 
 function asked<S extends z.ZodObject>(schema: S, request: FastifyRequest, reply: FastifyReply): Asked<z.infer<S>> {
   const { sources } = request.server.deepwatch.service()
   const query = request.query as Record<string, string | string[]>
-  return { request, reply, sources, check: (body) => mergeSettings(schema, query, body) }
+  const check = (body: Members) => mergeSettings(schema, query, body)
+  return { request, reply, sources, check, encoding: encodingOf(request) }
 }
 
 /**
@@ -58,7 +63,9 @@ export async function takeSettings<S extends z.ZodObject>(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<z.infer<S>> {
-  const intake = await inTime(request, (type) => takeJson(asked(schema, request, reply), type))
+  const what = asked(schema, request, reply)
+  refusePacked(what.encoding, 'Send the settings as they are.')
+  const intake = await inTime(request, (type) => takeJson(what, type))
   if (!intake) throw new DeepWatchError('unsupported_media_type', 'Settings are taken as application/json.')
   return intake.settings
 }
@@ -84,9 +91,6 @@ async function inTime<Result>(
   read: (type: MediaType | null) => Result | Promise<Result>,
 ): Promise<Result> {
   const { headers, raw, server } = request
-  const encoding = headers['content-encoding']
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
-    throw new DeepWatchError('unsupported_media_type', 'A body with a Content-Encoding is not taken here.')
   const type = parseMediaType(headers['content-type'])
   // What came with the head is handed over in this turn, after the head: mostly the whole body.
   if (!isReceived(request)) await undefined
@@ -101,7 +105,7 @@ async function inTime<Result>(
 
 /** Settings from the query and a JSON body or none at all, at once where that is received; null for a body that is something else. */
 function takeJson<S>(
-  { request, reply, check }: Asked<S>,
+  { request, reply, check, encoding }: Asked<S>,
   type: MediaType | null,
 ): Intake<S> | Promise<Intake<S>> | null {
   if (!hasBody(request) && type === null) return { settings: check({}), upload: null, heldBytes: 0 }
@@ -117,10 +121,13 @@ function takeJson<S>(
     boundRows(body['rows'], DEEPWATCH_JSON_ROWS)
     return { settings: check(body), upload: null, heldBytes: text.length }
   }
-  return read instanceof Promise ? read.then(accept) : accept(read)
+  if (encoding === null) return read instanceof Promise ? read.then(accept) : accept(read)
+  return Promise.resolve(read)
+    .then((packed) => unpackBody(encoding, packed, DEEPWATCH_JSON_BYTES))
+    .then(accept)
 }
 
-async function takeUpload<S>({ request, reply, sources, check }: Asked<S>): Promise<Intake<S>> {
+async function takeUpload<S>({ request, reply, sources, check, encoding }: Asked<S>): Promise<Intake<S>> {
   const { headers, raw, work } = request
   // Type and settings are checked before a byte of the upload is kept: they cannot come later.
   const mediaType = headers['content-type'] ?? null
@@ -129,7 +136,7 @@ async function takeUpload<S>({ request, reply, sources, check }: Asked<S>): Prom
   askForBody(request, reply)
   const digest = headers['content-digest']
   const contentDigest = Array.isArray(digest) ? digest.join(', ') : (digest ?? null)
-  const upload = await sources.fromUpload(raw, { mediaType, contentDigest, signal: work.signal })
+  const upload = await sources.fromUpload(raw, { mediaType, encoding, contentDigest, signal: work.signal })
   return { settings, upload, heldBytes: 0 }
 }
 
@@ -142,7 +149,11 @@ function boundRows(rows: unknown, limit: number): void {
 }
 
 /** Settings and an upload as a form: a part `config` that may be missing, and a part `file`. */
-async function takeMultipart<S>({ request, reply, sources, check }: Asked<S>, type: MediaType): Promise<Intake<S>> {
+async function takeMultipart<S>(
+  { request, reply, sources, check, encoding }: Asked<S>,
+  type: MediaType,
+): Promise<Intake<S>> {
+  refusePacked(encoding, 'Pack the file of the form instead.')
   if (!/^[0-9A-Za-z'()+_,./:=?-]{1,70}$/.test(type.parameters.get('boundary') ?? ''))
     throw malformed('The boundary is missing, longer than 70 characters or not made of boundary characters.')
   askForBody(request, reply)

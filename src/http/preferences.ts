@@ -26,8 +26,13 @@ export function idempotencyKey({ headers }: Pick<FastifyRequest, 'headers'>): st
   throw new DeepWatchError('invalid_id', 'Idempotency-Key: a key is 1 to 255 visible ASCII characters, given once.')
 }
 
-/** Both, as the OpenAPI document shows them. */
+/** Both, as the OpenAPI document shows them, and how a body may be packed. */
 export const workFields: Readonly<Record<string, Field>> = {
+  'Content-Encoding': {
+    description:
+      '`gzip` or `zstd`: what the body is packed with, unless it is a form. A file that is packed itself needs no field.',
+    example: 'gzip',
+  },
   Prefer: {
     description: '`respond-async` answers 202 with a job as soon as the body is taken in.',
     example: 'respond-async',
