@@ -1,7 +1,7 @@
--- What the values of text columns could all be, over the first rows of a CSV source.
--- {{kinds}}: three expressions per column: how many values there are, how many are numbers or booleans or times (see the reader).
+-- What the cells of columns are, over the first rows of a CSV source; cells that are missing are not counted.
+-- {{kinds}}: the counts of each column (see csv-cells.ts).
 -- {{relation}}: the source, every column as text.
 -- $rows: number of rows to look at (integer).
--- Returns one row of integers.
+-- Returns one row of doubles.
 select {{kinds}}
 from (select * from {{relation}} limit $rows)

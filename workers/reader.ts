@@ -10,8 +10,24 @@ import {
   type Relation,
   type RelationInput,
 } from './reader/database/index.ts'
-import { arrowRelation, csvRelation, ndjsonRelation, parquetRelation } from './reader/formats/index.ts'
-import { entitiesOf, failureOf, send, sendJson, spanOf, streamFeatures, useExchange } from './reader/read/index.ts'
+import {
+  arrowRelation,
+  csvRelation,
+  ndjsonRelation,
+  parquetRelation,
+  withNulls,
+  withTimes,
+} from './reader/formats/index.ts'
+import {
+  entitiesOf,
+  failureOf,
+  growingOf,
+  send,
+  sendJson,
+  spanOf,
+  streamFeatures,
+  useExchange,
+} from './reader/read/index.ts'
 import { aggregateScored } from './reader/report/index.ts'
 import { streamScored, writeScored } from './reader/write/index.ts'
 
@@ -49,14 +65,21 @@ async function open(command: OpenCommand): Promise<null> {
 function source(): Promise<Relation> {
   if (opened === null) throw new Error('no source is open')
   const { command, files } = opened
-  relation ??= builders[command.format]({ database, files, command })
+  relation ??= builders[command.format]({ database, files, command }).then(asAsked)
   return relation
+}
+
+/** The relation as the request says that it is to be read. */
+function asAsked(built: Relation): Promise<Relation> {
+  const { reading = {}, format } = opened?.command ?? {}
+  return withTimes(database, format === 'csv' ? built : withNulls(built, reading.nullValues), reading)
 }
 
 /** The source with all of its columns, for output that shows them all. */
 async function completeSource(): Promise<Relation> {
   const built = await source()
-  const complete = (await built.complete?.()) ?? built
+  const all = await built.complete?.()
+  const complete = all ? await asAsked(all) : built
   relation = Promise.resolve(complete)
   return complete
 }
@@ -78,6 +101,8 @@ async function answer(command: Command): Promise<unknown> {
       return spanOf(database, await source(), command.query)
     case 'entities':
       return entitiesOf(database, await source(), command.query)
+    case 'growing':
+      return growingOf(database, await source(), command.query)
     case 'features': {
       const limits = (opened as { command: OpenCommand }).command
       return { rows: await streamFeatures(database, await source(), command.query, limits) }
@@ -97,6 +122,13 @@ async function columnNames(): Promise<readonly string[]> {
   return built?.columns.map((column) => column.name) ?? []
 }
 
+/** The value that an error of conversion is about, where the format can find it; the database tells neither line nor column. */
+async function misfitOf(error: unknown): Promise<Error | null> {
+  if (!(error instanceof Error) || !/^Conversion Error/.test(error.message)) return null
+  const built = await relation?.catch(() => null)
+  return (await built?.misfit?.()) ?? null
+}
+
 /** Anything that moves while work is going on: rows read, rows fed, bytes written. A hanging process has no heart beat. */
 function marker(): string {
   const rows = database.connection.progress.rows_processed
@@ -109,6 +141,7 @@ async function run(command: Command): Promise<void> {
   let before = ''
   database.feed.failure = null
   database.scores.failure = null
+  database.times.failure = null
   const beat = setInterval(() => {
     const now = marker()
     if (now !== before) send(FRAME.beat)
@@ -118,8 +151,9 @@ async function run(command: Command): Promise<void> {
     sendJson(FRAME.result, await answer(command))
   } catch (error) {
     // What our own functions threw comes back as the database's error; theirs is the one that tells.
-    const cause = database.feed.failure ?? database.scores.failure ?? error
-    sendJson(FRAME.error, failureOf(cause, opened?.command.format ?? 'parquet', await columnNames()))
+    const cause = database.feed.failure ?? database.scores.failure ?? database.times.failure ?? error
+    const told = (await misfitOf(cause)) ?? cause
+    sendJson(FRAME.error, failureOf(told, opened?.command.format ?? 'parquet', await columnNames()))
   } finally {
     clearInterval(beat)
   }

@@ -65,7 +65,7 @@ const ndjson: Format = {
 
 /**
  * UTF-8 with a header line: quote and escape are `"`, the delimiter is the one of `, ; TAB |` that the header uses.
- * Strict: ragged lines, open quotes and values that are not what their column is are errors.
+ * Strict: ragged lines and open quotes are errors. Every column is read as text; the reading process says what it is.
  */
 const csv: Format = {
   id: 'csv',
@@ -73,8 +73,8 @@ const csv: Format = {
   mediaTypes: ['text/csv', 'application/csv'],
   extensions: ['.csv', '.tsv'],
   matches: ({ head, bytes }) => !['', '{', '[', '<'].includes(firstByte(head)) && beginsText(head, bytes),
-  relation: `read_csv($files, auto_detect = false, compression = 'none', header = true, delim = {{delimiter}}, quote = '"',
-    escape = '"', columns = {{types}}, nullstr = ['', 'null', 'NULL', 'NA'], strict_mode = true,
+  relation: `read_csv({{files}}, auto_detect = false, compression = 'none', header = {{header}}, delim = {{delimiter}}, quote = '"',
+    escape = '"', columns = {{types}}, nullstr = '', strict_mode = true,
     ignore_errors = false, null_padding = false, max_line_size = 4194304)`,
 }
 

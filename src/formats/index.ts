@@ -1,3 +1,3 @@
 export { type Format, type FormatId, HEAD_BYTES, type Sample, TAIL_BYTES } from './format.ts'
 export { formatOf } from './formats.ts'
-export { endings, formatOfMediaType, isNamedAsTelemetry, recognise, recogniseFile, unpackedName } from './recognise.ts'
+export { missingWords, wordNumber } from './number-texts.ts'

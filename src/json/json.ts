@@ -19,6 +19,7 @@ interface Findings {
 /**
  * The value of a JSON text from outside, as `JSON.parse` gives it, but strictly: UTF-8 (a byte order
  * mark may stand first), at most 32 levels deep, no key twice in one object, no key that reaches for a prototype.
+ * A bare NaN or Infinity, which is no JSON but is what Python writes, becomes a string.
  *
  * Throws 'malformed_json', 'duplicate_key' (facts: `key`, `pointer` of its object), or 'validation_failed' (facts: `pointer`)
  * for a number that overflows and for a lone surrogate, which could not be stored or sent on. Pointers are RFC 6901.
@@ -44,10 +45,18 @@ function malformed(detail: string): DeepWatchError {
   return new DeepWatchError('malformed_json', detail)
 }
 
+/** A bare NaN or Infinity, as Python writes them; strings are matched to be passed over. */
+const bareWord = /"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)\b/g
+
 function parse(body: Buffer): unknown {
+  const text = body.toString('utf8')
   try {
-    return JSON.parse(body.toString('utf8'))
+    return JSON.parse(text)
   } catch (error) {
+    if (/NaN|Infinity/.test(text)) {
+      const quoted = text.replaceAll(bareWord, (found) => (found.startsWith('"') ? found : `"${found}"`))
+      if (quoted !== text) return parse(Buffer.from(quoted))
+    }
     // V8 quotes the text in its message, so only the number is taken from it.
     const position = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined
     const place = position === undefined ? '' : ` near character ${position}`

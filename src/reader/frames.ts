@@ -1,7 +1,16 @@
 import type { ErrorCode, ErrorFacts } from '../errors.ts'
 import type { FormatId } from '../formats/index.ts'
 import type { FileIdentity } from '../sources/index.ts'
-import type { AggregateQuery, ColumnType, EntitiesQuery, FeatureQuery, ScoredQuery, SpanQuery } from './types.ts'
+import type {
+  AggregateQuery,
+  ColumnType,
+  EntitiesQuery,
+  FeatureQuery,
+  GrowingQuery,
+  ScoredQuery,
+  SourceReading,
+  SpanQuery,
+} from './types.ts'
 
 /**
  * What goes over the two pipes of a reading process; plain data only.
@@ -59,6 +68,7 @@ export interface OpenCommand {
   readonly outputPath: string | null
   readonly types: readonly ColumnType[] | null
   readonly expect: readonly string[]
+  readonly reading: SourceReading
   readonly maxColumns: number
   readonly maxCells: number
   readonly maxDecodedTextBytes: number
@@ -71,6 +81,7 @@ export type Command =
   | { readonly call: 'describe' }
   | { readonly call: 'span'; readonly query: SpanQuery }
   | { readonly call: 'entities'; readonly query: EntitiesQuery }
+  | { readonly call: 'growing'; readonly query: GrowingQuery }
   | { readonly call: 'features'; readonly query: FeatureQuery }
   | { readonly call: 'writeScored'; readonly query: ScoredQuery }
   | { readonly call: 'arrowScored'; readonly query: ScoredQuery }

@@ -141,6 +141,7 @@ function openCommand(source: Source, options: OpenOptions, limits: ReaderLimits)
     outputPath: options.outputPath ?? null,
     types: options.types ?? null,
     expect: options.expect ?? [],
+    reading: options.reading ?? {},
     maxColumns: limits.maxColumns,
     maxCells: limits.maxCells,
     maxDecodedTextBytes: limits.maxDecodedTextBytes,

@@ -60,6 +60,7 @@ export function createSession(process: ReaderProcess, source: Source, close: () 
     describe: () => (described ??= call<Description>({ call: 'describe' })),
     span: (query) => call<Span>({ call: 'span', query }),
     entities: (query) => call<EntityRows[]>({ call: 'entities', query }),
+    growing: (query) => call<string[]>({ call: 'growing', query }),
     features,
     async writeScored(query) {
       const result = await call<{ rows: number; bytes: number }>({ call: 'writeScored', query })

@@ -5,6 +5,7 @@
 import type { ErrorCode, ErrorFacts } from '../errors.ts'
 import type { Derivation, TimeContextColumn, ZoneTransitions } from '../kernels/history/index.ts'
 import type { Block } from '../kernels/index.ts'
+import type { Reading } from '../schemas/index.ts'
 import type { Source } from '../sources/index.ts'
 
 /** What a column can be used for. `other` (list, struct, blob, time, uuid ...) can be echoed, never scored. */
@@ -31,12 +32,16 @@ export interface Column {
   readonly partition: boolean
   /** Whether some value is a whole number whose double is another one. Looked for at training alone. */
   readonly precisionLoss: boolean
-  /** The source itself names it as an index of its rows: learnt only where it is asked for by name. */
+  /** The source names it as an index of its rows, or not at all: learnt only where it is asked for by name. */
   readonly index?: boolean
   /** Why nobody can use the column although it is there. */
   readonly refusal?: Refusal
   /** Values that are not numbers among numbers, where a format can mix them (JSON rows): how many, and the first rows. */
   readonly mistyped?: { readonly values: number; readonly firstRows: readonly number[] }
+  /** Why its values are no numbers, where they look like numbers that went wrong: for whoever takes it as a feature. */
+  readonly unfit?: string
+  /** The order of day and month that the values of a timestamp column told; to be read in that order again. */
+  readonly timestampFormat?: string
 }
 
 export interface Description {
@@ -66,7 +71,17 @@ interface WindowedQuery {
 /** The one kind a text format (CSV, NDJSON) must read a column as, because a model says so. */
 export interface ColumnType {
   readonly name: string
-  readonly kind: 'number' | 'boolean' | 'timestamp'
+  readonly kind: 'number' | 'boolean'
+}
+
+/** How the values of a source are read. */
+export interface SourceReading extends Reading {
+  /** The column named as timestamp; without one a column is taken that is called like one. */
+  readonly timestamp?: string | undefined
+  /** The column named as entity, which keeps its text. */
+  readonly entity?: string | undefined
+  /** Columns that are features, and so are no time whatever they are called. */
+  readonly features?: readonly string[] | undefined
 }
 
 export interface Span {
@@ -94,6 +109,20 @@ export interface EntitiesQuery extends WindowedQuery {
   /** How many entities are told at most. */
   readonly max: number
 }
+
+/** What `growing` is asked: which of these columns only grow from row to row of an entity. */
+export interface GrowingQuery {
+  readonly columns: readonly string[]
+  readonly entity: string | null
+  readonly timestamp?: string | undefined
+  readonly window?: ReadWindow | undefined
+}
+
+/** Rows whose steps tell whether a column only grows. */
+export const growingRows = 16_384
+
+/** Whether a column with so many steps up and down only grows: it may begin anew now and then, as a counter does. */
+export const onlyGrows = (ups: number, downs: number) => ups >= 8 && 50 * downs <= ups
 
 /** An entity by its name, and how many rows it has. */
 export interface EntityRows {
@@ -280,6 +309,7 @@ export interface OpenOptions {
   readonly outputPath?: string | undefined
   /** Given at scoring: nothing is sniffed for these columns in CSV and NDJSON. */
   readonly types?: readonly ColumnType[] | undefined
+  readonly reading?: SourceReading | undefined
   /** Other columns that will be asked for: `describe` looks for them (NDJSON) before it says that they are absent. */
   readonly expect?: readonly string[] | undefined
 }
@@ -291,6 +321,8 @@ export interface ReaderSession {
   span(query: SpanQuery): Promise<Span>
   /** The entities of the rows in the window, in no order; those without a name, or with an endless one, are not told. */
   entities(query: EntitiesQuery): Promise<EntityRows[]>
+  /** Those of the columns that only grow, by the first rows of the window, in the order of time where there is one. */
+  growing(query: GrowingQuery): Promise<string[]>
   /** Streams the feature matrix in source order. A source that breaks off ends in an error, never in fewer rows. */
   features(query: FeatureQuery): AsyncIterableIterator<FeatureBlock>
   /** Writes the source's own columns with `anomaly_score` and `is_anomaly` to the session's `outputPath` as Parquet. */

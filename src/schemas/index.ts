@@ -27,6 +27,7 @@ export {
   type Warning,
 } from './model.ts'
 export { problem } from './problem.ts'
+export { type Reading, readingOf } from './reading.ts'
 export {
   type KeptReport,
   keptReport,

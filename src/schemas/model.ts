@@ -1,6 +1,7 @@
 /** The version document: everything that is known about one trained version, as `GET` shows it. */
 import { z } from 'zod'
 import { derivedFacts, habituationDocument, smoothingDocument } from './derived.ts'
+import { readingOfVersion } from './reading.ts'
 import { modelName, window } from './source.ts'
 import { roles as roleSettings, threshold } from './train.ts'
 
@@ -80,6 +81,7 @@ export const versionDocument = z
     }),
     features: z.array(feature).describe('In the order of the feature matrix.'),
     roles,
+    reading: readingOfVersion,
     timeContext: z.object({
       features: z.array(z.enum(['hour', 'dayOfWeek'])),
       timeZone: z.string(),

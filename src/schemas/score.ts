@@ -1,5 +1,6 @@
 /** The settings and the answer of `POST /score`. */
 import { z } from 'zod'
+import { reading } from './reading.ts'
 import { columnName, rows, source, window } from './source.ts'
 import { roles } from './train.ts'
 
@@ -17,6 +18,7 @@ export const scoreSettings = z.strictObject({
   source: source.optional(),
   window: window.optional(),
   ...roles,
+  ...reading,
   return: z
     .enum(['all', 'anomalies', 'none'])
     .optional()

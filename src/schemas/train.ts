@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { detectors, seed } from '../detectors/index.ts'
 import { derivedFeature, featureName, habituation, maxDerived, smoothing } from './derived.ts'
+import { reading } from './reading.ts'
 import { columnName, modelName, rows, source, window } from './source.ts'
 
 export const roles = {
@@ -50,6 +51,7 @@ export const trainSettings = z.strictObject({
   source: source.optional(),
   window: window.optional(),
   ...roles,
+  ...reading,
   features: z
     .array(z.union([columnName, derivedFeature]))
     .min(1)

@@ -20,9 +20,11 @@ import { planVersion, scoringModel, type VersionPlan } from './version-plan.ts'
 /** The rows of a request as one block, where nothing but the rows themselves has to be looked at; otherwise null. */
 export function smallBatchOf(
   { document }: ModelHandle<VersionDocument>,
-  { rows, timestamp, entity, label, window, include }: Omit<ScoreSettings, 'return'>,
+  settings: Omit<ScoreSettings, 'return'>,
 ): Block<ArrayBuffer> | null {
+  const { rows, timestamp, entity, label, window, include, timestampUnit, timestampFormat, nullValues } = settings
   if (!rows || (timestamp ?? entity ?? label ?? window ?? include) !== undefined) return null
+  if ((timestampUnit ?? timestampFormat ?? nullValues) !== undefined) return null
   const plan = planVersion(document)
   return plan.isRowWise ? blockOfSmallBatch(rows, plan, document.roles) : null
 }

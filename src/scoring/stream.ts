@@ -15,9 +15,9 @@ import { asRows } from '../json/index.ts'
 import type { Block } from '../kernels/index.ts'
 import { didYouMean } from '../nearest.ts'
 import type { Pool } from '../pool/index.ts'
-import type { ColumnType, Description, FeatureQuery } from '../reader/index.ts'
+import type { ColumnType, Description, FeatureQuery, SourceReading } from '../reader/index.ts'
 import { entityModelsOf, type ModelHandle, type Registry } from '../registry/index.ts'
-import type { ScoreSettings, VersionDocument } from '../schemas/index.ts'
+import { readingOf, type ScoreSettings, type VersionDocument } from '../schemas/index.ts'
 import type { Source } from '../sources/index.ts'
 import {
   historyQuery,
@@ -77,7 +77,12 @@ export async function prepareScoring(
   const opened = await openHolding(parts, handle, () =>
     parts.open(
       { rows: target.rows, source: target.source, upload },
-      { ...options, types: columnTypes(document, target), expect: expectedColumns(document, target) },
+      {
+        ...options,
+        types: columnTypes(document),
+        expect: expectedColumns(document, target),
+        reading: scoringReading(document, target),
+      },
     ),
   )
   try {
@@ -107,7 +112,8 @@ export async function prepareScoring(
     if (!target.rows || !windows || (!history && !changesScores(document)))
       return { handle, opened, description, live: null, query }
     const plan = { columns: history?.columns.length ?? 0, derivations: history?.derivations ?? [] }
-    const telemetry = readRows(asRows(target.rows), undefined, windows.histories(handle, plan))
+    const live = windows.histories(handle, plan)
+    const telemetry = readRows(asRows(target.rows), { live, reading: scoringReading(document, target) })
     return { handle, opened: { ...opened, telemetry }, description, live: windows, query }
   } catch (error) {
     await opened.close()
@@ -152,21 +158,35 @@ function expectedColumns(
   { roles }: VersionDocument,
   target: ScoreTarget & { readonly include?: readonly string[] | undefined },
 ): string[] {
-  const named = [target.label ?? roles.label, target.entity ?? roles.entity, ...(target.include ?? [])]
+  const named = [
+    target.timestamp ?? roles.timestamp,
+    target.label ?? roles.label,
+    target.entity ?? roles.entity,
+    ...(target.include ?? []),
+  ]
   return named.filter((name) => name !== null)
 }
 
 /** What text formats must read the model's columns as, instead of guessing. */
-function columnTypes({ features, roles }: VersionDocument, target: ScoreTarget): ColumnType[] {
+function columnTypes({ features }: VersionDocument): ColumnType[] {
   const kinds = new Map<string, ColumnType['kind']>()
   for (const feature of features) {
     if (feature.kind === 'derived') kinds.set(feature.column, feature.columnKind)
     else if (feature.kind !== 'timeContext') kinds.set(feature.name, feature.kind)
   }
-  const types = Array.from(kinds, ([name, kind]): ColumnType => ({ name, kind }))
-  const timestamp = target.timestamp ?? roles.timestamp
-  if (timestamp !== null) types.push({ name: timestamp, kind: 'timestamp' })
-  return types
+  return Array.from(kinds, ([name, kind]): ColumnType => ({ name, kind }))
+}
+
+/** A source is read as the one of the training, but for what the request says. */
+function scoringReading(document: VersionDocument, target: ScoreTarget): SourceReading {
+  const { roles } = document
+  return {
+    ...document.reading,
+    ...readingOf(target),
+    timestamp: target.timestamp ?? roles.timestamp ?? undefined,
+    entity: target.entity ?? roles.entity ?? undefined,
+    features: columnTypes(document).map(({ name }) => name),
+  }
 }
 
 /** Scores every row once, in source order. What comes last are the counts for the answer and for the metrics. */

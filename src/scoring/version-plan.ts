@@ -18,7 +18,7 @@ export interface VersionPlan {
   readonly fill: Float64Array | null
   /** Null for a version that was trained without the zone of its times. */
   readonly timeContext: TimeContext | null
-  /** A row's score depends on its features alone: not on its entity, and not on rows before it. */
+  /** A row's score depends on its features alone: not on its entity, and not on rows before it; and its values are what they are. */
   readonly isRowWise: boolean
 }
 
@@ -40,7 +40,8 @@ export function planVersion(document: VersionDocument): VersionPlan {
     guards: guardsOf(document),
     fill: missing.fill ? Float64Array.from(missing.fill) : null,
     timeContext: timeContext.transitions ? createTimeContext(timeContext.transitions) : null,
-    isRowWise: !changesScores(document) && !document.perEntity && !document.features.some(isDerived),
+    isRowWise:
+      !changesScores(document) && !document.perEntity && !document.reading && !document.features.some(isDerived),
   }
   plans.set(document, plan)
   return plan

@@ -1,5 +1,6 @@
-/** The columns of JSON rows: which there are, and of what kind, found in one walk. */
+/** The columns of JSON objects, in a body or in NDJSON: which there are, and of what kind, found in one walk. */
 import { DeepWatchError } from '../errors.ts'
+import { wordNumber } from '../formats/index.ts'
 import type { Row } from '../json/index.ts'
 import type { Column, ColumnKind } from '../reader/index.ts'
 import { parseTimestamp } from '../time/index.ts'
@@ -10,23 +11,26 @@ export interface ColumnCounts {
   numbers: number
   booleans: number
   texts: number
-  /** Texts that are times; counted up to the first that is none. */
+  /** Texts that are times. */
   times: number
+  /** Texts that stand for a missing value, or for an infinity, among numbers. */
+  words: number
   others: number
-  /** First rows whose value is neither number, boolean nor null. */
+  /** First rows whose value is neither number, boolean nor missing. */
   readonly firstMistyped: number[]
 }
 
 /** Every column that some row has, in the order in which they appear. Errors: `too_many_columns`. */
-export function countColumns(rows: readonly Row[], columnLimit: number): ColumnCounts[] {
+export function countColumns(
+  rows: readonly Row[],
+  columnLimit: number,
+  nullValues: ReadonlySet<string>,
+): ColumnCounts[] {
   const columns = new Map<string, ColumnCounts>()
   for (const [index, row] of rows.entries()) {
     for (const name in row) {
       const column = columns.get(name) ?? addColumn(columns, name, columnLimit)
-      const value = row[name]
-      if (typeof value === 'number') column.numbers++
-      else if (typeof value === 'boolean') column.booleans++
-      else if (value !== null) countOther(column, value, index)
+      countValue(column, row[name], index, nullValues)
     }
   }
   return [...columns.values()]
@@ -37,16 +41,38 @@ function addColumn(columns: Map<string, ColumnCounts>, name: string, columnLimit
     const detail = `A source may have ${columnLimit} columns.`
     throw new DeepWatchError('too_many_columns', detail, { facts: { limit: columnLimit } })
   }
-  const column = { name, numbers: 0, booleans: 0, texts: 0, times: 0, others: 0, firstMistyped: [] }
+  const column = noCounts(name)
   columns.set(name, column)
   return column
 }
 
-function countOther(column: ColumnCounts, value: unknown, row: number): void {
+export const noCounts = (name: string): ColumnCounts => ({
+  name,
+  numbers: 0,
+  booleans: 0,
+  texts: 0,
+  times: 0,
+  words: 0,
+  others: 0,
+  firstMistyped: [],
+})
+
+/** Counts one value. @param nullValues further words for a missing value */
+export function countValue(column: ColumnCounts, value: unknown, row: number, nullValues: ReadonlySet<string>): void {
+  if (typeof value === 'number') column.numbers++
+  else if (typeof value === 'boolean') column.booleans++
+  else if (value !== null) countOther(column, value, row, nullValues)
+}
+
+function countOther(column: ColumnCounts, value: unknown, row: number, nullValues: ReadonlySet<string>): void {
   if (typeof value !== 'string') column.others++
   else {
-    if (column.times === column.texts && parseTimestamp(value) !== null) column.times++
+    const isWord = wordNumber(value, nullValues) !== null
+    if (isWord) column.words++
+    // Once a text is no time the column is none, and the rest need not be looked at.
+    else if (column.times + column.words === column.texts && parseTimestamp(value) !== null) column.times++
     column.texts++
+    if (isWord) return
   }
   if (column.firstMistyped.length < 3) column.firstMistyped.push(row)
 }
@@ -59,18 +85,20 @@ const typeNames: Readonly<Record<ColumnKind, string>> = {
   other: 'mixed',
 }
 
-/** A column as a reading process would describe it. */
-export function describeColumn(column: ColumnCounts): Column {
-  const kind = kindOf(column)
-  const { name, numbers, booleans, texts, others, firstMistyped } = column
-  const empty = numbers + booleans + texts + others === 0
-  const mixed = numbers + booleans > 0 && texts + others > 0
+/** A column as it is described to others. @param given what a model says that it is */
+export function describeColumn(counts: ColumnCounts, given?: ColumnKind): Column {
+  const kind = given ?? kindOf(counts)
+  const { name, numbers, booleans, texts, words, others, firstMistyped } = counts
+  const misfits = texts - words + others
+  const empty = given === undefined && numbers + booleans + misfits === 0
+  const mixed = given === undefined && numbers + booleans > 0 && misfits > 0
   const facts = { name, type: empty ? 'null' : typeNames[kind], kind, partition: false, precisionLoss: false }
-  return mixed ? { ...facts, mistyped: { values: texts + others, firstRows: firstMistyped } } : facts
+  return mixed ? { ...facts, mistyped: { values: misfits, firstRows: firstMistyped } } : facts
 }
 
-function kindOf({ numbers, booleans, texts, times, others }: ColumnCounts): ColumnKind {
-  if (texts + others === 0) return booleans > 0 && numbers === 0 ? 'boolean' : 'number'
+function kindOf({ numbers, booleans, texts, times, words, others }: ColumnCounts): ColumnKind {
+  const plainTexts = texts - words
+  if (plainTexts + others === 0) return booleans > 0 && numbers === 0 ? 'boolean' : 'number'
   if (numbers + booleans + others > 0) return 'other'
-  return times === texts ? 'timestamp' : 'text'
+  return times === plainTexts ? 'timestamp' : 'text'
 }

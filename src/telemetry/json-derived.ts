@@ -1,10 +1,10 @@
 /** What follows from the trailing rows of each entity, for rows held in memory. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Row } from '../json/index.ts'
 import { rowHistory } from '../kernels/history/index.ts'
 import type { FeatureQuery } from '../reader/index.ts'
 import { createHistories, type HistoryKeeper } from './histories.ts'
 import { entityReader, numberReader } from './json-cells.ts'
+import type { JsonTable } from './json-table.ts'
 
 /** What was derived, by position. */
 export interface Derived {
@@ -25,7 +25,7 @@ const figuresAtOnce = 16_384
  * @param live histories that go on from earlier rows
  */
 export async function derive(
-  rows: readonly Row[],
+  { rows, nulls }: JsonTable,
   history: NonNullable<FeatureQuery['history']>,
   times: Float64Array,
   inWindow: Uint32Array,
@@ -34,7 +34,7 @@ export async function derive(
   const { derivations, maxBytes } = history
   const keeper = live ?? createHistories({ columns: history.columns.length, derivations }, maxBytes)
   const entity = entityReader(rows, history.entity ?? null)
-  const bases = history.columns.map(({ name }) => numberReader(rows, name))
+  const bases = history.columns.map(({ name }) => numberReader(rows, name, nulls))
   const columns = derivations.map(() => new Float64Array(rows.length))
   const states = new Float64Array(rows.length)
   const base = new Float64Array(bases.length)

@@ -5,56 +5,63 @@
 import { DeepWatchError } from '../errors.ts'
 import type { Row } from '../json/index.ts'
 import { type Block, blockRows, shareBytes } from '../kernels/index.ts'
-import type { Description, FeatureBlock, FeatureQuery } from '../reader/index.ts'
+import type { FeatureBlock, FeatureQuery, SourceReading } from '../reader/index.ts'
 import { formatTimestamp } from '../time/index.ts'
 import type { HistoryKeeper } from './histories.ts'
-import { cellReader, entityReader, numberReader, positionsIn, timeOf, timesOf } from './json-cells.ts'
-import { countColumns, describeColumn } from './json-columns.ts'
+import { cellReader, entityReader, numberReader, positionsIn, timeOf } from './json-cells.ts'
 import { type Derived, derive } from './json-derived.ts'
-import { entitiesOf, spanOf } from './json-span.ts'
-import { quote, type Telemetry } from './telemetry.ts'
+import { entitiesOf, growingOf, spanOf } from './json-span.ts'
+import { JsonTable } from './json-table.ts'
+import { quote } from './quote.ts'
+import type { Telemetry } from './telemetry.ts'
 import { createTimeContext } from './time-context.ts'
 
-/** Distinct keys that rows may have: every one is looked at, however few rows have it. */
+/** Distinct keys that rows may have. */
 const maxColumns = 4096
+
+interface RowsOptions {
+  readonly reading?: SourceReading | undefined
+  /** Histories that go on from earlier rows; without them each stream begins with none. */
+  readonly live?: HistoryKeeper | null
+  readonly columnLimit?: number
+}
 
 /**
  * Reads rows held in memory. Nothing is copied; `close` does nothing.
- * `live` are histories that go on from earlier rows; without them each stream begins with none.
  * Errors: `too_many_columns`, and those of a reading process.
  */
 export function readRows(
   rows: readonly Row[],
-  columnLimit: number = maxColumns,
-  live: HistoryKeeper | null = null,
+  { reading = {}, live = null, columnLimit = maxColumns }: RowsOptions = {},
 ): Telemetry {
-  let described: Description | undefined
-  const describe = () => ({ columns: countColumns(rows, columnLimit).map(describeColumn), rows: rows.length })
+  const table = new JsonTable(rows, reading, columnLimit)
   return {
-    describe: async () => (described ??= describe()),
-    span: async (query) => spanOf(rows, query),
-    entities: async (query) => entitiesOf(rows, query),
-    features: (query) => features(rows, query, live),
+    describe: async () => table.describe(),
+    span: async (query) => spanOf(table, query),
+    entities: async (query) => entitiesOf(table, query),
+    growing: async (query) => growingOf(table, query),
+    features: (query) => features(table, query, live),
     close: async () => {},
   }
 }
 
 async function* features(
-  rows: readonly Row[],
+  table: JsonTable,
   query: FeatureQuery,
   live: HistoryKeeper | null,
 ): AsyncGenerator<FeatureBlock> {
-  const times = query.timestamp === undefined ? null : timesOf(rows, query.timestamp)
+  const { rows } = table
+  const times = table.times(query.timestamp)
   const inWindow = positionsIn(rows, times, query.window)
-  const derived = query.history ? await derive(rows, query.history, times!, inWindow, live) : null
+  const derived = query.history ? await derive(table, query.history, times!, inWindow, live) : null
   const positions = derived?.positions ?? inWindow
   const entities = query.extra?.entity ? numberEntities(rows, query.entity ?? null, query.entities) : null
-  const readers = columnReaders(rows, query, times, derived, entities?.numbers)
+  const readers = columnReaders(table, query, times, derived, entities?.numbers)
   const max = Math.min(blockRows(readers.length, query.entities !== undefined), echoedRows(query.include))
   const { include } = query
   for (let first = 0; first < positions.length; first += max) {
     const part = positions.subarray(first, first + max)
-    const text = include ? Array.from(part, (position) => members(rows[position]!, include)) : null
+    const text = include ? Array.from(part, (position) => members(table, rows[position]!, include)) : null
     yield { block: fillBlock(readers, part), first, text, entity: entities?.name, release: () => {} }
   }
 }
@@ -97,7 +104,7 @@ function numberEntities(rows: readonly Row[], column: string | null, given: read
 
 /** The features in their order, then what was asked for beside them, in the order of `placesOf`. */
 function columnReaders(
-  rows: readonly Row[],
+  { rows, nulls }: JsonTable,
   query: FeatureQuery,
   times: Float64Array | null,
   derived: Derived | null,
@@ -107,19 +114,21 @@ function columnReaders(
   const readers = query.features.map((feature): ColumnReader => {
     if ('timeContext' in feature) return (position) => context!.value(feature.timeContext, times![position]!)
     if ('derived' in feature) return (position) => derived!.columns[feature.derived]![position]!
-    return numberReader(rows, feature.name)
+    return numberReader(rows, feature.name, nulls)
   })
   if (entities) readers.push((position) => entities[position]!)
   const { row, timestamp, label, labelUnchecked, history } = query.extra ?? {}
   if (row) readers.push((position) => position)
   if (timestamp) readers.push((position) => times?.[position] ?? Number.NaN)
-  if (label !== undefined) readers.push(labelUnchecked ? numberReader(rows, label) : labelReader(rows, label))
+  if (label !== undefined) {
+    const read = numberReader(rows, label, nulls)
+    readers.push(labelUnchecked ? read : labelReader(read, label))
+  }
   if (history) readers.push((position) => derived!.states[position]!)
   return readers
 }
 
-function labelReader(rows: readonly Row[], name: string): ColumnReader {
-  const read = numberReader(rows, name)
+function labelReader(read: ColumnReader, name: string): ColumnReader {
   return (position) => {
     const value = read(position)
     if (Number.isNaN(value) || value === 0 || value === 1) return value
@@ -129,11 +138,11 @@ function labelReader(rows: readonly Row[], name: string): ColumnReader {
 }
 
 /** The named columns of a row as members of a JSON object, without braces; times as RFC 3339 in UTC. */
-function members(row: Row, names: readonly string[]): string {
+function members(table: JsonTable, row: Row, names: readonly string[]): string {
   return names
     .map((name) => {
       const value = cellReader(name)(row) ?? null
-      const time = timeOf(value)
+      const time = table.timeOf(name, value) ?? timeOf(value)
       return `${JSON.stringify(name)}:${JSON.stringify(time === null ? value : formatTimestamp(time))}`
     })
     .join(',')

@@ -1,12 +1,22 @@
 /** What has to be known of JSON rows before they are read: how many there are, from when to when, and of whom. */
-import type { Row } from '../json/index.ts'
 import { fleetBounds } from '../kernels/scores/index.ts'
-import { type EntitiesQuery, type EntityRows, intervalRows, type Span, type SpanQuery } from '../reader/index.ts'
-import { entityReader, positionsIn, timesOf } from './json-cells.ts'
+import {
+  type EntitiesQuery,
+  type EntityRows,
+  type GrowingQuery,
+  growingRows,
+  intervalRows,
+  onlyGrows,
+  type Span,
+  type SpanQuery,
+} from '../reader/index.ts'
+import { entityReader, numberReader, positionsIn } from './json-cells.ts'
+import type { JsonTable } from './json-table.ts'
 
 /** As `sql/span.sql`. Errors: `type_mismatch` for a timestamp that is none. */
-export function spanOf(rows: readonly Row[], { timestamp, window, interval }: SpanQuery): Span {
-  const times = timestamp === undefined ? null : timesOf(rows, timestamp)
+export function spanOf(table: JsonTable, { timestamp, window, interval }: SpanQuery): Span {
+  const { rows } = table
+  const times = table.times(timestamp)
   const positions = positionsIn(rows, times, window)
   let from = Number.POSITIVE_INFINITY
   let to = Number.NEGATIVE_INFINITY
@@ -49,8 +59,9 @@ function intervalOf(
 }
 
 /** As `sql/entities.sql`. */
-export function entitiesOf(rows: readonly Row[], { entity, timestamp, window, max }: EntitiesQuery): EntityRows[] {
-  const times = timestamp === undefined ? null : timesOf(rows, timestamp)
+export function entitiesOf(table: JsonTable, { entity, timestamp, window, max }: EntitiesQuery): EntityRows[] {
+  const { rows } = table
+  const times = table.times(timestamp)
   const name = entityReader(rows, entity)
   const counts = new Map<string, number>()
   for (const position of positionsIn(rows, times, window)) {
@@ -59,4 +70,26 @@ export function entitiesOf(rows: readonly Row[], { entity, timestamp, window, ma
     counts.set(found, (counts.get(found) ?? 0) + 1)
   }
   return Array.from(counts, ([found, count]) => ({ name: found, rows: count })).slice(0, max)
+}
+
+/** As `sql/growing.sql`. */
+export function growingOf(table: JsonTable, { columns, entity, timestamp, window }: GrowingQuery): string[] {
+  const { rows, nulls } = table
+  const times = table.times(timestamp)
+  const name = entityReader(rows, entity)
+  const positions = positionsIn(rows, times, window).slice(0, growingRows)
+  if (times) positions.sort((a, b) => times[a]! - times[b]! || a - b)
+  return columns.filter((column) => {
+    const read = numberReader(rows, column, nulls)
+    const last = new Map<string | null, number>()
+    let [ups, downs] = [0, 0]
+    for (const position of positions) {
+      const value = read(position)
+      const step = value - (last.get(name(position)) ?? Number.NaN)
+      last.set(name(position), value)
+      if (step > 0) ups++
+      if (step < 0) downs++
+    }
+    return onlyGrows(ups, downs)
+  })
 }

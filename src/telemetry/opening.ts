@@ -54,7 +54,7 @@ export function createOpener(sources: Sources, readers: Readers): OpenTelemetry 
     requireOneSource(requested)
     const { rows, source, upload } = requested
     if (rows && !options.needsSession) {
-      const telemetry = readRows(asRows(rows))
+      const telemetry = readRows(asRows(rows), { reading: options.reading })
       return {
         telemetry,
         session: null,

@@ -12,18 +12,26 @@ import {
   type ReadWindow,
   usable,
 } from '../reader/index.ts'
-import type { DerivedFeature, Feature, Roles, TrainSettings, Warning } from '../schemas/index.ts'
+import {
+  type DerivedFeature,
+  type Feature,
+  type Reading,
+  type Roles,
+  readingOf,
+  type TrainSettings,
+  type Warning,
+} from '../schemas/index.ts'
 import { parseTimestamp } from '../time/index.ts'
+import { leftOutColumns, roleHints, unusableColumns } from './column-warnings.ts'
 import { isDerived } from './derived.ts'
+import { quote } from './quote.ts'
 
 /** A source that can be read as often as needed: a reading process over files, or rows held in memory. */
-export type Telemetry = Pick<ReaderSession, 'describe' | 'span' | 'entities' | 'features' | 'close'>
+export type Telemetry = Pick<ReaderSession, 'describe' | 'span' | 'entities' | 'growing' | 'features' | 'close'>
 
 /** Our own output; never learnt from, and replaced when it is written again. */
 const ownColumns = new Set(['anomaly_score', 'is_anomaly'])
-/** Columns that one note each tells about. */
-const maxNotes = 100
-const labelNames = new Set(['label', 'is_anomaly', 'anomaly'])
+const isOwn = (name: string) => ownColumns.has(name.toLowerCase())
 
 /** A window of the settings in epoch microseconds; undefined when there is none. */
 export function readWindow(window: TrainSettings['window']): ReadWindow | undefined {
@@ -36,6 +44,8 @@ export function readWindow(window: TrainSettings['window']): ReadWindow | undefi
 /** What training found out about the columns. `features` are in source order, or in the order asked for. */
 export interface ColumnPlan {
   readonly roles: Roles
+  /** How the source was read, where that was said or found. */
+  readonly reading: Reading
   readonly features: readonly Column[]
   /** Derived features in the order asked for, with their base columns. */
   readonly derived: readonly { readonly feature: DerivedFeature; readonly column: Column }[]
@@ -49,7 +59,7 @@ export interface ColumnPlan {
  */
 export function planColumns(
   description: Description,
-  settings: Pick<TrainSettings, 'timestamp' | 'entity' | 'label' | 'features'>,
+  settings: Pick<TrainSettings, 'timestamp' | 'entity' | 'label' | 'features'> & Reading,
 ): ColumnPlan {
   const byName = new Map(description.columns.map((column) => [column.name, column]))
   const named = (role: keyof Roles) => {
@@ -71,11 +81,10 @@ export function planColumns(
     if (other) throw new DeepWatchError('validation_failed', `${role}: ${quote(name)} is the ${other} already.`)
     taken.set(name, role)
   }
-  const warnings: Warning[] = []
   const asked = settings.features ?? []
   const features = settings.features
     ? asked.filter((feature) => typeof feature === 'string').map((name) => namedFeature(name, byName, taken))
-    : defaultFeatures(description.columns, taken, warnings)
+    : defaultFeatures(description.columns, taken)
   const derived = asked
     .filter((feature) => typeof feature !== 'string')
     .map((feature) => ({ feature, column: namedFeature(feature.column, byName, taken) }))
@@ -83,7 +92,12 @@ export function planColumns(
     throw new DeepWatchError('missing_timestamp', 'features: derived features need a timestamp column.')
   if (features.length + derived.length === 0)
     throw new DeepWatchError('no_features', 'The source has no numeric or boolean column without a role.')
-  warnings.push(...noteColumns(description.columns, roles.label))
+  const unnamed = description.columns.filter(({ name, partition }) => !taken.has(name) && !partition && !isOwn(name))
+  const warnings = [
+    ...(settings.features ? [] : leftOutColumns(unnamed)),
+    ...roleHints(description.columns, roles),
+    ...unusableColumns(description.columns),
+  ]
   const used = new Set([...features, ...derived.map(({ column }) => column)])
   const rounded = [...used].filter((column) => column.precisionLoss).map((column) => column.name)
   if (rounded.length > 0)
@@ -92,28 +106,17 @@ export function planColumns(
       message: 'Some numbers have more digits than a double holds and are rounded.',
       columns: rounded,
     })
-  return { roles, features, derived, warnings }
-}
-
-/** What may be a label but is none, and what nobody can use. */
-function noteColumns(columns: readonly Column[], label: string | null): Warning[] {
-  const warnings: Warning[] = []
-  for (const column of columns) {
-    const { name, refusal } = column
-    if (isNumeric(column) && labelNames.has(name.toLowerCase()) && name !== label) {
-      const message = `${quote(name)} may be a label; it is one only when named as label.`
-      warnings.push({ code: 'possible_label', message, columns: [name] })
-    }
-    if (refusal?.byDefault) warnings.push({ code: 'unusable_column', message: refusal.detail, columns: [name] })
-  }
-  return warnings.slice(0, maxNotes)
+  const timestampFormat = roles.timestamp === null ? undefined : byName.get(roles.timestamp)?.timestampFormat
+  const reading = { ...(timestampFormat && { timestampFormat }), ...readingOf(settings) }
+  return { roles, reading, features, derived, warnings }
 }
 
 /** The only timestamp column of a source; null when it has none. */
 function onlyTimestamp(columns: readonly Column[]): string | null {
   const times = columns.filter((column) => column.kind === 'timestamp' && !column.partition)
   if (times.length <= 1) return times[0]?.name ?? null
-  const detail = 'The source has several timestamp columns; name one as timestamp.'
+  const names = times.slice(0, 10).map(({ name }) => quote(name))
+  const detail = `The source has several timestamp columns; name one of ${names.join(', ')} as timestamp.`
   throw new DeepWatchError('ambiguous_timestamp', detail, {
     facts: { columns: times.slice(0, 10).map((column) => column.name) },
   })
@@ -149,7 +152,7 @@ function namedFeature(name: string, byName: ReadonlyMap<string, Column>, taken: 
   const role = taken.get(name)
   if (role)
     throw new DeepWatchError('validation_failed', `features: ${quote(name)} is the ${role} and cannot be a feature.`)
-  if (ownColumns.has(name.toLowerCase())) {
+  if (isOwn(name)) {
     const detail = `features: ${quote(name)} is output of this service and cannot be a feature.`
     throw new DeepWatchError('validation_failed', detail)
   }
@@ -164,42 +167,25 @@ function requireNumeric(column: Column): void {
 }
 
 /** Throws for a column that holds numbers beside something else. */
-function refuseMixed({ name, mistyped: found }: Column): void {
+function refuseMixed({ name, mistyped: found, unfit }: Column): void {
+  if (unfit !== undefined)
+    throw mistyped(name, `${unfit} Mend them, name their words in nullValues, or name other features.`)
   if (!found) return
   const { values, firstRows } = found
   const detail = `${quote(name)} holds numbers and ${values} values that are none, the first in the rows ${firstRows.join(', ')}.`
   throw mistyped(name, detail, { values, firstRows })
 }
 
-function defaultFeatures(
-  columns: readonly Column[],
-  taken: ReadonlyMap<string, string>,
-  warnings: Warning[],
-): Column[] {
+function defaultFeatures(columns: readonly Column[], taken: ReadonlyMap<string, string>): Column[] {
   const free = columns.filter(
-    (column) => !taken.has(column.name) && !column.partition && !ownColumns.has(column.name.toLowerCase()),
+    (column) => !taken.has(column.name) && !column.partition && !isOwn(column.name) && !column.index,
   )
   for (const column of free) {
     refuseMixed(column)
     if (column.refusal?.byDefault) usable(column)
   }
-  const left = free.filter((column) => column.kind === 'text' || column.kind === 'other').map((column) => column.name)
-  if (left.length > 0) {
-    warnings.push({
-      code: 'ignored_columns',
-      message: `${left.length} columns are neither numeric nor boolean and were not learnt from.`,
-      columns: left.slice(0, 100),
-    })
-  }
-  const index = free.filter((column) => isNumeric(column) && column.index).map((column) => column.name)
-  if (index.length > 0) {
-    warnings.push({
-      code: 'index_column',
-      message: `The index that pandas wrote (${index.slice(0, 10).map(quote).join(', ')}) was not learnt from; name it in features if it is meant.`,
-      columns: index.slice(0, 100),
-    })
-  }
-  return free.filter((column) => isNumeric(column) && !column.index)
+  // By name: the order in which a source happens to have its columns makes no other model.
+  return free.filter(isNumeric).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** Where scoring finds what a model needs. `timestamp` is null when the source has none. */
@@ -258,9 +244,4 @@ export function featureColumns(features: readonly Feature[]): FeatureColumn[] {
     if (feature.kind === 'derived') return { derived: derived++, name: feature.name }
     return { name: feature.name, kind: feature.kind }
   })
-}
-
-/** A name from outside, as a person may read it in a message: quoted, cut, without control characters. */
-export function quote(name: string): string {
-  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name)
 }

@@ -42,6 +42,7 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
     },
     features: [...features],
     roles: plan.columns.roles,
+    ...(Object.keys(plan.columns.reading).length > 0 && { reading: plan.columns.reading }),
     timeContext: {
       features: [...time.features],
       timeZone: time.timeZone,

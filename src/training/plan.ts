@@ -3,9 +3,17 @@ import { randomInt } from 'node:crypto'
 import { DeepWatchError } from '../errors.ts'
 import { smoothingColumns } from '../history/index.ts'
 import type { Pool } from '../pool/index.ts'
-import type { ExtraColumns, ReadWindow, Span } from '../reader/index.ts'
+import type { Description, ExtraColumns, ReadWindow, Span } from '../reader/index.ts'
 import { detectorSettings, type Roles, type TrainSettings } from '../schemas/index.ts'
-import { type ColumnPlan, type Opened, planColumns, readWindow, type Telemetry } from '../telemetry/index.ts'
+import {
+  type ColumnPlan,
+  doubtfulFeatures,
+  likelyEntity,
+  type Opened,
+  planColumns,
+  readWindow,
+  type Telemetry,
+} from '../telemetry/index.ts'
 import { type EntityPlan, planEntities } from './entities.ts'
 import { type Remembering, rememberBlocks } from './remembered.ts'
 import { planTimeContext, type TimeContextPlan } from './time.ts'
@@ -61,14 +69,15 @@ export async function planTraining(
   const requested = settings.detector ?? detectorSettings.parse({ type: 'isolation-forest' })
   const description = await telemetry.describe()
   if (description.rows !== null) requireRows(description.rows)
-  const columns = planColumns(description, settings)
+  const planned = planColumns(description, settings)
   const window = readWindow(settings.window)
-  const { timestamp, entity } = columns.roles
+  const { timestamp, entity } = planned.roles
   if (window && timestamp === null)
     throw new DeepWatchError('missing_timestamp', 'window: the source has no timestamp column.')
   const smoothing = smoothingColumns({ smoothing: settings.smoothing }, timestamp, entity)
   // A smoothed score tells its delay in seconds, too, where there is a time.
   const isSmoothed = requested.type === 'auto' || settings.smoothing !== undefined
+  const columns = await withDoubts(telemetry, planned, description, window)
   const interval = columns.derived.length > 0 || (isSmoothed && timestamp !== null) ? { entity } : undefined
   const span = await telemetry.span({ timestamp: timestamp ?? undefined, window, interval })
   requireRows(span.rowsInWindow)
@@ -94,6 +103,27 @@ export async function planTraining(
     remembered,
     beside: { ...smoothing, ...labelsBeside(columns.roles, wantsScores, remembered !== null) },
   }
+}
+
+/** Numbers that are looked at whether they only grow. */
+const maxLookedAt = 512
+
+/** The same plan, with warnings about features that measure nothing. */
+async function withDoubts(
+  telemetry: Telemetry,
+  plan: ColumnPlan,
+  description: Description,
+  window: ReadWindow | undefined,
+): Promise<ColumnPlan> {
+  const { features, roles, warnings } = plan
+  const numbers = features.filter(({ kind }) => kind === 'number').slice(0, maxLookedAt)
+  const growing = await telemetry.growing({
+    columns: numbers.map(({ name }) => name),
+    entity: roles.entity ?? likelyEntity(description.columns),
+    timestamp: roles.timestamp ?? undefined,
+    window,
+  })
+  return { ...plan, warnings: [...warnings, ...doubtfulFeatures(features, growing)] }
 }
 
 /** What judging the flags needs, or the report of the version, which no label makes fail. */

@@ -7,8 +7,9 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createGate } from '../flow.ts'
+import type { SourceReading } from '../reader/index.ts'
 import type { Registry } from '../registry/index.ts'
-import { defaultKeep, type TrainSettings, type VersionDocument, type Warning } from '../schemas/index.ts'
+import { defaultKeep, readingOf, type TrainSettings, type VersionDocument, type Warning } from '../schemas/index.ts'
 import type { TrainingScoresKept } from '../scoring/index.ts'
 import type { Source } from '../sources/index.ts'
 import type { Opened, OpenTelemetry } from '../telemetry/index.ts'
@@ -88,7 +89,10 @@ async function openAndTrain(
   let isHandedOver = false
   try {
     const outputPath = wantsScores ? record.outputPath : undefined
-    opened = await parts.open({ ...settings, upload }, { signal: work.signal, outputPath })
+    opened = await parts.open(
+      { ...settings, upload },
+      { signal: work.signal, outputPath, reading: trainingReading(settings) },
+    )
     const trained = await train(parts, settings, { opened, record, wantsScores, started }, work)
     isHandedOver = trained.scores !== null
     const { model, version, training } = trained.document
@@ -153,6 +157,12 @@ function toldRemoved(versions: readonly number[]): Warning {
     code: 'versions_removed',
     message: `${what} removed, as newer ones took their place; keep says how many stay.`,
   }
+}
+
+function trainingReading(settings: TrainSettings): SourceReading {
+  const { timestamp, entity, features } = settings
+  const named = features?.map((feature) => (typeof feature === 'string' ? feature : feature.column))
+  return { ...readingOf(settings), timestamp, entity, features: named }
 }
 
 const secondsSince = (started: number) => (performance.now() - started) / 1000

@@ -144,7 +144,6 @@ type Door = (typeof doors)[number] | 'complete reader'
 
 const numbers = ['integer', 'float', 'exponent', 'many digits', 'beyond 2^53', 'very small']
 const zeros = ['minus zero', 'too small']
-const noTimes = ['huge', 'true', 'false', 'text', 'numeric text', 'empty text', 'text NaN', 'nested object', 'list']
 
 interface Exception {
   readonly doors: readonly Door[]
@@ -180,7 +179,7 @@ const exceptions: readonly Exception[] = [
     why: 'As above: a typed column of numbers passes for a boolean feature.',
   },
   {
-    doors: ['parquet', 'arrow'],
+    doors: ['csv', 'parquet', 'arrow'],
     columns: ['timestamp'],
     cells: ['huge'],
     verdict: 'ambiguous_timestamp',
@@ -209,17 +208,10 @@ const exceptions: readonly Exception[] = [
   },
   {
     doors: ['csv'],
-    columns: ['double', 'integer'],
-    cells: ['text NaN'],
-    verdict: 'missing_value',
-    why: 'NaN is a way to write a number that is missing in CSV.',
-  },
-  {
-    doors: ['csv'],
-    columns: ['double', 'integer', 'boolean'],
-    cells: ['empty text'],
-    verdict: 'missing_value',
-    why: 'CSV has no other word for null than an empty field.',
+    columns: ['timestamp'],
+    cells: ['numeric text'],
+    verdict: 'ambiguous_timestamp',
+    why: 'As above.',
   },
   {
     doors: ['csv'],
@@ -236,27 +228,6 @@ const exceptions: readonly Exception[] = [
     why: 'A boolean feature is read from NDJSON as booleans, 0 and 1 alone; a JSON body gives any number to it.',
   },
   {
-    doors: ['ndjson'],
-    columns: ['timestamp'],
-    cells: [...numbers, ...zeros],
-    verdict: 'type_mismatch',
-    why: 'The column is read from NDJSON as times; a JSON body finds its type first and tells that the unit is not known.',
-  },
-  {
-    doors: ['csv'],
-    columns: ['timestamp'],
-    cells: [...numbers, ...zeros, ...noTimes],
-    verdict: 'missing_value',
-    why: 'What is no time in the timestamp column of a CSV file counts as null.',
-  },
-  {
-    doors: ['parquet', 'arrow'],
-    columns: ['timestamp'],
-    cells: ['text time'],
-    verdict: 'type_mismatch',
-    why: 'Typed formats have times of their own; a column of texts is none.',
-  },
-  {
     doors: ['ndjson', 'csv', 'arrow'],
     cells: ['case twin'],
     verdict: 'duplicate_column',
@@ -269,10 +240,23 @@ const exceptions: readonly Exception[] = [
     why: 'As above: the database that writes this file names the second of them anew.',
   },
   {
-    doors: ['ndjson', 'csv', 'arrow'],
+    doors: ['ndjson', 'arrow'],
     cells: ['empty'],
     verdict: 'invalid_column_name',
     why: 'The database has no column without a name.',
+  },
+  {
+    doors: ['csv'],
+    cells: ['empty'],
+    verdict: 'missing_feature',
+    why: 'A column without a name gets one of its place.',
+  },
+  {
+    doors: ['parquet', 'arrow'],
+    columns: ['double', 'integer', 'boolean'],
+    cells: ['empty text', 'text NaN'],
+    verdict: 'type_mismatch',
+    why: 'Typed formats have nulls of their own; a column of texts is no feature.',
   },
   {
     doors: ['ndjson'],

@@ -107,7 +107,7 @@ describe('a version made by it', () => {
     ])
     // 30 rows of each host and as many after a pause are a third of these few.
     expect(detector.choice![1]!.why).toMatch(/^3\d\.\d % of the rows have too little history/)
-    expect(features.map(({ name }) => name)).toEqual(['cpu', 'requests', 'mem'])
+    expect(features.map(({ name }) => name)).toEqual(['cpu', 'mem', 'requests'])
     expect(training.rowsWithoutHistory).toBeUndefined()
     expect(threshold).toMatchObject({ value: 0.995, rule: { value: 0.995 } })
   })

@@ -175,7 +175,7 @@ describe('a model per entity', () => {
 describe('what a model per entity refuses', () => {
   test.each([
     ['no entity', { rows, perEntity: true }, 'validation_failed'],
-    ['an entity column of fractions', { csv: 'cpu,host\n1,1.5\n2,2.5\n3,1.5\n' }, 'validation_failed'],
+    ['an entity column of times', { csv: `cpu,host\n${'1,2026-01-01\n'.repeat(3)}` }, 'insufficient_data'],
     ['nobody with enough rows', { ...settings, rows: rows.slice(0, 700) }, 'insufficient_data'],
   ])('%s', async (_, body, code) => {
     const { csv } = body as { csv?: string }

@@ -185,13 +185,13 @@ describe('a trained version', () => {
     const document = await train({ rows })
     expect(document.features.map((feature) => feature.name)).toEqual([
       'cpu',
-      'latency',
       'fixed',
       'label',
+      'latency',
       'hour_sin',
       'hour_cos',
     ])
-    expect(document.features[2]!.profile).toMatchObject({ constant: true, min: 7, max: 7, std: 0 })
+    expect(document.features[1]!.profile).toMatchObject({ constant: true, min: 7, max: 7, std: 0 })
     const codes = document.warnings.map((warning) => warning.code)
     for (const code of ['constant_features', 'empty_columns', 'possible_label']) expect(codes).toContain(code)
     const named = await train({ rows, label: 'label' })

@@ -4,6 +4,7 @@ import { Feed } from './feed.ts'
 import { runStatement } from './query.ts'
 import { ScoreFile } from './score-file.ts'
 import { quoteText, statement } from './statements.ts'
+import { TimeFunction } from './time-function.ts'
 
 /** A database in memory with one connection, for one source. */
 export interface Database {
@@ -16,6 +17,8 @@ export interface Database {
   readonly feed: Feed
   /** The function `score_at(position)`. */
   readonly scores: ScoreFile
+  /** The function `time_of(text)`. */
+  readonly times: TimeFunction
 }
 
 /** Opens the database while its source is still unknown. */
@@ -24,7 +27,9 @@ export async function openDatabase({ threads, memoryBytes }: ReaderStart): Promi
   for (const name of ['set-time-zone', 'set-progress', 'set-progress-quiet', 'set-progress-at-once']) {
     await runStatement(connection, statement(name))
   }
-  return { connection, threads, memoryBytes, feed: new Feed(connection, 'fed'), scores: new ScoreFile(connection) }
+  const feed = new Feed(connection, 'fed')
+  const [scores, times] = [new ScoreFile(connection), new TimeFunction(connection)]
+  return { connection, threads, memoryBytes, feed, scores, times }
 }
 
 /**

@@ -11,6 +11,8 @@ export interface RelationColumn extends Column {
   readonly sql: string
   /** The value as JSON text, for formats that have it at hand. */
   readonly echo?: string
+  /** The value as it is written in the source, where that is more than the value. */
+  readonly text?: string
 }
 
 /** The source as SQL sees it. */
@@ -27,6 +29,8 @@ export interface Relation {
   readonly groupRows?: number
   /** A relation with every column and exact kinds, where this one stopped looking early; null where it did not. */
   complete?(): Promise<Relation | null>
+  /** Looks for the first value that is not of its column's kind, after reading failed for one. */
+  misfit?(): Promise<DeepWatchError | null>
 }
 
 /** What a format needs to build its relation. */

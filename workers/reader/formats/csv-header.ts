@@ -1,62 +1,132 @@
 import { readSync } from 'node:fs'
 import { DeepWatchError } from '../../../src/errors.ts'
-import type { OpenFile } from '../database/index.ts'
+import { wordNumber } from '../../../src/formats/index.ts'
+import { type OpenFile, show } from '../database/index.ts'
 
 export interface CsvHeader {
+  /** As they stand in the file; `column1`, `column2` ... for columns without a name. */
   readonly names: readonly string[]
+  /** Whether a column has a name in the file. */
+  readonly named: readonly boolean[]
   readonly delimiter: string
+  /** The first line holds the names. */
+  readonly isThere: boolean
 }
 
 const DELIMITERS = [',', ';', '\t', '|']
 const HEADER_BYTES = 4 * 1024 * 1024
-/** What data looks like and names do not: a decimal number, or a date. */
-const DATA = /^\s*([+-]?\d+\.\d*([eE][+-]?\d+)?|[+-]?\d+[eE][+-]?\d+|\d{4}-\d{2}-\d{2}.*)\s*$/
+const [LINE_FEED, RETURN, QUOTE] = [10, 13, 34]
+const DATE = /^\s*(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})(?!\d)/
+const NO_WORDS = new Set<string>()
 
 /**
  * Reads the header of a CSV file: the names in its first line, and the delimiter, which is the one of `, ; TAB |` that
  * stands in that line most often outside quotes.
  *
- * Throws `invalid_column_name` when the first line holds data instead of names, `source_unreadable` for an open quote or
+ * @param given whether there is a header; without it the first two lines tell
+ * Throws `invalid_column_name` when the first line seems to hold data instead of names, `source_unreadable` for an open quote or
  * text that is not UTF-8, `decoded_too_large` for a first line over 4 MiB.
  */
-export function readHeader({ fd, bytes }: OpenFile): CsvHeader {
-  const head = Buffer.alloc(Math.min(HEADER_BYTES, bytes))
-  const length = readSync(fd, head, 0, head.length, 0)
-  const line = firstRecord(head.subarray(0, length), length === bytes)
-  const delimiter = delimiterOf(line)
-  const names = split(line, delimiter)
-  const numbers = names.every((name) => name.trim() !== '' && Number.isFinite(Number(name)))
-  if (numbers || names.some((name) => DATA.test(name))) {
-    throw new DeepWatchError('invalid_column_name', 'The first line must hold the column names; it looks like data.', {
-      facts: { line: 1 },
-    })
+export function readHeader({ fd, bytes }: OpenFile, given?: boolean): CsvHeader {
+  const buffer = Buffer.alloc(Math.min(HEADER_BYTES, bytes))
+  const head = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, 0))
+  const isWhole = head.length === bytes
+  const first = recordFrom(head, startOf(head), isWhole)
+  const delimiter = delimiterOf(first.text)
+  const fields = split(first.text, delimiter)
+  if (given === undefined && looksLikeData(fields, () => secondRecord(head, first.end, delimiter, isWhole))) {
+    const shown = show(first.text.slice(0, 60))
+    const detail = `The first line must hold the column names, and ${shown} looks like data. Set header to false if the file has no names, to true if these are they.`
+    throw new DeepWatchError('invalid_column_name', detail, { facts: { line: 1 } })
   }
-  return { names, delimiter }
+  const isThere = given !== false
+  const named = fields.map((field) => isThere && field.trim() !== '')
+  const names = fields.map((field, index) => (named[index] ? field : freeName(fields, index, isThere)))
+  return { names, named, delimiter, isThere }
 }
 
-/** The first record without its line end; a quoted name may hold line ends. */
-function firstRecord(head: Buffer, whole: boolean): string {
-  let start = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0
-  // Blank lines before the header are passed over, as the database does.
-  while (head[start] === 10 || head[start] === 13) start++
+function freeName(fields: readonly string[], index: number, isThere: boolean): string {
+  let name = `column${index + 1}`
+  while (isThere && fields.includes(name)) name = `${name}_`
+  return name
+}
+
+/** Whether the first record is a row: it has numbers or dates where the second has them, and no name above a number or a date. */
+function looksLikeData(first: readonly string[], readSecond: () => readonly string[]): boolean {
+  const kinds = first.map(kindOf)
+  if (!kinds.includes('data')) return false
+  const below = readSecond().map(kindOf)
+  return !kinds.some((kind, index) => kind === 'text' && below[index] === 'data')
+}
+
+function kindOf(field: string): 'data' | 'text' | 'missing' {
+  if (wordNumber(field, NO_WORDS) !== null) return 'missing'
+  return Number.isFinite(Number(field)) || DATE.test(field) ? 'data' : 'text'
+}
+
+function secondRecord(head: Buffer, start: number, delimiter: string, isWhole: boolean): readonly string[] {
+  try {
+    return split(recordFrom(head, start, isWhole).text, delimiter)
+  } catch {
+    return []
+  }
+}
+
+/** Where the text begins: behind a byte order mark. */
+const startOf = (head: Buffer) => (head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0)
+
+/** The record from a place on, without its line end, and where it ends; a quoted field may hold line ends. */
+function recordFrom(head: Buffer, from: number, isWhole: boolean): { text: string; end: number } {
+  let start = from
+  // Blank lines are passed over, as the database does.
+  while (head[start] === LINE_FEED || head[start] === RETURN) start++
   let quoted = false
   let end = start
   for (; end < head.length; end++) {
-    if (head[end] === 34) quoted = !quoted
-    else if (!quoted && (head[end] === 10 || head[end] === 13)) break
+    if (head[end] === QUOTE) quoted = !quoted
+    else if (!quoted && (head[end] === LINE_FEED || head[end] === RETURN)) break
   }
-  if (quoted && whole) {
+  if (quoted && isWhole) {
     throw new DeepWatchError('source_unreadable', 'A quote in line 1 is never closed.', { facts: { line: 1 } })
   }
-  if (end === head.length && !whole) {
+  if (end === head.length && !isWhole) {
     throw new DeepWatchError('decoded_too_large', `The first line is longer than ${HEADER_BYTES} bytes.`, {
       facts: { line: 1 },
     })
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(head.subarray(start, end))
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(head.subarray(start, end)), end }
   } catch {
     throw new DeepWatchError('source_unreadable', 'Line 1 is not UTF-8.', { facts: { line: 1 } })
+  }
+}
+
+/** The line, from 1, in which a row begins; rows are counted from 0. Reads the file as far as that. */
+export function lineOfRow(file: OpenFile, row: number, { isThere }: CsvHeader): number {
+  const wanted = row + (isThere ? 1 : 0)
+  let [line, begun, records] = [1, 1, 0]
+  let [isQuoted, isBlank] = [false, true]
+  for (const byte of bytesOf(file)) {
+    if (byte === QUOTE) isQuoted = !isQuoted
+    if (byte !== LINE_FEED) {
+      isBlank &&= byte === RETURN
+      continue
+    }
+    line++
+    if (isQuoted) continue
+    if (!isBlank && records++ === wanted) return begun
+    isBlank = true
+    begun = line
+  }
+  return begun
+}
+
+function* bytesOf({ fd }: OpenFile): Generator<number> {
+  const chunk = Buffer.alloc(1024 * 1024)
+  let at = 0
+  for (let read = -1; read !== 0; at += read) {
+    read = readSync(fd, chunk, 0, chunk.length, at)
+    yield* chunk.subarray(0, read)
   }
 }
 

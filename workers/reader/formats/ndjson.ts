@@ -1,5 +1,6 @@
 import { formatOf } from '../../../src/formats/index.ts'
 import type { ColumnKind } from '../../../src/reader/index.ts'
+import { type ColumnCounts, countValue, describeColumn, NullValues, noCounts } from '../../../src/telemetry/index.ts'
 import { formatTimestamp, parseTimestamp } from '../../../src/time/index.ts'
 import {
   CHUNK_ROWS,
@@ -18,19 +19,8 @@ import {
 } from '../database/index.ts'
 import { JsonLines, type JsonRow } from './lines.ts'
 
-/** What one key of the rows holds. */
-interface Seen {
-  numbers: number
-  booleans: number
-  texts: number
-  times: number
-  others: number
-  /** First rows whose value is neither number, boolean nor null. */
-  readonly mistyped: number[]
-}
-
 interface Survey {
-  readonly keys: ReadonlyMap<string, Seen>
+  readonly keys: ReadonlyMap<string, ColumnCounts>
   /** Rows of the whole source; null when the survey stopped before its end. */
   readonly rows: number | null
 }
@@ -52,13 +42,14 @@ function build(input: RelationInput, wanted: ReadonlySet<string> | null): Relati
   const names = [...keys.keys()]
   checkNames(names, command.maxColumns)
   const given = new Map(command.types?.map((type) => [type.name, type.kind]))
-  const columns = names.map((name, index) => describeColumn(name, index, keys.get(name) as Seen, given.get(name)))
+  const columns = [...keys.values()].map((counts, index) => relationColumn(counts, index, given.get(counts.name)))
   const fed: FeedColumn[] = columns.flatMap(({ kind }, index) => [
     { name: `v${index}`, type: kind === 'boolean' ? 'BOOLEAN' : isDouble(kind) ? 'DOUBLE' : 'VARCHAR' },
     { name: `j${index}`, type: 'VARCHAR' },
   ])
   const { feed } = database
-  feed.yields(fed, () => new JsonWalk(new JsonLines(files), columns))
+  const nulls = new NullValues(command.reading)
+  feed.yields(fed, () => new JsonWalk(new JsonLines(files), columns, nulls))
   return {
     columns,
     rows,
@@ -70,10 +61,11 @@ function build(input: RelationInput, wanted: ReadonlySet<string> | null): Relati
   }
 }
 
-/** Reads rows until every wanted key has occurred, or to the end. */
+/** Reads rows until every wanted key has occurred, the time with a value, or to the end. */
 function survey({ files, command }: RelationInput, wanted: ReadonlySet<string> | null): Survey {
   const lines = new JsonLines(files)
-  const keys = new Map<string, Seen>()
+  const { words } = new NullValues(command.reading)
+  const keys = new Map<string, ColumnCounts>()
   const missing = wanted && new Set(wanted)
   let rows = 0
   for (;;) {
@@ -83,58 +75,24 @@ function survey({ files, command }: RelationInput, wanted: ReadonlySet<string> |
     for (const key in row) {
       let seen = keys.get(key)
       if (seen === undefined) {
-        seen = { numbers: 0, booleans: 0, texts: 0, times: 0, others: 0, mistyped: [] }
+        seen = noCounts(key)
         keys.set(key, seen)
-        missing?.delete(key)
         if (keys.size > command.maxColumns) checkNames([...keys.keys()], command.maxColumns)
       }
-      count(seen, row[key], rows)
+      countValue(seen, row[key], rows, words)
+      if (key !== command.reading.timestamp || seen.numbers + seen.texts > 0) missing?.delete(key)
     }
     rows++
   }
 }
 
-function count(seen: Seen, value: unknown, row: number): void {
-  if (typeof value === 'number') seen.numbers++
-  else if (typeof value === 'boolean') seen.booleans++
-  else if (value !== null) {
-    if (typeof value === 'string') {
-      // Once a text is no time the column is none, and the rest need not be looked at.
-      if (seen.times === seen.texts && parseTimestamp(value) !== null) seen.times++
-      seen.texts++
-    } else seen.others++
-    if (seen.mistyped.length < 3) seen.mistyped.push(row)
-  }
-}
-
-function kindOf({ numbers, booleans, texts, times, others }: Seen): ColumnKind {
-  if (texts + others === 0) return booleans > 0 && numbers === 0 ? 'boolean' : 'number'
-  if (numbers + booleans + others > 0) return 'other'
-  return times === texts ? 'timestamp' : 'text'
-}
-
-const TYPES: Readonly<Record<ColumnKind, string>> = {
-  number: 'number',
-  boolean: 'boolean',
-  timestamp: 'timestamp',
-  text: 'string',
-  other: 'mixed',
-}
-
-function describeColumn(name: string, index: number, seen: Seen, given: ColumnKind | undefined): RelationColumn {
-  const { numbers, booleans, texts, others, mistyped } = seen
-  const kind = given ?? kindOf(seen)
-  const empty = given === undefined && numbers + booleans + texts + others === 0
-  const mixed = given === undefined && numbers + booleans > 0 && texts + others > 0
+function relationColumn(counts: ColumnCounts, index: number, given: ColumnKind | undefined): RelationColumn {
+  const column = describeColumn(counts, given)
+  const value = `v${index}`
   return {
-    name,
-    type: empty ? 'null' : TYPES[kind],
-    kind,
-    partition: false,
-    precisionLoss: false,
-    ...(mixed ? { mistyped: { values: texts + others, firstRows: mistyped } } : {}),
-    expression: kind === 'timestamp' ? `make_timestamptz(v${index}::bigint)` : `v${index}`,
-    sql: SQL_TYPES[kind],
+    ...column,
+    expression: column.kind === 'timestamp' ? `make_timestamptz(${value}::bigint)` : value,
+    sql: SQL_TYPES[column.kind],
     echo: `j${index}`,
   }
 }
@@ -152,13 +110,15 @@ function textOf(value: unknown): string | null {
 class JsonWalk implements FeedWalk {
   private readonly lines: JsonLines
   private readonly columns: readonly RelationColumn[]
+  private readonly nulls: NullValues
   private first = 0
   private readonly doubles = new Float64Array(CHUNK_ROWS)
   private readonly flags = new Uint8Array(CHUNK_ROWS)
 
-  constructor(lines: JsonLines, columns: readonly RelationColumn[]) {
+  constructor(lines: JsonLines, columns: readonly RelationColumn[], nulls: NullValues) {
     this.lines = lines
     this.columns = columns
+    this.nulls = nulls
   }
 
   next(target: ChunkTarget, wanted: readonly number[]): void {
@@ -189,16 +149,22 @@ class JsonWalk implements FeedWalk {
     return JSON.stringify(time === null ? value : formatTimestamp(time))
   }
 
-  /** Reads a value as what its column is. 0 and 1 are booleans too, and booleans are numbers. */
+  /** Reads a value as what its column is. 0 and 1 are booleans too, and booleans are numbers; null for a missing value. */
   private read(value: unknown, kind: ColumnKind, name: string, row: number): number | boolean | null {
-    if (value === null) return null
+    if (this.nulls.isMissing(value)) return null
     if (kind === 'timestamp') {
       const micros = typeof value === 'string' ? parseTimestamp(value) : null
       if (micros !== null) return micros
     } else if (typeof value === 'boolean') return value
-    else if (typeof value === 'number' && (kind === 'number' || value === 0 || value === 1)) return value
+    else {
+      const number = this.nulls.numberOf(value)
+      const isRead = typeof value === 'number' || !Number.isNaN(number)
+      if (isRead && (kind === 'number' || number === 0 || number === 1)) return Number.isNaN(number) ? null : number
+    }
     const at = this.first + row
-    const detail = `The column ${show(name)} has a value of another type in row ${at}.`
+    const text = JSON.stringify(value)
+    const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text
+    const detail = `The column ${show(name)} is ${kind} and holds ${shown} in row ${at}.`
     throw columnError('type_mismatch', name, detail, { firstRows: [at] })
   }
 }

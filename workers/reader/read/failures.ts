@@ -1,7 +1,9 @@
 import { DeepWatchError, type ErrorCode } from '../../../src/errors.ts'
 import type { FormatId } from '../../../src/formats/index.ts'
 import type { Failure } from '../../../src/reader/index.ts'
+import { severalUnits } from '../../../src/telemetry/index.ts'
 import { show } from '../database/index.ts'
+import { OUT_OF_RANGE, SEVERAL_UNITS } from '../formats/index.ts'
 
 /**
  * Turns what the database throws into our words. Its messages carry paths, values and statements: only their kind is
@@ -18,6 +20,8 @@ export function failureOf(error: unknown, format: FormatId, columns: readonly st
   if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) {
     return { ...failure('internal_error', 'Reading the source failed.'), cause: error.stack ?? message }
   }
+  if (message.includes(SEVERAL_UNITS)) return failureOf(severalUnits(), format, columns)
+  if (message.includes(OUT_OF_RANGE)) return outOfRange()
   if (FATAL.test(message)) {
     const code = format === 'parquet' ? 'parquet_unreadable' : 'source_unreadable'
     return { ...failure(code, 'The source is damaged: reading it failed.'), fatal: true }

@@ -130,7 +130,7 @@ class Results {
     return this.double(`coalesce(${this.needed.add(column.expression)}::double, 'nan'::double)`)
   }
 
-  /** A column as text; null without a name. */
+  /** The text of an entity; null without a column. */
   text(name: string | undefined): number | null {
     if (name === undefined) return null
     return this.add(entityText(this.needed, this.relation, name), `''`)
@@ -185,9 +185,16 @@ function extraColumns(results: Results, { extra, window }: FeatureQuery, time: n
   return columns
 }
 
-/** The text that tells the entity of a row. Throws `unknown_column`, and the refusal of a column that cannot be used. */
+/**
+ * The text that tells the entity of a row: as it is written in the source; a whole number without `.0`, because formats that know doubles
+ * alone have no other. Throws `unknown_column`, and the refusal of a column that cannot be used.
+ */
 export function entityText(needed: Needed, relation: Relation, name: string): string {
-  return `${needed.add(usable(columnOf(relation, name)).expression)}::varchar`
+  const { expression, sql, text } = usable(columnOf(relation, name))
+  if (text !== undefined) return needed.add(text)
+  const value = needed.add(expression)
+  if (sql !== 'DOUBLE' && sql !== 'FLOAT') return `${value}::varchar`
+  return `case when ${value} = trunc(${value}) and abs(${value}) < 1e15 then ${value}::bigint::varchar else ${value}::varchar end`
 }
 
 /** A time in epoch microseconds as a double: NaN for null, infinity for an infinite time, which the reader refuses. */
