@@ -41,3 +41,8 @@ export function quoteText(text: string): string {
   if (text.includes('\0')) throw new Error('a text with NUL cannot be quoted')
   return `'${text.replaceAll("'", "''")}'`
 }
+
+/** Whether an expression is one of these, as SQL. Never `in`: of many values the database makes a join, and that loses the order of rows. */
+export function isOneOf(expression: string, literals: readonly string[]): string {
+  return `list_contains([${literals.join(', ')}], ${expression})`
+}

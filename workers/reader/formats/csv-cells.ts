@@ -1,6 +1,6 @@
 import { missingWords } from '../../../src/formats/index.ts'
 import type { ColumnKind } from '../../../src/reader/index.ts'
-import { quoteText } from '../database/index.ts'
+import { isOneOf, quoteText } from '../database/index.ts'
 
 /** What cells of CSV are, in SQL over a column of text. */
 
@@ -12,13 +12,11 @@ const DECIMAL_COMMA = String.raw`\s*[+-]?\d+,\d+\s*`
 /** A number that is JSON as it stands. */
 const JSON_NUMBER = String.raw`-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?`
 
-const list = (words: readonly string[]) => words.map(quoteText).join(', ')
-
 /** How the cells of a source are read. `nullValues` are words for a missing value beside the usual ones. */
 export function csvCells(nullValues: readonly string[]) {
   const isMissing = (raw: string) => {
-    const usual = `lower(trim(${raw})) in (${list(missingWords)})`
-    return nullValues.length === 0 ? usual : `(${usual} or trim(${raw}) in (${list(nullValues)}))`
+    const usual = isOneOf(`lower(trim(${raw}))`, missingWords.map(quoteText))
+    return nullValues.length === 0 ? usual : `(${usual} or ${isOneOf(`trim(${raw})`, nullValues.map(quoteText))})`
   }
   /** Null for null and missing words, else what `of` makes of the text. */
   const unlessMissing = (raw: string, of: string) => `case when ${isMissing(raw)} then null else ${of} end`

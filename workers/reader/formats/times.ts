@@ -11,6 +11,7 @@ import {
 } from '../../../src/time/index.ts'
 import {
   type Database,
+  isOneOf,
   quoteText,
   type Relation,
   type RelationColumn,
@@ -93,7 +94,7 @@ async function readTexts(input: TimeInput, column: RelationColumn): Promise<Rela
   }
   const words = [...missingWords, ...(reading.nullValues ?? [])].map((word) => quoteText(word.toLowerCase()))
   const trimmed = `trim(${column.expression})`
-  const present = `case when lower(${trimmed}) not in (${words.join(', ')}) then ${trimmed} end`
+  const present = `case when not ${isOneOf(`lower(${trimmed})`, words)} then ${trimmed} end`
   const texts = await distinct(present, SAMPLE_ROWS)
   const as = (format: string): RelationColumn => {
     const refuse = (text: string) => noTime(column.name, text, format)

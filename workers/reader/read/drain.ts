@@ -40,11 +40,12 @@ export async function drainRows(
 
 /** Finds out why a stream broke off, by a statement that must report it; our own functions have said so already. Always throws. */
 export async function explainBreak(
-  { connection, feed, scores }: Database,
+  { connection, feed, scores, times }: Database,
   checkSql: string,
   values: Values,
 ): Promise<never> {
-  if (feed.failure === null && scores.failure === null) await rowsOf(connection, checkSql, values)
+  const told = feed.failure ?? scores.failure ?? times.failure
+  if (told === null) await rowsOf(connection, checkSql, values)
   throw new Error('the stream ended early')
 }
 
