@@ -29,6 +29,8 @@ const sources = {
   parquet_unsupported_codec: { status: 422, title: 'The compression of the Parquet file is not supported' },
   too_many_columns: { status: 422, title: 'The source has too many columns' },
   decoded_too_large: { status: 413, title: 'The source is too large once decoded' },
+  duplicate_value: { status: 422, title: 'A metric has two values in one row' },
+  long_format: { status: 422, title: 'The source has a row per metric' },
   duplicate_column: { status: 422, title: 'Two columns have the same name' },
   invalid_column_name: { status: 422, title: 'A column name is not valid' },
   digest_mismatch: { status: 422, title: 'The content does not match its digest' },

@@ -15,7 +15,9 @@ import {
   csvRelation,
   ndjsonRelation,
   parquetRelation,
+  prometheusRelation,
   withNulls,
+  withPivot,
   withTimes,
 } from './reader/formats/index.ts'
 import {
@@ -50,6 +52,7 @@ const builders: Record<FormatId, (input: RelationInput) => Promise<Relation>> = 
   csv: csvRelation,
   ndjson: ndjsonRelation,
   arrow: arrowRelation,
+  prometheus: prometheusRelation,
 }
 
 async function open(command: OpenCommand): Promise<null> {
@@ -70,9 +73,10 @@ function source(): Promise<Relation> {
 }
 
 /** The relation as the request says that it is to be read. */
-function asAsked(built: Relation): Promise<Relation> {
-  const { reading = {}, format } = opened?.command ?? {}
-  return withTimes(database, format === 'csv' ? built : withNulls(built, reading.nullValues), reading)
+async function asAsked(built: Relation): Promise<Relation> {
+  const { reading, format, maxColumns } = (opened as { command: OpenCommand }).command
+  const known = format === 'csv' ? built : withNulls(built, reading.nullValues)
+  return withPivot(database, await withTimes(database, known, reading), reading, maxColumns)
 }
 
 /** The source with all of its columns, for output that shows them all. */
@@ -86,7 +90,7 @@ async function completeSource(): Promise<Relation> {
 
 async function describe(): Promise<Description> {
   const { columns, rows } = await source()
-  return { columns: columns.map(({ expression, sql, echo, ...column }) => column), rows }
+  return { columns: columns.map(({ expression, sql, echo, text, ...column }) => column), rows }
 }
 
 async function answer(command: Command): Promise<unknown> {

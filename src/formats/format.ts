@@ -1,5 +1,5 @@
 /** The input formats by id. */
-export type FormatId = 'parquet' | 'csv' | 'ndjson' | 'arrow'
+export type FormatId = 'parquet' | 'csv' | 'ndjson' | 'arrow' | 'prometheus'
 
 /** Beginning of a file as far as recognition looks at it. */
 export const HEAD_BYTES = 64 * 1024

@@ -50,6 +50,22 @@ function beginsArrowStream(head: Uint8Array): boolean {
   return view.getUint32(0, true) === 0xffffffff && length > 0 && length % 8 === 0
 }
 
+/** The answer of Prometheus to `query_range` or `query`: a JSON document of its own shape. */
+const prometheus: Format = {
+  id: 'prometheus',
+  title: 'Prometheus query answer',
+  mediaTypes: ['application/vnd.prometheus.query-range+json'],
+  // Called `.json`, as NDJSON may be.
+  extensions: [],
+  matches: ({ head }) => {
+    const text = Buffer.from(head).toString('latin1')
+    return (
+      /^(\xef\xbb\xbf)?\s*\{\s*"status"\s*:\s*"(success|error)"/.test(text) && /"(resultType|errorType)"\s*:/.test(text)
+    )
+  },
+  relation: 'fed()',
+}
+
 /**
  * One object per line. Read by our own line reader, not by the database, so that a number, a string or a doubled key
  * means exactly what it means in a JSON body.
@@ -79,7 +95,7 @@ const csv: Format = {
 }
 
 /** Every input format, in the order in which content is compared with them: CSV is what is text and nothing else. */
-export const formats: readonly Format[] = [parquet, arrow, ndjson, csv]
+export const formats: readonly Format[] = [parquet, arrow, prometheus, ndjson, csv]
 
 /** The format with this id. */
 export function formatOf(id: FormatId): Format {

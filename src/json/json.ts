@@ -19,18 +19,18 @@ interface Findings {
 /**
  * The value of a JSON text from outside, as `JSON.parse` gives it, but strictly: UTF-8 (a byte order
  * mark may stand first), at most 32 levels deep, no key twice in one object, no key that reaches for a prototype.
- * A bare NaN or Infinity, which is no JSON but is what Python writes, becomes a string.
+ * With `bareWords` a bare NaN or Infinity, which is no JSON but is what Python writes, becomes a string.
  *
  * Throws 'malformed_json', 'duplicate_key' (facts: `key`, `pointer` of its object), or 'validation_failed' (facts: `pointer`)
  * for a number that overflows and for a lone surrogate, which could not be stored or sent on. Pointers are RFC 6901.
  */
-export function parseJson(bytes: Buffer): unknown {
+export function parseJson(bytes: Buffer, { bareWords = false } = {}): unknown {
   const body = bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? bytes.subarray(3) : bytes
   if (body.length === 0) throw malformed('The body is empty; JSON was expected.')
   if (!isUtf8(body)) throw malformed('The JSON text is not valid UTF-8.')
   // Before V8 sees the text: the depth of a long one would cost it seconds and hundreds of MiB.
   const keysWritten = countKeys(body)
-  const value = parse(body)
+  const value = parse(body, bareWords)
   const surrogates = body.includes(BACKSLASH) && (body.includes('\\ud') || body.includes('\\uD'))
   const found: Findings = { keys: 0, poisoned: false, unfit: false }
   walk(value, found, surrogates)
@@ -48,14 +48,15 @@ function malformed(detail: string): DeepWatchError {
 /** A bare NaN or Infinity, as Python writes them; strings are matched to be passed over. */
 const bareWord = /"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)\b/g
 
-function parse(body: Buffer): unknown {
+function parse(body: Buffer, bareWords: boolean): unknown {
   const text = body.toString('utf8')
   try {
     return JSON.parse(text)
   } catch (error) {
-    if (/NaN|Infinity/.test(text)) {
-      const quoted = text.replaceAll(bareWord, (found) => (found.startsWith('"') ? found : `"${found}"`))
-      if (quoted !== text) return parse(Buffer.from(quoted))
+    const quoted = text.replaceAll(bareWord, (found) => (found.startsWith('"') ? found : `"${found}"`))
+    if (quoted !== text) {
+      if (bareWords) return parse(Buffer.from(quoted), false)
+      throw malformed('NaN and Infinity are no JSON; write null for a missing value.')
     }
     // V8 quotes the text in its message, so only the number is taken from it.
     const position = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined

@@ -17,6 +17,7 @@ import {
   type UnscoredReason,
   unscoredReasons,
 } from '../schemas/index.ts'
+import { zoneTable } from '../time/index.ts'
 import { createModelLabels, type VersionLabels } from './model-labels.ts'
 import { ScoreHistogram, type ScoreTally } from './score-histogram.ts'
 
@@ -149,8 +150,8 @@ function createWorkMetrics(registers: Registry[]) {
 /** Gauges that ask how things are when they are scraped. */
 function observeState(registers: Registry[], version: string, observed: Observed): void {
   const { gauge } = makers(registers)
-  const buildInfo = gauge('deepwatch_build_info', 'Always 1; the labels say what runs', ['version', 'node'])
-  buildInfo.set({ version, node: process.version }, 1)
+  const buildInfo = gauge('deepwatch_build_info', 'Always 1; the labels say what runs', ['version', 'node', 'zones'])
+  buildInfo.set({ version, node: process.version, zones: zoneTable }, 1)
   gauge('deepwatch_jobs', 'Jobs by state', ['state'], (jobs) => {
     const counts = observed.jobs?.()
     for (const state of jobStates) jobs.set({ state }, counts?.[state] ?? 0)

@@ -86,6 +86,7 @@ export const versionDocument = z
       features: z.array(z.enum(['hour', 'dayOfWeek'])),
       timeZone: z.string(),
       encoding: z.string(),
+      zoneTable: z.string().optional().describe('Release of the zone table that the offsets were taken from.'),
       leftOut: z.array(z.object({ feature: z.enum(['hour', 'dayOfWeek']), reason: z.string() })),
       transitions: z
         .object({ utc: z.array(z.number()), offset: z.array(z.number()) })

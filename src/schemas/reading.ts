@@ -1,6 +1,7 @@
 /** How the values of a source are to be read, where they do not say it themselves. */
 import { z } from 'zod'
 import { dateOrders, epochUnits, timeReader } from '../time/index.ts'
+import { columnName } from './source.ts'
 
 export const reading = {
   timestampUnit: z
@@ -35,6 +36,19 @@ export const reading = {
     .boolean()
     .optional()
     .describe('Whether the first line of CSV names the columns; by default told by the first two lines.'),
+  flatten: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether nested objects of NDJSON and JSON rows become columns with dotted names; by default they are not read.',
+    ),
+  pivot: z
+    .strictObject({ metric: columnName, value: columnName })
+    .optional()
+    .describe(
+      'For telemetry with a row per metric: the columns with the name of the metric and with its value. Every metric becomes a column.',
+    )
+    .meta({ examples: [{ metric: 'metric', value: 'value' }] }),
 }
 
 const readingDocument = z.object(reading)

@@ -22,9 +22,21 @@ export function smallBatchOf(
   { document }: ModelHandle<VersionDocument>,
   settings: Omit<ScoreSettings, 'return'>,
 ): Block<ArrayBuffer> | null {
-  const { rows, timestamp, entity, label, window, include, timestampUnit, timestampFormat, nullValues } = settings
+  const {
+    rows,
+    timestamp,
+    entity,
+    label,
+    window,
+    include,
+    timestampUnit,
+    timestampFormat,
+    nullValues,
+    pivot,
+    flatten,
+  } = settings
   if (!rows || (timestamp ?? entity ?? label ?? window ?? include) !== undefined) return null
-  if ((timestampUnit ?? timestampFormat ?? nullValues) !== undefined) return null
+  if ((timestampUnit ?? timestampFormat ?? nullValues ?? pivot ?? flatten) !== undefined) return null
   const plan = planVersion(document)
   return plan.isRowWise ? blockOfSmallBatch(rows, plan, document.roles) : null
 }

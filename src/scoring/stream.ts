@@ -74,6 +74,7 @@ export async function prepareScoring(
   { windows, ...options }: OpenTelemetryOptions & { readonly windows?: Windows | undefined },
 ): Promise<Prepared> {
   const { document } = handle
+  const reading = scoringReading(document, target)
   const opened = await openHolding(parts, handle, () =>
     parts.open(
       { rows: target.rows, source: target.source, upload },
@@ -81,7 +82,7 @@ export async function prepareScoring(
         ...options,
         types: columnTypes(document),
         expect: expectedColumns(document, target),
-        reading: scoringReading(document, target),
+        reading,
       },
     ),
   )
@@ -109,11 +110,11 @@ export async function prepareScoring(
       },
     }
     const { history } = query
-    if (!target.rows || !windows || (!history && !changesScores(document)))
+    if (!target.rows || reading.pivot || !windows || (!history && !changesScores(document)))
       return { handle, opened, description, live: null, query }
     const plan = { columns: history?.columns.length ?? 0, derivations: history?.derivations ?? [] }
     const live = windows.histories(handle, plan)
-    const telemetry = readRows(asRows(target.rows), { live, reading: scoringReading(document, target) })
+    const telemetry = readRows(asRows(target.rows), { live, reading })
     return { handle, opened: { ...opened, telemetry }, description, live: windows, query }
   } catch (error) {
     await opened.close()

@@ -64,6 +64,30 @@ export function unusableColumns(columns: readonly Column[]): Warning[] {
   return unusable.map(({ name, refusal }) => ({ code: 'unusable_column', message: refusal!.detail, columns: [name] }))
 }
 
+const metricNames = new Set(['metric', 'metric_name', '__name__', 'measurement', 'name', 'field', 'series', 'counter'])
+const valueNames = new Set(['value', 'val', 'metric_value', '_value'])
+
+/** The columns of telemetry with a row per metric; null where the features are anything else than one value beside a name of a metric. */
+export function longFormat(
+  columns: readonly Column[],
+  features: readonly Column[],
+): { metric: string; value: string } | null {
+  const [value, ...others] = features
+  const metric = columns.find(({ name, kind }) => kind === 'text' && metricNames.has(name.toLowerCase()))
+  if (!value || others.length > 0 || !metric || !valueNames.has(value.name.toLowerCase())) return null
+  return { metric: metric.name, value: value.name }
+}
+
+/** Features of which a value changes when it becomes a double. */
+export function roundedColumns(used: readonly Column[]): Warning[] {
+  const names = used.filter(({ precisionLoss }) => precisionLoss).map(({ name }) => name)
+  return warning(
+    'precision_loss',
+    names,
+    `Some numbers of ${nameList(names)} have more digits than a double holds and are rounded.`,
+  )
+}
+
 /** Columns that may have a role which nobody gave them. */
 export function roleHints(
   columns: readonly Column[],

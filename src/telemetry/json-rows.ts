@@ -3,7 +3,7 @@
  * in the same words and with the same numbers, so that a row's score does not depend on its door.
  */
 import { DeepWatchError } from '../errors.ts'
-import type { Row } from '../json/index.ts'
+import { flattenRow, type Row } from '../json/index.ts'
 import { type Block, blockRows, shareBytes } from '../kernels/index.ts'
 import type { FeatureBlock, FeatureQuery, SourceReading } from '../reader/index.ts'
 import { formatTimestamp } from '../time/index.ts'
@@ -34,7 +34,7 @@ export function readRows(
   rows: readonly Row[],
   { reading = {}, live = null, columnLimit = maxColumns }: RowsOptions = {},
 ): Telemetry {
-  const table = new JsonTable(rows, reading, columnLimit)
+  const table = new JsonTable(reading.flatten ? rows.map(flattenRow) : rows, reading, columnLimit)
   return {
     describe: async () => table.describe(),
     span: async (query) => spanOf(table, query),

@@ -53,7 +53,8 @@ export function createOpener(sources: Sources, readers: Readers): OpenTelemetry 
   return async (requested, options = {}) => {
     requireOneSource(requested)
     const { rows, source, upload } = requested
-    if (rows && !options.needsSession) {
+    // Only the reading process turns a row per metric into a row per time.
+    if (rows && !options.needsSession && !options.reading?.pivot) {
       const telemetry = readRows(asRows(rows), { reading: options.reading })
       return {
         telemetry,

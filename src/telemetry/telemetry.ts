@@ -22,7 +22,7 @@ import {
   type Warning,
 } from '../schemas/index.ts'
 import { parseTimestamp } from '../time/index.ts'
-import { leftOutColumns, roleHints, unusableColumns } from './column-warnings.ts'
+import { leftOutColumns, longFormat, roleHints, roundedColumns, unusableColumns } from './column-warnings.ts'
 import { isDerived } from './derived.ts'
 import { quote } from './quote.ts'
 
@@ -54,7 +54,7 @@ export interface ColumnPlan {
 
 /**
  * Gives every column its meaning for training. Errors: `unknown_column`, `ambiguous_timestamp`,
- * `type_mismatch`, `validation_failed` when a column has two roles, `no_features`, `missing_timestamp` for derived
+ * `type_mismatch`, `validation_failed` when a column has two roles, `no_features`, `long_format`, `missing_timestamp` for derived
  * features without one.
  */
 export function planColumns(
@@ -85,6 +85,7 @@ export function planColumns(
   const features = settings.features
     ? asked.filter((feature) => typeof feature === 'string').map((name) => namedFeature(name, byName, taken))
     : defaultFeatures(description.columns, taken)
+  if (!settings.features) refuseLong(description.columns, features)
   const derived = asked
     .filter((feature) => typeof feature !== 'string')
     .map((feature) => ({ feature, column: namedFeature(feature.column, byName, taken) }))
@@ -97,18 +98,20 @@ export function planColumns(
     ...(settings.features ? [] : leftOutColumns(unnamed)),
     ...roleHints(description.columns, roles),
     ...unusableColumns(description.columns),
+    ...roundedColumns([...new Set([...features, ...derived.map(({ column }) => column)])]),
   ]
-  const used = new Set([...features, ...derived.map(({ column }) => column)])
-  const rounded = [...used].filter((column) => column.precisionLoss).map((column) => column.name)
-  if (rounded.length > 0)
-    warnings.push({
-      code: 'precision_loss',
-      message: 'Some numbers have more digits than a double holds and are rounded.',
-      columns: rounded,
-    })
   const timestampFormat = roles.timestamp === null ? undefined : byName.get(roles.timestamp)?.timestampFormat
   const reading = { ...(timestampFormat && { timestampFormat }), ...readingOf(settings) }
   return { roles, reading, features, derived, warnings }
+}
+
+/** Throws `long_format` for telemetry with a row per metric, whose one value is many metrics. */
+function refuseLong(columns: readonly Column[], features: readonly Column[]): void {
+  const pivot = longFormat(columns, features)
+  if (!pivot) return
+  const [metric, value] = [quote(pivot.metric), quote(pivot.value)]
+  const detail = `The source has a row per metric: ${metric} names it, ${value} is its value. Set pivot to ${JSON.stringify(pivot)}, or name ${value} in features if it is one metric.`
+  throw new DeepWatchError('long_format', detail, { facts: { pivot } })
 }
 
 /** The only timestamp column of a source; null when it has none. */

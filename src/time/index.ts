@@ -10,5 +10,5 @@ export {
 } from './time-columns.ts'
 export { type TimeReader, timeReader } from './time-format.ts'
 export { dateOrders } from './time-texts.ts'
-export { isTimeZone, zoneTransitions } from './time-zone.ts'
+export { isOldZoneTable, isTimeZone, zoneTable, zoneTransitions } from './time-zone.ts'
 export { formatTimestamp, parseTimestamp } from './timestamps.ts'

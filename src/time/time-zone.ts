@@ -18,6 +18,16 @@ const cache = new Map<string, ZoneTransitions>([['UTC', { utc: [FIRST], offset: 
 /** A zone's table is about 5 KB; names come from outside, but only valid ones get here. */
 const CACHED_ZONES = 1_000
 
+/** The release of the run-time's zone table, such as `2026c`. */
+export const zoneTable: string = process.versions.tz ?? 'unknown'
+
+/** Whether a zone table is older than a year at this time (epoch milliseconds). Releases come about every two months, from `a` in January on. */
+export function isOldZoneTable(release: string, now: number): boolean {
+  const [, year, letter] = /^(\d{4})([a-z])$/.exec(release) ?? []
+  if (year === undefined || letter === undefined) return false
+  return now - Date.UTC(Number(year), 2 * (letter.charCodeAt(0) - 97), 1) > 366 * 86_400_000
+}
+
 /** Whether `name` is an IANA zone this run-time knows (`Europe/Prague`, `UTC`), not a bare offset like `+02:00`. */
 export function isTimeZone(name: string): boolean {
   if (cache.has(name)) return true

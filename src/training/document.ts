@@ -5,7 +5,7 @@ import { quantiles } from '../kernels/models/index.ts'
 import { scoreBins } from '../kernels/scores/index.ts'
 import type { Feature, FeatureProfile, VersionDocument, Warning } from '../schemas/index.ts'
 import type { SourceFacts } from '../telemetry/index.ts'
-import { formatTimestamp } from '../time/index.ts'
+import { formatTimestamp, isOldZoneTable, zoneTable } from '../time/index.ts'
 import type { Choice } from './auto-samples.ts'
 import { type Drawn, featureName } from './samples.ts'
 import type { Before, TrainingScores } from './scores.ts'
@@ -47,6 +47,7 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       features: [...time.features],
       timeZone: time.timeZone,
       encoding,
+      zoneTable,
       leftOut: [...time.leftOut],
       transitions: time.transitions && { utc: [...time.transitions.utc], offset: [...time.transitions.offset] },
     },
@@ -63,12 +64,39 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
     payload: { bytes: fitted.payload.byteLength, sha256: createHash('sha256').update(fitted.payload).digest('hex') },
     warnings: [
       ...plan.columns.warnings,
+      ...timeWarnings(facts),
       ...drawn.warnings,
       ...historyWarnings(facts),
       ...constantWarning(features),
       ...fitted.warnings,
+      ...thresholdWarning(judging.rule, above),
     ],
   }
+}
+
+/** Telemetry too short to hold a whole day or week, and offsets of a zone that may have changed since. */
+function timeWarnings({ plan: { span, time } }: VersionFacts): Warning[] {
+  const warnings: Warning[] = []
+  const days = span.from === null || span.to === null ? null : (span.to - span.from) / 86_400e6
+  const whole = days === null || days >= 7 ? null : days < 1 ? 'day' : 'week'
+  if (whole)
+    warnings.push({
+      code: 'short_training',
+      message: `Training spans ${days?.toFixed(2)} days, less than a ${whole}: what happens at other times was not learnt.`,
+    })
+  if (time.timeZone !== 'UTC' && isOldZoneTable(zoneTable, Date.now()))
+    warnings.push({
+      code: 'old_zone_table',
+      message: `The zone table ${zoneTable} of this Node is older than a year: the offsets of ${time.timeZone} may have changed. Install a newer Node.`,
+    })
+  return warnings
+}
+
+/** A threshold that no row of the training is above flags as little later on. */
+function thresholdWarning(rule: VersionDocument['threshold']['rule'], above: number): Warning[] {
+  if (above > 0 || typeof rule !== 'object' || !('contamination' in rule)) return []
+  const message = `No training row lies above the threshold: more rows than the contamination of ${rule.contamination} share the highest score. Give a larger contamination, or threshold.value.`
+  return [{ code: 'nothing_flagged', message }]
 }
 
 function describeTraining({ plan, drawn, scored, source, seconds }: VersionFacts): VersionDocument['training'] {

@@ -44,6 +44,8 @@ describe('recognition by content', () => {
     ['NDJSON', '{"a":1}\n{"a":2}\n', 'ndjson'],
     ['NDJSON behind white space', ' \r\n\t{"a":1}', 'ndjson'],
     ['NDJSON behind a byte order mark', '\ufeff{"a":1}', 'ndjson'],
+    ['an answer of Prometheus', '{"status": "success", "data": {"resultType": "matrix", "result": []}}', 'prometheus'],
+    ['NDJSON with a status', '{"status":"success","n":1}\n', 'ndjson'],
     ['a JSON array', '[{"a":1}]', 'unknown_format'],
     ['CSV', 'a,b\n1,2\n', 'csv'],
     ['CSV behind a byte order mark', '\ufeffa,b\n1,2\n', 'csv'],
@@ -94,7 +96,7 @@ describe('recognition of a named file', () => {
   })
 
   test('every format has its own media types and endings', () => {
-    expect(formats.length).toBe(4)
+    expect(formats.length).toBe(5)
     const types = formats.flatMap((format) => format.mediaTypes)
     expect(new Set(types).size).toBe(types.length)
     const endings = formats.flatMap((format) => format.extensions)

@@ -27,7 +27,7 @@ describe('addresses', () => {
     [12, `/models/${'a'.repeat(300)}`, '414 uri_too_long'],
     [12, `/models/${'a'.repeat(9000)}`, '414 uri_too_long'],
     [12, `/models/web/versions/${'1'.repeat(300)}`, '414 uri_too_long'],
-    [13, '/', '404 not_found'],
+    [13, '/', '200'],
     [13, '/nothing', '404 not_found'],
     [13, '/models/', '400 invalid_id'],
     [13, '/models/web/', '404 not_found'],

@@ -93,7 +93,7 @@ export class JsonLines {
   private parse(bytes: Buffer): JsonRow {
     let value: unknown
     try {
-      value = parseJson(bytes)
+      value = parseJson(bytes, { bareWords: true })
     } catch (error) {
       const twice = error instanceof DeepWatchError && error.code === 'duplicate_key'
       const code = twice ? 'duplicate_column' : 'source_unreadable'

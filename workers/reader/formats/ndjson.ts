@@ -1,4 +1,5 @@
 import { formatOf } from '../../../src/formats/index.ts'
+import { flattenRow } from '../../../src/json/index.ts'
 import type { ColumnKind } from '../../../src/reader/index.ts'
 import { type ColumnCounts, countValue, describeColumn, NullValues, noCounts } from '../../../src/telemetry/index.ts'
 import { formatTimestamp, parseTimestamp } from '../../../src/time/index.ts'
@@ -18,6 +19,7 @@ import {
   writeNumbers,
 } from '../database/index.ts'
 import { JsonLines, type JsonRow } from './lines.ts'
+import { rowsOfQueryRange } from './query-range.ts'
 
 interface Survey {
   readonly keys: ReadonlyMap<string, ColumnCounts>
@@ -31,14 +33,39 @@ interface Survey {
  * one makes it read on to the end.
  */
 export async function ndjsonRelation(input: RelationInput): Promise<Relation> {
-  const { types, expect } = input.command
+  const { types, expect, reading } = input.command
   const wanted = types === null ? null : new Set([...types.map((type) => type.name), ...expect])
-  return build(input, wanted)
+  return build(input, reading.flatten ? flatLines(input.files) : () => new JsonLines(input.files), wanted)
 }
 
-function build(input: RelationInput, wanted: ReadonlySet<string> | null): Relation {
-  const { keys, rows } = survey(input, wanted)
-  const { database, files, command } = input
+/** The answer of Prometheus to a query as a relation. */
+export async function prometheusRelation(input: RelationInput): Promise<Relation> {
+  const rows = rowsOfQueryRange(input.files)
+  return build(input, () => ({ next: iterate(rows) }), null)
+}
+
+/** Starts a walk over the rows of the source. */
+type StartWalk = () => Pick<JsonLines, 'next'>
+
+const flatLines =
+  (files: RelationInput['files']): StartWalk =>
+  () => {
+    const lines = new JsonLines(files)
+    const next = () => {
+      const row = lines.next()
+      return row === null ? null : flattenRow(row)
+    }
+    return { next }
+  }
+
+function iterate(rows: readonly JsonRow[]): () => JsonRow | null {
+  let at = 0
+  return () => rows[at++] ?? null
+}
+
+function build(input: RelationInput, start: StartWalk, wanted: ReadonlySet<string> | null): Relation {
+  const { keys, rows } = survey(input, start(), wanted)
+  const { database, command } = input
   const names = [...keys.keys()]
   checkNames(names, command.maxColumns)
   const given = new Map(command.types?.map((type) => [type.name, type.kind]))
@@ -49,7 +76,7 @@ function build(input: RelationInput, wanted: ReadonlySet<string> | null): Relati
   ])
   const { feed } = database
   const nulls = new NullValues(command.reading)
-  feed.yields(fed, () => new JsonWalk(new JsonLines(files), columns, nulls))
+  feed.yields(fed, () => new JsonWalk(start(), columns, nulls))
   return {
     columns,
     rows,
@@ -57,13 +84,16 @@ function build(input: RelationInput, wanted: ReadonlySet<string> | null): Relati
     values: {},
     position: COUNTED_POSITION,
     // What was not surveyed to the end may have more columns, and other kinds.
-    complete: async () => (rows === null ? build(input, null) : null),
+    complete: async () => (rows === null ? build(input, start, null) : null),
   }
 }
 
 /** Reads rows until every wanted key has occurred, the time with a value, or to the end. */
-function survey({ files, command }: RelationInput, wanted: ReadonlySet<string> | null): Survey {
-  const lines = new JsonLines(files)
+function survey(
+  { command }: RelationInput,
+  lines: Pick<JsonLines, 'next'>,
+  wanted: ReadonlySet<string> | null,
+): Survey {
   const { words } = new NullValues(command.reading)
   const keys = new Map<string, ColumnCounts>()
   const missing = wanted && new Set(wanted)
@@ -108,14 +138,14 @@ function textOf(value: unknown): string | null {
 
 /** Hands rows over: per column its value in the column's type, and its value as JSON text for the echo. */
 class JsonWalk implements FeedWalk {
-  private readonly lines: JsonLines
+  private readonly lines: Pick<JsonLines, 'next'>
   private readonly columns: readonly RelationColumn[]
   private readonly nulls: NullValues
   private first = 0
   private readonly doubles = new Float64Array(CHUNK_ROWS)
   private readonly flags = new Uint8Array(CHUNK_ROWS)
 
-  constructor(lines: JsonLines, columns: readonly RelationColumn[], nulls: NullValues) {
+  constructor(lines: Pick<JsonLines, 'next'>, columns: readonly RelationColumn[], nulls: NullValues) {
     this.lines = lines
     this.columns = columns
     this.nulls = nulls
