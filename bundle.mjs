@@ -16,11 +16,28 @@ const ONE_BINDING = '\0one-binding.cjs'
 /** Packages that look for files beside their own: native code, threads, pages. */
 const staying = /^(?:@duckdb|@resvg|@fastify)\/|^(?:fastify|piscina|pino)$/
 
+/**
+ * The binding asks Node for a whole diagnostic report to learn which C library there is, 6 to 9 ms of each start of a reading process.
+ * Where there is no musl it is glibc.
+ */
+const bindingText = `
+  const { readdirSync } = require('node:fs')
+  const isGlibc = () => process.platform === 'linux' && !readdirSync('/lib').some((name) => name.startsWith('ld-musl-'))
+  const find = () => {
+    try {
+      return isGlibc() ? require('${BINDING}-linux-' + process.arch + '/duckdb.node') : require('${BINDING}')
+    } catch {
+      return require('${BINDING}')
+    }
+  }
+  module.exports = find()
+`
+
 /** DuckDB's client library is bundled, its binding is not; 83 of its files ask for that, which Node is slow at: so one asks for all. */
 const oneBinding = {
   name: 'one-binding',
   resolveId: (id, importer) => (id === BINDING && importer !== ONE_BINDING ? ONE_BINDING : null),
-  load: (id) => (id === ONE_BINDING ? `module.exports = require('${BINDING}')` : null),
+  load: (id) => (id === ONE_BINDING ? bindingText : null),
 }
 const isExternal = (id, importer) =>
   id === BINDING ? importer === ONE_BINDING : id !== '@duckdb/node-api' && staying.test(id)

@@ -33,6 +33,7 @@ export function tellScoring({ tell }: Teller, summary: ToldSummary): void {
   tell(
     `${model}@${version}: ${count(anomalies)} of ${count(rows)} rows above ${threshold.toPrecision(4)}${share}${left}`,
   )
+  for (const warning of summary.warnings ?? []) tell(`note: ${warning.message}`)
 }
 
 /** The figures, each beside what chance reaches. */

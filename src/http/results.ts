@@ -47,8 +47,8 @@ function* smallBatchPieces(run: RunOfRows, { block, summary }: SmallBatchResults
 const jsonHead = ({ model, version, threshold }: RunOfRows) =>
   `{"model":${JSON.stringify(model)},"version":${version},"threshold":${threshold},"results":[`
 
-const jsonTail = ({ rows, anomalies, unscored }: ScoreSummary) =>
-  `],"rows":${rows},"anomalies":${anomalies},"unscored":${unscored}}`
+const jsonTail = ({ rows, anomalies, unscored, warnings }: ScoreSummary) =>
+  `],"rows":${rows},"anomalies":${anomalies},"unscored":${unscored}${warnings ? `,"warnings":${JSON.stringify(warnings)}` : ''}}`
 
 /** The NDJSON answer in pieces: one result a line, then the summary. */
 export async function* ndjsonPieces(run: RunOfRows, which: Return): AsyncGenerator<string> {

@@ -82,6 +82,12 @@ export const versionDocument = z
     features: z.array(feature).describe('In the order of the feature matrix.'),
     roles,
     reading: readingOfVersion,
+    entities: z
+      .object({ count: z.int(), names: z.array(z.string()) })
+      .optional()
+      .describe(
+        'The entities of the training, where there are at most 1,000: a scored file tells which of them are absent.',
+      ),
     timeContext: z.object({
       features: z.array(z.enum(['hour', 'dayOfWeek'])),
       timeZone: z.string(),

@@ -3,7 +3,13 @@ import { rowMarks } from '../kernels/models/index.ts'
 import { type ScoredCounts, ScoreTally } from '../observe/index.ts'
 import type { BlockScores } from '../pool/index.ts'
 import type { ModelHandle } from '../registry/index.ts'
-import { type ScoreSummary, type UnscoredReason, unscoredReasons, type VersionDocument } from '../schemas/index.ts'
+import {
+  type ScoreSummary,
+  type UnscoredReason,
+  unscoredReasons,
+  type VersionDocument,
+  type Warning,
+} from '../schemas/index.ts'
 import { reasonOf } from './scored-block.ts'
 
 /** What a scored source comes to. */
@@ -47,11 +53,12 @@ export class ScoreAccount {
   }
 
   /** What it came to; time is measured from the beginning to here. */
-  close(): ScoringEnd {
+  close(warnings: readonly Warning[] = []): ScoringEnd {
     const { name, version, document } = this.#handle
     const [rows, anomalies, unscored] = [this.#rows, this.#anomalies, this.#unscored]
+    const summary = { model: name, version, threshold: document.threshold.value, rows, anomalies, unscored }
     return {
-      summary: { model: name, version, threshold: document.threshold.value, rows, anomalies, unscored },
+      summary: warnings.length === 0 ? summary : { ...summary, warnings: [...warnings] },
       counts: {
         scored: rows - unscored,
         anomalies,

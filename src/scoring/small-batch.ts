@@ -6,6 +6,7 @@
  */
 import { type BatchColumn, type Rows, SmallBatch } from '../json/index.ts'
 import type { Block } from '../kernels/index.ts'
+import { rowMarks } from '../kernels/models/index.ts'
 import type { ScoredCounts } from '../observe/index.ts'
 import type { Pool } from '../pool/index.ts'
 import type { ModelHandle } from '../registry/index.ts'
@@ -15,6 +16,7 @@ import { parseTimestamp } from '../time/index.ts'
 import type { Work } from '../work.ts'
 import { ScoreAccount } from './account.ts'
 import { ScoredBlock } from './scored-block.ts'
+import { emptyFeatures } from './source-warnings.ts'
 import { planVersion, scoringModel, type VersionPlan } from './version-plan.ts'
 
 /** The rows of a request as one block, where nothing but the rows themselves has to be looked at; otherwise null. */
@@ -121,7 +123,9 @@ export async function scoreSmallBatch(
   })
   account.enter(block.rows, result)
   work.progress?.advance(block.rows)
-  const { summary, counts } = account.close()
+  // A usable row has a value of every feature.
+  const isComplete = result.flags[0] === rowMarks.usable
+  const { summary, counts } = account.close(isComplete ? [] : emptyFeatures(plan.names, block))
   onScored(handle.name, handle.version, counts)
   return { block: new ScoredBlock(plan, plainFacts(block.rows), block, result), summary }
 }

@@ -35,6 +35,7 @@ import {
 import type { Work } from '../work.ts'
 import { ScoreAccount, type ScoringEnd } from './account.ts'
 import { ScoredBlock } from './scored-block.ts'
+import { absentEntities, ValueWatch } from './source-warnings.ts'
 import { planVersion, scoringModel } from './version-plan.ts'
 
 export interface ScoreStreamParts {
@@ -207,7 +208,10 @@ export async function* scoreStream(
     entities && guards && places.entity !== null
       ? (row: number) => entities.guardsOf(values[places.entity! * stride + row]!, guards)
       : null
+  // Rows in a body are a few of many, and of some entities alone.
+  const absent = opened.session ? await absentEntities(document, opened.telemetry, query) : []
   const account = new ScoreAccount(handle)
+  const watch = new ValueWatch(plan.names)
   let accepted = false
   progress?.begin('scoring', query.window ? null : description.rows)
   // Rows that are refused must not have entered the windows: they will come again.
@@ -232,6 +236,7 @@ export async function* scoreStream(
       : smoothInOrder(scored, smoothSource(document, document.threshold.value, places, parts.historyBytes))
   for await (const { piece, result } of smoothed) {
     account.enter(piece.block.rows, result)
+    watch.take(piece.block)
     progress?.advance(piece.block.rows)
     try {
       const facts = rowFacts(plan.names.length, query.extra, piece)
@@ -241,5 +246,5 @@ export async function* scoreStream(
     }
     result.release?.()
   }
-  return account.close()
+  return account.close([...absent, ...(description.columns.length > 0 ? watch.warnings() : [])])
 }

@@ -25,7 +25,7 @@ const shownNames = 10
 const isNumeric = ({ kind }: Column) => kind === 'number' || kind === 'boolean'
 
 /** Names as a message tells them: quoted, a few of them, and how many more there are. */
-function nameList(names: readonly string[]): string {
+export function nameList(names: readonly string[]): string {
   const shown = names.slice(0, shownNames).map(quote).join(', ')
   return names.length > shownNames ? `${shown} and ${names.length - shownNames} more` : shown
 }

@@ -1,4 +1,4 @@
-export { doubtfulFeatures, likelyEntity } from './column-warnings.ts'
+export { doubtfulFeatures, likelyEntity, nameList } from './column-warnings.ts'
 export { type Derived, describeDerived, historyQuery, isDerived } from './derived.ts'
 export { createHistories, entityBytes, type HistoryKeeper, type Turn } from './histories.ts'
 export { NullValues } from './json-cells.ts'

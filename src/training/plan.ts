@@ -42,6 +42,8 @@ export interface TrainingPlan {
   readonly window: ReadWindow | undefined
   readonly span: Span
   readonly time: TimeContextPlan
+  /** Names of the entities, where there are at most 1,000; null without an entity column or with more. */
+  readonly entityNames: readonly string[] | null
   /** Those that may get a model of their own; null when nobody does. */
   readonly entities: EntityPlan | null
   /** What every pass reads; `remembered` when its blocks may be held in memory. */
@@ -85,6 +87,7 @@ export async function planTraining(
   const entities = settings.perEntity
     ? await planEntities(telemetry, description.columns, columns.roles, window, parts.maxEntities)
     : null
+  const entityNames = await namesOfEntities(telemetry, planned, window)
   const heldBytes = 8 * span.rowsInWindow * (columns.features.length + maxColumnsBeside)
   const maxBytes = Math.min(maxRememberedBytes, parts.maxBytes / 4)
   // Rows of a JSON body are in memory already.
@@ -98,6 +101,7 @@ export async function planTraining(
     window,
     span,
     time,
+    entityNames,
     entities,
     telemetry: remembered ?? telemetry,
     remembered,
@@ -124,6 +128,20 @@ async function withDoubts(
     window,
   })
   return { ...plan, warnings: [...warnings, ...doubtfulFeatures(features, growing)] }
+}
+
+/** Entities whose names a version keeps. */
+const maxEntityNames = 1_000
+
+async function namesOfEntities(
+  telemetry: Telemetry,
+  { roles: { entity, timestamp } }: ColumnPlan,
+  window: ReadWindow | undefined,
+): Promise<readonly string[] | null> {
+  if (entity === null) return null
+  const max = maxEntityNames + 1
+  const found = await telemetry.entities({ entity, timestamp: timestamp ?? undefined, window, max })
+  return found.length < max ? found.map(({ name }) => name).sort() : null
 }
 
 /** What judging the flags needs, or the report of the version, which no label makes fail. */

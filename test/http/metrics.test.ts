@@ -12,7 +12,7 @@ async function scrape(app: HttpApp, format: Format = 'text'): Promise<Exposition
 
 /** A metric as the contract names it, with its type and labels. */
 const contract: [string, string, readonly string[]][] = [
-  ['deepwatch_build_info', 'gauge', ['version', 'node']],
+  ['deepwatch_build_info', 'gauge', ['version', 'node', 'zones']],
   ['deepwatch_rows_scored_total', 'counter', ['model', 'version']],
   ['deepwatch_anomalies_total', 'counter', ['model', 'version']],
   ['deepwatch_rows_rejected_total', 'counter', ['model', 'reason']],

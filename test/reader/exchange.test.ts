@@ -96,7 +96,7 @@ test('a process whose exchange is full sends its blocks through the pipe', async
     const stdin = child.stdin as Writable
     const send = (command: object) => stdin.write(`${JSON.stringify(command)}\n`)
     const most = { maxColumns: 10, maxCells: 1e9, maxDecodedTextBytes: 1e6 }
-    send({ call: 'open', format: 'parquet', files, outputPath: null, types: null, expect: [], ...most })
+    send({ call: 'open', format: 'parquet', files, outputPath: null, types: null, expect: [], reading: {}, ...most })
     send({ call: 'features', query: { features: [{ name: 'n', kind: 'number' }] } })
     const frames = await framesUntil(child, 2)
     expect(frames.some(({ kind }) => kind === FRAME.placed)).toBe(false)

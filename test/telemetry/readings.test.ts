@@ -338,3 +338,19 @@ test('a version says by which zone table it was trained, and so does build_info'
   const metrics = await app.send('GET', '/metrics', {})
   expect(metrics.text).toContain(`zones="${process.versions.tz}"`)
 })
+
+test('a scored file tells which entities of the training it lacks, and which metric has no value', async () => {
+  const rows = times.flatMap((ms, n) =>
+    ['a', 'b', 'c'].map((host, k) => ({ ts: iso(ms), host, cpu: Math.sin(n + k), mem: n % 5 })),
+  )
+  await train('csv', rows, { entity: 'host' })
+  const later = rows.filter(({ host }) => host !== 'b').map((row) => ({ ...row, mem: null }))
+  const told = (door: Door) => ask('/score', door, later, { model: 'by-csv' })
+  expect((await told('csv')).json()).toMatchObject({
+    warnings: [
+      { code: 'absent_entities', entities: ['b'], message: '1 of the 3 entities of the training has no row: "b".' },
+      { code: 'empty_columns', columns: ['mem'], message: '"mem" has no value in any row.' },
+    ],
+  })
+  expect((await told('json')).json()).toMatchObject({ warnings: [{ code: 'empty_columns' }] })
+})
