@@ -9,6 +9,8 @@ import { parseTimestamp } from '../time/index.ts'
 export interface ColumnCounts {
   readonly name: string
   numbers: number
+  /** Whole numbers beyond 2^53, of which a double holds some alone; a JSON text does not tell which it was. */
+  unsafe: number
   booleans: number
   texts: number
   /** Texts that are times. */
@@ -49,6 +51,7 @@ function addColumn(columns: Map<string, ColumnCounts>, name: string, columnLimit
 export const noCounts = (name: string): ColumnCounts => ({
   name,
   numbers: 0,
+  unsafe: 0,
   booleans: 0,
   texts: 0,
   times: 0,
@@ -59,8 +62,10 @@ export const noCounts = (name: string): ColumnCounts => ({
 
 /** Counts one value. @param nullValues further words for a missing value */
 export function countValue(column: ColumnCounts, value: unknown, row: number, nullValues: ReadonlySet<string>): void {
-  if (typeof value === 'number') column.numbers++
-  else if (typeof value === 'boolean') column.booleans++
+  if (typeof value === 'number') {
+    column.numbers++
+    if (Number.isInteger(value) && !Number.isSafeInteger(value)) column.unsafe++
+  } else if (typeof value === 'boolean') column.booleans++
   else if (value !== null) countOther(column, value, row, nullValues)
 }
 
@@ -92,7 +97,13 @@ export function describeColumn(counts: ColumnCounts, given?: ColumnKind): Column
   const misfits = texts - words + others
   const empty = given === undefined && numbers + booleans + misfits === 0
   const mixed = given === undefined && numbers + booleans > 0 && misfits > 0
-  const facts = { name, type: empty ? 'null' : typeNames[kind], kind, partition: false, precisionLoss: false }
+  const facts = {
+    name,
+    type: empty ? 'null' : typeNames[kind],
+    kind,
+    partition: false,
+    precisionLoss: counts.unsafe > 0,
+  }
   return mixed ? { ...facts, mistyped: { values: misfits, firstRows: firstMistyped } } : facts
 }
 

@@ -4,7 +4,7 @@ import { describeSmoothing } from '../history/index.ts'
 import { quantiles } from '../kernels/models/index.ts'
 import { scoreBins } from '../kernels/scores/index.ts'
 import type { Feature, FeatureProfile, VersionDocument, Warning } from '../schemas/index.ts'
-import type { SourceFacts } from '../telemetry/index.ts'
+import { nameList, type SourceFacts } from '../telemetry/index.ts'
 import { formatTimestamp, isOldZoneTable, zoneTable } from '../time/index.ts'
 import type { Choice } from './auto-samples.ts'
 import { type Drawn, featureName } from './samples.ts'
@@ -161,7 +161,7 @@ function historyWarnings({ plan, drawn, scored }: VersionFacts): Warning[] {
     rows > 0 ? [{ code, message: `${rows} of ${plan.span.rowsInWindow} rows ${what} and were left out.` }] : []
   return [
     ...warning('rows_without_history', lacking, 'have too little history for a derived feature'),
-    ...warning('rows_out_of_order', late, 'come after a later row of their entity'),
+    ...warning('rows_out_of_order', late, 'come after a later row of their entity (sort them by time, oldest first)'),
   ]
 }
 
@@ -171,7 +171,7 @@ function constantWarning(features: readonly Feature[]): Warning[] {
   return [
     {
       code: 'constant_features',
-      message: 'Features with one value only tell no rows apart: only the guards see a change in them.',
+      message: `${nameList(names)} ${names.length === 1 ? 'has' : 'have'} one value only and tell no rows apart: only the guards see a change in them.`,
       columns: names.slice(0, 1000),
     },
   ]

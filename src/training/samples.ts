@@ -23,7 +23,7 @@ import {
 } from '../kernels/sampling/index.ts'
 import type { Column, FeatureBlock, FeatureColumn, FeatureQuery, HistoryQuery } from '../reader/index.ts'
 import type { DerivedFeature, Warning } from '../schemas/index.ts'
-import { type Derived, describeDerived, historyQuery, placesOf, quote } from '../telemetry/index.ts'
+import { type Derived, describeDerived, historyQuery, nameList, placesOf, quote } from '../telemetry/index.ts'
 import type { Work } from '../work.ts'
 import { collectEntities, type EntityCollector, type EntitySamples, entitySampleBytes } from './entities.ts'
 import type { StepParts, TrainingPlan } from './plan.ts'
@@ -96,7 +96,7 @@ export async function drawSamples(
     })
   const columns = asked.filter((column) => !empty.includes(column))
   if (columns.length === 0) throw new DeepWatchError('no_features', 'No numeric or boolean column has a value.')
-  const message = 'Columns without a single value were not learnt from.'
+  const message = `Not learnt from, having no value in any row: ${nameList(names)}.`
   const second = await new SamplePass(draw, columns, rowsInWindow).read(work)
   return drawnFrom(second, [{ code: 'empty_columns', message, columns: names }], work)
 }
@@ -121,7 +121,7 @@ function describeAll({ columns, span }: TrainingPlan, chosen: readonly DerivedFe
 function lackingHistory(rows: number, { derived, plan }: Draw): DeepWatchError {
   return new DeepWatchError(
     'insufficient_data',
-    `${rows} of ${plan.span.rowsInWindow} rows have enough history for the derived features; training needs at least 2. A shorter window or a longer maxGap leaves out fewer.`,
+    `${rows} of ${plan.span.rowsInWindow} rows have enough history for the derived features; training needs at least 2. A shorter window or a longer maxGap leaves out fewer. Rows must come oldest first: if they are sorted newest first, sort them by time.`,
     { facts: { rows, needed: 2, features: derived.slice(0, 100).map(({ name }) => name) } },
   )
 }

@@ -181,6 +181,24 @@ describe.each(doors)('values, by %s,', (door) => {
     expect(named('ignored_columns')).toMatchObject({ columns: ['host'], message: expect.stringContaining('"host"') })
   })
 
+  test('that no double holds are warned about, smaller ones are not', async () => {
+    const rows = times.map(
+      (_, n) => `{"small": ${9007199254740900 + (n % 7)}, "cpu": ${Math.sin(n)}, "big": 115292150460684697${n % 10}}`,
+    )
+    const names = ['small', 'cpu', 'big']
+    const lines = rows.map((row) => `${[...row.matchAll(/: ([^,}]+)/g)].map(([, value]) => value).join(',')}\n`)
+    const bodies = {
+      json: `{"model": "digits", "rows": [${rows.join(',')}]}`,
+      ndjson: `${rows.join('\n')}\n`,
+      csv: `${names.join(',')}\n${lines.join('')}`,
+    }
+    const types = { json: 'application/json', ndjson: 'application/x-ndjson', csv: 'text/csv' }
+    const query = door === 'json' ? '' : '?model=digits'
+    const headers = { 'content-type': types[door] }
+    const { warnings } = (await app.send('POST', `/train${query}`, { body: bodies[door], headers })).json<Document>()
+    expect(warnings.find(({ code }) => code === 'precision_loss')?.columns).toEqual(['big'])
+  })
+
   test('in another order of columns make the same model', async () => {
     const one = await train(
       door,

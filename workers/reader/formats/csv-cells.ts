@@ -9,6 +9,8 @@ const TIME = String.raw`\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)
 /** An id is no number: its zeros in front tell it from another. */
 const ZERO_IN_FRONT = String.raw`\s*[+-]?0\d+\s*`
 const DECIMAL_COMMA = String.raw`\s*[+-]?\d+,\d+\s*`
+/** Digits of which a double may hold other ones. */
+const MANY_DIGITS = String.raw`\s*[+-]?\d{16,38}\s*`
 /** A number that is JSON as it stands. */
 const JSON_NUMBER = String.raw`-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?`
 
@@ -26,7 +28,7 @@ export function csvCells(nullValues: readonly string[]) {
   const isBoolean = (raw: string) => `lower(trim(${raw})) in ('true', 'false')`
 
   return {
-    /** Counts over the cells of a column, in the order of `CellCounts`. */
+    /** Counts over the cells of a column, in the order of `cellCounts`. */
     counts: (raw: string): string[] =>
       [
         'true',
@@ -35,6 +37,7 @@ export function csvCells(nullValues: readonly string[]) {
         isTime(raw),
         `regexp_full_match(${raw}, ${quoteText(ZERO_IN_FRONT)})`,
         `regexp_full_match(${raw}, ${quoteText(DECIMAL_COMMA)})`,
+        `regexp_full_match(${raw}, ${quoteText(MANY_DIGITS)}) and try_cast(${raw} as hugeint) <> try_cast(${asNumber(raw)} as hugeint)`,
       ].map(
         (condition) => `count(*) filter (where ${raw} is not null and not ${isMissing(raw)} and ${condition})::double`,
       ),
@@ -65,15 +68,18 @@ export function csvCells(nullValues: readonly string[]) {
   }
 }
 
-/** What the cells of a column are; missing ones are not counted. */
-export interface CellCounts {
-  readonly all: number
-  readonly numbers: number
-  readonly booleans: number
-  readonly times: number
-  readonly zerosInFront: number
-  readonly decimalCommas: number
-}
+/** What the cells of a column are, in the order in which `counts` counts them; missing ones are not counted. */
+export const cellCounts = [
+  'all',
+  'numbers',
+  'booleans',
+  'times',
+  'zerosInFront',
+  'decimalCommas',
+  /** Whole numbers whose double is another number. */
+  'rounded',
+] as const
+export type CellCounts = Readonly<Record<(typeof cellCounts)[number], number>>
 
 /** The kind of a column by its cells; null when it has none. A number with zeros in front is text: an id. */
 export function kindOfCells({ all, numbers, booleans, times, zerosInFront }: CellCounts): ColumnKind | null {

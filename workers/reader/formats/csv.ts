@@ -18,7 +18,7 @@ import {
   statement,
   type Values,
 } from '../database/index.ts'
-import { type CellCounts, csvCells, kindOfCells } from './csv-cells.ts'
+import { type CellCounts, cellCounts, csvCells, kindOfCells } from './csv-cells.ts'
 import { type CsvHeader, lineOfRow, readHeader } from './csv-header.ts'
 
 /** Rows whose values say what a column is, when no model says it. A later value that is something else is an error. */
@@ -89,7 +89,7 @@ function describeColumn(
     sql: SQL_TYPES[kind],
     kind,
     partition: false,
-    precisionLoss: false,
+    precisionLoss: (counts.get(name)?.rounded ?? 0) > 0,
     expression,
     ...(kind === 'number' && { text: raw, echo: cells.echo(raw, expression) }),
     ...(!isNamed && { index: true }),
@@ -150,15 +150,8 @@ async function findKinds(
   const [row] = await rowsOf(database.connection, sql, { ...values, rows: BigInt(rows) })
   const width = counts.length / open.length
   open.forEach((index, at) => {
-    const [all, numbers, booleans, times, zerosInFront, decimalCommas] = (row as number[]).slice(at * width) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ]
-    const each = { all, numbers, booleans, times, zerosInFront, decimalCommas }
+    const own = (row as number[]).slice(at * width, (at + 1) * width)
+    const each = Object.fromEntries(cellCounts.map((name, place) => [name, own[place]])) as unknown as CellCounts
     found.set(names[index] as string, each)
     kinds.set(names[index] as string, kindOfCells(each))
   })
