@@ -70,7 +70,7 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
       ...historyWarnings(facts),
       ...constantWarning(features),
       ...fitted.warnings,
-      ...thresholdWarning(judging.rule, above),
+      ...thresholdWarning(judging.rule, above, drawn.rowsUsed),
     ],
   }
 }
@@ -94,9 +94,14 @@ function timeWarnings({ plan: { span, time } }: VersionFacts): Warning[] {
 }
 
 /** A threshold that no row of the training is above flags as little later on. */
-function thresholdWarning(rule: VersionDocument['threshold']['rule'], above: number): Warning[] {
+function thresholdWarning(rule: VersionDocument['threshold']['rule'], above: number, rows: number): Warning[] {
   if (above > 0 || typeof rule !== 'object' || !('contamination' in rule)) return []
-  const message = `No training row lies above the threshold: more rows than the contamination of ${rule.contamination} share the highest score. Give a larger contamination, or threshold.value.`
+  const { contamination } = rule
+  const why =
+    contamination * rows < 1
+      ? `a contamination of ${contamination} of ${rows} rows is less than one row`
+      : `more rows than a contamination of ${contamination} share the highest score`
+  const message = `No training row lies above the threshold: ${why}. Give a larger contamination, or threshold.value.`
   return [{ code: 'nothing_flagged', message }]
 }
 

@@ -23,6 +23,7 @@ export function rowsOfQueryRange(files: readonly OpenFile[]): JsonRow[] {
   for (const file of files) {
     for (const { metric, values } of seriesOf(file)) {
       const { __name__: name = 'value', ...labels } = metric
+      if ('timestamp' in labels) throw unreadable(file, 'A label is called timestamp, as the time is.')
       const key = JSON.stringify(labels)
       for (const [timestamp, value] of values) {
         const place = `${timestamp} ${key}`
