@@ -76,8 +76,8 @@ export interface ColumnType {
 
 /** How the values of a source are read. */
 export interface SourceReading extends Reading {
-  /** The column named as timestamp; without one a column is taken that is called like one. */
-  readonly timestamp?: string | undefined
+  /** The column named as timestamp; without one a column is taken that is called like one, with null none. */
+  readonly timestamp?: string | null | undefined
   /** The column named as entity, which keeps its text. */
   readonly entity?: string | undefined
   /** Columns that are features, and so are no time whatever they are called. */

@@ -83,10 +83,10 @@ export const versionDocument = z
     roles,
     reading: readingOfVersion,
     entities: z
-      .object({ count: z.int(), names: z.array(z.string()) })
+      .array(z.string())
       .optional()
       .describe(
-        'The entities of the training, where there are at most 1,000: a scored file tells which of them are absent.',
+        'The names of the entities of the training, where there are at most 1,000: a scored file tells which of them are absent.',
       ),
     timeContext: z.object({
       features: z.array(z.enum(['hour', 'dayOfWeek'])),

@@ -13,7 +13,7 @@ export async function absentEntities(
   telemetry: Telemetry,
   { entity, timestamp, window }: FeatureQuery,
 ): Promise<Warning[]> {
-  const trained = document.entities?.names ?? []
+  const trained = document.entities ?? []
   if (entity === undefined || trained.length === 0) return []
   const found = await telemetry.entities({ entity, timestamp, window, max: maxEntities })
   if (found.length === maxEntities) return []

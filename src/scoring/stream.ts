@@ -185,7 +185,7 @@ function scoringReading(document: VersionDocument, target: ScoreTarget): SourceR
   return {
     ...document.reading,
     ...readingOf(target),
-    timestamp: target.timestamp ?? roles.timestamp ?? undefined,
+    timestamp: target.timestamp ?? roles.timestamp,
     entity: target.entity ?? roles.entity ?? undefined,
     features: columnTypes(document).map(({ name }) => name),
   }

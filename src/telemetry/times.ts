@@ -15,11 +15,11 @@ import { quote } from './quote.ts'
 
 /**
  * The columns whose values are looked at as times: the one named as timestamp; without one, and without a column that is a time already,
- * those that are called like one and are no feature.
+ * those that are called like one and are no feature. None where the reading has the time null.
  */
 export function likelyTimes(columns: readonly Column[], reading: SourceReading): string[] {
   const { timestamp, features = [] } = reading
-  if (timestamp !== undefined) return [timestamp]
+  if (timestamp !== undefined) return timestamp === null ? [] : [timestamp]
   if (columns.some(({ kind, partition }) => kind === 'timestamp' && !partition)) return []
   return columns.map(({ name }) => name).filter((name) => isTimeName(name) && !features.includes(name))
 }
@@ -54,7 +54,7 @@ export function epochReader(name: string, unit: EpochUnit, reading: SourceReadin
 
 export function severalUnits(name?: string): DeepWatchError {
   const column = name === undefined ? 'The timestamp column' : quote(name)
-  const detail = `${column} holds times in several units, or numbers that are no times since 1970. Bring them to one unit, or give timestampUnit.`
+  const detail = `${column} holds times in several units, or numbers that are no times since 1970. Bring them to one unit, give timestampUnit, or name the features if it is a metric.`
   return new DeepWatchError('ambiguous_timestamp', detail, { facts: name === undefined ? {} : { columns: [name] } })
 }
 

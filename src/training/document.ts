@@ -42,7 +42,7 @@ export function describeVersion(facts: VersionFacts): VersionDocument {
     },
     features: [...features],
     roles: plan.columns.roles,
-    ...(plan.entityNames && { entities: { count: plan.entityNames.length, names: [...plan.entityNames] } }),
+    ...(plan.entityNames && { entities: [...plan.entityNames] }),
     ...(Object.keys(plan.columns.reading).length > 0 && { reading: plan.columns.reading }),
     timeContext: {
       features: [...time.features],

@@ -12,6 +12,7 @@ import {
   type Opened,
   planColumns,
   readWindow,
+  type SourceFacts,
   type Telemetry,
 } from '../telemetry/index.ts'
 import { type EntityPlan, planEntities } from './entities.ts'
@@ -65,13 +66,14 @@ const maxColumnsBeside = 8
 export async function planTraining(
   parts: StepParts,
   settings: TrainSettings,
-  { telemetry, session }: Pick<Opened, 'telemetry' | 'session'>,
+  { telemetry, session, facts }: Pick<Opened, 'telemetry' | 'session' | 'facts'>,
   wantsScores: boolean,
 ): Promise<TrainingPlan> {
   const requested = settings.detector ?? detectorSettings.parse({ type: 'isolation-forest' })
   const description = await telemetry.describe()
   if (description.rows !== null) requireRows(description.rows)
   const planned = planColumns(description, settings)
+  refuseUnused(settings, planned, facts.format)
   const window = readWindow(settings.window)
   const { timestamp, entity } = planned.roles
   if (window && timestamp === null)
@@ -107,6 +109,19 @@ export async function planTraining(
     remembered,
     beside: { ...smoothing, ...labelsBeside(columns.roles, wantsScores, remembered !== null) },
   }
+}
+
+/** Settings of reading that would do nothing: `unused_setting`. */
+function refuseUnused(settings: TrainSettings, { roles }: ColumnPlan, format: SourceFacts['format']): void {
+  const isJson = format === 'json' || format === 'ndjson'
+  const unused: readonly (readonly [keyof TrainSettings, boolean, string])[] = [
+    ['header', format !== 'csv', 'only CSV has a header'],
+    ['flatten', !isJson, 'only NDJSON and JSON rows have nested objects'],
+    ['timestampUnit', roles.timestamp === null, 'the source has no timestamp column'],
+    ['timestampFormat', roles.timestamp === null, 'the source has no timestamp column'],
+  ]
+  const found = unused.find(([name, isUnused]) => isUnused && settings[name] !== undefined)
+  if (found) throw new DeepWatchError('unused_setting', `${found[0]}: it would have no effect, as ${found[2]}.`)
 }
 
 /** Numbers that are looked at whether they only grow. */

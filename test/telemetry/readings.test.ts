@@ -127,6 +127,25 @@ describe.each(doors)('a time, by %s,', (door) => {
     expect(problem.detail).toMatch(/may be 2026-\d\d-\d\dT00:00:00Z or 2026-\d\d-\d\dT00:00:00Z; set timestampFormat/)
   })
 
+  test('of days without a zero in front is decided by a row behind the sample', async () => {
+    const rows = Array.from({ length: 20_600 }, (_, n) => ({
+      ts: `1/${n < 20_500 ? 2 : 20}/2026 ${n % 24}:00`,
+      cpu: n % 7,
+    }))
+    expect((await train(door, rows)).reading).toEqual({ timestampFormat: 'month-first' })
+    expect(await refusal(door, rows.slice(0, 20_500))).toMatchObject({ code: 'ambiguous_timestamp' })
+  })
+
+  test('that a model does not need is not looked for when it scores', async () => {
+    await train(
+      door,
+      rowsWith(() => ({})),
+    )
+    const rows = rowsWith((n) => ({ ts: `02/0${1 + (n % 9)}/2026` }))
+    const scored = await ask('/score', door, rows, { model: `by-${door}`, return: 'none' })
+    expect(scored.status, scored.text).toBe(200)
+  })
+
   test('in two units, of no unit, and no time at all are refused', async () => {
     const mixed = rowsWith((n, ms) => ({ ts: n === 40 ? ms : ms / 1000 }))
     expect(await refusal(door, mixed)).toMatchObject({ code: 'ambiguous_timestamp' })
@@ -249,6 +268,17 @@ describe.each(doors)('a row per metric, by %s,', (door) => {
 })
 
 describe('of one format', () => {
+  test('a setting of reading that would do nothing is refused', async () => {
+    const rows = rowsWith((n) => ({ mem: n % 5 }))
+    for (const [door, settings] of [
+      ['json', { header: true }],
+      ['csv', { flatten: true }],
+      ['csv', { timestampUnit: 's' }],
+      ['ndjson', { timestampFormat: 'day-first' }],
+    ] as const)
+      expect(await refusal(door, rows, settings)).toMatchObject({ code: 'unused_setting' })
+  })
+
   test.each(['json', 'ndjson'] as const)('nested objects are columns when asked for (%s)', async (door) => {
     const rows = times.map((_, n) => ({ fields: { cpu: { user: Math.sin(n) }, mem: n % 5 }, tags: { host: 'a' } }))
     expect(await refusal(door, rows)).toMatchObject({ code: 'no_features' })

@@ -102,32 +102,42 @@ function recordFrom(head: Buffer, from: number, isWhole: boolean): { text: strin
 }
 
 /** The line, from 1, in which a row begins; rows are counted from 0. Reads the file as far as that. */
-export function lineOfRow(file: OpenFile, row: number, { isThere }: CsvHeader): number {
-  const wanted = row + (isThere ? 1 : 0)
-  let [line, begun, records] = [1, 1, 0]
-  let [isQuoted, isBlank] = [false, true]
-  for (const byte of bytesOf(file)) {
-    if (byte === QUOTE) isQuoted = !isQuoted
-    if (byte !== LINE_FEED) {
-      isBlank &&= byte === RETURN
-      continue
-    }
-    line++
-    if (isQuoted) continue
-    if (!isBlank && records++ === wanted) return begun
-    isBlank = true
-    begun = line
-  }
-  return begun
-}
-
-function* bytesOf({ fd }: OpenFile): Generator<number> {
+export function lineOfRow({ fd }: OpenFile, row: number, { isThere }: CsvHeader): number {
+  const place: Place = { line: 1, begun: 1, records: row + (isThere ? 1 : 0), isQuoted: false, isBlank: true }
   const chunk = Buffer.alloc(1024 * 1024)
   let at = 0
   for (let read = -1; read !== 0; at += read) {
     read = readSync(fd, chunk, 0, chunk.length, at)
-    yield* chunk.subarray(0, read)
+    if (skipRecords(chunk.subarray(0, read), place)) break
   }
+  return place.begun
+}
+
+interface Place {
+  line: number
+  /** The line in which the record began. */
+  begun: number
+  /** Records to pass over. */
+  records: number
+  isQuoted: boolean
+  isBlank: boolean
+}
+
+/** Goes on through the bytes of records; true in the record that was looked for. */
+function skipRecords(bytes: Uint8Array, place: Place): boolean {
+  for (const byte of bytes) {
+    if (byte === QUOTE) place.isQuoted = !place.isQuoted
+    if (byte !== LINE_FEED) {
+      place.isBlank &&= byte === RETURN
+      continue
+    }
+    place.line++
+    if (place.isQuoted) continue
+    if (!place.isBlank && place.records-- === 0) return true
+    place.isBlank = true
+    place.begun = place.line
+  }
+  return false
 }
 
 function delimiterOf(line: string): string {

@@ -23,8 +23,8 @@ import {
 /** Rows whose values say how a column tells time. A later value that tells it otherwise is an error. */
 const SAMPLE_ROWS = 20_480
 const ALL_ROWS = Number.MAX_SAFE_INTEGER
-/** Characters of a date in digits. */
-const DATE_CHARACTERS = 10
+/** A date in digits, without its time of day: a source has few of them. */
+const DATE = String.raw`^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}`
 
 /** What the database says when a value is refused in SQL; see `failureOf`. */
 export const SEVERAL_UNITS = 'deepwatch: several units of time'
@@ -106,7 +106,7 @@ async function readTexts(input: TimeInput, column: RelationColumn): Promise<Rela
   if (texts.every((text) => epochUnitOf(Number(text)) !== null))
     return readNumbers(input, { ...column, sql: 'DOUBLE' }, `(${present})::double`)
   const first = judgeTimeTexts(texts)
-  const dates = `left(${present}, ${DATE_CHARACTERS})`
+  const dates = `regexp_extract(${present}, ${quoteText(DATE)})`
   const verdict = first.kind === 'ambiguous' ? judgeTimeTexts(await distinct(dates, ALL_ROWS)) : first
   const found = textFormatFor(column.name, verdict, reading)
   if (found === null) return column
