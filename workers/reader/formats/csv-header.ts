@@ -36,7 +36,7 @@ export function readHeader({ fd, bytes }: OpenFile, given?: boolean): CsvHeader 
   const fields = split(first.text, delimiter)
   if (given === undefined && looksLikeData(fields, () => secondRecord(head, first.end, delimiter, isWhole))) {
     const shown = show(first.text.slice(0, 60))
-    const detail = `The first line must hold the column names, and ${shown} looks like data. Set header to false if the file has no names, to true if these are they.`
+    const detail = `The first line must hold the column names, and ${shown} looks like data. Set header to false (--no-header) if the file has no names, to true (--header) if these are they.`
     throw new DeepWatchError('invalid_column_name', detail, { facts: { line: 1 } })
   }
   const isThere = given !== false
